@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One metadata request as users see it: what the kernel recorded, whose it was, and the verdict. */
+#ifndef IMDSNOOP_REQUEST_H
+#define IMDSNOOP_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../pods/pod_names.h"
+#include "words.h"
+
+struct request {
+	struct imds_rec_request rec;
+	const struct pod_identity *who;	/* borrowed; valid during the callback */
+	uint64_t wall_ns;		/* start, nanoseconds since 1970, UTC */
+	bool running;			/* a stall: not finished, figures so far */
+	enum provider provider;
+	enum outcome outcome;
+	enum confidence confidence;
+	bool fallback;
+	int hops;			/* -1: unknown */
+	int required_hop_limit;		/* 0: unknown */
+	enum hops_source hops_source;
+	const char *drop_reason;	/* "" without a drop */
+	const char *drop_location;
+	const char *node;
+};
+
+/* Microseconds, or -1 where it did not happen. `duration` runs to the last byte, or to the end without an answer. */
+int64_t request_connect_us(const struct request *r);
+int64_t request_first_byte_us(const struct request *r);
+int64_t request_duration_us(const struct request *r, uint64_t now_ns);
+uint64_t request_start_ns(const struct request *r);	/* CLOCK_MONOTONIC */
+
+/* True for anything that `--problems` keeps: not ok, slow, or a fallback. */
+bool request_is_problem(const struct request *r, uint64_t slow_us);
+
+/* "169.254.169.254:80", "[fd00:ec2::254]:80" into buf, which is returned. 64 bytes suffice. */
+const char *request_address(const struct imds_addr *addr, uint16_t port, char *buf, unsigned int len);
+
+#endif

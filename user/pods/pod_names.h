@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who a cgroup is: cgroup id -> path -> pod UID and container id -> namespace, pod and container name.
+ * Sources: the cgroup v2 tree (folder inode = cgroup id) and the kubelet's log folders. No API server.
+ */
+#ifndef IMDSNOOP_POD_NAMES_H
+#define IMDSNOOP_POD_NAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* No member is ever NULL; an empty string means unknown. cgroup is relative to the cgroup root, without a leading '/'. */
+struct pod_identity {
+	uint64_t cgroup_id;
+	const char *namespace;
+	const char *pod;
+	const char *container;
+	const char *pod_uid;
+	const char *container_id;
+	const char *cgroup;
+};
+
+struct pod_names_options {
+	int cgroup_fd;			/* open folder of the whole cgroup v2 mount's root; not owned */
+	const char *pod_logs;		/* /var/log/pods */
+	const char *container_logs;	/* /var/log/containers */
+	size_t max_entries;		/* cgroups kept; the least recently used of the gone ones goes first */
+};
+
+struct pod_names;
+
+/*
+ * Scans the tree once. Returns 0 or a negative errno. Missing log folders are no error: names stay
+ * unknown and pod_names_have_logs() says so.
+ */
+int pod_names_new(const struct pod_names_options *options, struct pod_names **ret_names);
+void pod_names_free(struct pod_names *names);
+
+/* From the cgroup_mkdir and cgroup_rmdir tracepoints; path as the kernel gives it, from the hierarchy's root. */
+void pod_names_on_mkdir(struct pod_names *names, uint64_t cgroup_id, const char *path);
+void pod_names_on_rmdir(struct pod_names *names, uint64_t cgroup_id, uint64_t now_ns);
+
+/*
+ * Never NULL: an unknown cgroup gets an identity whose cgroup is "cgroup:<id>". The pointer stays valid until the
+ * next call that takes a non-const struct pod_names. Names still missing are looked up again, at most once a second
+ * per cgroup. pid (0: unknown) helps on nodes with cgroup v1 only, through /proc/PID/cgroup.
+ */
+const struct pod_identity *pod_names_get(struct pod_names *names, uint64_t cgroup_id, uint32_t pid, uint64_t now_ns);
+
+/* Drops names of cgroups that are gone since more than keep_ns. */
+void pod_names_expire(struct pod_names *names, uint64_t now_ns, uint64_t keep_ns);
+
+/* True when the cgroup still exists as far as we know. */
+int pod_names_is_alive(const struct pod_names *names, uint64_t cgroup_id);
+
+/*
+ * Calls fn for each cgroup known now that belongs to a container and still exists (for `probe`). Stops when fn returns
+ * non-zero and returns that.
+ */
+typedef int (*pod_names_fn)(void *arg, const struct pod_identity *who);
+int pod_names_for_each(struct pod_names *names, uint64_t now_ns, pod_names_fn fn, void *arg);
+
+struct pod_names_stats {
+	size_t cgroups;			/* entries held now */
+	size_t limit;
+	uint64_t unknown;		/* look-ups that found no cgroup path */
+	uint64_t unnamed;		/* a pod UID or container id without a log folder */
+	uint64_t evicted;		/* entries thrown out because the table was full */
+	uint64_t rescans;		/* scans of the tree after the first one */
+	int pod_logs_err;		/* 0, or the negative errno of reading that folder last */
+	int container_logs_err;
+};
+void pod_names_get_stats(const struct pod_names *names, struct pod_names_stats *ret_stats);
+
+#endif
