@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "request.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+/* -1 when one end did not happen; 0 when the clocks of two CPUs disagree by a little. */
+static int64_t between_us(uint64_t from_ns, uint64_t to_ns)
+{
+	if (!from_ns || !to_ns)
+		return -1;
+	return to_ns > from_ns ? (int64_t)((to_ns - from_ns) / 1000) : 0;
+}
+
+int64_t request_connect_us(const struct request *r)
+{
+	return between_us(r->rec.syn_ns, r->rec.synack_ns);
+}
+
+int64_t request_first_byte_us(const struct request *r)
+{
+	return between_us(r->rec.req.start_ns, r->rec.req.first_byte_ns);
+}
+
+int64_t request_duration_us(const struct request *r, uint64_t now_ns)
+{
+	const struct imds_request *q = &r->rec.req;
+	uint64_t end_ns = q->first_byte_ns && q->last_byte_ns ? q->last_byte_ns : q->end_ns;
+
+	return between_us(request_start_ns(r), end_ns ? end_ns : now_ns);
+}
+
+uint64_t request_start_ns(const struct request *r)
+{
+	if (r->rec.req.start_ns)
+		return r->rec.req.start_ns;
+	return r->rec.connect_call_ns ? r->rec.connect_call_ns : r->rec.syn_ns;
+}
+
+bool request_is_problem(const struct request *r, uint64_t slow_us)
+{
+	int64_t took_us = r->rec.req.first_byte_ns ? request_duration_us(r, r->rec.hdr.ts_ns) : -1;
+
+	return r->outcome != OUTCOME_OK || r->fallback || r->running || (took_us >= 0 && (uint64_t)took_us > slow_us);
+}
+
+const char *request_address(const struct imds_addr *addr, uint16_t port, char *buf, unsigned int len)
+{
+	static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };	/* ::ffff:0:0/96, RFC 4291 */
+	char text[INET6_ADDRSTRLEN];
+
+	if (!memcmp(addr->b, v4_mapped, sizeof(v4_mapped)))
+		snprintf(buf, len, "%u.%u.%u.%u:%u", addr->b[12], addr->b[13], addr->b[14], addr->b[15], port);
+	else
+		snprintf(buf, len, "[%s]:%u", inet_ntop(AF_INET6, addr->b, text, sizeof(text)), port);
+	return buf;
+}
