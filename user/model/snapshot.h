@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../kernel/features.h"
 #include "../pods/pod_names.h"
 #include "histogram.h"
 #include "words.h"
@@ -81,12 +82,6 @@ struct pod_stats {
 	uint64_t first_ns, last_ns;	/* CLOCK_MONOTONIC of its first and newest request */
 	uint32_t recent_us[32];		/* durations of the newest answered requests, oldest first, for sparklines */
 	size_t recent_len;
-};
-
-struct feature {
-	const char *name;		/* "cgroup_skb", "drops", "process", "names", "btf", ... */
-	const char *state;		/* "ok", "degraded", "missing", "off" */
-	const char *why;		/* one line for a person; "" when ok */
 };
 
 struct loss {

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * JSON as interface.md section 2 names it. Key order is fixed; counts and *_us are integers; times are RFC 3339 UTC
+ * with microseconds. Maps of counts (outcomes, kinds, drops, confidences) hold only what is above zero. Names from
+ * outside that are not valid UTF-8 have each bad byte replaced by U+FFFD.
+ */
+#ifndef IMDSNOOP_JSON_H
+#define IMDSNOOP_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "../model/request.h"
+#include "../model/snapshot.h"
+
+/* Each returns a new reference, or NULL without memory. now_ns: CLOCK_MONOTONIC, for what still runs. */
+json_t *json_request(const struct request *r, uint64_t now_ns, bool redact);
+json_t *json_report(const struct snapshot *s);
+json_t *json_start(const struct snapshot *s);	/* first line of trace: version, kernel, node, endpoints, features */
+json_t *json_end(const struct snapshot *s);	/* last line of trace: totals and losses */
+json_t *json_features(const struct feature *rows, size_t len);
+
+/* A string that may be any bytes; NULL gives null. */
+json_t *json_text(const char *bytes);
+
+/* "2026-01-02T03:04:05.678901Z" into buf, which is returned. 32 bytes suffice. */
+const char *json_time(uint64_t wall_ns, char *buf, size_t len);
+
+/*
+ * Writes v and a newline, on one line or indented, and drops the reference (also on error). v NULL is taken as
+ * -ENOMEM, so that calls nest. Returns 0 or a negative errno of the write.
+ */
+int json_print(json_t *v, bool indent, FILE *f);
+
+#endif
