@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From the path of a cgroup to the pod and container that it belongs to. Pure: no file is read here. */
+#ifndef IMDSNOOP_CGROUP_PATH_H
+#define IMDSNOOP_CGROUP_PATH_H
+
+#include <stddef.h>
+
+#define POD_UID_SIZE 37		/* 36 characters with dashes, or 32 hex digits of a static pod, and a NUL */
+#define CONTAINER_ID_SIZE 65	/* 64 hex digits and a NUL */
+
+struct cgroup_ids {			/* strings are empty where the path has no such part */
+	char pod_uid[POD_UID_SIZE];
+	char container_id[CONTAINER_ID_SIZE];	/* the innermost container */
+	char kube_id[CONTAINER_ID_SIZE];	/* the outermost one inside the pod: the one that the kubelet knows */
+};
+
+/*
+ * Nested runtimes (kind, docker in a pod) put outer containers first, so the last pod wins, and of the ids only those
+ * behind it count. Returns 0, or -ENOENT for a path outside any pod and container: a host service, a normal case.
+ */
+int cgroup_path_parse(const char *path, size_t len, struct cgroup_ids *ret_ids);
+
+/*
+ * Picks the most telling path from the text of /proc/PID/cgroup (cgroups(7)): one that names a pod, then a container,
+ * then any but "/"; among equals the v2 line. ret_path points into text. Returns 0, or -ENOENT when no line has a path.
+ */
+int cgroup_path_from_proc(const char *text, size_t len, const char **ret_path, size_t *ret_len);
+
+/* True for the two forms of a UID: 8-4-4-4-12 lower-case hex digits, or 32 without dashes. */
+int cgroup_path_is_uid(const char *s, size_t len);
+
+/* How many lower-case hex digits s starts with. */
+size_t cgroup_path_hex_span(const char *s, size_t len);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The cgroup v2 tree as a table id -> path. The inode of a cgroup's folder is its id (bpf_skb_cgroup_id, kernel 4.18). */
+#ifndef IMDSNOOP_CGROUP_TREE_H
+#define IMDSNOOP_CGROUP_TREE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HASH_NONFATAL_OOM 1		/* an element that found no memory has hh.tbl NULL */
+#include <uthash.h>
+
+/* Longest path kept, the same as in a cgroup_mkdir record; of a longer one the tail is kept. */
+#define CGROUP_PATH_MAX 511
+
+struct cgroup_node {
+	uint64_t id;
+	uint64_t gone_ns;		/* when it was last known to exist; 0 while it does */
+	char *note;			/* the owner's, freed with the node by free(3) */
+	uint32_t note_version;		/* the owner's, 0 at first */
+	uint32_t scan : 31;		/* the newest scan that met it */
+	uint32_t counted : 1;		/* the owner's, 0 at first */
+	UT_hash_handle hh;
+	char path[];			/* from the mount's root, without a leading '/'; "/" for the root */
+};
+
+struct cgroup_tree;
+
+/*
+ * Reads the tree below cgroup_fd, which stays the caller's. Holds at most limit nodes. Cgroups that cannot be read are
+ * left out. Returns 0 or a negative errno.
+ */
+int cgroup_tree_new(int cgroup_fd, size_t limit, struct cgroup_tree **ret_tree);
+void cgroup_tree_free(struct cgroup_tree *tree);
+
+/* Reads the tree again; wanted (0: none) gets room even when the table is full. Nodes that are not there any more go. */
+void cgroup_tree_scan(struct cgroup_tree *tree, uint64_t wanted, uint64_t now_ns);
+
+/* NULL: no memory. The node of an id that is known already is renewed. */
+struct cgroup_node *cgroup_tree_add(struct cgroup_tree *tree, uint64_t id, const char *path, size_t len);
+
+/* A node for something that has no folder of its own (a process, an id that was not found). It expires as gone ones do. */
+struct cgroup_node *cgroup_tree_add_gone(struct cgroup_tree *tree, uint64_t id, const char *path, size_t len,
+					 uint64_t now_ns);
+
+/* The cgroup is gone; its node stays until it expires or its room is needed. NULL: not known. */
+struct cgroup_node *cgroup_tree_remove(struct cgroup_tree *tree, uint64_t id, uint64_t now_ns);
+
+/* Finds a node and makes it the most recently used one. */
+struct cgroup_node *cgroup_tree_find(struct cgroup_tree *tree, uint64_t id);
+
+int cgroup_tree_is_alive(const struct cgroup_tree *tree, uint64_t id);
+
+/* True when the folder at path (as in a node) exists and has that id. */
+int cgroup_tree_has(const struct cgroup_tree *tree, uint64_t id, const char *path);
+
+/* Existing cgroups, linked by hh.next. */
+struct cgroup_node *cgroup_tree_first(const struct cgroup_tree *tree);
+
+void cgroup_tree_expire(struct cgroup_tree *tree, uint64_t now_ns, uint64_t keep_ns);
+
+uint64_t cgroup_tree_root_id(const struct cgroup_tree *tree);
+size_t cgroup_tree_count(const struct cgroup_tree *tree);
+size_t cgroup_tree_limit(const struct cgroup_tree *tree);
+
+/* Nodes thrown out, or not taken by a scan, because the table was full. */
+uint64_t cgroup_tree_evicted(const struct cgroup_tree *tree);
+
+#endif
