@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* From what the kernel saw of one request to what happened to it. Pure; wrongly blaming the hop limit is the worst bug. */
+/* From what the kernel saw of a request to what happened to it. Pure. Wrongly blaming the hop limit is the worst bug. */
 #ifndef IMDSNOOP_VERDICT_H
 #define IMDSNOOP_VERDICT_H
 
@@ -10,11 +10,13 @@
 
 struct verdict_input {
 	const struct imds_rec_request *rec;
+	enum imds_endpoint_class endpoint;	/* of rec->peer.endpoint; ECS and EKS answers have no hop limit */
 	const char *drop_reason;	/* by name; "" when there was no drop or the kernel gives no reason */
 	const char *drop_location;	/* kernel symbol; "" when unknown */
 	bool drops_watched;		/* the drop hook is on and lost nothing so far: a death here would have been seen */
 	bool others_answered;		/* another request of this container was answered within the last minute */
-	bool token_contradiction;	/* token requests with as many hops or more are answered on this node, or host-network ones are not */
+	/* token requests with as many hops or more are answered on this node, or host-network ones are not */
+	bool token_contradiction;
 	int hops;			/* -1: unknown */
 	int node_token_ttl;		/* TTL of token answers as this node's host-network sockets receive it; 0: unknown */
 	uint64_t stall_ns;		/* --stall */
@@ -28,13 +30,19 @@ struct verdict {
 
 struct verdict verdict_judge(const struct verdict_input *in);
 
-/* True for a drop of an endpoint's answer by TTL in a place that forwards: what `proven` needs of a drop. */
+/*
+ * True for a drop of an endpoint's packet by TTL in a place that forwards. `proven` needs this, and payload, and a flow
+ * that waits for a token. reason and location: "" where unknown, never NULL.
+ */
 bool verdict_is_ttl_death(const struct imds_drop *drop, const char *reason, const char *location);
 
 /* True for a drop of the client's own packet by packet filter, policy or tc. */
 bool verdict_is_policy_drop(const struct imds_drop *drop, const char *reason, const char *location);
 
-/* Hops between the service and a socket that receives TTL ttl: against baseline (0: unknown), else the nearest of 64, 128, 255 above. */
+/*
+ * Hops between the service and a socket that receives TTL ttl: against baseline (0: unknown), else the nearest of 64,
+ * 128, 255 above. -1 when that gives more than 30: a TTL set low on purpose tells no distance. Pass the SYN-ACK's TTL.
+ */
 int verdict_hops(int ttl, int baseline, enum hops_source *ret_source);
 
 /* ret is never negative; the outcome of a request whose record was lost, from its counter's key. */
