@@ -48,6 +48,33 @@ static uint64_t monotonic_ns(void)
 	return ts.tv_sec * SEC + ts.tv_nsec;
 }
 
+static ssize_t read_proc(const struct pod_names *names, const char *process, char *buf)
+{
+	char file[512];
+	size_t len = 0;
+	ssize_t n;
+	int fd;
+
+	if ((size_t)snprintf(file, sizeof(file), "%s/%s/cgroup", names->env.proc, process) >= sizeof(file))
+		return -ENAMETOOLONG;
+	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	while (len < PROC_TEXT_MAX && (n = read(fd, buf + len, PROC_TEXT_MAX - len)) > 0)
+		len += n;
+	close(fd);
+	return len;
+}
+
+static int find_v1(const struct pod_names *names)
+{
+	char buf[PROC_TEXT_MAX];
+	ssize_t len = read_proc(names, "self", buf);
+
+	/* with v2 alone the text is one line, "0::<path>" */
+	return len > 0 && (memcmp(buf, "0", 1) || memchr(buf, '\n', len - 1));
+}
+
 int pod_names_new(const struct pod_names_options *options, struct pod_names **ret_names)
 {
 	const struct pod_names_env env = { .proc = "/proc", .now_ns = monotonic_ns };
@@ -183,33 +210,6 @@ void pod_names_on_rmdir(struct pod_names *names, uint64_t cgroup_id, uint64_t no
 
 	if (node && !cgroup_path_parse(node->path, strlen(node->path), &ids))
 		name_node(names, node, &ids, now_ns);
-}
-
-static ssize_t read_proc(const struct pod_names *names, const char *process, char *buf)
-{
-	char file[512];
-	size_t len = 0;
-	ssize_t n;
-	int fd;
-
-	if ((size_t)snprintf(file, sizeof(file), "%s/%s/cgroup", names->env.proc, process) >= sizeof(file))
-		return -ENAMETOOLONG;
-	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	while (len < PROC_TEXT_MAX && (n = read(fd, buf + len, PROC_TEXT_MAX - len)) > 0)
-		len += n;
-	close(fd);
-	return len;
-}
-
-static int find_v1(const struct pod_names *names)
-{
-	char buf[PROC_TEXT_MAX];
-	ssize_t len = read_proc(names, "self", buf);
-
-	/* with v2 alone the text is one line, "0::<path>" */
-	return len > 0 && (memcmp(buf, "0", 1) || memchr(buf, '\n', len - 1));
 }
 
 /*
