@@ -29,7 +29,6 @@ struct entry {
 	unsigned char key[KEY_LEN];
 	uint64_t gone_ns;		/* 0: listed */
 	uint32_t pass;			/* the newest read that met it */
-	uint32_t shared;		/* more than one container claims this key */
 	UT_hash_handle hh;
 	char text[];			/* namespace, pod, container, each with its NUL */
 };
@@ -69,7 +68,7 @@ static int parse_pod_folder(int fd, const struct dirent *de, struct log_name *re
 	return log_names_parse_pod(de->d_name, ret_name);
 }
 
-/* Of a link whose name was cut in front of its id, the target still tells UID and container. buf: PATH_MAX bytes. */
+/* Of a link whose name was cut in front of its id, the target still tells whose it is: key UID. buf: PATH_MAX bytes. */
 static int parse_link(int fd, const struct dirent *de, struct log_name *ret_name, char *buf)
 {
 	ssize_t n;
@@ -152,14 +151,7 @@ static void add(struct folder *folder, const struct log_name *name)
 	entry->pass = folder->pass;
 	HASH_FIND(hh, folder->entries, entry->key, KEY_LEN, old);
 	if (old) {
-		/* two containers of a pod whose links were both cut: which is which is not known */
-		int shared = old->pass == folder->pass && name->uid.len && name->container.len;
-		int same = same_text(old->text, entry->text);
-
-		if (same || shared) {
-			if (old->pass != folder->pass)
-				old->shared = 0;
-			old->shared |= shared && !same;
+		if (same_text(old->text, entry->text)) {
 			old->pass = folder->pass;
 			old->gone_ns = 0;
 			free(entry);
@@ -280,7 +272,10 @@ uint32_t log_dirs_refresh(struct log_dirs *dirs, uint64_t now_ns)
 	return dirs->version;
 }
 
-/* The name of the only container of a pod, for nodes without a folder of links. False: none or several. */
+/*
+ * The name of the only container of a pod, where links do not tell: no folder of links, or their ids were cut off. The
+ * kubelet makes a container's folder before the container and its link after it. False: none or several.
+ */
 static int only_container(const struct log_dirs *dirs, const struct log_who *who, const char *uid, char ret[NAME_MAX + 1])
 {
 	char path[PATH_MAX];
@@ -322,14 +317,13 @@ int log_dirs_find(struct log_dirs *dirs, const char *uid, const char *id, struct
 		read_text(pod, ret_who);
 	if (!id[0])
 		return pod ? 0 : -ENOENT;
-	if (!link && (link = find(&dirs->links, uid)) && link->shared)
-		link = NULL;
 	if (link) {
 		read_text(link, &from_link);
 		if (!pod)
 			*ret_who = from_link;
 		ret_who->container = from_link.container;
-	} else if (pod && dirs->links.err && only_container(dirs, ret_who, uid, dirs->only)) {
+	} else if (pod && (dirs->links.err || find(&dirs->links, uid)) &&
+		   only_container(dirs, ret_who, uid, dirs->only)) {
 		ret_who->container = dirs->only;
 	}
 	return pod || link ? 0 : -ENOENT;

@@ -48,6 +48,7 @@ static uint64_t monotonic_ns(void)
 	return ts.tv_sec * SEC + ts.tv_nsec;
 }
 
+/* The text of /proc/<process>/cgroup into buf of PROC_TEXT_MAX bytes, no NUL. Returns its length or a negative errno. */
 static ssize_t read_proc(const struct pod_names *names, const char *process, char *buf)
 {
 	char file[512];

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/pod_names.c user/pods/log_dirs.c user/pods/log_names.c user/pods/cgroup_tree.c user/pods/cgroup_path.c */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "user/pods/pod_names_env.h"
+
+#define SEC 1000000000ull
+#define MSEC 1000000ull
+#define U1 "0a1b2c3d-1111-4222-8333-0123456789ab"
+#define U1_ "0a1b2c3d_1111_4222_8333_0123456789ab"
+#define U2 "ffffffff-eeee-4ddd-8ccc-bbbbbbbbbbbb"
+#define C1 "1111111111111111111111111111111111111111111111111111111111111111"
+#define C2 "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
+#define C3 "3333333333333333333333333333333333333333333333333333333333333333"
+#define SYSTEMD1 "kubepods.slice/kubepods-pod" U1_ ".slice/cri-containerd-" C1 ".scope"
+#define X10 "xxxxxxxxxx"
+#define X60 X10 X10 X10 X10 X10 X10
+
+struct fixture {
+	char root[64];			/* holds cgroup, pods, containers, proc */
+	char pods[96], links[96], proc[96];
+	int fd, cgroup_fd;
+	struct pod_names *names;
+};
+
+static uint64_t clock_now = SEC;	/* of the test; each step is long enough for the folders to be looked at */
+
+static uint64_t fake_now(void)
+{
+	return clock_now;
+}
+
+static uint64_t step(uint64_t ns)
+{
+	return clock_now += ns;
+}
+
+static void make(const struct fixture *f, const char *path)
+{
+	char buf[1024];
+
+	snprintf(buf, sizeof(buf), "%s", path);
+	for (char *slash = buf; (slash = strchr(slash, '/')); *slash++ = '/') {
+		*slash = '\0';
+		assert_true(!mkdirat(f->fd, buf, 0755) || errno == EEXIST);
+	}
+	assert_true(!mkdirat(f->fd, buf, 0755) || errno == EEXIST);
+}
+
+static void write_file(const struct fixture *f, const char *path, const char *text)
+{
+	int fd = openat(f->fd, path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void make_link(const struct fixture *f, const char *name, const char *target)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "containers/%s", name);
+	assert_int_equal(symlinkat(target, f->fd, path), 0);
+}
+
+static uint64_t make_cgroup(const struct fixture *f, const char *path)
+{
+	char full[1024];
+	struct stat st;
+
+	snprintf(full, sizeof(full), "cgroup/%s", path);
+	make(f, full);
+	assert_int_equal(fstatat(f->fd, full, &st, 0), 0);
+	return st.st_ino;
+}
+
+static void remove_at(const struct fixture *f, const char *path)
+{
+	assert_int_equal(unlinkat(f->fd, path, AT_REMOVEDIR), 0);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	strcpy(f->root, "/tmp/test_pod_names.XXXXXX");
+	assert_non_null(mkdtemp(f->root));
+	f->fd = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(f->pods, sizeof(f->pods), "%s/pods", f->root);
+	snprintf(f->links, sizeof(f->links), "%s/containers", f->root);
+	snprintf(f->proc, sizeof(f->proc), "%s/proc", f->root);
+	make(f, "cgroup");
+	make(f, "pods");
+	make(f, "containers");
+	make(f, "proc/self");
+	write_file(f, "proc/self/cgroup", "0::/x\n");
+	f->cgroup_fd = openat(f->fd, "cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*state = f;
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	pod_names_free(f->names);
+	nftw(f->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	close(f->cgroup_fd);
+	close(f->fd);
+	free(f);
+	return 0;
+}
+
+static struct pod_names *start_with(struct fixture *f, const char *pods, const char *links, size_t max)
+{
+	const struct pod_names_options options = {
+		.cgroup_fd = f->cgroup_fd, .pod_logs = pods, .container_logs = links, .max_entries = max,
+	};
+	const struct pod_names_env env = { .proc = f->proc, .now_ns = fake_now };
+
+	assert_int_equal(pod_names_new_in(&options, &env, &f->names), 0);
+	return f->names;
+}
+
+static struct pod_names *start(struct fixture *f)
+{
+	return start_with(f, f->pods, f->links, 100);
+}
+
+#define assert_who(who, ns, pod_name, container_name) do {		\
+	const struct pod_identity *w = (who);				\
+	assert_string_equal(w->namespace, ns);				\
+	assert_string_equal(w->pod, pod_name);				\
+	assert_string_equal(w->container, container_name);		\
+} while (0)
+
+static struct pod_names_stats stats(const struct fixture *f)
+{
+	struct pod_names_stats s;
+
+	pod_names_get_stats(f->names, &s);
+	return s;
+}
+
+static void running_pod_is_named_in_full(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = make_cgroup(f, SYSTEMD1), sub = make_cgroup(f, SYSTEMD1 "/init");
+	const struct pod_identity *who;
+
+	make(f, "pods/default_web-0_" U1 "/app");
+	make_link(f, "web-0_default_app-" C1 ".log", "/nowhere");
+	start(f);
+	who = pod_names_get(f->names, id, 0, step(SEC));
+	assert_who(who, "default", "web-0", "app");
+	assert_string_equal(who->pod_uid, U1);
+	assert_string_equal(who->container_id, C1);
+	assert_string_equal(who->cgroup, SYSTEMD1);
+	assert_true(who->cgroup_id == id);
+	assert_who(pod_names_get(f->names, sub, 0, step(SEC)), "default", "web-0", "app");
+	assert_int_equal(stats(f).unnamed + stats(f).unknown, 0);
+	assert_int_equal(stats(f).rescans, 0);
+}
+
+static void host_service_and_unknown_id_show_their_cgroup(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = make_cgroup(f, "system.slice/docker.service");
+	struct stat st;
+
+	start(f);
+	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "", "", "");
+	assert_string_equal(pod_names_get(f->names, id, 0, step(SEC))->cgroup, "system.slice/docker.service");
+	assert_int_equal(stats(f).unnamed, 0);
+	assert_int_equal(fstat(f->cgroup_fd, &st), 0);
+	assert_string_equal(pod_names_get(f->names, st.st_ino, 0, step(SEC))->cgroup, "/");
+	assert_int_equal(stats(f).unknown, 0);
+	assert_string_equal(pod_names_get(f->names, UINT64_MAX, 7, step(SEC))->cgroup, "cgroup:18446744073709551615");
+	assert_string_equal(pod_names_get(f->names, 0, 0, step(SEC))->cgroup, "cgroup:0");
+	assert_int_equal(stats(f).unknown, 2);
+}
+
+static void container_without_log_link_is_the_pause_container(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = make_cgroup(f, SYSTEMD1);
+
+	make(f, "pods/default_web-0_" U1 "/app");
+	make_link(f, "web-0_default_app-" C2 ".log", "/nowhere");
+	start(f);
+	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "web-0", "");
+	assert_int_equal(stats(f).unnamed, 0);
+}
+
+static void link_alone_names_the_pod_too(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = make_cgroup(f, "docker/" C2);
+
+	make_link(f, "web-0_default_app-" C2 ".log", "/nowhere");
+	start(f);
+	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "web-0", "app");
+}
+
+static void docker_in_a_pod_has_the_name_of_the_pods_container(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = make_cgroup(f, "kubepods/pod" U1 "/" C1 "/docker/" C2);
+	const struct pod_identity *who;
+
+	make(f, "pods/ci_runner_" U1);
+	make_link(f, "runner_ci_dind-" C1 ".log", "/nowhere");
+	start(f);
+	who = pod_names_get(f->names, id, 0, step(SEC));
+	assert_who(who, "ci", "runner", "dind");
+	assert_string_equal(who->container_id, C2);
+}
+
+static void names_that_come_late_are_found(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = make_cgroup(f, SYSTEMD1);
+
+	start(f);
+	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "", "", "");
+	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "", "", "");
+	assert_int_equal(stats(f).unnamed, 1);
+	make(f, "pods/default_web-0_" U1);
+	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "web-0", "");
+	make_link(f, "web-0_default_app-" C1 ".log", "/nowhere");
+	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "web-0", "app");
+}
+
+static void ephemeral_pod_keeps_its_name_when_all_is_deleted(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	make(f, "pods/default_job_" U1);
+	make_link(f, "job_default_main-" C1 ".log", "/nowhere");
+	step(20 * MSEC);
+	pod_names_on_mkdir(f->names, 4242, "/kubepods/pod" U1 "/" C1);
+	assert_true(pod_names_is_alive(f->names, 4242));
+	remove_at(f, "pods/default_job_" U1);
+	assert_int_equal(unlinkat(f->fd, "containers/job_default_main-" C1 ".log", 0), 0);
+	pod_names_on_rmdir(f->names, 4242, step(50 * MSEC));
+	assert_false(pod_names_is_alive(f->names, 4242));
+	assert_who(pod_names_get(f->names, 4242, 0, step(2 * SEC)), "default", "job", "main");
+	pod_names_expire(f->names, step(0), 5 * SEC);
+	assert_who(pod_names_get(f->names, 4242, 0, step(0)), "default", "job", "main");
+	pod_names_expire(f->names, step(10 * SEC), 5 * SEC);
+	assert_string_equal(pod_names_get(f->names, 4242, 0, step(0))->cgroup, "cgroup:4242");
+}
+
+static void log_folder_that_lived_between_two_lookups_is_remembered(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	pod_names_on_mkdir(f->names, 4242, "/kubepods/pod" U1 "/" C1);
+	make(f, "pods/default_job_" U1);
+	pod_names_expire(f->names, step(20 * MSEC), 60 * SEC);	/* the tick looks for folders of newly born pods */
+	remove_at(f, "pods/default_job_" U1);
+	step(SEC);
+	assert_who(pod_names_get(f->names, 4242, 0, step(30 * SEC)), "default", "job", "");
+}
+
+static void vanished_log_folders_are_forgotten_after_a_minute(void **state)
+{
+	struct fixture *f = *state;
+
+	make(f, "pods/default_job_" U1);
+	start(f);
+	remove_at(f, "pods/default_job_" U1);
+	pod_names_on_mkdir(f->names, 1000001, "/kubepods/pod" U2);	/* a miss: the folder is read, the job gone */
+	step(SEC);
+	pod_names_get(f->names, 1000001, 0, step(SEC));
+	make(f, "pods/default_other_ffffffff-eeee-4ddd-8ccc-cccccccccccc");
+	pod_names_get(f->names, 1000001, 0, step(70 * SEC));
+	pod_names_on_mkdir(f->names, 1000002, "/kubepods/pod" U1);
+	assert_who(pod_names_get(f->names, 1000002, 0, step(SEC)), "", "", "");
+}
+
+static void unknown_id_is_scanned_for_once_a_second_and_once_in_its_life(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id;
+
+	start(f);
+	assert_string_equal(pod_names_get(f->names, 99999999, 0, step(SEC))->cgroup, "cgroup:99999999");
+	assert_int_equal(stats(f).rescans, 1);
+	id = make_cgroup(f, "late");
+	assert_string_not_equal(pod_names_get(f->names, id, 0, step(SEC / 2))->cgroup, "late");
+	assert_int_equal(stats(f).rescans, 1);
+	assert_string_equal(pod_names_get(f->names, id, 0, step(SEC / 2))->cgroup, "late");
+	assert_int_equal(stats(f).rescans, 2);
+	for (int i = 0; i < 10; i++)
+		pod_names_get(f->names, 99999999, 0, step(2 * SEC));
+	assert_int_equal(stats(f).rescans, 2);
+}
+
+static void cut_link_is_found_by_the_rest_of_its_id_or_by_its_target(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t by_id = make_cgroup(f, "kubepods/pod" U1 "/" C1), by_target = make_cgroup(f, "kubepods/pod" U2 "/" C2);
+
+	make_link(f, X60 X60 X60 "_" X10 "_" X10 "-111111111111111111111111111111111111111111111111.log", "/nowhere");
+	make_link(f, X60 X60 X60 "_" X10 X10 "_" X10 X10 X10 X10 "-abcdef01.log",
+		  "/var/log/pods/ns_long_" U2 "/" X10 X10 X10 X10 "/0.log");
+	make(f, "pods/ns_long_" U2 "/" X10 X10 X10 X10);
+	start(f);
+	assert_who(pod_names_get(f->names, by_id, 0, step(SEC)), X10, X60 X60 X60, X10);
+	assert_who(pod_names_get(f->names, by_target, 0, step(SEC)), "ns", "long", X10 X10 X10 X10);
+	/* a second container, whose link comes after it: which is which cannot be told */
+	make(f, "pods/ns_long_" U2 "/other");
+	pod_names_on_mkdir(f->names, 7777777, "kubepods/pod" U2 "/" C3);
+	assert_who(pod_names_get(f->names, 7777777, 0, step(SEC)), "ns", "long", "");
+}
+
+static void only_container_of_a_pod_is_named_without_links(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = make_cgroup(f, "kubepods/pod" U1 "/" C1), two = make_cgroup(f, "kubepods/pod" U2 "/" C2);
+
+	make(f, "pods/default_one_" U1 "/app");
+	make(f, "pods/default_two_" U2 "/app");
+	make(f, "pods/default_two_" U2 "/sidecar");
+	start_with(f, f->pods, "/does/not/exist", 100);
+	assert_who(pod_names_get(f->names, one, 0, step(SEC)), "default", "one", "app");
+	assert_who(pod_names_get(f->names, two, 0, step(SEC)), "default", "two", "");
+	assert_int_equal(stats(f).container_logs_err, -ENOENT);
+	assert_int_equal(stats(f).pod_logs_err, 0);
+}
+
+static void broken_log_folder_is_told_and_healed(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = make_cgroup(f, "kubepods/pod" U1 "/" C1);
+
+	start_with(f, NULL, f->links, 100);
+	assert_int_equal(stats(f).pod_logs_err, -ENOENT);
+	pod_names_free(f->names);
+	remove_at(f, "pods");
+	assert_int_equal(symlinkat("pods", f->fd, "pods"), 0);
+	start(f);
+	assert_int_equal(stats(f).pod_logs_err, -ELOOP);
+	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "", "", "");
+	assert_int_equal(unlinkat(f->fd, "pods", 0), 0);
+	write_file(f, "pods", "");
+	pod_names_get(f->names, id, 0, step(SEC));
+	assert_int_equal(stats(f).pod_logs_err, -ENOTDIR);
+	assert_int_equal(unlinkat(f->fd, "pods", 0), 0);
+	make(f, "real/default_web-0_" U1);
+	assert_int_equal(symlinkat("real", f->fd, "pods"), 0);	/* a link to a folder is fine */
+	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "web-0", "");
+	assert_int_equal(stats(f).pod_logs_err, 0);
+}
+
+static void odd_entries_are_passed_over(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = make_cgroup(f, "kubepods/pod" U1 "/" C1);
+
+	make(f, "pods/default_a\nb_" U1);
+	make(f, "pods/lost+found");
+	write_file(f, "pods/default_file_" U1, "");
+	assert_int_equal(symlinkat("/", f->fd, "pods/default_link_" U1), 0);
+	write_file(f, "containers/README", "");
+	start(f);
+	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "", "", "");
+	make(f, "pods/default_<img src=x>_" U1);
+	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "<img src=x>", "");
+}
+
+static void cgroup_v1_is_asked_by_pid_and_remembered(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	make(f, "pods/default_web-0_" U1);
+	make_link(f, "web-0_default_app-" C1 ".log", "/nowhere");
+	make(f, "proc/12");
+	write_file(f, "proc/self/cgroup", "2:memory:/\n1:name=systemd:/\n0::/\n");
+	write_file(f, "proc/12/cgroup", "2:memory:/kubepods/pod" U1 "/" C1 "\n0::/\n");
+	assert_int_equal(fstat(f->cgroup_fd, &st), 0);
+	start(f);
+	assert_who(pod_names_get(f->names, st.st_ino, 12, step(SEC)), "default", "web-0", "app");
+	assert_true(pod_names_get(f->names, st.st_ino, 12, step(SEC))->cgroup_id == st.st_ino);
+	assert_string_equal(pod_names_get(f->names, st.st_ino, 0, step(SEC))->cgroup, "/");
+	assert_string_equal(pod_names_get(f->names, st.st_ino, 13, step(SEC))->cgroup, "/");
+	/* the process is gone: its name stays; the pid is another's: the new one's name */
+	assert_int_equal(unlinkat(f->fd, "proc/12/cgroup", 0), 0);
+	assert_who(pod_names_get(f->names, st.st_ino, 12, step(5 * SEC)), "default", "web-0", "app");
+	write_file(f, "proc/12/cgroup", "2:memory:/docker/" C2 "\n0::/\n");
+	assert_string_equal(pod_names_get(f->names, st.st_ino, 12, step(SEC))->container_id, C2);
+}
+
+static void pid_is_believed_on_cgroup_v2_only_for_its_very_cgroup(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id;
+
+	start(f);
+	id = make_cgroup(f, "kubepods/pod" U1 "/" C1);
+	make(f, "proc/12");
+	write_file(f, "proc/12/cgroup", "0::/kubepods/pod" U1 "/" C1 "\n");
+	assert_string_equal(pod_names_get(f->names, 88888888, 12, step(SEC))->cgroup, "cgroup:88888888");
+	assert_int_equal(stats(f).rescans, 1);
+	assert_string_equal(pod_names_get(f->names, id, 12, step(0))->pod_uid, U1);
+	assert_true(pod_names_is_alive(f->names, id));
+}
+
+static int collect(void *arg, const struct pod_identity *who)
+{
+	strcat(arg, who->container);
+	strcat(arg, ";");
+	return !strcmp(who->container, "stop") ? 7 : 0;
+}
+
+static void for_each_gives_living_containers(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t gone = make_cgroup(f, "kubepods/pod" U2 "/" C2);
+	char seen[256] = "";
+
+	make_cgroup(f, "kubepods/pod" U1 "/" C1);
+	make_cgroup(f, "system.slice/a.service");
+	make_link(f, "web-0_default_app-" C1 ".log", "/nowhere");
+	make_link(f, "web-1_default_gone-" C2 ".log", "/nowhere");
+	start(f);
+	pod_names_on_rmdir(f->names, gone, step(SEC));
+	remove_at(f, "cgroup/kubepods/pod" U2 "/" C2);
+	assert_int_equal(pod_names_for_each(f->names, step(SEC), collect, seen), 0);
+	assert_string_equal(seen, "app;");
+	make_link(f, "web-2_default_stop-" C3 ".log", "/nowhere");
+	pod_names_on_mkdir(f->names, 5555555, "/kubepods/pod" U2 "/" C3);
+	assert_int_equal(pod_names_for_each(f->names, step(SEC / 2), collect, seen), 7);
+}
+
+static void churn_stays_within_the_bound(void **state)
+{
+	struct fixture *f = *state;
+	char path[200];
+
+	start_with(f, f->pods, f->links, 50);
+	for (uint64_t i = 0; i < 10000; i++) {
+		snprintf(path, sizeof(path), "/kubepods/pod%08x-1111-4222-8333-0123456789ab/" C1, (unsigned int)i);
+		pod_names_on_mkdir(f->names, 1000000 + i, path);
+		if (i % 3)
+			pod_names_on_rmdir(f->names, 1000000 + i, step(MSEC));
+	}
+	assert_int_equal(stats(f).cgroups, 50);
+	assert_int_equal(stats(f).limit, 50);
+	assert_int_equal(stats(f).evicted, 1 + 10000 - 50);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(running_pod_is_named_in_full),
+		T(host_service_and_unknown_id_show_their_cgroup),
+		T(container_without_log_link_is_the_pause_container),
+		T(link_alone_names_the_pod_too),
+		T(docker_in_a_pod_has_the_name_of_the_pods_container),
+		T(names_that_come_late_are_found),
+		T(ephemeral_pod_keeps_its_name_when_all_is_deleted),
+		T(log_folder_that_lived_between_two_lookups_is_remembered),
+		T(vanished_log_folders_are_forgotten_after_a_minute),
+		T(unknown_id_is_scanned_for_once_a_second_and_once_in_its_life),
+		T(cut_link_is_found_by_the_rest_of_its_id_or_by_its_target),
+		T(only_container_of_a_pod_is_named_without_links),
+		T(broken_log_folder_is_told_and_healed),
+		T(odd_entries_are_passed_over),
+		T(cgroup_v1_is_asked_by_pid_and_remembered),
+		T(pid_is_believed_on_cgroup_v2_only_for_its_very_cgroup),
+		T(for_each_gives_living_containers),
+		T(churn_stays_within_the_bound),
+	};
+
+	return cmocka_run_group_tests_name("pod_names", tests, NULL, NULL);
+}
