@@ -163,10 +163,18 @@ static const char *method_word(enum evhttp_cmd_type type)
 	return "OTHER";
 }
 
+/* Hostile bytes are left out, so that a line is always JSON. */
+static void log_text(FILE *log, const char *text)
+{
+	for (; text && *text; text++)
+		if (*text >= ' ' && *text != '"' && *text != '\\')
+			fputc(*text, log);
+}
+
 static void log_request(struct pending *p, const char *end)
 {
 	struct evhttp_connection *conn = evhttp_request_get_connection(p->req);
-	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(p->req));
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(p->req);
 	char *peer = "";
 	ev_uint16_t port = 0;
 
@@ -177,9 +185,9 @@ static void log_request(struct pending *p, const char *end)
 	fprintf(p->server->log, "{\"time_us\":%lld,\"took_us\":%lld,\"peer\":\"%s\",\"port\":%u,", p->received_us,
 		now_us() - p->received_us, peer, port);
 	fprintf(p->server->log, "\"method\":\"%s\",\"path\":\"", method_word(evhttp_request_get_command(p->req)));
-	for (; path && *path; path++)	/* hostile bytes are left out, so that a line is always JSON */
-		if (*path >= ' ' && *path != '"' && *path != '\\')
-			fputc(*path, p->server->log);
+	log_text(p->server->log, evhttp_uri_get_path(uri));
+	fprintf(p->server->log, "\",\"query\":\"");
+	log_text(p->server->log, evhttp_uri_get_query(uri));
 	fprintf(p->server->log, "\",\"status\":%d,\"version\":\"%s\",\"token\":%s,\"ttl\":%d,\"end\":\"%s\"}\n",
 		p->action == ACTION_ANSWER ? p->answer.status : 0, p->version, p->answer.is_token ? "true" : "false",
 		p->answer.is_token ? p->server->set.hop_limit : 0, end);

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# For end-to-end tests: the lab, checks that count, and questions to what imdsnoop wrote. A test sources it, brings a lab
+# up with e2e_lab, does things, and states facts. tests/e2e/run counts the lines "ok NAME", "not ok NAME", "skip NAME".
+
+set -u
+# shellcheck source=tests/lib/lab.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lab.sh"
+E2E_FAILED=0
+
+e2e_end() {
+	local code=$?
+	trap - EXIT
+	lab_down || { echo "not ok the lab is removed completely"; code=1; }
+	[ $code -ne 0 ] || code=$E2E_FAILED
+	exit $code
+}
+trap e2e_end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+e2e_die() { echo "not ok $*"; exit 1; }
+e2e_skip_all() { echo "skip: $*"; exit 77; }
+
+e2e_lab() {			# e2e_lab [SERVER OPTIONS...]
+	lab_up "$@" || e2e_die "the lab comes up"
+}
+
+e2e_need() {			# e2e_need COMMAND...: or the whole test is skipped
+	local c
+	for c; do command -v "$c" >/dev/null || e2e_skip_all "no $c here"; done
+}
+
+check() {			# check NAME COMMAND...: runs it in a subshell; what it prints is shown when it fails
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		echo "ok $name"
+		return 0
+	fi
+	E2E_FAILED=1
+	echo "not ok $name"
+	printf '%s\n' "    $*" "$out" | cut -c1-600 | head -40 | sed 's/^/    # /'
+	return 1
+}
+
+equal() {			# equal GOT WANTED
+	[ "$1" = "$2" ] || { echo "got '$1', wanted '$2'"; return 1; }
+}
+
+# Functions for jq: lists of requests and findings.
+# shellcheck disable=SC2016
+E2E_JQ='
+def requests: map(select(.type == "request"));
+def stalls: map(select(.type == "stall"));
+def of($pod): requests | map(select(.pod == $pod));
+def tokens($pod): of($pod) | map(select(.kind == "token"));
+def gets($pod): of($pod) | map(select(.method == "GET"));
+def all_are(f): length > 0 and all(.[]; f);
+def pod($pod): .pods | map(select(.pod == $pod)) | first;
+def codes($pod): [.findings[] | select(.pod == $pod) | .code];
+def blames: [.findings[] | select(.severity != "info")];
+'
+
+e2e_jq() {			# e2e_jq FILE FILTER [JQ OPTIONS]: true when the filter gives true; else shows what there is
+	local file=$1 filter=$2
+	shift 2
+	jq -e "$@" "$E2E_JQ $filter" "$file" >/dev/null && return
+	echo "is not true: $filter"
+	if [ "${1:-}" = -s ]; then
+		jq -c 'del(.time, .node, .pod_uid, .container_id, .cgroup, .cgroup_id)' "$file" 2>&1 | tail -30
+	else
+		jq -c '{totals, losses, pods, findings}' "$file" 2>&1
+	fi
+	return 1
+}
+
+expect_trace() {		# expect_trace FILE NAME FILTER: the filter reads the array of all lines
+	check "$2" e2e_jq "$1" "$3" -s
+}
+
+expect_report() {		# expect_report FILE NAME FILTER: the filter reads the report
+	check "$2" e2e_jq "$1" "$3"
+}
+
+# --- clients ---------------------------------------------------------------------------------------------------------
+
+E2E_TTL='X-aws-ec2-metadata-token-ttl-seconds: 21600'
+
+e2e_host() {			# the service's address as POD must write it in a URL
+	local pod_ip
+	lab_pod_load "$1"
+	case $pod_ip in
+	*:*) echo "[$LAB_IMDS6]" ;;
+	*) echo "$LAB_IMDS4" ;;
+	esac
+}
+
+# put POD [SECONDS] and get POD [SECONDS] [PATH]: print the status, 000 without an answer. 0.6 s is longer than --stall.
+put() {
+	lab_exec "$1" curl -s -o /dev/null -m "${2:-0.6}" -w '%{http_code}' -X PUT -H "$E2E_TTL" \
+		"http://$(e2e_host "$1")/latest/api/token"
+}
+get() {
+	lab_exec "$1" curl -s -o /dev/null -m "${2:-2}" -w '%{http_code}' \
+		"http://$(e2e_host "$1")${3:-/latest/meta-data/instance-id}"
+}
+raw() {				# raw POD STEPS...: see raw_client.c
+	local pod=$1 host
+	shift
+	host=$(e2e_host "$pod")
+	host=${host#[}
+	lab_exec "$pod" "$LAB_BIN/raw_client" "${host%]}" 80 "$@"
+}
+
+# --- imdsnoop in the background --------------------------------------------------------------------------------------
+
+# A command other than trace says nothing when it has attached: its BPF links are there and no more are coming.
+e2e_links() { find "/proc/$1/fd" -lname '*bpf*link*' 2>/dev/null | wc -l; }
+e2e_attached() {
+	local pid=$1 before=0 now i
+	for ((i = 0; i < 100; i++)); do
+		now=$(e2e_links "$pid")
+		[ "$now" -lt 2 ] || [ "$now" != "$before" ] || return 0
+		before=$now
+		sleep 0.1
+	done
+	return 1
+}
+
+report_start() {		# report_start FILE [ARGS...]
+	local file=$1 LAB_ARGS
+	shift
+	lab_args
+	"$IMDSNOOP" report "${LAB_ARGS[@]}" --format json --output "$file" --duration 60s "$@" </dev/null \
+		>"$file.out" 2>"$file.err" &
+	E2E_REPORT_PID=$!
+	e2e_attached $E2E_REPORT_PID || { cat "$file.err"; kill -KILL $E2E_REPORT_PID; e2e_die "imdsnoop report attaches"; }
+}
+
+report_stop() {			# Ctrl-C still prints the report; returns the exit code
+	sleep 0.4		# more than the 250 ms tick
+	kill -INT "$E2E_REPORT_PID"
+	lab_wait_for 10 lab_is_gone "$E2E_REPORT_PID" || kill -KILL "$E2E_REPORT_PID"
+	wait "$E2E_REPORT_PID"
+}
+
+trace_start() {			# trace_start FILE [ARGS...]
+	lab_trace_start "$@" || e2e_die "imdsnoop trace attaches"
+}
+
+trace_stop() {
+	sleep 0.4
+	lab_trace_stop
+}
