@@ -65,7 +65,7 @@ struct options {
 	const char *listen;		/* never NULL; "127.0.0.1:9754" */
 	char listen_host[64];		/* an IPv4 or IPv6 address, without brackets */
 	uint16_t listen_port;		/* 0: the kernel picks one */
-	const char *drop_privileges;	/* never NULL; "" keeps root */
+	const char *drop_privileges;	/* a user's name, never NULL; "root" keeps what we have */
 
 	/* report, probe */
 	bool what_if;
@@ -96,26 +96,27 @@ struct command {
 };
 
 /* Groups of options; each option belongs to one or more, a command takes those of its groups. */
-#define OPTIONS_COMMON		(1u << 0)	/* --help, --version, -v, --quiet, --output, --node */
-#define OPTIONS_OBSERVE		(1u << 1)	/* --cgroup, hooks, tables, --stall, --slow */
+#define OPTIONS_COMMON		(1u << 0)	/* --output, --node, --quiet, -v */
+#define OPTIONS_OBSERVE		(1u << 1)	/* hooks, tables, --stall, --slow, --duration, --count */
 #define OPTIONS_NODE		(1u << 2)	/* --cgroup, --pod-logs, --container-logs */
 #define OPTIONS_ENDPOINTS	(1u << 3)
 #define OPTIONS_SELECT		(1u << 4)	/* --namespace, --pod, --container */
-#define OPTIONS_FORMAT		(1u << 5)	/* text or json */
-#define OPTIONS_HTML		(1u << 6)	/* html too */
-#define OPTIONS_SERVE		(1u << 7)
-#define OPTIONS_REPORT		(1u << 8)
-#define OPTIONS_PROBE		(1u << 9)
-#define OPTIONS_FILES		(1u << 10)	/* takes file names */
-#define OPTIONS_EXIT_CODE	(1u << 11)
-#define OPTIONS_ENDS		(1u << 12)	/* --duration */
-#define OPTIONS_COUNT		(1u << 13)	/* --count */
+#define OPTIONS_FORMAT		(1u << 5)
+#define OPTIONS_HTML		(1u << 6)	/* no option: --format html is allowed */
+#define OPTIONS_SCREEN		(1u << 7)	/* no option: --format text alone is allowed */
+#define OPTIONS_SERVE		(1u << 8)
+#define OPTIONS_REPORT		(1u << 9)
+#define OPTIONS_PROBE		(1u << 10)
+#define OPTIONS_FILES		(1u << 11)	/* no option: takes file names */
+#define OPTIONS_EXIT_CODE	(1u << 12)
 
 /*
- * Parses argv against the commands (ended by a row without name). Returns -1 when *ret is to be run, else the exit code to end with: help and
- * version were printed to out (EXIT_FINE), or one line that says what is wrong to err (EXIT_USAGE).
+ * Parses argv against the commands (ended by a row without name); file names are moved to the front of argv. Returns -1 when *ret is to be run, else the exit
+ * code to end with: help or version was printed to out (EXIT_FINE), or one line to err that says what is wrong and what
+ * to do (EXIT_USAGE).
  */
-int options_parse(const struct command *commands, int argc, char *const *argv, FILE *out, FILE *err, struct options *ret);
+int options_parse(const struct command *commands, int argc, char **argv, FILE *out, FILE *err,
+		  struct options *ret);
 
 /* --node, else the host name, else "localhost". buf holds it where needed; the return value is valid as long as buf. */
 const char *options_node(const struct options *o, char *buf, size_t len);
@@ -123,13 +124,26 @@ const char *options_node(const struct options *o, char *buf, size_t len);
 /* True when what goes to f may be coloured: a terminal, no --no-color, NO_COLOR unset or empty, TERM not dumb. */
 bool options_color(const struct options *o, FILE *f);
 
-/* "250ms", "30s", "5m", "1h". Returns 0, -EINVAL for anything else, or -ERANGE above 1000 hours. */
+/* Calls fn for each option, for tests of the documents: its long name without "--", and groups that take it. */
+void options_for_each(void (*fn)(void *arg, const char *name, unsigned int groups), void *arg);
+
+/*
+ * Values, in options_value.c; each returns 0 or -EINVAL.
+ *
+ * "250ms", "30s", "5m", "1h": whole numbers; -ERANGE for zero and above 1000 hours.
+ */
 int options_parse_duration(const char *text, uint64_t *ret_ns);
 
-/* "ADDR", "ADDR:PORT", "[ADDR6]:PORT", "ADDR6". Class is told from the address. Returns 0 or -EINVAL. */
+/* "ADDR", "ADDR:PORT", "[ADDR6]:PORT", "ADDR6"; a unicast address, port 0 in *ret: any. Class is told from the address. */
 int options_parse_endpoint(const char *text, struct imds_endpoint *ret);
 
-/* For checks of the documents: calls fn for each option's long name (without "--") with the commands' groups that take it. */
-void options_for_each(void (*fn)(void *arg, const char *name, unsigned int groups), void *arg);
+/* As options_parse_endpoint() reads it; 64 bytes suffice. Returns buf. */
+const char *options_endpoint_text(const struct imds_endpoint *e, char *buf, size_t len);
+
+/* "hop-limit=N", "hop-limit=N,tokens=required": what_if* of o. N in 1..64, the range that EC2 takes. */
+int options_parse_what_if(const char *text, struct options *o);
+
+/* "127.0.0.1:9754", "[::1]:9754": listen* of o. */
+int options_parse_listen(const char *text, struct options *o);
 
 #endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "cmd/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OBSERVES (OPTIONS_COMMON | OPTIONS_OBSERVE | OPTIONS_NODE | OPTIONS_ENDPOINTS | OPTIONS_SELECT | OPTIONS_FORMAT)
+
+static const struct command commands[] = {
+	{ "trace", "one line per metadata request as it finishes, and one per stalled request", "",
+	  { "imdsnoop trace --problems", "imdsnoop trace --json --duration 1m --output trace.jsonl" }, OBSERVES, cmd_trace },
+	{ "top", "live table of pods, worst first", "",
+	  { "imdsnoop top", "imdsnoop top --namespace shop" }, OBSERVES | OPTIONS_SCREEN, cmd_top },
+	{ "report", "watches for a while, then names the pods, the cause, the evidence and what to do", "",
+	  { "imdsnoop report --duration 2m", "imdsnoop report --what-if hop-limit=1,tokens=required" },
+	  OBSERVES | OPTIONS_HTML | OPTIONS_REPORT | OPTIONS_EXIT_CODE, cmd_report },
+	{ "serve", "agent: metrics, health, report and status page over HTTP", "",
+	  { "imdsnoop serve", "imdsnoop serve --listen 0.0.0.0:9754 --drop-privileges nobody" },
+	  OBSERVES | OPTIONS_SCREEN | OPTIONS_SERVE, cmd_serve },
+	{ "probe", "asks for a token now from inside pods, and measures hops and latency", "",
+	  { "imdsnoop probe --namespace shop --pod 'cart-*'", "imdsnoop probe --all --exit-code" },
+	  OPTIONS_COMMON | OPTIONS_NODE | OPTIONS_ENDPOINTS | OPTIONS_SELECT | OPTIONS_FORMAT | OPTIONS_PROBE |
+	  OPTIONS_EXIT_CODE, cmd_probe },
+	{ "check", "what this node offers, and what is missing and why", "",
+	  { "imdsnoop check", "imdsnoop check --json" }, OPTIONS_COMMON | OPTIONS_NODE | OPTIONS_FORMAT, cmd_check },
+	{ "merge", "joins the JSON reports of many nodes into one", "FILE...",
+	  { "imdsnoop merge node-*.json", "imdsnoop merge --format html --output cluster.html node-*.json" },
+	  OPTIONS_COMMON | OPTIONS_FORMAT | OPTIONS_HTML | OPTIONS_FILES, cmd_merge },
+	{ .name = NULL }
+};
+
+/*
+ * A descriptor 0 to 2 that the caller closed would be handed to the first file or BPF map that is opened. Held open so
+ * that using it fails (EBADF) instead of reading or writing something else.
+ */
+static int hold_standard_files(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+			return -errno;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	int code;
+
+	if (hold_standard_files())
+		return EXIT_CANNOT_RUN;
+	signal(SIGPIPE, SIG_IGN);		/* a reader that left shows as EPIPE, and everything is detached in order */
+	code = options_parse(commands, argc, argv, stdout, stderr, &o);
+	if (code < 0)
+		code = o.command->run(&o);
+	if (fflush(stdout) || ferror(stdout)) {
+		if (errno == EPIPE)
+			return code;		/* `| head` has what it wanted */
+		fprintf(stderr, "imdsnoop: cannot write to standard output: %s\n", strerror(errno));
+		return code ? code : EXIT_CANNOT_RUN;
+	}
+	return code;
+}
