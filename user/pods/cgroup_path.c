@@ -70,7 +70,7 @@ static int parse_uid(const char *part, size_t len, char ret_uid[POD_UID_SIZE])
 
 	len = strip_suffix(part, len, ".slice");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		size_t n = sizes[i], head = len - n;
+		size_t n = sizes[i], head = len < n ? 0 : len - n;
 		const char *uid = part + head;
 
 		if (len < n || !ends_with(part, head, "pod") || (head > 3 && part[head - 4] != '-'))
