@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../model/findings.h"
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define LINE_LEN 2048
+#define FINDINGS_WHOLE 12		/* findings told at length; the rest get one line each */
+
+enum style { PLAIN, BOLD, RED, YELLOW, GREEN, DIM };
+
+static const char *on(const struct text_options *o, enum style style)
+{
+	static const char *const codes[] = { "", "\033[1m", "\033[1;31m", "\033[33m", "\033[32m", "\033[2m" };
+
+	return o->color ? codes[style] : "";
+}
+
+static const char *off(const struct text_options *o)
+{
+	return o->color ? "\033[0m" : "";
+}
+
+static int width_of(const struct text_options *o)
+{
+	return o->width == 0 ? 100 : o->width < 80 ? 80 : o->width;
+}
+
+static size_t columns_of(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static void spaces(FILE *out, size_t n)
+{
+	fprintf(out, "%*s", (int)n, "");
+}
+
+/* Left-aligned in n columns, whatever its bytes. */
+static void cell(FILE *out, const char *s, size_t n)
+{
+	size_t have = columns_of(s);
+
+	fputs(s, out);
+	spaces(out, have < n ? n - have : 0);
+}
+
+/* Escaped and wrapped at blanks; the first line begins with `first`, the others as far right. */
+static void paragraph(FILE *out, const struct text_options *o, const char *first, const char *text)
+{
+	size_t indent = columns_of(first), room = (size_t)width_of(o) - indent;
+	char buf[LINE_LEN];
+	const char *s = text_escape(text, o->utf8, 0, buf, sizeof(buf));
+
+	fputs(first, out);
+	for (;;) {
+		size_t at = 0, col = 0, blank = 0;
+
+		while (s[at] && col <= room) {
+			if (s[at] == ' ')
+				blank = at;
+			col += ((unsigned char)s[at] & 0xc0) != 0x80;
+			at++;
+		}
+		if (!s[at] && col <= room) {
+			fprintf(out, "%s\n", s);
+			return;
+		}
+		if (!blank)		/* one long word: a command stays whole to be copied */
+			blank = at + strcspn(s + at, " ");
+		fprintf(out, "%.*s\n", (int)blank, s);
+		s += blank;
+		s += strspn(s, " ");
+		if (!*s)
+			return;
+		spaces(out, indent);
+	}
+}
+
+static const char *duration(uint64_t us, char buf[32])
+{
+	return findings_duration(us, buf, 32);
+}
+
+static enum outcome worst_outcome(const struct pod_stats *p)
+{
+	static const enum outcome worst_first[] = {
+		OUTCOME_HOP_LIMIT, OUTCOME_BLOCKED, OUTCOME_REFUSED, OUTCOME_NO_RESPONSE, OUTCOME_RESET,
+		OUTCOME_HTTP_ERROR, OUTCOME_ABORTED,
+	};
+
+	for (size_t i = 0; i < LEN(worst_first); i++)
+		if (p->outcomes[worst_first[i]])
+			return worst_first[i];
+	return OUTCOME_OK;
+}
+
+static enum style outcome_style(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_OK:
+		return GREEN;
+	case OUTCOME_HOP_LIMIT:
+		return RED;
+	default:
+		return YELLOW;
+	}
+}
+
+static const char *subject_of(const struct pod_stats *p, char *buf, size_t len)
+{
+	if (p->other) {
+		snprintf(buf, len, "(pods beyond --max-pods)");
+		return buf;
+	}
+	return findings_subject(&p->who, buf, len);
+}
+
+/* --- the report ------------------------------------------------------------------------------------------- */
+
+static void report_verdict(FILE *out, const struct snapshot *s, const struct text_options *o)
+{
+	const struct pod_stats *t = &s->totals;
+	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
+	size_t dead = 0, errors = 0, warnings = 0;
+	char text[LINE_LEN], node[128], p99[32];
+	const char *word = "OK";
+	enum style style = GREEN;
+	int needs = 0;
+
+	text_escape(s->node, o->utf8, 60, node, sizeof(node));
+	for (size_t i = 0; i < s->pods_len; i++) {
+		if (!s->pods[i]->outcomes[OUTCOME_HOP_LIMIT])
+			continue;
+		dead++;
+		if (s->pods[i]->required_hop_limit > needs)
+			needs = s->pods[i]->required_hop_limit;
+	}
+	for (size_t i = 0; i < s->findings_len; i++) {
+		errors += s->findings[i].severity == SEVERITY_ERROR;
+		warnings += s->findings[i].severity == SEVERITY_WARNING;
+	}
+	if (s->findings_len && s->findings[0].code == FINDING_HOP_LIMIT_EXHAUSTED && errors) {
+		int at = snprintf(text, sizeof(text), "%zu of %zu pods on %s get%s no metadata token: the hop limit is too low%s",
+				  dead, s->pods_len, node, dead == 1 ? "s" : "",
+				  s->findings[0].severity == SEVERITY_WARNING ? ", probably" : "");
+
+		if (s->node_token_ttl && needs)
+			at += snprintf(text + at, sizeof(text) - at, " (%d set, %d needed)", s->node_token_ttl, needs);
+		else if (needs)
+			at += snprintf(text + at, sizeof(text) - at, " (%d needed)", needs);
+		if (t->seconds_lost >= 0.05)
+			snprintf(text + at, sizeof(text) - at, "; %.1f s lost waiting", t->seconds_lost);
+		word = "PROBLEM";
+		style = RED;
+	} else if (errors || warnings) {
+		snprintf(text, sizeof(text), "%s", s->findings[0].summary);
+		word = errors ? "PROBLEM" : "WARNING";
+		style = errors ? RED : YELLOW;
+	} else if (!t->requests && !t->in_flight) {
+		snprintf(text, sizeof(text), "nothing asked a metadata service on %s in %.0f s, so nothing can be said about it", node,
+			 watched_s);
+		word = "QUIET";
+		style = YELLOW;
+	} else {
+		snprintf(text, sizeof(text), "no problem on %s: %zu pod%s, %llu request%s, %llu answered, p99 %s", node, s->pods_len,
+			 s->pods_len == 1 ? "" : "s", (unsigned long long)t->requests, t->requests == 1 ? "" : "s",
+			 (unsigned long long)(t->outcomes[OUTCOME_OK] + t->outcomes[OUTCOME_HTTP_ERROR]),
+			 duration(histogram_quantile_us(&t->latency, 0.99), p99));
+	}
+	fputs(on(o, style), out);
+	{
+		char first[16];
+
+		snprintf(first, sizeof(first), "%s  ", word);
+		/* node is escaped already and escaping a backslash twice would show: only names hold them, and rarely */
+		paragraph(out, o, first, text);
+	}
+	fputs(off(o), out);
+	fprintf(out, "%swatched %.1f s on %s, kernel ", on(o, DIM), watched_s, node);
+	fputs(text_escape(s->kernel, o->utf8, 60, text, sizeof(text)), out);
+	for (size_t i = 0; s->endpoints && s->endpoints[i]; i++)
+		fprintf(out, "%s%s", i ? ", " : "; endpoints ", s->endpoints[i]);
+	fprintf(out, "; imdsnoop %s%s\n", s->version, off(o));
+}
+
+static bool same_advice(const struct finding *a, const struct finding *b)
+{
+	size_t i = 0;
+
+	if (a->code != b->code)
+		return false;
+	for (; a->advice[i] && b->advice[i]; i++)
+		if (strcmp(a->advice[i], b->advice[i]))
+			return false;
+	return !a->advice[i] && !b->advice[i];
+}
+
+/* The same pod's way is drawn at its first finding only; findings without a pod have none. */
+static bool way_is_new(const struct snapshot *s, size_t n)
+{
+	if (s->findings[n].pod_index >= s->pods_len)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (s->findings[i].pod_index == s->findings[n].pod_index)
+			return false;
+	return true;
+}
+
+static void report_advice(FILE *out, const struct snapshot *s, size_t n, const size_t *numbers,
+			  const struct text_options *o)
+{
+	const struct finding *f = &s->findings[n];
+
+	if (!f->advice[0])
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (numbers[i] && same_advice(&s->findings[i], f)) {
+			fprintf(out, "\n   What to do: as under %zu.\n", numbers[i]);
+			return;
+		}
+	}
+	fprintf(out, "\n   %sWhat to do%s\n", on(o, BOLD), off(o));
+	for (char **line = f->advice; *line; line++) {
+		char buf[LINE_LEN];
+
+		if (!strncmp(*line, "  ", 2))	/* whole, to be copied */
+			fprintf(out, "       %s\n", text_escape(*line + 2, o->utf8, 0, buf, sizeof(buf)));
+		else
+			paragraph(out, o, o->utf8 ? "   • " : "   - ", *line);
+	}
+}
+
+static void report_finding(FILE *out, const struct snapshot *s, size_t n, const size_t *numbers,
+			   const struct text_options *o)
+{
+	static const enum style styles[] = { DIM, YELLOW, RED };
+	const struct finding *f = &s->findings[n];
+	char first[16], way[512], buf[LINE_LEN];
+
+	fprintf(out, "\n%s%zu. %s  %s%s\n", on(o, styles[f->severity]), numbers[n], severity_word(f->severity),
+		finding_word(f->code), off(o));
+	fputs(on(o, BOLD), out);
+	paragraph(out, o, "   ", f->summary);
+	fputs(off(o), out);
+	if (way_is_new(s, n) && findings_draw_way(s, s->pods[f->pod_index], o->utf8, way, sizeof(way))[0])
+		fprintf(out, "\n       %s%s%s\n", on(o, styles[f->severity]),
+			text_escape(way, o->utf8, 0, buf, sizeof(buf)), off(o));
+	if (f->evidence && f->evidence[0])
+		fputc('\n', out);
+	snprintf(first, sizeof(first), "   %s ", o->utf8 ? "•" : "-");
+	for (char **line = f->evidence; line && *line; line++)
+		paragraph(out, o, first, *line);
+	report_advice(out, s, n, numbers, o);
+}
+
+static void report_findings(FILE *out, const struct snapshot *s, const struct text_options *o)
+{
+	size_t *numbers = calloc(s->findings_len + 1, sizeof(*numbers));	/* 0: not told at length */
+	size_t number = 0;
+
+	for (size_t i = 0; i < s->findings_len; i++) {
+		char first[16];
+
+		if (s->findings[i].code == FINDING_OBSERVATION_INCOMPLETE)
+			continue;	/* has its own part at the end */
+		number++;
+		if (numbers && number <= FINDINGS_WHOLE) {
+			numbers[i] = number;
+			report_finding(out, s, i, numbers, o);
+			continue;
+		}
+		if (number == FINDINGS_WHOLE + 1 || (!numbers && number == 1))
+			fputs("\nMore, in one line each (--format json has all of it)\n", out);
+		snprintf(first, sizeof(first), "%zu. ", number);
+		paragraph(out, o, first, s->findings[i].summary);
+	}
+	free(numbers);
+}
+
+static void number_or_dash(FILE *out, int width, long long n, bool known)
+{
+	if (known)
+		fprintf(out, " %*lld", width, n);
+	else
+		fprintf(out, " %*s", width, "-");
+}
+
+static void report_pods(FILE *out, const struct snapshot *s, const struct text_options *o)
+{
+	/* What stands right of the name takes 84 columns. */
+	size_t name_max = (size_t)width_of(o) > 104 ? (size_t)width_of(o) - 84 : 20, name = 3;
+	char subject[512], buf[1024], q[32];
+
+	if (!s->pods_len)
+		return;
+	for (size_t i = 0; i < s->pods_len; i++) {
+		size_t n = columns_of(text_escape(subject_of(s->pods[i], subject, sizeof(subject)), o->utf8, name_max, buf,
+						  sizeof(buf)));
+
+		name = n > name ? n : name;
+	}
+	fprintf(out, "\n%s", on(o, BOLD));
+	cell(out, "POD", name);
+	fprintf(out, " %6s %5s %5s %6s %8s %8s %8s %4s %4s %5s %5s  %s%s\n", "REQS", "V1", "V2", "ANSW", "P50", "P99", "MAX", "TTL",
+		"HOPS", "NEEDS", "DROPS", "WORST", off(o));
+	for (size_t i = 0; i < s->pods_len; i++) {
+		const struct pod_stats *p = s->pods[i];
+		enum outcome worst = worst_outcome(p);
+		unsigned long long drops = 0;
+
+		for (size_t d = 0; d < p->drops_len; d++)
+			drops += p->drops[d].packets;
+		cell(out, text_escape(subject_of(p, subject, sizeof(subject)), o->utf8, name, buf, sizeof(buf)), name);
+		fprintf(out, " %6llu %5llu %5llu %6llu", (unsigned long long)p->requests, (unsigned long long)p->v1_requests,
+			(unsigned long long)p->v2_requests,
+			(unsigned long long)(p->outcomes[OUTCOME_OK] + p->outcomes[OUTCOME_HTTP_ERROR]));
+		for (int c = 0; c < 3; c++)
+			fprintf(out, " %8s", !p->latency.count ? "-" :
+				duration(c == 2 ? p->latency.max_us : histogram_quantile_us(&p->latency, c ? 0.99 : 0.5), q));
+		number_or_dash(out, 4, p->ttl_synack, p->ttl_synack > 0);
+		number_or_dash(out, 4, p->hops, p->hops >= 0);
+		number_or_dash(out, 5, p->required_hop_limit, p->required_hop_limit > 0);
+		fprintf(out, " %5llu  %s%s%s%s\n", drops, on(o, outcome_style(worst)), outcome_word(worst), off(o),
+			p->host_network ? "  (host network)" : "");
+	}
+	fprintf(out, "%sTTL: of the SYN-ACK as received. HOPS: forwards between the service and this socket. NEEDS: hop limit.%s\n",
+		on(o, DIM), off(o));
+}
+
+static void report_limits(FILE *out, const struct snapshot *s, const struct text_options *o)
+{
+	const char *first = o->utf8 ? " • " : " - ";
+	char text[LINE_LEN];
+	bool head = false;
+
+#define SAY(...) do {									\
+	if (!head)									\
+		fprintf(out, "\n%sWhat could not be seen%s\n", on(o, BOLD), off(o));	\
+	head = true;									\
+	snprintf(text, sizeof(text), __VA_ARGS__);					\
+	paragraph(out, o, first, text);							\
+} while (0)
+	for (size_t i = 0; i < s->features_len; i++) {
+		const struct feature *f = &s->features[i];
+
+		if (strcmp(f->state, "ok"))
+			SAY("%s: %s%s%s", f->name, f->state, f->why[0] ? ", " : "", f->why);
+	}
+	for (size_t i = 0; i < s->losses_len; i++)
+		if (s->losses[i].count)
+			SAY("%s: %llu%s%s", s->losses[i].name, (unsigned long long)s->losses[i].count,
+			    s->losses[i].what[0] ? ", " : "", s->losses[i].what);
+	if (s->totals.records_lost)
+		SAY("%llu requests are counted without their details: their records were lost",
+		    (unsigned long long)s->totals.records_lost);
+	if (s->totals.in_flight)
+		SAY("%llu requests were still unanswered when watching ended", (unsigned long long)s->totals.in_flight);
+	if (!s->baseline_ttl && s->totals.requests)
+		SAY("no process in the node's own network asked the service: hops are counted from the usual start TTLs");
+#undef SAY
+	if (!head)
+		fprintf(out, "\n%sNothing was lost, every part worked: the counts are exact.%s\n", on(o, DIM), off(o));
+}
+
+void text_report(FILE *out, const struct snapshot *s, const struct text_options *o)
+{
+	report_verdict(out, s, o);
+	report_findings(out, s, o);
+	report_pods(out, s, o);
+	report_limits(out, s, o);
+}
+
+/* --- trace ------------------------------------------------------------------------------------------------ */
+
+static void trace_widths(const struct text_options *o, size_t *ret_pod, size_t *ret_request)
+{
+	/* The other columns take 98; pod and request share the rest. */
+	size_t rest = (size_t)width_of(o) > 98 + 44 ? (size_t)width_of(o) - 98 : 44;
+
+	*ret_pod = rest / 2 > 40 ? 40 : rest / 2;
+	*ret_request = rest - *ret_pod > 48 ? 48 : rest - *ret_pod;
+}
+
+void text_trace_header(FILE *out, const struct text_options *o)
+{
+	size_t pod, request;
+
+	trace_widths(o, &pod, &request);
+	fprintf(out, "%s%-12s ", on(o, BOLD), "TIME");
+	cell(out, "POD", pod);
+	fprintf(out, " %-12s ", "PROCESS");
+	cell(out, "REQUEST", request);
+	fprintf(out, " %-4s %-18s %8s %8s %8s %4s %5s  %s%s\n", "CODE", "OUTCOME", "CONNECT", "FIRST", "TOTAL", "TTL", "HOPS", "NOTES",
+		off(o));
+}
+
+static void trace_time(FILE *out, uint64_t wall_ns)
+{
+	time_t t = (time_t)(wall_ns / 1000000000u);
+	struct tm tm;
+	char buf[16];
+
+	if (!localtime_r(&t, &tm) || !strftime(buf, sizeof(buf), "%H:%M:%S", &tm))
+		snprintf(buf, sizeof(buf), "--:--:--");
+	fprintf(out, "%s.%03u ", buf, (unsigned int)(wall_ns / 1000000 % 1000));
+}
+
+static void trace_duration(FILE *out, int64_t us)
+{
+	char buf[32];
+
+	fprintf(out, " %8s", us < 0 ? "-" : duration((uint64_t)us, buf));
+}
+
+static void trace_notes(FILE *out, const struct request *r, const struct text_options *o)
+{
+	const struct imds_request *q = &r->rec.req;
+	const char *sep = "  ";
+	char buf[256];
+
+	if (r->fallback) {
+		fprintf(out, "%sIMDSv1 after an unanswered token request", sep);
+		sep = "; ";
+	}
+	if (q->drops) {
+		fprintf(out, "%s%u drop%s", sep, q->drops, q->drops == 1 ? "" : "s");
+		if (r->drop_reason[0])
+			fprintf(out, " %s", text_escape(r->drop_reason, o->utf8, 40, buf, sizeof(buf)));
+		if (r->drop_location[0])
+			fprintf(out, " in %s", text_escape(r->drop_location, o->utf8, 60, buf, sizeof(buf)));
+		if (q->drop.ts_ns)
+			fprintf(out, ", TTL %u", q->drop.ttl);
+		sep = "; ";
+	}
+	if (q->retransmits || r->rec.syn_retransmits)
+		fprintf(out, "%s%u sent again", sep, q->retransmits + r->rec.syn_retransmits);
+}
+
+void text_trace_line(FILE *out, const struct request *r, const struct text_options *o)
+{
+	const struct imds_rec_request *rec = &r->rec;
+	const struct imds_request *q = &rec->req;
+	char subject[512], text[IMDS_PATH_LEN + 32], comm[IMDS_COMM_LEN + 1], buf[1024];
+	const char *confidence = confidence_word(r->confidence);
+	size_t pod, request;
+	int ttl = q->ttl_response ? q->ttl_response : rec->ttl_synack;
+
+	trace_widths(o, &pod, &request);
+	trace_time(out, r->wall_ns);
+	cell(out, text_escape(findings_subject(r->who, subject, sizeof(subject)), o->utf8, pod, buf, sizeof(buf)), pod);
+	fputc(' ', out);
+	snprintf(comm, sizeof(comm), "%.*s", IMDS_COMM_LEN, rec->peer.comm[0] ? rec->peer.comm : "-");
+	cell(out, text_escape(comm, o->utf8, 12, buf, sizeof(buf)), 12);
+	fputc(' ', out);
+	if (q->method != IMDS_METHOD_NONE)
+		snprintf(text, sizeof(text), "%s %.*s", method_word(q->method), IMDS_PATH_LEN,
+			 q->path[0] ? q->path : kind_word(q->kind));
+	else
+		snprintf(text, sizeof(text), "(%s)", kind_word(q->kind));
+	cell(out, text_escape(text, o->utf8, request, buf, sizeof(buf)), request);
+	if (q->status)
+		fprintf(out, " %-4u ", q->status);
+	else
+		fprintf(out, " %-4s ", "-");
+
+	if (r->running)
+		snprintf(text, sizeof(text), "%sstalled", o->utf8 ? "…" : "...");
+	else
+		snprintf(text, sizeof(text), "%s%s%s", outcome_word(r->outcome), confidence ? " " : "", confidence ? confidence : "");
+	fputs(on(o, r->running ? YELLOW : outcome_style(r->outcome)), out);
+	cell(out, text, 18);
+	fputs(off(o), out);
+	trace_duration(out, request_connect_us(r));
+	trace_duration(out, request_first_byte_us(r));
+	trace_duration(out, request_duration_us(r, rec->hdr.ts_ns));
+	number_or_dash(out, 4, ttl, ttl > 0);
+	if (r->hops >= 0)
+		snprintf(text, sizeof(text), "%d/%d", r->hops, r->required_hop_limit);
+	else
+		snprintf(text, sizeof(text), "-");
+	fprintf(out, " %5s", text);
+	trace_notes(out, r, o);
+	fputc('\n', out);
+}

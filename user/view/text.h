@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* For a person at a terminal: the report, and the lines of `trace`. */
+#ifndef IMDSNOOP_TEXT_H
+#define IMDSNOOP_TEXT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "../model/request.h"
+#include "../model/snapshot.h"
+
+struct text_options {
+	bool color;
+	bool utf8;
+	int width;			/* columns; 0: 100. Below 80 counts as 80. */
+};
+
+/* s->findings and the rest of s; write errors stay in `out` for the caller's ferror(). */
+void text_report(FILE *out, const struct snapshot *s, const struct text_options *o);
+
+/* Aligned columns, one line each. A running request (a stall) is timed up to rec.hdr.ts_ns. */
+void text_trace_header(FILE *out, const struct text_options *o);
+void text_trace_line(FILE *out, const struct request *r, const struct text_options *o);
+
+/*
+ * s with control bytes, backslashes, invalid UTF-8 and characters that hide or turn text (bidi marks and the like) as
+ * \xHH, so that no name from outside can steer a terminal; without utf8 everything above ASCII. Cut to `columns`
+ * (0: only by len) with a visible mark. Returns buf.
+ */
+char *text_escape(const char *s, bool utf8, size_t columns, char *buf, size_t len);
+
+#endif
