@@ -251,6 +251,24 @@ static void names_that_come_late_are_found(void **state)
 	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "web-0", "app");
 }
 
+static void change_within_the_same_tick_is_not_missed(void **state)
+{
+	struct fixture *f = *state;
+	struct timespec times[2];
+	struct stat st;
+
+	assert_int_equal(utimensat(AT_FDCWD, f->pods, NULL, 0), 0);
+	start(f);
+	assert_int_equal(stat(f->pods, &st), 0);
+	make(f, "pods/default_web-0_" U1);
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	assert_int_equal(utimensat(AT_FDCWD, f->pods, times, 0), 0);
+	step(SEC);
+	pod_names_on_mkdir(f->names, 4242, "/kubepods/pod" U1);
+	assert_who(pod_names_get(f->names, 4242, 0, step(0)), "default", "web-0", "");
+}
+
 static void ephemeral_pod_keeps_its_name_when_all_is_deleted(void **state)
 {
 	struct fixture *f = *state;
@@ -485,6 +503,7 @@ int main(void)
 		T(link_alone_names_the_pod_too),
 		T(docker_in_a_pod_has_the_name_of_the_pods_container),
 		T(names_that_come_late_are_found),
+		T(change_within_the_same_tick_is_not_missed),
 		T(ephemeral_pod_keeps_its_name_when_all_is_deleted),
 		T(log_folder_that_lived_between_two_lookups_is_remembered),
 		T(vanished_log_folders_are_forgotten_after_a_minute),
