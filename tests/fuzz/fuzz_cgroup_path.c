@@ -37,7 +37,8 @@ static void check_id(const char *path, size_t len, const char *id)
 
 static void check_path(const char *path, size_t len)
 {
-	static const char pod[] = "/pod" UID, container[] = "/docker-" ID ".scope", conmon[] = "/crio-conmon-" ID ".scope";
+	static const char pod[] = "/pod" UID, container[] = "/docker-" ID ".scope";
+	static const char conmon[] = "/crio-conmon-" ID ".scope";
 	struct cgroup_ids ids, more;
 	char *longer = malloc(len + sizeof(pod) + sizeof(container) + sizeof(conmon));
 	int err = cgroup_path_parse(path, len, &ids);
@@ -45,7 +46,8 @@ static void check_path(const char *path, size_t len)
 	assert(longer);
 	assert(!err == (ids.pod_uid[0] || ids.container_id[0]));
 	assert(!ids.container_id[0] == !ids.kube_id[0]);
-	assert(!ids.pod_uid[0] || (cgroup_path_is_uid(ids.pod_uid, strlen(ids.pod_uid)) && holds(path, len, ids.pod_uid)));
+	assert(!ids.pod_uid[0] || cgroup_path_is_uid(ids.pod_uid, strlen(ids.pod_uid)));
+	assert(holds(path, len, ids.pod_uid));
 	check_id(path, len, ids.container_id);
 	check_id(path, len, ids.kube_id);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/pods/log_names.c user/pods/cgroup_path.c */
-/* Properties: parts are clean, within bounds and inside the input; a name built from them is the name that was parsed. */
+/* Properties: parts are clean, bounded and inside the input; a name built from them is the name that was parsed. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>

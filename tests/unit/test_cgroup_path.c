@@ -36,9 +36,10 @@ static const struct path_case {
 	{ "cgroupfs, besteffort", "kubepods/besteffort/pod" U1 "/" C1, U1, C1, C1 },
 	{ "cgroupfs, guaranteed", "kubepods/pod" U1 "/" C1, U1, C1, C1 },
 	{ "pod level", "kubepods/burstable/pod" U1, U1, "", "" },
-	{ "pod level, systemd", "kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" U1_ ".slice", U1, "", "" },
-	{ "static pod", "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC ".slice/cri-containerd-" C1
-	  ".scope", STATIC, C1, C1 },
+	{ "pod level, systemd",
+	  "kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" U1_ ".slice", U1, "", "" },
+	{ "static pod", "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC
+	  ".slice/cri-containerd-" C1 ".scope", STATIC, C1, C1 },
 	{ "static pod, cgroupfs", "kubepods/burstable/pod" STATIC "/" C1, STATIC, C1, C1 },
 	{ "runc's literal form",
 	  "system.slice/containerd.service/kubepods-besteffort-pod" U1_ ".slice:cri-containerd:" C1, U1, C1, C1 },
@@ -52,7 +53,8 @@ static const struct path_case {
 	{ "kind, cgroupfs", "docker/" C1 "/kubelet/kubepods/besteffort/pod" U1 "/" C2, U1, C2, C2 },
 	{ "kind's pod level does not take the node's id", "docker/" C1 "/kubelet/kubepods/pod" U1, U1, "", "" },
 	{ "kind's node itself", "docker/" C1 "/system.slice/kubelet.service", "", C1, C1 },
-	{ "kind in a pod: the last pod wins", "kubepods/pod" U1 "/" C1 "/docker/" C1 "/kubelet/kubepods/pod" U2 "/" C2,
+	{ "kind in a pod: the last pod wins",
+	  "kubepods/pod" U1 "/" C1 "/docker/" C1 "/kubelet/kubepods/pod" U2 "/" C2,
 	  U2, C2, C2 },
 	{ "docker in a pod: the kubelet knows the outer one", "kubepods/pod" U1 "/" C1 "/docker/" C2, U1, C2, C1 },
 	{ "LXC", "lxc/node1/kubepods/pod" U1 "/" C1, U1, C1, C1 },
@@ -131,7 +133,11 @@ static void proc_text_gives_the_most_telling_path(void **state)
 #define X60 X10 X10 X10 X10 X10 X10
 
 enum how { POD, LINK, TARGET };
-static const struct log_case { const char *name; enum how how; const char *in, *ns, *pod, *container, *uid, *id; } logs[] = {
+static const struct log_case {
+	const char *name;
+	enum how how;
+	const char *in, *ns, *pod, *container, *uid, *id;
+} logs[] = {
 	{ "pod folder", POD, "default_web-0_" U1, "default", "web-0", "", U1, "" },
 	{ "static pod folder", POD, "kube-system_etcd-node1_" STATIC, "kube-system", "etcd-node1", "", STATIC, "" },
 	{ "dots", POD, "a_b.c.d_" U1, "a", "b.c.d", "", U1, "" },
@@ -168,7 +174,8 @@ static const struct log_case { const char *name; enum how how; const char *in, *
 	{ "target, relative", TARGET, "default_web-0_" U1 "/app/12.log", "default", "web-0", "app", U1, "" },
 	{ "target without container", TARGET, "default_web-0_" U1 "/0.log", NULL, NULL, NULL, NULL, NULL },
 	{ "target is a folder", TARGET, "/p/default_web-0_" U1 "/app/", NULL, NULL, NULL, NULL, NULL },
-	{ "target elsewhere", TARGET, "/var/lib/docker/containers/" C1 "/" C1 "-json.log", NULL, NULL, NULL, NULL, NULL },
+	{ "target elsewhere", TARGET, "/var/lib/docker/containers/" C1 "/" C1 "-json.log",
+	  NULL, NULL, NULL, NULL, NULL },
 	{ "target empty", TARGET, "", NULL, NULL, NULL, NULL, NULL },
 	{ "target slash", TARGET, "/", NULL, NULL, NULL, NULL, NULL },
 };
@@ -194,8 +201,9 @@ static void log_names_are_parsed(void **state)
 			fail_msg("%s: %d", c->name, err);
 		if (!err && (!same(n.ns, c->ns) || !same(n.pod, c->pod) || !same(n.container, c->container) ||
 			     !same(n.uid, c->uid) || !same(n.id, c->id)))
-			fail_msg("%s: '%.*s' '%.*s' '%.*s' '%.*s' '%.*s'", c->name, (int)n.ns.len, n.ns.s, (int)n.pod.len,
-				 n.pod.s, (int)n.container.len, n.container.s, (int)n.uid.len, n.uid.s, (int)n.id.len, n.id.s);
+			fail_msg("%s: '%.*s' '%.*s' '%.*s' '%.*s' '%.*s'", c->name, (int)n.ns.len, n.ns.s,
+				 (int)n.pod.len, n.pod.s, (int)n.container.len, n.container.s, (int)n.uid.len, n.uid.s,
+				 (int)n.id.len, n.id.s);
 	}
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The cgroup v2 tree as a table id -> path. The inode of a cgroup's folder is its id (bpf_skb_cgroup_id, kernel 4.18). */
+/* The cgroup v2 tree as a table id -> path. A cgroup folder's inode is its id (bpf_skb_cgroup_id, kernel 4.18). */
 #ifndef IMDSNOOP_CGROUP_TREE_H
 #define IMDSNOOP_CGROUP_TREE_H
 
@@ -32,13 +32,13 @@ struct cgroup_tree;
 int cgroup_tree_new(int cgroup_fd, size_t limit, struct cgroup_tree **ret_tree);
 void cgroup_tree_free(struct cgroup_tree *tree);
 
-/* Reads the tree again; wanted (0: none) gets room even when the table is full. Nodes that are not there any more go. */
+/* Reads the tree again; wanted (0: none) gets room even in a full table. What is not there any more becomes gone. */
 void cgroup_tree_scan(struct cgroup_tree *tree, uint64_t wanted, uint64_t now_ns);
 
 /* NULL: no memory. The node of an id that is known already is renewed. */
 struct cgroup_node *cgroup_tree_add(struct cgroup_tree *tree, uint64_t id, const char *path, size_t len);
 
-/* A node for something that has no folder of its own (a process, an id that was not found). It expires as gone ones do. */
+/* A node for what has no folder of its own (a process, an id that was not found). It expires as gone ones do. */
 struct cgroup_node *cgroup_tree_add_gone(struct cgroup_tree *tree, uint64_t id, const char *path, size_t len,
 					 uint64_t now_ns);
 

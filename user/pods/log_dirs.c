@@ -276,14 +276,16 @@ uint32_t log_dirs_refresh(struct log_dirs *dirs, uint64_t now_ns)
  * The name of the only container of a pod, where links do not tell: no folder of links, or their ids were cut off. The
  * kubelet makes a container's folder before the container and its link after it. False: none or several.
  */
-static int only_container(const struct log_dirs *dirs, const struct log_who *who, const char *uid, char ret[NAME_MAX + 1])
+static int only_container(const struct log_dirs *dirs, const struct log_who *who, const char *uid,
+			  char ret[NAME_MAX + 1])
 {
 	char path[PATH_MAX];
 	struct dirent *de;
-	int fd, found = 0;
+	int n, fd, found = 0;
 	DIR *dir;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s_%s_%s", dirs->pods.path, who->ns, who->pod, uid) >= sizeof(path))
+	n = snprintf(path, sizeof(path), "%s/%s_%s_%s", dirs->pods.path, who->ns, who->pod, uid);
+	if (n < 0 || (size_t)n >= sizeof(path))
 		return 0;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)

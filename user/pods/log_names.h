@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Names that the kubelet gives to log folders and links. Pure. '_' cannot occur in a Kubernetes name, so it splits safely.
+ * Names that the kubelet gives to log folders and links. Pure. Kubernetes names have no '_', so it splits safely.
  * Parts hold printable ASCII other than '_' and '/', within Kubernetes' lengths, but they need not be valid DNS names:
  * whoever shows them escapes them. Sources: kubernetes pkg/kubelet/kuberuntime/{helpers,legacy}.go.
  */

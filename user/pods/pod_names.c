@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The names of a cgroup are found once and kept in its node's note; UID, container id and path are cut out of the path at
+ * The names of a cgroup are found once and kept in its node's note; UID and container id are cut out of its path at
  * each call, which costs less than 1 us and saves 100 bytes a cgroup.
  */
 #include <errno.h>
@@ -22,7 +22,7 @@
 #define RESCAN_NS SEC			/* a scan of 5,000 cgroups takes tens of ms */
 #define AWAIT_NS (10 * SEC)		/* how long after a cgroup's birth its log folder is watched for */
 #define PROC_TEXT_MAX 16384		/* /proc/PID/cgroup: a dozen lines, each with a path */
-/* Key of what is known of a process only. Cgroup ids cannot have this bit: their upper half counts generations from 1. */
+/* Key of what is known of a process only. Cgroup ids never have this bit: their upper half counts generations. */
 #define PID_KEY (1ull << 63)
 
 struct pod_names {
@@ -48,7 +48,7 @@ static uint64_t monotonic_ns(void)
 	return ts.tv_sec * SEC + ts.tv_nsec;
 }
 
-/* The text of /proc/<process>/cgroup into buf of PROC_TEXT_MAX bytes, no NUL. Returns its length or a negative errno. */
+/* /proc/<process>/cgroup into buf of PROC_TEXT_MAX bytes, no NUL. Returns the length or a negative errno. */
 static ssize_t read_proc(const struct pod_names *names, const char *process, char *buf)
 {
 	char file[512];

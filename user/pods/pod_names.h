@@ -43,7 +43,8 @@ void pod_names_on_rmdir(struct pod_names *names, uint64_t cgroup_id, uint64_t no
 /*
  * Never NULL: an unknown cgroup gets an identity whose cgroup is "cgroup:<id>". The pointer stays valid until the
  * next call that takes a non-const struct pod_names. Names still missing are looked up again once a log folder has
- * changed, which is looked at every 5 ms at most. pid (0: unknown) helps on nodes with cgroup v1 only, through /proc/PID/cgroup.
+ * changed, which is looked at every 5 ms at most. pid (0: unknown) helps on nodes with cgroup v1 only, through
+ * /proc/PID/cgroup.
  */
 const struct pod_identity *pod_names_get(struct pod_names *names, uint64_t cgroup_id, uint32_t pid, uint64_t now_ns);
 
