@@ -36,7 +36,7 @@ struct features {
 
 	char cgroup_v2[256];		/* root of the cgroup v2 mount, "" without one */
 	char kernel[65];		/* uname -r */
-	bool has_btf;			/* /sys/kernel/btf/vmlinux, or another that libbpf finds */
+	bool has_btf;			/* /sys/kernel/btf/vmlinux */
 	bool has_cgroup_skb;		/* may be loaded and attached, as far as can be told without trying */
 	bool has_ringbuf;		/* 5.8 */
 	bool has_connect;		/* cgroup/connect4 and connect6, 4.17 */
@@ -48,7 +48,7 @@ struct features {
 	bool has_cgroup_names;		/* tp_btf/cgroup_mkdir and cgroup_rmdir */
 	bool has_netns_cookie;		/* bpf_get_netns_cookie() in cgroup_sock_addr programs, 5.7 */
 
-	struct btf *btf;		/* of vmlinux, owned; NULL without. features_free_btf() once it is not needed */
+	struct btf *btf;		/* kernel_btf.h's extract, owned; NULL without. features_free_btf() when done */
 	char names[FEATURES_MAX][FEATURES_NAME_LEN];
 	char whys[FEATURES_MAX][FEATURES_WHY_LEN];
 };
@@ -56,7 +56,7 @@ struct features {
 /* Asks. Always fills *ret; returns 0 when cgroup_skb can run, else the negative errno that says why not. */
 int features_probe(const struct features_options *o, struct features *ret);
 
-/* Frees the parsed BTF (several MiB); the rows stay. */
+/* Frees btf; the rows stay. */
 void features_free_btf(struct features *f);
 
 /*
