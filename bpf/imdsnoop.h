@@ -115,11 +115,11 @@ enum imds_status_class {		/* label `code` of imdsnoop_responses_total */
 #define IMDS_W_H_LENGTH		(1u << 7)	/* Content-Length */
 #define IMDS_W_H_CHUNKED	(1u << 8)	/* Transfer-Encoding */
 #define IMDS_W_P_EC2		(1u << 9)	/* first segment latest, 1.0 or 20xx-xx-xx */
-#define IMDS_W_P_API		(1u << 10)	/* second segment api */
+#define IMDS_W_P_API		(1u << 10)	/* second segment api, behind a first one of EC2 */
 #define IMDS_W_P_TOKEN		(1u << 11)	/* a segment token */
 #define IMDS_W_P_SECURITY_CREDS	(1u << 12)	/* a segment security-credentials */
 #define IMDS_W_P_CREDENTIALS	(1u << 13)	/* a segment credentials */
-#define IMDS_W_P_IDENTITY	(1u << 14)	/* a segment instance-identity, identity or attested */
+#define IMDS_W_P_IDENTITY	(1u << 14)	/* a segment instance-identity or identity */
 #define IMDS_W_P_USER_DATA	(1u << 15)	/* a segment user-data, user_data or userdata */
 #define IMDS_W_P_META_DATA	(1u << 16)	/* a segment meta-data or dynamic */
 #define IMDS_W_P_GCE		(1u << 17)	/* first segment computeMetadata */
@@ -127,7 +127,9 @@ enum imds_status_class {		/* label `code` of imdsnoop_responses_total */
 #define IMDS_W_P_OPENSTACK	(1u << 19)	/* first segment openstack */
 #define IMDS_W_P_ORACLE		(1u << 20)	/* first segment opc */
 #define IMDS_W_P_SERVICE_ACCTS	(1u << 21)	/* a segment service-accounts (GCE) */
-#define IMDS_W_HTTP		(1u << 22)	/* a whole request line with HTTP/ in it was seen */
+#define IMDS_W_HTTP		(1u << 22)	/* a whole request or status line with HTTP/ in it was seen */
+#define IMDS_W_P_V1		(1u << 23)	/* first segment v1 (Akamai, EKS Pod Identity) */
+#define IMDS_W_P_ATTESTED	(1u << 24)	/* a segment attested (Azure) */
 
 /* What happened to a request, besides words. */
 #define IMDS_F_SYN_SEEN		(1u << 0)	/* a SYN left the socket's network namespace */
@@ -282,11 +284,16 @@ _Static_assert(sizeof(struct imds_rec_cgroup) == 544, "cgroup record is ABI");
 
 /* State of the HTTP scan in one direction; http_scan.h says what each field means. */
 struct imds_scan {
-	__u8 state;
-	__u8 path_len;
-	__u16 status;
-	__u32 words;
-	__u32 length;			/* Content-Length as far as read */
+	__u16 state;			/* of the DFA */
+	union {
+		struct {		/* request */
+			__u8 path_len;
+			__u8 method;	/* enum imds_method */
+		};
+		__u16 status;		/* answer */
+	};
+	__u32 words;			/* IMDS_W_* */
+	__u32 length;			/* Content-Length, means something with IMDS_W_H_LENGTH */
 	__u32 body_left;		/* body bytes to skip before the next head */
 };
 _Static_assert(sizeof(struct imds_scan) == 16, "scan state is ABI");
@@ -317,6 +324,9 @@ struct imds_flow {
 	__u8 fin_in, fin_out;
 	__u8 last_kind, last_end;
 	__u8 in_request;		/* slot `head` has its first byte */
+	__u32 fingerprint_seq;
+	__u8 has_fingerprint;		/* imds_fingerprints holds fingerprint_seq for this flow */
+	__u8 pad[3];
 	struct imds_scan scan_out;
 	struct imds_scan scan_in;
 	struct imds_request req[IMDS_PIPELINE];

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * HTTP heads matched by a table: one DFA step a byte. Compiles for BPF and for user space.
+ *
+ * user/kernel/http_table.c compiles the words into the table; the loader writes it into rodata before load. The state of
+ * a head lives in struct imds_scan, so a head may be cut at any byte. What a scan keeps, and nothing else: method, words,
+ * path without query, Content-Length; of an answer its status. Header values and bodies are never stored.
+ *
+ * A fresh scan is all zero but for .state = IMDS_HTTP_START_REQUEST or _RESPONSE. It is over when imds_scan_ended(); what
+ * follows is body (body_left, the caller's) or the next head (the caller starts a fresh scan). Bytes that are no HTTP
+ * lead to IMDS_HTTP_DEAD, where the scan stays.
+ */
+#ifndef IMDSNOOP_HTTP_SCAN_H
+#define IMDSNOOP_HTTP_SCAN_H
+
+#include "imdsnoop.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+#ifndef barrier_var
+#define barrier_var(var) asm volatile("" : "+r"(var))
+#endif
+
+#define IMDS_HTTP_STATES 512
+#define IMDS_HTTP_CLASSES 64
+
+/* The compiler gives these states these numbers. */
+#define IMDS_HTTP_DEAD 0		/* not HTTP */
+#define IMDS_HTTP_ENDED 1		/* behind the empty line */
+#define IMDS_HTTP_START_REQUEST 2
+#define IMDS_HTTP_START_RESPONSE 3
+
+/* attr[state]: what is done on entering the state. Low half: IMDS_W_* to set. */
+#define IMDS_A_METHOD_SHIFT 32
+#define IMDS_A_METHOD_MASK 7ull		/* enum imds_method, 0: none */
+#define IMDS_A_PATH (1ull << 35)	/* the byte belongs to the path */
+#define IMDS_A_STATUS (1ull << 36)	/* a digit of the status */
+#define IMDS_A_LENGTH (1ull << 37)	/* a digit of Content-Length */
+#define IMDS_A_LENGTH_FIRST (1ull << 38)	/* the first one: the last Content-Length of a head counts */
+#define IMDS_A_LENGTH_BAD (1ull << 39)	/* not a number: forget what was read */
+#define IMDS_A_NUMBER (IMDS_A_STATUS | IMDS_A_LENGTH | IMDS_A_LENGTH_FIRST | IMDS_A_LENGTH_BAD)
+
+#define IMDS_LENGTH_MAX 0xfffffff0u	/* longer bodies are taken for this long */
+
+struct imds_http_table {
+	__u8 class_of[256];		/* byte -> class, < IMDS_HTTP_CLASSES */
+	__u16 next[IMDS_HTTP_STATES * IMDS_HTTP_CLASSES];	/* [state * IMDS_HTTP_CLASSES + class] */
+	__u64 attr[IMDS_HTTP_STATES];	/* IMDS_W_* | IMDS_A_* */
+};
+_Static_assert(sizeof(struct imds_http_table) == 256 + 65536 + 4096, "table is ABI");
+
+static __always_inline int imds_scan_ended(const struct imds_scan *s)
+{
+	return s->state == IMDS_HTTP_ENDED;
+}
+
+/* The rare part of a step: numbers. */
+static __always_inline void imds_scan_number(struct imds_scan *s, __u64 attr, __u8 c)
+{
+	__u32 digit = c & 15;
+
+	if (attr & IMDS_A_STATUS)
+		s->status = s->status * 10 + digit;
+	if (attr & IMDS_A_LENGTH_FIRST)
+		s->length = digit;
+	if (attr & IMDS_A_LENGTH)
+		s->length = s->length > (IMDS_LENGTH_MAX - 9) / 10 ? IMDS_LENGTH_MAX : s->length * 10 + digit;
+	if (attr & IMDS_A_LENGTH_BAD) {
+		s->length = 0;
+		s->words &= ~IMDS_W_H_LENGTH;
+	}
+}
+
+/*
+ * One byte. state is the caller's copy of s->state; returns the next one, which the caller stores. path is NULL, known
+ * at compile time, in an answer: an answer has a status in the place where a request has path_len and method.
+ */
+static __always_inline __u32 imds_scan_step(const volatile struct imds_http_table *t, struct imds_scan *s, char *path,
+					    __u32 state, __u8 c)
+{
+	__u32 i = state * IMDS_HTTP_CLASSES + (t->class_of[c] & (IMDS_HTTP_CLASSES - 1));
+	__u64 attr;
+
+	i &= IMDS_HTTP_STATES * IMDS_HTTP_CLASSES - 1;
+	barrier_var(i);
+	state = t->next[i] & (IMDS_HTTP_STATES - 1);
+	barrier_var(state);
+	attr = t->attr[state];
+	if (attr) {
+		if (path && (attr & IMDS_A_PATH)) {
+			__u32 n = s->path_len;
+
+			barrier_var(n);
+			if (n < IMDS_PATH_LEN - 1) {
+				path[n] = c;
+				s->path_len = n + 1;
+			}
+		}
+		if (attr & IMDS_A_NUMBER)
+			imds_scan_number(s, attr, c);
+		s->words |= (__u32)attr;
+		if (path && (attr >> IMDS_A_METHOD_SHIFT & IMDS_A_METHOD_MASK))
+			s->method = attr >> IMDS_A_METHOD_SHIFT & IMDS_A_METHOD_MASK;
+	}
+	return state;
+}
+
+/*
+ * Scans buf[start, len), stops behind the byte that ends the head. Returns the index behind the last byte looked at.
+ * size is the size of buf, known at compile time. Call only while s->body_left is 0.
+ *
+ * For the verifiers of 5.10 to 6.1 the index is hidden from clang, which else moves the bound away; and the result takes
+ * a way through memory, so that nothing that the caller computes from it is precise: a precise index would make every
+ * turn of the loop a state of its own behind the loop.
+ */
+static __always_inline __u32 imds_scan_sized(const volatile struct imds_http_table *t, struct imds_scan *s, char *path,
+					     const __u8 *buf, __u32 size, __u32 start, __u32 len)
+{
+	__u32 state = s->state, i = start;
+
+	while (i < len) {
+		barrier_var(i);
+		if (i >= size)
+			break;
+		state = imds_scan_step(t, s, path, state, buf[i]);
+		i++;
+		if (state == IMDS_HTTP_ENDED)
+			break;
+	}
+	s->state = state;
+#ifdef __bpf__
+	*(volatile __u32 *)&s->body_left = i;
+	i = *(volatile __u32 *)&s->body_left;
+	s->body_left = 0;
+#endif
+	return i;
+}
+
+static __always_inline __u32 imds_scan_bytes(const volatile struct imds_http_table *t, struct imds_scan *s, char *path,
+					     const __u8 *buf, __u32 start, __u32 len)
+{
+	return imds_scan_sized(t, s, path, buf, IMDS_SCAN_MAX, start, len);
+}
+
+#define IMDS_W_P_ROOTS (IMDS_W_P_EC2 | IMDS_W_P_GCE | IMDS_W_P_AZURE | IMDS_W_P_OPENSTACK | IMDS_W_P_ORACLE | IMDS_W_P_V1)
+
+static __always_inline int imds_has(__u32 words, __u32 all)
+{
+	return (words & all) == all;
+}
+
+/* What a request asks for. */
+static __always_inline enum imds_kind imds_request_kind(enum imds_method method, __u32 words, __u8 endpoint_class)
+{
+	if (endpoint_class == IMDS_EP_ECS || endpoint_class == IMDS_EP_EKS) {
+		if (words & IMDS_W_P_CREDENTIALS)
+			return IMDS_KIND_CREDENTIALS;
+		return endpoint_class == IMDS_EP_ECS && (words & IMDS_W_HTTP) ? IMDS_KIND_DATA : IMDS_KIND_OTHER;
+	}
+	if (method == IMDS_METHOD_PUT && (imds_has(words, IMDS_W_P_EC2 | IMDS_W_P_API | IMDS_W_P_TOKEN) ||
+					  imds_has(words, IMDS_W_P_V1 | IMDS_W_P_TOKEN)))	/* EC2, Alibaba; Akamai */
+		return IMDS_KIND_TOKEN;
+	if (imds_has(words, IMDS_W_P_EC2 | IMDS_W_P_SECURITY_CREDS) ||
+	    imds_has(words, IMDS_W_P_GCE | IMDS_W_P_SERVICE_ACCTS | IMDS_W_P_TOKEN) ||
+	    imds_has(words, IMDS_W_P_AZURE | IMDS_W_P_IDENTITY))
+		return IMDS_KIND_CREDENTIALS;
+	if (!(words & IMDS_W_P_ROOTS))
+		return IMDS_KIND_OTHER;
+	if (words & (IMDS_W_P_IDENTITY | IMDS_W_P_ATTESTED))
+		return IMDS_KIND_IDENTITY;
+	if (words & IMDS_W_P_USER_DATA)
+		return IMDS_KIND_USER_DATA;
+	return IMDS_KIND_DATA;
+}
+
+/* The notion applies to token requests and to EC2's paths, where EC2's protocol can be spoken. */
+static __always_inline enum imds_version imds_request_version(enum imds_method method, __u32 words,
+							      __u8 endpoint_class, enum imds_kind kind)
+{
+	if (kind == IMDS_KIND_TOKEN)
+		return IMDS_VERSION_V2;
+	if (!(words & IMDS_W_P_EC2) || endpoint_class == IMDS_EP_ECS || endpoint_class == IMDS_EP_EKS)
+		return IMDS_VERSION_NONE;
+	if (words & IMDS_W_H_TOKEN)
+		return IMDS_VERSION_V2;
+	return method == IMDS_METHOD_GET || method == IMDS_METHOD_HEAD ? IMDS_VERSION_V1 : IMDS_VERSION_NONE;
+}
+
+#endif
