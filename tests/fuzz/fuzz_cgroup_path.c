@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/pods/cgroup_path.h"
+#include "../../user/pods/cgroup_path.h"
 
 #define UID "00000000-1111-2222-3333-444444444444"
 #define ID "5555555555555555555555555555555555555555555555555555555555555555"

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/pods/cgroup_path.h"
-#include "user/pods/log_names.h"
+#include "../../user/pods/cgroup_path.h"
+#include "../../user/pods/log_names.h"
 
 static void check_part(struct log_part part, const char *name, size_t len, size_t max)
 {

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "user/pods/cgroup_path.h"
-#include "user/pods/log_names.h"
+#include "../../user/pods/cgroup_path.h"
+#include "../../user/pods/log_names.h"
 
 #define U1 "0a1b2c3d-1111-4222-8333-0123456789ab"
 #define U1_ "0a1b2c3d_1111_4222_8333_0123456789ab"
@@ -65,7 +65,7 @@ static const struct path_case {
 	{ "podman, split", "system.slice/web.service/libpod-payload-" C1, "", C1, C1 },
 	{ "podman's monitor", "machine.slice/libpod-conmon-" C1 ".scope", "", "", "" },
 	{ "podman's own pod is a slice", "machine.slice/machine-libpod_pod_" C1 ".slice", "", "", "" },
-	{ "container in podman's pod", "machine.slice/machine-libpod_pod_" C1 ".slice/libpod-" C2 ".scope", "", C2, C2 },
+	{ "in podman's pod", "machine.slice/machine-libpod_pod_" C1 ".slice/libpod-" C2 ".scope", "", C2, C2 },
 	{ "systemd in a container", "kubepods/pod" U1 "/" C1 "/system.slice/dbus.service", U1, C1, C1 },
 	{ "ECS", "ecs/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f/" C1, "", C1, C1 },
 	{ "empty", "", "", "", "" },

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/pods/cgroup_tree.c */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "user/pods/cgroup_tree.h"
+#include "../../user/pods/cgroup_tree.h"
 
 #define SEC 1000000000ull
 

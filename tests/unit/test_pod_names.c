@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/pods/pod_names.c user/pods/log_dirs.c user/pods/log_names.c user/pods/cgroup_tree.c user/pods/cgroup_path.c */
-#define _GNU_SOURCE
+/* needs: user/pods/pod_names.c user/pods/log_dirs.c user/pods/log_names.c */
+/* needs: user/pods/cgroup_tree.c user/pods/cgroup_path.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "user/pods/pod_names_env.h"
+#include "../../user/pods/pod_names_env.h"
 
 #define SEC 1000000000ull
 #define MSEC 1000000ull
