@@ -159,7 +159,7 @@ static void scan_of_more_than_the_limit_is_bounded_but_finds_the_wanted_one(void
 	struct fixture *f = *state;
 	struct cgroup_tree *tree;
 	uint64_t id[40];
-	char name[8];
+	char name[16];
 	size_t known = 0;
 
 	for (int i = 0; i < 40; i++) {
