@@ -103,8 +103,9 @@ static void draw_arrival(struct pen *pen, const struct pod_stats *p)
 
 char *findings_draw_way(const struct snapshot *s, const struct pod_stats *p, int utf8, char *buf, size_t len)
 {
-	struct pen pen = { .buf = buf, .len = len, .line = "--", .head = ">", .dead = "X", .fine = "ok", .gap = "- - ->",
-			   .more = "..." };
+	struct pen pen = {
+		.buf = buf, .len = len, .line = "--", .head = ">", .dead = "X", .fine = "ok", .gap = "- - ->", .more = "...",
+	};
 	const char *from = p->host_network ? "host network" : "pod";
 
 	if (!len)
@@ -123,8 +124,9 @@ char *findings_draw_way(const struct snapshot *s, const struct pod_stats *p, int
 	} else if (p->outcomes[OUTCOME_BLOCKED]) {
 		draw(&pen, "%s", from);
 		draw_link(&pen, 0);
-		draw(&pen, "node %s dropped%s%s%s%s%s %s IMDS", pen.dead, p->policy_location[0] ? " in " : "", p->policy_location,
-		     p->policy_reason[0] ? " (" : "", p->policy_reason, p->policy_reason[0] ? ")" : "", pen.gap);
+		draw(&pen, "node %s dropped%s%s%s%s%s %s IMDS", pen.dead, p->policy_location[0] ? " in " : "",
+		     p->policy_location, p->policy_reason[0] ? " (" : "", p->policy_reason,
+		     p->policy_reason[0] ? ")" : "", pen.gap);
 	} else if (p->outcomes[OUTCOME_REFUSED]) {
 		draw(&pen, "%s %sSYN%s%s %s refused %s IMDS", from, pen.line, pen.line, pen.head, pen.dead, pen.gap);
 	} else if (p->outcomes[OUTCOME_NO_RESPONSE] || p->outcomes[OUTCOME_RESET]) {

@@ -131,16 +131,18 @@ static void report_verdict(FILE *out, const struct snapshot *s, const struct tex
 	const struct pod_stats *t = &s->totals;
 	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
 	size_t dead = 0, errors = 0, warnings = 0;
-	char text[LINE_LEN], node[128], p99[32];
+	double lost_s = 0;
+	char text[LINE_LEN], node[256], p99[32], first[16];
 	const char *word = "OK";
 	enum style style = GREEN;
 	int needs = 0;
 
-	text_escape(s->node, o->utf8, 60, node, sizeof(node));
+	snprintf(node, sizeof(node), "%.200s", s->node);
 	for (size_t i = 0; i < s->pods_len; i++) {
 		if (!s->pods[i]->outcomes[OUTCOME_HOP_LIMIT])
 			continue;
 		dead++;
+		lost_s += s->pods[i]->seconds_lost;
 		if (s->pods[i]->required_hop_limit > needs)
 			needs = s->pods[i]->required_hop_limit;
 	}
@@ -148,17 +150,22 @@ static void report_verdict(FILE *out, const struct snapshot *s, const struct tex
 		errors += s->findings[i].severity == SEVERITY_ERROR;
 		warnings += s->findings[i].severity == SEVERITY_WARNING;
 	}
-	if (s->findings_len && s->findings[0].code == FINDING_HOP_LIMIT_EXHAUSTED && errors) {
-		int at = snprintf(text, sizeof(text), "%zu of %zu pods on %s get%s no metadata token: the hop limit is too low%s",
-				  dead, s->pods_len, node, dead == 1 ? "s" : "",
-				  s->findings[0].severity == SEVERITY_WARNING ? ", probably" : "");
+	if (s->findings_len && s->findings[0].code == FINDING_HOP_LIMIT_EXHAUSTED &&
+	    s->findings[0].severity != SEVERITY_INFO) {
+		const char *maybe = s->findings[0].severity == SEVERITY_WARNING ? "probably " : "";
+		int at = snprintf(text, sizeof(text), "%zu of %zu pods on %s get%s no metadata token: ", dead,
+				  s->pods_len, node, dead == 1 ? "s" : "");
 
-		if (s->node_token_ttl && needs)
-			at += snprintf(text + at, sizeof(text) - at, " (%d set, %d needed)", s->node_token_ttl, needs);
+		if (s->node_token_ttl && needs > s->node_token_ttl)
+			at += snprintf(text + at, sizeof(text) - at, "%shop limit %d is too low, %d is needed", maybe,
+				       s->node_token_ttl, needs);
 		else if (needs)
-			at += snprintf(text + at, sizeof(text) - at, " (%d needed)", needs);
-		if (t->seconds_lost >= 0.05)
-			snprintf(text + at, sizeof(text) - at, "; %.1f s lost waiting", t->seconds_lost);
+			at += snprintf(text + at, sizeof(text) - at, "%sthe hop limit is too low, %d is needed",
+				       maybe, needs);
+		else
+			at += snprintf(text + at, sizeof(text) - at, "%sthe hop limit is too low", maybe);
+		if (lost_s >= 0.05)
+			snprintf(text + at, sizeof(text) - at, "; %.1f s lost", lost_s);
 		word = "PROBLEM";
 		style = RED;
 	} else if (errors || warnings) {
@@ -166,27 +173,24 @@ static void report_verdict(FILE *out, const struct snapshot *s, const struct tex
 		word = errors ? "PROBLEM" : "WARNING";
 		style = errors ? RED : YELLOW;
 	} else if (!t->requests && !t->in_flight) {
-		snprintf(text, sizeof(text), "nothing asked a metadata service on %s in %.0f s, so nothing can be said about it", node,
+		snprintf(text, sizeof(text),
+			 "nothing asked a metadata service on %s in %.0f s, so nothing can be said about it", node,
 			 watched_s);
 		word = "QUIET";
 		style = YELLOW;
 	} else {
-		snprintf(text, sizeof(text), "no problem on %s: %zu pod%s, %llu request%s, %llu answered, p99 %s", node, s->pods_len,
-			 s->pods_len == 1 ? "" : "s", (unsigned long long)t->requests, t->requests == 1 ? "" : "s",
+		snprintf(text, sizeof(text), "no problem on %s: %zu pod%s, %llu request%s, %llu answered, p99 %s",
+			 node, s->pods_len, s->pods_len == 1 ? "" : "s", (unsigned long long)t->requests,
+			 t->requests == 1 ? "" : "s",
 			 (unsigned long long)(t->outcomes[OUTCOME_OK] + t->outcomes[OUTCOME_HTTP_ERROR]),
 			 duration(histogram_quantile_us(&t->latency, 0.99), p99));
 	}
 	fputs(on(o, style), out);
-	{
-		char first[16];
-
-		snprintf(first, sizeof(first), "%s  ", word);
-		/* node is escaped already and escaping a backslash twice would show: only names hold them, and rarely */
-		paragraph(out, o, first, text);
-	}
-	fputs(off(o), out);
-	fprintf(out, "%swatched %.1f s on %s, kernel ", on(o, DIM), watched_s, node);
-	fputs(text_escape(s->kernel, o->utf8, 60, text, sizeof(text)), out);
+	snprintf(first, sizeof(first), "%s  ", word);
+	paragraph(out, o, first, text);
+	fprintf(out, "%s%swatched %.1f s on %s, ", off(o), on(o, DIM), watched_s,
+		text_escape(s->node, o->utf8, 60, node, sizeof(node)));
+	fprintf(out, "kernel %s", text_escape(s->kernel, o->utf8, 60, node, sizeof(node)));
 	for (size_t i = 0; s->endpoints && s->endpoints[i]; i++)
 		fprintf(out, "%s%s", i ? ", " : "; endpoints ", s->endpoints[i]);
 	fprintf(out, "; imdsnoop %s%s\n", s->version, off(o));
@@ -294,24 +298,37 @@ static void number_or_dash(FILE *out, int width, long long n, bool known)
 		fprintf(out, " %*s", width, "-");
 }
 
+/* "3.1ms": no blank, to be narrow */
+static void latency_cell(FILE *out, const struct histogram *h, double quantile)
+{
+	char buf[32] = "-", *blank;
+
+	if (h->count)
+		duration(histogram_quantile_us(h, quantile), buf);
+	blank = strchr(buf, ' ');
+	if (blank)
+		memmove(blank, blank + 1, strlen(blank));
+	fprintf(out, " %6s", buf);
+}
+
 static void report_pods(FILE *out, const struct snapshot *s, const struct text_options *o)
 {
-	/* What stands right of the name takes 84 columns. */
-	size_t name_max = (size_t)width_of(o) > 104 ? (size_t)width_of(o) - 84 : 20, name = 3;
-	char subject[512], buf[1024], q[32];
+	/* What stands right of the name takes 77 columns; without a terminal's width, names are whole. */
+	size_t name_max = !o->width ? 0 : width_of(o) > 77 + 20 ? (size_t)width_of(o) - 77 : 20, name = 3;
+	char subject[512], buf[1024];
 
 	if (!s->pods_len)
 		return;
 	for (size_t i = 0; i < s->pods_len; i++) {
-		size_t n = columns_of(text_escape(subject_of(s->pods[i], subject, sizeof(subject)), o->utf8, name_max, buf,
-						  sizeof(buf)));
+		size_t n = columns_of(text_escape(subject_of(s->pods[i], subject, sizeof(subject)), o->utf8,
+						  name_max, buf, sizeof(buf)));
 
 		name = n > name ? n : name;
 	}
 	fprintf(out, "\n%s", on(o, BOLD));
 	cell(out, "POD", name);
-	fprintf(out, " %6s %5s %5s %6s %8s %8s %8s %4s %4s %5s %5s  %s%s\n", "REQS", "V1", "V2", "ANSW", "P50", "P99", "MAX", "TTL",
-		"HOPS", "NEEDS", "DROPS", "WORST", off(o));
+	fprintf(out, " %5s %4s %4s %5s %6s %6s %6s %3s %4s %5s %5s  %s%s\n", "REQS", "V1", "V2", "ANSW", "P50", "P99",
+		"MAX", "TTL", "HOPS", "NEEDS", "DROPS", "WORST", off(o));
 	for (size_t i = 0; i < s->pods_len; i++) {
 		const struct pod_stats *p = s->pods[i];
 		enum outcome worst = worst_outcome(p);
@@ -320,19 +337,20 @@ static void report_pods(FILE *out, const struct snapshot *s, const struct text_o
 		for (size_t d = 0; d < p->drops_len; d++)
 			drops += p->drops[d].packets;
 		cell(out, text_escape(subject_of(p, subject, sizeof(subject)), o->utf8, name, buf, sizeof(buf)), name);
-		fprintf(out, " %6llu %5llu %5llu %6llu", (unsigned long long)p->requests, (unsigned long long)p->v1_requests,
-			(unsigned long long)p->v2_requests,
+		fprintf(out, " %5llu %4llu %4llu %5llu", (unsigned long long)p->requests,
+			(unsigned long long)p->v1_requests, (unsigned long long)p->v2_requests,
 			(unsigned long long)(p->outcomes[OUTCOME_OK] + p->outcomes[OUTCOME_HTTP_ERROR]));
-		for (int c = 0; c < 3; c++)
-			fprintf(out, " %8s", !p->latency.count ? "-" :
-				duration(c == 2 ? p->latency.max_us : histogram_quantile_us(&p->latency, c ? 0.99 : 0.5), q));
-		number_or_dash(out, 4, p->ttl_synack, p->ttl_synack > 0);
+		latency_cell(out, &p->latency, 0.5);
+		latency_cell(out, &p->latency, 0.99);
+		latency_cell(out, &p->latency, 1);
+		number_or_dash(out, 3, p->ttl_synack, p->ttl_synack > 0);
 		number_or_dash(out, 4, p->hops, p->hops >= 0);
 		number_or_dash(out, 5, p->required_hop_limit, p->required_hop_limit > 0);
 		fprintf(out, " %5llu  %s%s%s%s\n", drops, on(o, outcome_style(worst)), outcome_word(worst), off(o),
-			p->host_network ? "  (host network)" : "");
+			p->host_network ? " (host network)" : "");
 	}
-	fprintf(out, "%sTTL: of the SYN-ACK as received. HOPS: forwards between the service and this socket. NEEDS: hop limit.%s\n",
+	fprintf(out,
+		"%sTTL of the SYN-ACK as received; HOPS, forwards between service and socket; NEEDS, hop limit%s\n",
 		on(o, DIM), off(o));
 }
 
@@ -365,7 +383,8 @@ static void report_limits(FILE *out, const struct snapshot *s, const struct text
 	if (s->totals.in_flight)
 		SAY("%llu requests were still unanswered when watching ended", (unsigned long long)s->totals.in_flight);
 	if (!s->baseline_ttl && s->totals.requests)
-		SAY("no process in the node's own network asked the service: hops are counted from the usual start TTLs");
+		SAY("no process in the node's own network asked the service: hops are counted from the usual start "
+		    "TTLs");
 #undef SAY
 	if (!head)
 		fprintf(out, "\n%sNothing was lost, every part worked: the counts are exact.%s\n", on(o, DIM), off(o));
@@ -399,8 +418,8 @@ void text_trace_header(FILE *out, const struct text_options *o)
 	cell(out, "POD", pod);
 	fprintf(out, " %-12s ", "PROCESS");
 	cell(out, "REQUEST", request);
-	fprintf(out, " %-4s %-18s %8s %8s %8s %4s %5s  %s%s\n", "CODE", "OUTCOME", "CONNECT", "FIRST", "TOTAL", "TTL", "HOPS", "NOTES",
-		off(o));
+	fprintf(out, " %-4s %-18s %8s %8s %8s %4s %5s  %s%s\n", "CODE", "OUTCOME", "CONNECT", "FIRST", "TOTAL",
+		"TTL", "HOPS", "NOTES", off(o));
 }
 
 static void trace_time(FILE *out, uint64_t wall_ns)
@@ -475,7 +494,8 @@ void text_trace_line(FILE *out, const struct request *r, const struct text_optio
 	if (r->running)
 		snprintf(text, sizeof(text), "%sstalled", o->utf8 ? "…" : "...");
 	else
-		snprintf(text, sizeof(text), "%s%s%s", outcome_word(r->outcome), confidence ? " " : "", confidence ? confidence : "");
+		snprintf(text, sizeof(text), "%s%s%s", outcome_word(r->outcome), confidence ? " " : "",
+			 confidence ? confidence : "");
 	fputs(on(o, r->running ? YELLOW : outcome_style(r->outcome)), out);
 	cell(out, text, 18);
 	fputs(off(o), out);

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/model/findings.c user/model/finding_rules.c user/model/advice.c user/model/way.c user/model/words.c */
+/* needs: user/model/histogram.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../user/model/findings.h"
+#include "golden/case.h"
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define EC2 (1u << PROVIDER_EC2)
+#define NONE 9				/* no such finding */
+
+/* All text of a finding, one line each. */
+static void join(const struct finding *f, char *buf, size_t len)
+{
+	size_t at = (size_t)snprintf(buf, len, "%s\n", f->summary);
+
+	for (char **l = f->evidence; *l && at < len; l++)
+		at += (size_t)snprintf(buf + at, len - at, "%s\n", *l);
+	for (char **l = f->advice; *l && at < len; l++)
+		at += (size_t)snprintf(buf + at, len - at, "%s\n", *l);
+	assert_true(at < len);
+}
+
+struct row {
+	const char *name;
+	enum finding_code code;
+	int severity;			/* NONE: the finding must not be there */
+	const char *says[4], *says_not[3];
+	struct pod_stats p;
+	int baseline, node_token_ttl;
+	bool drops_off;
+};
+
+/* Rows say what differs from HOP, so they set some members twice and leave out the last ones. */
+#pragma GCC diagnostic ignored "-Woverride-init"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+#define HOP(conf_) .outcomes = { [OUTCOME_HOP_LIMIT] = 2 }, .confidences = { [conf_] = 2 }, .requests = 2, \
+	.token_requests = 2, .hops = 1, .required_hop_limit = 2, .hops_source = HOPS_FROM_BASELINE, .ttl_synack = 63
+#define DEAD .hop_limit_drops = 11, .ttl_dropped = 1, .drop_location = "ip_forward", .death_reason = "IP_INHDR"
+
+/* imds.md 6.2, and each code once present and once absent. */
+static const struct row rows[] = {
+	{ "token dies, pod uses v1", FINDING_HOP_LIMIT_EXHAUSTED, SEVERITY_ERROR,
+	  { "It needs hop limit 2, the node has 1", "--http-put-response-hop-limit 2 --http-endpoint enabled",
+	    "11 answer packets dropped with TTL 1 in ip_forward (IP_INHDR)", "httpPutResponseHopLimit: 2" }, { "64 " },
+	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2, .fallbacks = 1, .v1_requests = 1 }, 64, 1 },
+	{ "its v1 use", FINDING_IMDSV1_FALLBACK, SEVERITY_WARNING, { "fell back to IMDSv1 1 time ", "0 of 2 token requests" }, { 0 },
+	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2, .fallbacks = 1, .v1_requests = 1 }, 64, 1 },
+	{ "fallbacks are not told twice", FINDING_IMDSV1_IN_USE, NONE, { 0 }, { 0 },
+	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2, .fallbacks = 1, .v1_requests = 1,
+	    .cells[IMDS_KIND_DATA][IMDS_VERSION_V1][OUTCOME_OK] = 1 }, 64, 1 },
+	{ "Pod Identity works beside it", FINDING_HOP_LIMIT_EXHAUSTED, SEVERITY_INFO,
+	  { "robably blocked on purpose", "AWS_EC2_METADATA_DISABLED=true" }, { "--http-put-response-hop-limit" },
+	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2 | 1u << PROVIDER_EKS_POD_IDENTITY, .uses_pod_identity = true }, 64, 1 },
+	{ "Pod Identity works, yet it takes the node's role", FINDING_HOP_LIMIT_EXHAUSTED, SEVERITY_ERROR,
+	  { "--http-put-response-hop-limit 2" }, { 0 },
+	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2, .uses_pod_identity = true, .fallbacks = 1 }, 64, 1 },
+	{ "needs three", FINDING_HOP_LIMIT_EXHAUSTED, SEVERITY_ERROR,
+	  { "It needs hop limit 3, the node has 2", "http_put_response_hop_limit = 3" }, { "hop-limit 2" },
+	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2, .hops = 2, .required_hop_limit = 3 }, 64, 2 },
+	{ "need not measured: none is guessed", FINDING_HOP_LIMIT_EXHAUSTED, SEVERITY_ERROR,
+	  { "one more than the forwards", "imdsnoop probe" }, { "--http-put-response-hop-limit" },
+	  { HOP(CONFIDENCE_STRONG), DEAD, .providers = EC2, .hops = -1, .required_hop_limit = 0 } },
+	{ "likely only", FINDING_HOP_LIMIT_EXHAUSTED, SEVERITY_WARNING, { "probably", "2 likely", "drop hook is off" }, { "proven" },
+	  { HOP(CONFIDENCE_LIKELY), .providers = EC2 }, 64, 0, true },
+	{ "hops from a usual start TTL", FINDING_HOP_LIMIT_EXHAUSTED, SEVERITY_ERROR, { "taken as sent with 64" }, { 0 },
+	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2, .hops_source = HOPS_FROM_INITIAL_TTL } },
+	{ "limit was raised meanwhile", FINDING_HOP_LIMIT_EXHAUSTED, SEVERITY_ERROR, { "the node now has 2" }, { 0 },
+	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2 }, 64, 2 },
+	{ "other provider: no EC2 setting", FINDING_HOP_LIMIT_EXHAUSTED, SEVERITY_ERROR, { "hostNetwork" },
+	  { "aws ec2", "It needs hop limit", "Karpenter" }, { HOP(CONFIDENCE_PROVEN), DEAD, .providers = 1u << PROVIDER_ALIBABA } },
+	{ "found by sequence number", FINDING_HOP_LIMIT_EXHAUSTED, SEVERITY_ERROR, { "TCP sequence number" }, { 0 },
+	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2, .drop_match = IMDS_MATCH_FINGERPRINT } },
+	{ "tokens come", FINDING_HOP_LIMIT_EXHAUSTED, NONE, { 0 }, { 0 },
+	  { .requests = 2, .outcomes = { [OUTCOME_OK] = 2 }, .providers = EC2 } },
+
+	{ "v1 without need", FINDING_IMDSV1_IN_USE, SEVERITY_INFO, { "uses IMDSv1: 3 requests", "3 served", "curl" }, { "hop limit %" },
+	  { .requests = 3, .v1_requests = 3, .cells[IMDS_KIND_DATA][IMDS_VERSION_V1][OUTCOME_OK] = 3, .providers = EC2,
+	    .processes = { { 7, "curl", "sh", 3, 3, 0 } }, .processes_len = 1 } },
+	{ "v1 refused is not in use", FINDING_IMDSV1_IN_USE, NONE, { 0 }, { 0 },
+	  { .requests = 3, .v1_requests = 3, .cells[IMDS_KIND_DATA][IMDS_VERSION_V1][OUTCOME_HTTP_ERROR] = 3, .providers = EC2 } },
+	{ "v1 refused", FINDING_TOKEN_REQUIRED, SEVERITY_WARNING, { "3 answers 401" }, { 0 },
+	  { .requests = 3, .v1_requests = 3, .responses = { [IMDS_STATUS_401] = 3 }, .providers = EC2,
+	    .cells[IMDS_KIND_DATA][IMDS_VERSION_V1][OUTCOME_HTTP_ERROR] = 3 } },
+	{ "401 to a bad token (fluent-bit's probe)", FINDING_TOKEN_REQUIRED, NONE, { 0 }, { 0 },
+	  { .requests = 1, .v2_requests = 1, .responses = { [IMDS_STATUS_401] = 1 }, .providers = EC2,
+	    .cells[IMDS_KIND_DATA][IMDS_VERSION_V2][OUTCOME_HTTP_ERROR] = 1 } },
+	{ "endpoint off", FINDING_ENDPOINT_DISABLED, SEVERITY_WARNING, { "403", "HttpEndpoint=disabled" }, { 0 },
+	  { .requests = 1, .responses = { [IMDS_STATUS_403] = 1 }, .providers = EC2 } },
+	{ "403 of another provider", FINDING_ENDPOINT_DISABLED, NONE, { 0 }, { 0 },
+	  { .requests = 1, .responses = { [IMDS_STATUS_403] = 1 }, .providers = 1u << PROVIDER_GCE } },
+	{ "foreign probe answered 404 is no fault", FINDING_THROTTLED, NONE, { 0 }, { 0 },
+	  { .requests = 1, .responses = { [IMDS_STATUS_404] = 1 }, .outcomes = { [OUTCOME_HTTP_ERROR] = 1 } } },
+	{ "throttled", FINDING_THROTTLED, SEVERITY_WARNING, { "3 answers 429 or 5xx", "linklocal_allowance_exceeded" }, { 0 },
+	  { .requests = 3, .responses = { [IMDS_STATUS_429] = 1, [IMDS_STATUS_5XX] = 2 } } },
+	{ "slow", FINDING_SLOW, SEVERITY_WARNING, { "2 above 1.0 s" }, { "hop limit" }, { .requests = 2, .slow = 2 } },
+	{ "blocked", FINDING_BLOCKED_BY_POLICY, SEVERITY_WARNING, { "4 of its own packets dropped in nf_hook_slow (NETFILTER_DROP)" },
+	  { "hop limit" }, { .requests = 2, .outcomes = { [OUTCOME_BLOCKED] = 2 }, .policy_drops = 4,
+	    .policy_location = "nf_hook_slow", .policy_reason = "NETFILTER_DROP" } },
+	{ "blocked, Pod Identity works", FINDING_BLOCKED_BY_POLICY, SEVERITY_INFO, { "robably on purpose" }, { 0 },
+	  { .requests = 2, .outcomes = { [OUTCOME_BLOCKED] = 2 }, .uses_pod_identity = true } },
+	{ "refused", FINDING_ENDPOINT_REFUSED, SEVERITY_WARNING, { "refused 1 time" }, { "hop limit" },
+	  { .requests = 1, .outcomes = { [OUTCOME_REFUSED] = 1 } } },
+	{ "silence", FINDING_NO_RESPONSE, SEVERITY_WARNING, { "2 of 2 requests without an answer", "no packet of these was seen dropped" },
+	  { "hop limit" }, { .requests = 2, .outcomes = { [OUTCOME_NO_RESPONSE] = 1, [OUTCOME_RESET] = 1 }, .providers = EC2 } },
+	{ "silence where an answer could not arrive anyway", FINDING_NO_RESPONSE, SEVERITY_WARNING,
+	  { "even an answer would not arrive, hop limit 2 is needed" }, { "aws ec2" },
+	  { .requests = 1, .token_requests = 1, .outcomes = { [OUTCOME_NO_RESPONSE] = 1 }, .providers = EC2, .hops = 1,
+	    .required_hop_limit = 2 }, 64, 1 },
+	{ "silence of another provider", FINDING_NO_RESPONSE, SEVERITY_WARNING, { "without an answer" },
+	  { "hop limit", "EC2", "ethtool" },
+	  { .requests = 1, .outcomes = { [OUTCOME_NO_RESPONSE] = 1 }, .providers = 1u << PROVIDER_GCE, .hops = 1 }, 64, 1 },
+	{ "TTL raised", FINDING_TTL_REWRITTEN, SEVERITY_WARNING, { "TTL 65 in the pod, 64 on the node" }, { 0 },
+	  { .requests = 1, .own_network = true, .ttl_above_baseline = true, .ttl_synack = 65, .providers = EC2 }, 64, 1 },
+	{ "TTL equal", FINDING_TTL_REWRITTEN, SEVERITY_INFO, { "TTL 64 in the pod, 64 on the node" }, { 0 },
+	  { .requests = 1, .own_network = true, .ttl_above_baseline = true, .ttl_synack = 64, .ttl_token_response = 1,
+	    .providers = EC2 }, 64, 1 },
+	{ "host network has the node's TTL", FINDING_TTL_REWRITTEN, NONE, { 0 }, { 0 },
+	  { .requests = 1, .host_network = true, .ttl_above_baseline = true, .ttl_synack = 64, .providers = EC2 }, 64, 1 },
+	{ "kiam in between", FINDING_INTERCEPTED, SEVERITY_INFO, { "by a process on this node" }, { 0 },
+	  { .requests = 1, .own_network = true, .ttl_synack = 64, .ttl_token_response = 64, .providers = EC2 }, 64, 1 },
+	{ "fresh TTL of another start", FINDING_INTERCEPTED, SEVERITY_INFO, { "TTL 252" }, { 0 },
+	  { .requests = 1, .own_network = true, .ttl_synack = 64, .providers = 1u << PROVIDER_GCE }, 252, 0 },
+	{ "Pod Identity's agent is local by design", FINDING_INTERCEPTED, NONE, { 0 }, { 0 },
+	  { .requests = 1, .own_network = true, .ttl_synack = 64, .providers = 1u << PROVIDER_EKS_POD_IDENTITY }, 252, 0 },
+	{ "one forward away", FINDING_INTERCEPTED, NONE, { 0 }, { 0 },
+	  { .requests = 1, .own_network = true, .ttl_synack = 63, .providers = EC2 }, 64, 1 },
+};
+
+static void each_row_is_found_as_written(void **state)
+{
+	size_t wrong = 0;
+
+	(void)state;
+	for (size_t i = 0; i < LEN(rows); i++) {
+		const struct row *row = &rows[i];
+		struct pod_stats p = row->p;
+		const struct pod_stats *pods[] = { &p };
+		struct snapshot s = { .pods = pods, .pods_len = 1, .slow_us = 1000000, .baseline_ttl = row->baseline,
+				      .node_token_ttl = row->node_token_ttl, .drops_watched = !row->drops_off };
+		struct finding *f, *hit = NULL;
+		char text[8192];
+		size_t len;
+
+		p.who = (struct pod_identity){ 1, "ns", "pod", "c", "", "", "cg" };
+		assert_int_equal(findings_collect(&s, &f, &len), 0);
+		for (size_t n = 0; n < len; n++)
+			if (f[n].code == row->code)
+				hit = &f[n];
+		if (!hit != (row->severity == NONE) || (hit && (int)hit->severity != row->severity)) {
+			print_error("%s: %s\n", row->name, hit ? severity_word(hit->severity) : "not found");
+			wrong++;
+		}
+		for (size_t n = 0; hit && n < LEN(row->says) && row->says[n]; n++) {
+			join(hit, text, sizeof(text));
+			if (!strstr(text, row->says[n]) && ++wrong)
+				print_error("%s: does not say '%s':\n%s\n", row->name, row->says[n], text);
+		}
+		for (size_t n = 0; hit && n < LEN(row->says_not) && row->says_not[n]; n++) {
+			join(hit, text, sizeof(text));
+			if (strstr(text, row->says_not[n]) && ++wrong)
+				print_error("%s: says '%s':\n%s\n", row->name, row->says_not[n], text);
+		}
+		findings_free(f, len);
+	}
+	assert_int_equal(wrong, 0);
+}
+
+static void worst_come_first_and_point_to_their_pod(void **state)
+{
+	struct golden_case c;
+	struct finding *f;
+	size_t len;
+
+	(void)state;
+	golden_case_init(&c);
+	assert_int_equal(findings_collect(&c.s, &f, &len), 0);
+	assert_int_equal(len, 3);
+	assert_int_equal(f[0].code, FINDING_HOP_LIMIT_EXHAUSTED);
+	assert_int_equal(f[1].code, FINDING_IMDSV1_FALLBACK);
+	assert_int_equal(f[2].code, FINDING_BLOCKED_BY_POLICY);
+	assert_int_equal(f[2].pod_index, 1);
+	assert_string_equal(f[2].namespace, "jobs");
+	findings_free(f, len);
+	golden_case_clear(&c);
+}
+
+static void equal_causes_give_equal_advice(void **state)
+{
+	struct golden_case c;
+	struct pod_stats twin;
+	const struct pod_stats *pods[2];
+	struct finding *f;
+	size_t len;
+
+	(void)state;
+	golden_case_init(&c);
+	twin = c.cart;
+	twin.who.pod = "other-pod";
+	twin.fallbacks = 0;
+	pods[0] = &c.cart;
+	pods[1] = &twin;
+	c.s.pods = pods;
+	c.s.pods_len = 2;
+	assert_int_equal(findings_collect(&c.s, &f, &len), 0);
+	assert_int_equal(f[0].code, f[1].code);
+	assert_string_not_equal(f[0].summary, f[1].summary);
+	for (size_t i = 0; f[0].advice[i] || f[1].advice[i]; i++)
+		assert_string_equal(f[0].advice[i], f[1].advice[i]);
+	findings_free(f, len);
+	golden_case_clear(&c);
+}
+
+static void what_was_not_seen_is_a_finding(void **state)
+{
+	static const struct feature features[] = { { "cgroup_skb", "ok", "" }, { "drops", "missing", "no BTF" } };
+	struct loss losses[] = { { "ring_request", "details missing", 0 } };
+	struct snapshot s = { .features = features, .features_len = 1, .losses = losses, .losses_len = 1 };
+	struct finding *f;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(findings_collect(&s, &f, &len), 0);
+	assert_int_equal(len, 0);
+	findings_free(f, len);
+
+	s.features_len = 2;
+	assert_int_equal(findings_collect(&s, &f, &len), 0);
+	assert_int_equal(len, 1);
+	assert_int_equal(f[0].code, FINDING_OBSERVATION_INCOMPLETE);
+	assert_int_equal(f[0].severity, SEVERITY_INFO);
+	assert_string_equal(f[0].evidence[0], "drops is missing: no BTF");
+	assert_null(f[0].evidence[1]);
+	assert_non_null(f[0].advice);
+	assert_true(f[0].pod_index == SIZE_MAX);
+	findings_free(f, len);
+
+	losses[0].count = 7;
+	assert_int_equal(findings_collect(&s, &f, &len), 0);
+	assert_int_equal(f[0].severity, SEVERITY_WARNING);
+	assert_string_equal(f[0].evidence[1], "ring_request: 7, details missing");
+	findings_free(f, len);
+}
+
+static void the_way_shows_each_ttl_and_the_death(void **state)
+{
+	static const struct {
+		struct pod_stats p;
+		int node_token_ttl;
+		const char *ascii;
+	} ways[] = {
+		{ { HOP(CONFIDENCE_PROVEN), DEAD }, 1, "IMDS --TTL 1--> node X dies in ip_forward (IP_INHDR) - - -> pod" },
+		{ { HOP(CONFIDENCE_PROVEN), DEAD }, 0, "IMDS --TTL 1--> node X dies in ip_forward (IP_INHDR) - - -> pod" },
+		{ { HOP(CONFIDENCE_PROVEN), DEAD, .hops = 2 }, 2,
+		  "IMDS --TTL 2--> node --TTL 1--> forward 2 X dies in ip_forward (IP_INHDR) - - -> pod" },
+		{ { HOP(CONFIDENCE_PROVEN), DEAD, .hops = 2 }, 0,
+		  "IMDS ----> ... --TTL 1--> node X dies in ip_forward (IP_INHDR) - - -> pod" },
+		{ { HOP(CONFIDENCE_LIKELY) }, 0, "IMDS --TTL 1--> node X TTL used up (not seen, concluded) - - -> pod" },
+		{ { .hops = 1, .ttl_token_response = 1, .ttl_synack = 63 }, 2, "IMDS --TTL 2--> node --TTL 1--> pod ok" },
+		{ { .hops = 0, .host_network = true, .ttl_synack = 64 }, 0, "IMDS --TTL 64--> node (host network) ok" },
+		{ { .hops = -1, .ttl_synack = 40 }, 0, "IMDS ----> ... --TTL 40--> pod ok" },
+		{ { .hops = -1, .outcomes = { [OUTCOME_BLOCKED] = 1 }, .policy_location = "nf_hook_slow" }, 0,
+		  "pod ----> node X dropped in nf_hook_slow - - -> IMDS" },
+		{ { .hops = -1, .outcomes = { [OUTCOME_REFUSED] = 1 } }, 0, "pod --SYN--> X refused - - -> IMDS" },
+		{ { .hops = -1 }, 0, "" },
+	};
+	char buf[256];
+
+	(void)state;
+	for (size_t i = 0; i < LEN(ways); i++) {
+		struct snapshot s = { .node_token_ttl = ways[i].node_token_ttl };
+
+		assert_string_equal(findings_draw_way(&s, &ways[i].p, 0, buf, sizeof(buf)), ways[i].ascii);
+		for (size_t len = 1; len < 20; len++)
+			assert_true(strlen(findings_draw_way(&s, &ways[i].p, 1, buf, len)) < len);
+	}
+}
+
+static void subject_falls_back_to_what_is_known(void **state)
+{
+	static const struct {
+		struct pod_identity who;
+		const char *text;
+	} cases[] = {
+		{ { 1, "shop", "cart", "app", "u", "c", "g" }, "shop/cart (app)" },
+		{ { 1, "shop", "cart", "", "u", "c", "g" }, "shop/cart" },
+		{ { 1, "", "", "app", "1234", "c", "g" }, "pod 1234 (app)" },
+		{ { 1, "", "", "", "", "c", "system.slice/docker.service" }, "system.slice/docker.service" },
+		{ { 1, "", "", "", "", "", "" }, "(unknown)" },
+	};
+	char buf[64];
+
+	(void)state;
+	for (size_t i = 0; i < LEN(cases); i++)
+		assert_string_equal(findings_subject(&cases[i].who, buf, sizeof(buf)), cases[i].text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_row_is_found_as_written),
+		cmocka_unit_test(worst_come_first_and_point_to_their_pod),
+		cmocka_unit_test(equal_causes_give_equal_advice),
+		cmocka_unit_test(what_was_not_seen_is_a_finding),
+		cmocka_unit_test(the_way_shows_each_ttl_and_the_death),
+		cmocka_unit_test(subject_falls_back_to_what_is_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
