@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# imdsnoop: `make` builds ./imdsnoop, static where the .a files exist; `make DYNAMIC=1` links shared libraries.
+# Targets: all check-unit check-bpf check-e2e check-kernels check-lint fuzz bench dist install clean. V=1 shows commands.
+
+VERSION := 0.1.0
+O ?= build
+PREFIX ?= /usr/local
+CLANG ?= clang
+LLVM_STRIP ?= llvm-strip
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PKG_CONFIG ?= pkg-config
+ARCH ?= $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2);)
+
+LIBS := libbpf libelf zlib libevent jansson ncursesw libseccomp
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE -DIMDSNOOP_VERSION='"$(VERSION)"' -I$(O) -MMD -MP \
+	$(shell $(PKG_CONFIG) --cflags $(LIBS))
+BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -D__bpf__ -Ivmlinux -Ibpf -Wall -Wextra -Werror \
+	-Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -MMD -MP
+
+STATIC_OK := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - -static -o /dev/null \
+	$(shell $(PKG_CONFIG) --static --libs $(LIBS)) 2>/dev/null && echo yes)
+ifeq ($(DYNAMIC)$(STATIC_OK),yes)
+LDFLAGS += -static
+LDLIBS = $(shell $(PKG_CONFIG) --static --libs $(LIBS))
+else
+LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS))
+endif
+
+# maps first: bpftool resolves extern maps in link order
+BPF_SRC := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c))
+BPF_OBJ := $(BPF_SRC:%.c=$(O)/%.o)
+SKEL := $(O)/imdsnoop.skel.h
+WEB_SRC := $(wildcard user/web/*)
+WEB := $(O)/web_files.h
+SRC := $(wildcard user/*.c user/*/*.c)
+OBJ := $(SRC:%.c=$(O)/%.o)
+
+all: imdsnoop
+
+imdsnoop: $(OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(O)/user/%.o: user/%.c Makefile | $(SKEL) $(WEB)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$(SKEL): $(BPF_OBJ)
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen object $(O)/imdsnoop.bpf.o $^
+	$(Q)$(LLVM_STRIP) -g $(O)/imdsnoop.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $(O)/imdsnoop.bpf.o name imdsnoop_bpf >$@.tmp && mv $@.tmp $@
+$(O)/user/kernel/tracer.o: $(SKEL)
+
+$(WEB): $(WEB_SRC) scripts/embed
+	$(call say,EMBED,$@)
+	$(Q)mkdir -p $(@D) && scripts/embed $(WEB_SRC) >$@.tmp && mv $@.tmp $@
+
+# --- tests -----------------------------------------------------------------------------------------------------------
+# A test names the files that it is linked with in its first lines: /* needs: a.c b.c */
+needs = $(1) $(shell sed -n '1,12{s/^.*needs: *//;T;s/\*\///;p}' $(1))
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+TEST_LIBS := $(LIBS) cmocka
+
+# LeakSanitizer needs ptrace, which some sandboxes forbid; AddressSanitizer does not
+$(O)/tests/test_%: tests/unit/test_%.c $(SRC) $(wildcard user/*/*.h bpf/*.h tests/unit/*.[ch]) | $(SKEL) $(WEB)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -MMD -MP -Wmissing-prototypes,$(ALL_CFLAGS)) -O1 $(SANITIZE) -Itests/unit \
+		-o $@ $(call needs,$<) $(shell $(PKG_CONFIG) --libs $(TEST_LIBS))
+
+$(O)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(SRC) $(wildcard user/*/*.h bpf/*.h) | $(SKEL) $(WEB)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(filter-out -MMD -MP -Wmissing-prototypes,$(ALL_CFLAGS)) -O1 -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -Itests/unit -o $@ $(call needs,$<) $(shell $(PKG_CONFIG) --libs $(LIBS))
+
+# programs of the lab; static, so that they also run inside a bare virtual machine
+LAB_LIBS := $(shell $(PKG_CONFIG) --static --libs libevent)
+$(O)/tests/%: tests/lib/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE -static -o $@ $< $(LAB_LIBS)
+$(O)/tests/%.bpf.o: tests/lib/%.bpf.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+lab: $(patsubst tests/lib/%.c,$(O)/tests/%,$(filter-out %.bpf.c,$(wildcard tests/lib/*.c))) \
+	$(patsubst tests/lib/%.bpf.c,$(O)/tests/%.bpf.o,$(wildcard tests/lib/*.bpf.c))
+
+check-unit: $(UNIT)
+	$(Q)tests/unit/run $^
+check-bpf: $(O)/tests/bpf_tables
+	$(Q)$<
+check-e2e: imdsnoop lab
+	$(Q)tests/e2e/run
+check-kernels: imdsnoop lab
+	$(Q)tests/kernels/run
+check-lint: $(SKEL) $(WEB)
+	$(Q)scripts/lint
+fuzz: $(FUZZ)
+	$(Q)tests/fuzz/run $(or $(SECONDS),30) $^
+bench: imdsnoop lab
+	$(Q)scripts/bench
+dist:
+	$(Q)scripts/dist
+
+install: imdsnoop
+	install -D -m 755 imdsnoop $(DESTDIR)$(PREFIX)/bin/imdsnoop
+	install -D -m 644 user/man/imdsnoop.8 $(DESTDIR)$(PREFIX)/share/man/man8/imdsnoop.8
+	install -D -m 644 user/completion/imdsnoop.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/imdsnoop
+
+clean:
+	rm -rf $(O) imdsnoop
+
+-include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d)
+.DELETE_ON_ERROR:
+.SECONDARY: $(BPF_OBJ)
+.PHONY: all lab check-unit check-bpf check-e2e check-kernels check-lint fuzz bench dist install clean

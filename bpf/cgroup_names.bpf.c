@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Cgroups come and go: told at once, so that a pod that lives 50 ms still has a name. */
+#include "maps.bpf.h"
+
+static __always_inline void tell(struct cgroup *cgroup, const char *path, __u16 type)
+{
+	struct imds_rec_cgroup *rec;
+	long n;
+
+	if (cgroup->root->hierarchy_id)		/* cgroup v1 hierarchies beside the v2 one, which is 0 */
+		return;
+	rec = bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0);
+	if (!rec) {
+		count_loss(IMDS_LOSS_RING_CGROUP);
+		return;
+	}
+	rec->hdr.type = type;
+	rec->hdr.len = sizeof(*rec);
+	rec->hdr.cpu = bpf_get_smp_processor_id();
+	rec->hdr.ts_ns = bpf_ktime_get_ns();
+	rec->cgroup_id = cgroup->kn->id;
+	rec->hierarchy = 0;
+	n = bpf_probe_read_kernel_str(rec->path, sizeof(rec->path), path);
+	rec->path_len = n > 0 ? n - 1 : 0;
+	if (n <= 0)
+		rec->path[0] = 0;
+	bpf_ringbuf_submit(rec, 0);
+}
+
+SEC("tp_btf/cgroup_mkdir")
+int imds_cgroup_mkdir(__u64 *ctx)
+{
+	tell((struct cgroup *)ctx[0], (const char *)ctx[1], IMDS_REC_CGROUP_MKDIR);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int imds_cgroup_rmdir(__u64 *ctx)
+{
+	tell((struct cgroup *)ctx[0], (const char *)ctx[1], IMDS_REC_CGROUP_RMDIR);
+	return 0;
+}

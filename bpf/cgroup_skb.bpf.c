@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * cgroup_skb/egress and ingress: every packet between a socket and a metadata address, as the socket sends and receives
+ * it. Egress runs behind the OUTPUT and POSTROUTING chains of the socket's network namespace, ingress behind PREROUTING
+ * and INPUT (ip_finish_output, sk_filter_trim_cap; the same from 5.10 to 6.18).
+ */
+#include "flow.bpf.h"
+
+static __always_inline void count_packet(__u64 cgroup_id, const struct packet *p, __u32 len, bool egress)
+{
+	struct imds_packet_counters zero = {}, *c;
+	__u32 dir = egress ? IMDS_EGRESS : IMDS_INGRESS;
+	__u32 class = p->proto == IPPROTO_TCP ? IMDS_PROTO_TCP :
+		      p->proto == IPPROTO_UDP ? IMDS_PROTO_UDP :
+		      p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6 ? IMDS_PROTO_ICMP : IMDS_PROTO_OTHER;
+
+	c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
+	if (!c) {
+		bpf_map_update_elem(&imds_packets, &cgroup_id, &zero, BPF_NOEXIST);
+		c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
+		if (!c) {
+			count_loss(IMDS_LOSS_COUNTER_FULL);
+			return;
+		}
+	}
+	__sync_fetch_and_add(&c->packets[dir][class & (IMDS_PROTO_COUNT - 1)], 1);
+	__sync_fetch_and_add(&c->bytes[dir], len);
+}
+
+static __always_inline void flow_fill(struct imds_flow *f, const struct imds_flow_key *key, const struct packet *p,
+				      struct __sk_buff *skb, __u8 endpoint)
+{
+	struct imds_tuple t = {};
+	__u64 cgroup_id = bpf_skb_cgroup_id(skb);
+
+	f->peer.local = p->local;
+	f->peer.remote = p->remote;
+	f->peer.local_port = p->local_port;
+	f->peer.remote_port = p->remote_port;
+	f->peer.proto = p->proto;
+	f->peer.family = p->family;
+	f->peer.endpoint = endpoint;
+	if (cgroup_id)
+		f->peer.cgroup_id = cgroup_id;
+	flow_tuple(f, &t);
+	if (bpf_map_update_elem(&imds_tuples, &t, key, BPF_ANY))
+		count_loss(IMDS_LOSS_TUPLE_FULL);
+}
+
+/* New request bytes: [off, off + len) of the packet, all beyond snd_nxt. */
+static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flow *f, const struct imds_flow_key *key,
+					  __u32 off, __u32 len, __u32 seq_end, __u64 now)
+{
+	bool opaque = f->peer.remote_port == PORT_DNS || f->peer.remote_port == PORT_HTTPS;
+	struct imds_request *r = 0;
+
+	if (opaque) {
+		if (!f->in_request && !flow_waiting(f)) {
+			r = request_begin(f, now);
+			r->bytes_out += len;
+			r->seq_end = seq_end;
+			imds_sent(key->cookie, key->query, now);
+		}
+		return;
+	}
+	for (int round = 0; round < SCAN_ROUNDS; round++) {
+		__u32 n, used;
+
+		if (!len)
+			return;
+		if (f->scan_out.body_left) {
+			n = f->scan_out.body_left < len ? f->scan_out.body_left : len;
+			f->scan_out.body_left -= n;
+			r = flow_slot(f, f->head - 1);
+			r->bytes_out += n;
+			r->seq_end = seq_end - (len - n);
+			r->sent_ns = now;
+			off += n;
+			len -= n;
+			continue;
+		}
+		if (!f->in_request) {
+			if (flow_waiting(f) >= IMDS_PIPELINE) {
+				count_loss(IMDS_LOSS_PIPELINE);
+				f->flags |= IMDS_F_NO_PAIRING;
+				return;
+			}
+			r = request_begin(f, now);
+		} else {
+			r = flow_slot(f, f->head);
+		}
+		n = imds_scan_out(skb, f->peer.cookie, off, len);
+		used = n & (SCAN_ENDED - 1);
+		if (!used)
+			return;
+		r->bytes_out += used;
+		off += used;
+		len -= used;
+		r->seq_end = seq_end - len;
+		r->sent_ns = now;
+		if (n & SCAN_ENDED) {
+			__u32 body = f->scan_out.length;
+
+			r->flags |= IMDS_F_HEAD_COMPLETE;
+			imds_sent(key->cookie, key->query, now);
+			f->scan_out.body_left = body;
+			f->scan_out.length = 0;
+		}
+	}
+	if (len && f->in_request) {
+		r = flow_slot(f, f->head);
+		r->bytes_out += len;
+		r->seq_end = seq_end;
+		r->flags |= IMDS_F_HEAD_CUT;
+		count_loss(IMDS_LOSS_HEAD_CUT);
+	}
+}
+
+static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, const struct packet *p,
+						       const struct imds_flow_key *key, struct imds_flow *f, __u8 endpoint,
+						       __u64 now)
+{
+	__u32 seq_end = p->seq + p->payload_len;
+	struct imds_request *r;
+	__s32 fresh;
+
+	if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+		if (f && f->syn_ns && f->snd_isn == p->seq) {
+			f->syn_retransmits++;
+			f->last_ns = now;
+			return f;
+		}
+		if (f && f->syn_ns) {		/* the same socket connects anew and connect(2) was not seen */
+			imds_finish(key->cookie, key->query, (IMDS_END_REUSED) | FLOW_DELETE, now);
+			f = 0;
+		}
+		if (!f)
+			f = flow_create(key);
+		if (!f)
+			return 0;
+		flow_fill(f, key, p, skb, endpoint);
+		f->flags |= IMDS_F_SYN_SEEN;
+		f->syn_ns = now;
+		f->snd_isn = p->seq;
+		f->snd_nxt = p->seq + 1;
+		seq_end++;
+	} else if (!f) {
+		if (!p->payload_len)
+			return 0;		/* the tail of a connection that we have already closed */
+		f = flow_create(key);
+		if (!f)
+			return 0;
+		flow_fill(f, key, p, skb, endpoint);
+		f->flags |= IMDS_F_MIDSTREAM;
+		f->snd_nxt = p->seq;
+		f->rcv_nxt = p->ack;
+	}
+	f->last_ns = now;
+
+	if (p->payload_len) {
+		fresh = seq_end - f->snd_nxt;
+		if (fresh <= 0) {
+			r = flow_current(f);
+			if (r)
+				r->retransmits++;
+		} else {
+			__u32 n = (__u32)fresh < p->payload_len ? (__u32)fresh : p->payload_len;
+
+			flow_scan_out(skb, f, key, p->payload_off + p->payload_len - n, n, seq_end, now);
+			f->snd_nxt = seq_end;
+		}
+	}
+	if (p->tcp_flags & TCP_RST) {
+		imds_finish(key->cookie, key->query, (IMDS_END_CLIENT_RST) | FLOW_DELETE, now);
+	} else if (p->tcp_flags & TCP_FIN) {
+		f->fin_out = 1;
+		f->flags |= IMDS_F_CLIENT_FIN;
+		if (f->fin_in) {
+			imds_finish(key->cookie, key->query, (IMDS_END_CLOSED) | FLOW_DELETE, now);
+		}
+	}
+	return f;
+}
+
+/* An answer's first byte proves that the request was complete, whatever we saw of its head. */
+static __always_inline void flow_end_head(struct imds_flow *f, const struct imds_flow_key *key, __u64 now)
+{
+	if (f->in_request && !flow_waiting(f)) {
+		struct imds_request *r = flow_slot(f, f->head);
+		__u64 sent = r->sent_ns;
+
+		imds_sent(key->cookie, key->query, now);
+		r->sent_ns = sent;
+	}
+}
+
+/* New answer bytes, in order. A chunked body ends with an empty chunk (RFC 9112 7.1), always last in its packet here. */
+static __always_inline void flow_scan_in(struct __sk_buff *skb, struct imds_flow *f, const struct imds_flow_key *key,
+					 __u32 off, __u32 len, __u8 ttl, __u64 now)
+{
+	bool opaque = f->peer.remote_port == PORT_DNS || f->peer.remote_port == PORT_HTTPS;
+	__u32 packet_end = off + len;
+	struct imds_request *r;
+
+	for (int round = 0; round < SCAN_ROUNDS; round++) {
+		__u32 n, used;
+
+		if (!len)
+			return;
+		flow_end_head(f, key, now);
+		if (!flow_waiting(f)) {
+			if (f->last_end == IMDS_END_CLOSED) {	/* the client had given up */
+				f->flags |= IMDS_F_LATE_ANSWER;
+				f->ttl_late = ttl;
+			}
+			return;
+		}
+		r = flow_slot(f, f->tail);
+		if (!r->first_byte_ns) {
+			r->first_byte_ns = now;
+			r->ttl_response = ttl;
+			fingerprint_clear(f);
+		}
+		r->last_byte_ns = now;
+		if (opaque) {
+			r->bytes_in += len;
+			imds_answered(key->cookie, key->query, now);
+			return;
+		}
+		if (f->scan_in.body_left) {
+			n = f->scan_in.body_left < len ? f->scan_in.body_left : len;
+			r->bytes_in += n;
+			off += n;
+			len -= n;
+			if (f->scan_in.body_left == BODY_UNTIL_CLOSE) {
+				if ((f->scan_in.words & IMDS_W_H_CHUNKED) && packet_end >= 5 && !len) {
+					__u8 last[5];
+
+					if (!bpf_skb_load_bytes(skb, packet_end - 5, last, 5) && last[0] == '0' &&
+					    last[1] == '\r' && last[2] == '\n' && last[3] == '\r' && last[4] == '\n')
+						imds_answered(key->cookie, key->query, now);
+				}
+				return;
+			}
+			f->scan_in.body_left -= n;
+			if (!f->scan_in.body_left)
+				imds_answered(key->cookie, key->query, now);
+			continue;
+		}
+		n = imds_scan_in(skb, f->peer.cookie, off, len);
+		used = n & (SCAN_ENDED - 1);
+		if (!used)
+			return;
+		r->bytes_in += used;
+		off += used;
+		len -= used;
+		if (!(n & SCAN_ENDED))
+			continue;
+		if (f->scan_in.status >= 100 && f->scan_in.status < 200) {	/* interim answer: the real one follows */
+			f->scan_in = (struct imds_scan){};
+			f->scan_in.state = IMDS_HTTP_START_RESPONSE;
+			continue;
+		}
+		r->status = f->scan_in.status;
+		if (r->method == IMDS_METHOD_HEAD || r->status == 204 || r->status == 304)
+			f->scan_in.body_left = 0;
+		else if (f->scan_in.words & IMDS_W_H_CHUNKED)
+			f->scan_in.body_left = BODY_UNTIL_CLOSE;
+		else if (f->scan_in.words & IMDS_W_H_LENGTH)
+			f->scan_in.body_left = f->scan_in.length;
+		else
+			f->scan_in.body_left = BODY_UNTIL_CLOSE;
+		if (!f->scan_in.body_left)
+			imds_answered(key->cookie, key->query, now);
+	}
+	if (len && flow_waiting(f)) {
+		r = flow_slot(f, f->tail);
+		r->bytes_in += len;
+		r->flags |= IMDS_F_HEAD_CUT;
+		count_loss(IMDS_LOSS_HEAD_CUT);
+	}
+}
+
+/* Answer bytes that arrived ahead of a gap are skipped once the gap is filled: TCP does not send them again. */
+static __always_inline void skip_reordered(struct imds_flow *f, const struct imds_flow_key *key, __u64 now)
+{
+	__u32 n = f->ooo_end - f->ooo_start;
+	struct imds_request *r;
+
+	if (!n || (__s32)(f->rcv_nxt - f->ooo_start) < 0)
+		return;
+	n = f->ooo_end - f->rcv_nxt;
+	if ((__s32)n > 0 && flow_waiting(f)) {
+		r = flow_slot(f, f->tail);
+		r->bytes_in += n;
+		r->last_byte_ns = now;
+		if (!f->scan_in.body_left) {
+			r->flags |= IMDS_F_HEAD_CUT;
+			count_loss(IMDS_LOSS_HEAD_CUT);
+		} else if (f->scan_in.body_left != BODY_UNTIL_CLOSE) {
+			f->scan_in.body_left -= n < f->scan_in.body_left ? n : f->scan_in.body_left;
+			if (!f->scan_in.body_left)
+				imds_answered(key->cookie, key->query, now);
+		}
+	}
+	if ((__s32)n > 0)
+		f->rcv_nxt = f->ooo_end;
+	f->ooo_start = f->ooo_end = 0;
+}
+
+static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct packet *p, const struct imds_flow_key *key,
+					   struct imds_flow *f, __u64 now)
+{
+	__u32 seq_end = p->seq + p->payload_len;
+	struct imds_request *r;
+	__s32 ahead;
+
+	f->last_ns = now;
+	if (p->tcp_flags & TCP_SYN) {
+		if (!f->synack_ns) {
+			f->synack_ns = now;
+			f->ttl_synack = p->ttl;
+			f->rcv_nxt = p->seq + 1;
+		}
+		return;
+	}
+	if (p->tcp_flags & TCP_ACK) {
+		r = flow_current(f);
+		if (r && (__s32)(p->ack - r->seq_end) >= 0)
+			r->flags |= IMDS_F_REQUEST_ACKED;
+	}
+	if (p->payload_len) {
+		ahead = p->seq - f->rcv_nxt;
+		if (ahead > 0) {
+			r = flow_current(f);
+			if (r && !r->first_byte_ns) {
+				r->first_byte_ns = now;
+				r->last_byte_ns = now;
+				r->ttl_response = p->ttl;
+				fingerprint_clear(f);
+			}
+			if (f->ooo_start == f->ooo_end) {
+				f->ooo_start = p->seq;
+				f->ooo_end = seq_end;
+			} else if (f->ooo_end == p->seq) {
+				f->ooo_end = seq_end;
+			}
+		} else {
+			__u32 old = -ahead;
+
+			if (old < p->payload_len) {
+				flow_scan_in(skb, f, key, p->payload_off + old, p->payload_len - old, p->ttl, now);
+				f->rcv_nxt = seq_end;
+				skip_reordered(f, key, now);
+			}
+		}
+	}
+	if (p->tcp_flags & TCP_RST) {
+		bool stood = f->synack_ns || (f->flags & IMDS_F_MIDSTREAM);
+
+		imds_finish(key->cookie, key->query, (stood ? IMDS_END_PEER_RST : IMDS_END_REFUSED) | FLOW_DELETE, now);
+		return;
+	}
+	if ((p->tcp_flags & TCP_FIN) && f->rcv_nxt == seq_end) {
+		f->fin_in = 1;
+		if (flow_waiting(f)) {
+			r = flow_slot(f, f->tail);
+			if (f->scan_in.body_left == BODY_UNTIL_CLOSE || (r->bytes_in && !(r->words & IMDS_W_HTTP)))
+				imds_answered(key->cookie, key->query, now);
+		}
+		if (flow_waiting(f))
+			imds_finish(key->cookie, key->query, IMDS_END_PEER_FIN, now);
+		if (f->fin_out) {
+			imds_finish(key->cookie, key->query, (IMDS_END_CLOSED) | FLOW_DELETE, now);
+		}
+	}
+}
+
+/* A DNS query and its answer (GCE serves both on the metadata address): one flow a query, named by its id. */
+static __always_inline int dns_key(struct __sk_buff *skb, const struct packet *p, struct imds_flow_key *key, bool *answer)
+{
+	__u8 head[4];
+
+	if (p->payload_len < 12 || bpf_skb_load_bytes(skb, p->payload_off, head, sizeof(head)))
+		return -1;
+	key->query = 0x10000 | head[0] << 8 | head[1];
+	*answer = head[2] & 0x80;
+	return 0;
+}
+
+static __always_inline void on_dns(struct __sk_buff *skb, const struct packet *p, struct imds_flow_key *key, __u8 endpoint,
+				   bool egress, __u64 now)
+{
+	struct imds_request *r;
+	struct imds_flow *f;
+	bool answer;
+
+	if (dns_key(skb, p, key, &answer) || answer == egress)
+		return;
+	f = bpf_map_lookup_elem(&imds_flows, key);
+	if (egress) {
+		if (f) {
+			flow_slot(f, 0)->retransmits++;
+			f->last_ns = now;
+			return;
+		}
+		f = flow_create(key);
+		if (!f)
+			return;
+		flow_fill(f, key, p, skb, endpoint);
+		f->last_ns = now;
+		r = request_begin(f, now);
+		r->bytes_out = p->payload_len;
+		imds_sent(key->cookie, key->query, now);
+	} else if (f) {
+		r = flow_slot(f, 0);
+		r->first_byte_ns = now;
+		r->last_byte_ns = now;
+		r->ttl_response = p->ttl;
+		r->bytes_in = p->payload_len;
+		imds_answered(key->cookie, key->query, now);
+		imds_finish(key->cookie, key->query, IMDS_END_ANSWERED | FLOW_DELETE, now);
+	}
+}
+
+/* Not inlined twice into one program: the address test decides before anything else is loaded. */
+static __always_inline int on_packet(struct __sk_buff *skb, bool egress)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct imds_flow_key key = {};
+	struct packet p = {};
+	struct imds_flow *f = 0;
+	struct iphdr *ip = data;
+	__u64 now, cgroup_id;
+	int endpoint, proto;
+
+	if ((void *)(ip + 1) > end)
+		return IMDS_PASS;
+	if (ip->version == 4) {
+		if (!v4_may_match(egress ? ip->daddr : ip->saddr))
+			return IMDS_PASS;
+		p.family = 4;
+		p.proto = ip->protocol;
+		p.ttl = ip->ttl;
+		p.l4_off = ip->ihl * 4;
+		p.fragment = ip->frag_off & bpf_htons(0x1fff);
+		addr_from_v4(&p.local, egress ? ip->saddr : ip->daddr);
+		addr_from_v4(&p.remote, egress ? ip->daddr : ip->saddr);
+	} else {
+		struct ipv6hdr *ip6 = data;
+		struct imds_addr a;
+
+		if (!imds_v6_any || (void *)(ip6 + 1) > end)
+			return IMDS_PASS;
+		__builtin_memcpy(&a, egress ? &ip6->daddr : &ip6->saddr, sizeof(a));
+		if (!v6_may_match(&a))
+			return IMDS_PASS;
+		p.family = 6;
+		p.ttl = ip6->hop_limit;
+		p.l4_off = sizeof(*ip6);
+		p.remote = a;
+		__builtin_memcpy(&p.local, egress ? &ip6->saddr : &ip6->daddr, sizeof(a));
+		proto = skip_ipv6_ext(skb, ip6->nexthdr, &p.l4_off, &p.fragment);
+		p.proto = proto < 0 ? 0xff : proto;
+	}
+	if (!p.fragment && (p.proto == IPPROTO_TCP || p.proto == IPPROTO_UDP) && parse_l4(skb, &p, egress)) {
+		if (endpoint_find(&p.remote, 0) >= 0)
+			count_loss(IMDS_LOSS_MALFORMED);
+		return IMDS_PASS;
+	}
+	endpoint = endpoint_find(&p.remote, p.remote_port);
+	if (endpoint < 0)
+		return IMDS_PASS;
+	if (p.fragment)
+		count_loss(IMDS_LOSS_FRAGMENT);
+
+	now = bpf_ktime_get_ns();
+	key.cookie = bpf_get_socket_cookie(skb);
+	if (!p.fragment && p.proto == IPPROTO_TCP && key.cookie) {
+		f = bpf_map_lookup_elem(&imds_flows, &key);
+		cgroup_id = f && f->peer.cgroup_id ? f->peer.cgroup_id : bpf_skb_cgroup_id(skb);
+		count_packet(cgroup_id, &p, skb->len, egress);
+		if (egress)
+			on_tcp_egress(skb, &p, &key, f, endpoint, now);
+		else if (f)
+			on_tcp_ingress(skb, &p, &key, f, now);
+		return IMDS_PASS;
+	}
+	count_packet(bpf_skb_cgroup_id(skb), &p, skb->len, egress);
+	if (!p.fragment && p.proto == IPPROTO_UDP && p.remote_port == PORT_DNS && key.cookie)
+		on_dns(skb, &p, &key, endpoint, egress, now);
+	return IMDS_PASS;
+}
+
+SEC("cgroup_skb/egress")
+int imds_egress(struct __sk_buff *skb)
+{
+	return on_packet(skb, true);
+}
+
+SEC("cgroup_skb/ingress")
+int imds_ingress(struct __sk_buff *skb)
+{
+	return on_packet(skb, false);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Process side of a connection: connect(2) to a metadata address names the process (cold path), the release of the
+ * socket tells when the client really gave up; a FIN alone could be a half-close, and a socket that waits for a SYN-ACK
+ * is closed without any packet. cgroup/sock_release is there since 5.9.
+ */
+#include "flow.bpf.h"
+
+static __always_inline void fill_ancestors(struct imds_peer *peer)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	for (int i = 0; i < IMDS_ANCESTORS; i++) {
+		struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+
+		if (!parent || BPF_CORE_READ(parent, tgid) == 0)
+			return;
+		parent = BPF_CORE_READ(parent, group_leader);
+		bpf_probe_read_kernel_str(peer->ancestors[i], IMDS_COMM_LEN, &parent->comm);
+		task = parent;
+	}
+}
+
+static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct imds_addr *remote, __u8 family)
+{
+	__u16 port = bpf_ntohs((__u16)ctx->user_port);
+	struct imds_flow_key key = {};
+	__u64 now = bpf_ktime_get_ns();
+	__u64 netns, init_netns;
+	struct imds_flow *f;
+	int endpoint;
+
+	if (ctx->protocol != IPPROTO_TCP)
+		return IMDS_PASS;
+	endpoint = endpoint_find(remote, port);
+	if (endpoint < 0)
+		return IMDS_PASS;
+	key.cookie = bpf_get_socket_cookie(ctx);
+	f = bpf_map_lookup_elem(&imds_flows, &key);
+	if (f) {			/* a socket that failed to connect, or was disconnected, connects again */
+		imds_finish(key.cookie, 0, IMDS_END_REUSED | FLOW_DELETE, now);
+	}
+	f = flow_create(&key);
+	if (!f)
+		return IMDS_PASS;
+	f->flags = IMDS_F_CONNECT_SEEN;
+	f->connect_call_ns = now;
+	f->last_ns = now;
+	f->peer.cgroup_id = bpf_get_current_cgroup_id();
+	f->peer.remote = *remote;
+	f->peer.remote_port = port;
+	f->peer.proto = IPPROTO_TCP;
+	f->peer.family = family;
+	f->peer.endpoint = endpoint;
+	f->peer.pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(f->peer.comm, sizeof(f->peer.comm));
+	netns = bpf_get_netns_cookie(ctx);
+	init_netns = bpf_get_netns_cookie(0);
+	f->netns_cookie = netns;
+	f->flags |= IMDS_F_NETNS_KNOWN;
+	if (netns == init_netns || netns == imds_own_netns)
+		f->flags |= IMDS_F_HOST_NETNS;
+	if (imds_with_ancestors)
+		fill_ancestors(&f->peer);
+	return IMDS_PASS;
+}
+
+SEC("cgroup/connect4")
+int imds_connect4(struct bpf_sock_addr *ctx)
+{
+	__u32 dest = ctx->user_ip4;
+	struct imds_addr remote;
+
+	if (!v4_may_match(dest))
+		return IMDS_PASS;
+	addr_from_v4(&remote, dest);
+	return on_connect(ctx, &remote, 4);
+}
+
+SEC("cgroup/connect6")
+int imds_connect6(struct bpf_sock_addr *ctx)
+{
+	struct imds_addr remote;
+
+	remote.w[0] = ctx->user_ip6[0];
+	remote.w[1] = ctx->user_ip6[1];
+	remote.w[2] = ctx->user_ip6[2];
+	remote.w[3] = ctx->user_ip6[3];
+	/* an IPv6 socket speaks IPv4 through ::ffff:a.b.c.d, which is how we write IPv4 anyway */
+	if (remote.d[0] == 0 && remote.w[2] == bpf_htonl(0xffff)) {
+		if (!v4_may_match(remote.w[3]))
+			return IMDS_PASS;
+		return on_connect(ctx, &remote, 4);
+	}
+	if (!v6_may_match(&remote))
+		return IMDS_PASS;
+	return on_connect(ctx, &remote, 6);
+}
+
+SEC("cgroup/sock_release")
+int imds_release(struct bpf_sock *ctx)
+{
+	struct imds_flow_key key = { .cookie = bpf_get_socket_cookie(ctx) };
+	__u64 now = bpf_ktime_get_ns();
+	struct imds_flow *f;
+
+	f = bpf_map_lookup_elem(&imds_flows, &key);
+	if (!f)
+		return IMDS_PASS;
+	f->flags |= IMDS_F_RELEASED;
+	f->last_ns = now;
+	if (flow_waiting(f) && f->scan_in.body_left == BODY_UNTIL_CLOSE)	/* read all that it wanted */
+		imds_answered(key.cookie, 0, now);
+	/* a socket without a SYN-ACK is gone at once; else FIN or RST follow, and late drops may */
+	imds_finish(key.cookie, 0, IMDS_END_CLOSED | (f->synack_ns || (f->flags & IMDS_F_MIDSTREAM) ? 0 : FLOW_DELETE), now);
+	return IMDS_PASS;
+}

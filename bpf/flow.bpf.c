@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The request state machine's larger steps, as global functions: see flow.bpf.h. */
+#include "flow.bpf.h"
+
+/* True for the one caller that may write the request's record. */
+static __always_inline bool request_claim(struct imds_flow *f, struct imds_request *r)
+{
+	__u32 i = f->peer.cookie & (IMDS_LOCKS - 1);
+	struct imds_lock *l = bpf_map_lookup_elem(&imds_locks, &i);
+	bool won;
+
+	if (!l)
+		return false;
+	bpf_spin_lock(&l->lock);
+	won = !r->claimed;
+	r->claimed = 1;
+	bpf_spin_unlock(&l->lock);
+	return won;
+}
+
+static __always_inline __u8 status_class(__u16 status)
+{
+	switch (status) {
+	case 0:
+		return IMDS_STATUS_NONE;
+	case 401:
+		return IMDS_STATUS_401;
+	case 403:
+		return IMDS_STATUS_403;
+	case 404:
+		return IMDS_STATUS_404;
+	case 429:
+		return IMDS_STATUS_429;
+	}
+	if (status >= 200 && status < 300)
+		return IMDS_STATUS_2XX;
+	if (status >= 400 && status < 500)
+		return IMDS_STATUS_4XX;
+	if (status >= 500 && status < 600)
+		return IMDS_STATUS_5XX;
+	return IMDS_STATUS_OTHER;
+}
+
+static __always_inline struct imds_request_counters *request_counters(const struct imds_flow *f,
+								      const struct imds_request *r)
+{
+	struct imds_request_key key = {
+		.cgroup_id = f->peer.cgroup_id,
+		.kind = r->kind,
+		.version = r->version,
+		.end = r->end,
+		.status = status_class(r->status),
+		.endpoint = f->peer.endpoint,
+	};
+	struct imds_request_counters zero = {}, *c;
+
+	c = bpf_map_lookup_elem(&imds_requests, &key);
+	if (c)
+		return c;
+	/* another CPU may create it first: look again whatever update said */
+	bpf_map_update_elem(&imds_requests, &key, &zero, BPF_NOEXIST);
+	c = bpf_map_lookup_elem(&imds_requests, &key);
+	if (!c)
+		count_loss(IMDS_LOSS_COUNTER_FULL);
+	return c;
+}
+
+/* Ends request r of f: counts it, writes its record, once. The caller moves head and tail. Returns true if it was us. */
+static __always_inline bool request_finish(struct imds_flow *f, struct imds_request *r, __u8 end, __u64 now)
+{
+	struct imds_request_counters *c;
+	struct imds_rec_request *rec;
+
+	if (!request_claim(f, r))
+		return false;
+	r->end_ns = now;
+	r->end = end;
+	r->flags |= f->flags;
+	f->last_kind = r->kind;
+	f->last_end = end;
+
+	c = request_counters(f, r);
+	if (c)
+		__sync_fetch_and_add(&c->finished, 1);
+	rec = bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0);
+	if (!rec) {
+		count_loss(IMDS_LOSS_RING_REQUEST);
+		if (c)
+			__sync_fetch_and_add(&c->lost, 1);
+		return true;
+	}
+	rec->hdr.type = IMDS_REC_REQUEST;
+	rec->hdr.len = sizeof(*rec);
+	rec->hdr.cpu = bpf_get_smp_processor_id();
+	rec->hdr.ts_ns = now;
+	__builtin_memcpy(&rec->peer, &f->peer, sizeof(rec->peer));
+	rec->syn_ns = f->syn_ns;
+	rec->synack_ns = f->synack_ns;
+	rec->connect_call_ns = f->connect_call_ns;
+	rec->ttl_synack = f->ttl_synack;
+	rec->syn_retransmits = f->syn_retransmits;
+	__builtin_memset(rec->pad, 0, sizeof(rec->pad));
+	__builtin_memcpy(&rec->req, r, sizeof(rec->req));
+	bpf_ringbuf_submit(rec, 0);
+	return true;
+}
+
+/* The head (or, for what is not HTTP, the first packet) is complete: the request waits for its answer. */
+__noinline int imds_sent(__u64 cookie, __u32 query, __u64 now)
+{
+	struct imds_flow_key key = { .cookie = cookie, .query = query };
+	struct imds_flow *f = bpf_map_lookup_elem(&imds_flows, &key);
+	__u8 class = IMDS_EP_OTHER;
+	struct imds_request *r;
+	__u32 e;
+
+	if (!f)
+		return 0;
+	r = flow_slot(f, f->head);
+	e = f->peer.endpoint;
+	if (e < IMDS_MAX_ENDPOINTS)
+		class = imds_endpoints[e & (IMDS_MAX_ENDPOINTS - 1)].class;
+	r->words = f->scan_out.words;
+	r->path_len = f->scan_out.path_len;
+	r->method = f->scan_out.method;
+	r->kind = f->peer.remote_port == PORT_DNS ? IMDS_KIND_DNS : imds_request_kind(r->method, r->words, class);
+	r->version = imds_request_version(r->method, r->words, class, r->kind);
+	r->sent_ns = now;
+	f->in_request = 0;
+	if (!flow_waiting(f)) {
+		f->scan_in = (struct imds_scan){};
+		f->scan_in.state = IMDS_HTTP_START_RESPONSE;
+	}
+	f->head++;
+	if (r->kind == IMDS_KIND_TOKEN)
+		fingerprint_set(f, &key);
+	return 0;
+}
+
+/* Writes what came after the last record and forgets the connection. */
+static __always_inline void flow_delete(struct imds_flow *f, const struct imds_flow_key *key, __u64 now)
+{
+	struct imds_rec_flow_end *rec;
+	struct imds_tuple t = {};
+
+	flow_tuple(f, &t);
+	bpf_map_delete_elem(&imds_tuples, &t);
+	fingerprint_clear(f);
+	if (f->late_drops || (f->flags & IMDS_F_LATE_ANSWER)) {
+		rec = bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0);
+		if (rec) {
+			rec->hdr.type = IMDS_REC_FLOW_END;
+			rec->hdr.len = sizeof(*rec);
+			rec->hdr.cpu = bpf_get_smp_processor_id();
+			rec->hdr.ts_ns = now;
+			__builtin_memcpy(&rec->peer, &f->peer, sizeof(rec->peer));
+			rec->requests = f->requests;
+			rec->late_drops = f->late_drops;
+			rec->flags = f->flags;
+			rec->last_kind = f->last_kind;
+			rec->last_end = f->last_end;
+			rec->ttl_late = f->ttl_late;
+			rec->pad = 0;
+			bpf_ringbuf_submit(rec, 0);
+		} else {
+			count_loss(IMDS_LOSS_RING_FLOW_END);
+		}
+	}
+	bpf_map_delete_elem(&imds_flows, key);
+}
+
+__noinline int imds_finish(__u64 cookie, __u32 query, __u32 what, __u64 now)
+{
+	struct imds_flow_key key = { .cookie = cookie, .query = query };
+	struct imds_flow *f = bpf_map_lookup_elem(&imds_flows, &key);
+	struct imds_request *r;
+	__u8 end = what;
+
+	if (!f)
+		return 0;
+
+	for (int i = 0; i < IMDS_PIPELINE; i++) {
+		if (f->head == f->tail)
+			break;
+		r = flow_slot(f, f->tail);
+		if (request_finish(f, r, end, now))
+			f->tail++;
+		else
+			break;
+	}
+	if (f->in_request && f->head == f->tail) {	/* head cut short */
+		r = flow_slot(f, f->head);
+		r->words = f->scan_out.words;
+		r->path_len = f->scan_out.path_len;
+		r->method = f->scan_out.method;
+		if (request_finish(f, r, end, now)) {
+			f->in_request = 0;
+			f->head++;
+			f->tail++;
+		}
+	} else if (!f->requests) {
+		r = flow_slot(f, 0);
+		r->kind = f->peer.remote_port == PORT_DNS ? IMDS_KIND_DNS : IMDS_KIND_CONNECT_ONLY;
+		r->start_ns = f->connect_call_ns ? f->connect_call_ns : f->syn_ns;
+		f->requests = 1;
+		request_finish(f, r, end, now);
+	}
+	if (what & FLOW_DELETE)
+		flow_delete(f, &key, now);
+	return 0;
+}
+
+/* Answer to slot tail is complete. */
+__noinline int imds_answered(__u64 cookie, __u32 query, __u64 now)
+{
+	struct imds_flow *f = flow_lookup(cookie, query);
+
+	if (!f)
+		return 0;
+	if (request_finish(f, flow_slot(f, f->tail), IMDS_END_ANSWERED, now))
+		f->tail++;
+	f->scan_in = (struct imds_scan){};
+	f->scan_in.state = IMDS_HTTP_START_RESPONSE;
+	return 0;
+}
+
+/*
+ * The bytes are copied to the stack, never into a map: they may hold a token. Eight words are shifted along instead of
+ * indexed, because 5.10 forbids reading the stack at a variable offset.
+ */
+static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char *path, __u32 off, __u32 len)
+{
+	__u64 w[SCAN_CHUNK / 8] = {};
+	__u32 n = len < SCAN_CHUNK ? len : SCAN_CHUNK;
+	__u32 k, state, ended = 0;
+
+	barrier_var(n);
+	if (n < 1 || n > SCAN_CHUNK || bpf_skb_load_bytes(skb, off, w, n))
+		return 0;
+	state = s->state;
+	for (k = 0; k < SCAN_CHUNK; k++) {
+		if (k >= n)
+			break;
+		state = imds_scan_step(&imds_http, s, path, state, (__u8)w[0]);
+		if (state == IMDS_HTTP_ENDED) {
+			ended = SCAN_ENDED;
+			k++;
+			break;
+		}
+		w[0] >>= 8;
+		if ((k & 7) == 7) {
+			w[0] = w[1];
+			w[1] = w[2];
+			w[2] = w[3];
+			w[3] = w[4];
+			w[4] = w[5];
+			w[5] = w[6];
+			w[6] = w[7];
+		}
+	}
+	s->state = state;
+	return k | ended;
+}
+
+__noinline int imds_scan_out(struct __sk_buff *skb, __u64 cookie, __u32 off, __u32 len)
+{
+	struct imds_flow *f = flow_lookup(cookie, 0);
+
+	return f ? scan(skb, &f->scan_out, flow_slot(f, f->head)->path, off, len) : 0;
+}
+
+__noinline int imds_scan_in(struct __sk_buff *skb, __u64 cookie, __u32 off, __u32 len)
+{
+	struct imds_flow *f = flow_lookup(cookie, 0);
+
+	return f ? scan(skb, &f->scan_in, 0, off, len) : 0;
+}

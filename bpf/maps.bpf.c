@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Owner of every map and setting. bpftool needs this object first on the link line. */
+#include "maps.bpf.h"
+
+struct imds_flows_map imds_flows SEC(".maps");
+struct imds_tuples_map imds_tuples SEC(".maps");
+struct imds_fingerprints_map imds_fingerprints SEC(".maps");
+struct imds_packet_counters_map imds_packets SEC(".maps");
+struct imds_request_counters_map imds_requests SEC(".maps");
+struct imds_drop_counters_map imds_drops SEC(".maps");
+struct imds_locks_map imds_locks SEC(".maps");
+struct imds_ring_map imds_ring SEC(".maps");
+
+const volatile __u32 imds_abi_version = IMDS_ABI_VERSION;
+const volatile __u32 imds_endpoints_len = 0;
+const volatile struct imds_endpoint imds_endpoints[IMDS_MAX_ENDPOINTS] = {};
+const volatile __u32 imds_v4_mask = 0, imds_v4_value = 0, imds_v4_any = 0;
+const volatile __u64 imds_v6_mask[2] = {}, imds_v6_value[2] = {};
+const volatile __u32 imds_v6_any = 0;
+const volatile __u64 imds_own_netns = 0;
+const volatile __u32 imds_with_ancestors = 0;
+const volatile struct imds_http_table imds_http = {};
+const volatile struct imds_flow imds_zero_flow = {};
+
+__u64 imds_losses[IMDS_LOSS_COUNT] = {};
+
+/* The verifier admits probe_read and kfree_skb's helpers only to programs under a GPL-compatible licence. */
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Maps and settings: declared here, each defined once in maps.bpf.c (first on the link line). */
+#ifndef IMDSNOOP_MAPS_BPF_H
+#define IMDSNOOP_MAPS_BPF_H
+
+#include "compat.bpf.h"
+#include "http_scan.h"
+
+#define IMDS_LOCKS 64
+
+struct imds_lock {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+};
+
+/* Sizes marked "loader" are set before load, from --max-flows and --max-pods. */
+struct imds_flows_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);	/* 1.3 KiB each: only connections that exist cost memory */
+	__uint(max_entries, 65536);		/* loader */
+	__type(key, struct imds_flow_key);
+	__type(value, struct imds_flow);
+};
+
+struct imds_tuples_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);		/* loader */
+	__type(key, struct imds_tuple);
+	__type(value, struct imds_flow_key);
+};
+
+struct imds_fingerprints_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);		/* loader */
+	__type(key, struct imds_fingerprint);
+	__type(value, struct imds_flow_key);
+};
+
+struct imds_packet_counters_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);		/* loader */
+	__type(key, __u64);
+	__type(value, struct imds_packet_counters);
+};
+
+struct imds_request_counters_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);		/* loader */
+	__type(key, struct imds_request_key);
+	__type(value, struct imds_request_counters);
+};
+
+struct imds_drop_counters_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);		/* loader */
+	__type(key, struct imds_drop_key);
+	__type(value, __u64);
+};
+
+struct imds_locks_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, IMDS_LOCKS);
+	__type(key, __u32);
+	__type(value, struct imds_lock);
+};
+
+struct imds_ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);		/* loader */
+};
+
+extern struct imds_flows_map imds_flows SEC(".maps");
+extern struct imds_tuples_map imds_tuples SEC(".maps");
+extern struct imds_fingerprints_map imds_fingerprints SEC(".maps");
+extern struct imds_packet_counters_map imds_packets SEC(".maps");
+extern struct imds_request_counters_map imds_requests SEC(".maps");
+extern struct imds_drop_counters_map imds_drops SEC(".maps");
+extern struct imds_locks_map imds_locks SEC(".maps");
+extern struct imds_ring_map imds_ring SEC(".maps");
+
+/* Settings, constant from load on: the verifier prunes what they switch off. */
+extern const volatile __u32 imds_abi_version;
+extern const volatile __u32 imds_endpoints_len;
+extern const volatile struct imds_endpoint imds_endpoints[IMDS_MAX_ENDPOINTS];
+/* Bits on which all endpoints of a family agree: one compare turns nearly every other packet away. */
+extern const volatile __u32 imds_v4_mask, imds_v4_value, imds_v4_any;
+extern const volatile __u64 imds_v6_mask[2], imds_v6_value[2];
+extern const volatile __u32 imds_v6_any;
+extern const volatile __u64 imds_own_netns;	/* netns cookie of the loader, 0: unknown */
+extern const volatile __u32 imds_with_ancestors;
+extern const volatile struct imds_http_table imds_http;
+extern const volatile struct imds_flow imds_zero_flow;	/* template: never written */
+
+extern __u64 imds_losses[IMDS_LOSS_COUNT];
+
+static __always_inline void count_loss(enum imds_loss loss)
+{
+	__sync_fetch_and_add(&imds_losses[loss], 1);
+}
+
+static __always_inline bool addr_equal(const struct imds_addr *a, const struct imds_addr *b)
+{
+	return a->d[0] == b->d[0] && a->d[1] == b->d[1];
+}
+
+/* Index of the endpoint, or -1. */
+static __always_inline int endpoint_find(const struct imds_addr *addr, __u16 port)
+{
+	for (__u32 i = 0; i < IMDS_MAX_ENDPOINTS; i++) {
+		const volatile struct imds_endpoint *e = &imds_endpoints[i];
+
+		if (i >= imds_endpoints_len)
+			break;
+		if (e->addr.d[1] == addr->d[1] && e->addr.d[0] == addr->d[0] && (!e->port || e->port == port))
+			return i;
+	}
+	return -1;
+}
+
+static __always_inline void addr_from_v4(struct imds_addr *a, __be32 v4)
+{
+	a->d[0] = 0;
+	a->w[2] = bpf_htonl(0xffff);
+	a->w[3] = v4;
+}
+
+static __always_inline bool v4_may_match(__be32 addr)
+{
+	return imds_v4_any && (addr & imds_v4_mask) == imds_v4_value;
+}
+
+static __always_inline bool v6_may_match(const struct imds_addr *a)
+{
+	return imds_v6_any && (a->d[0] & imds_v6_mask[0]) == imds_v6_value[0] &&
+	       (a->d[1] & imds_v6_mask[1]) == imds_v6_value[1];
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* trace: one line per finished request, one per stalled one. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../view/json.h"
+#include "../view/text.h"
+#include "command.h"
+#include "session.h"
+
+struct trace {
+	const struct options *o;
+	struct session *session;
+	FILE *out;
+	struct text_options text;
+	uint64_t printed;
+};
+
+/* A reader that left (head, grep -m1) ends the trace quietly; a full disk is told by session_close_output. */
+static void flushed(struct trace *t)
+{
+	if (fflush(t->out) || ferror(t->out))
+		session_stop(t->session);
+}
+
+static void print(struct trace *t, const struct request *r, uint64_t now_ns)
+{
+	if (!session_selects_request(t->session, r))
+		return;
+	if (t->o->format == FORMAT_JSON)
+		json_print(json_request(r, now_ns, t->o->redact_paths), false, t->out);
+	else
+		text_trace_line(t->out, r, now_ns, &t->text);
+	flushed(t);
+}
+
+static void on_request(void *arg, const struct request *r, uint64_t now_ns)
+{
+	struct trace *t = arg;
+
+	if (t->o->count && t->printed >= t->o->count)
+		return;
+	print(t, r, now_ns);
+	if (session_selects_request(t->session, r) && ++t->printed == t->o->count)
+		session_stop(t->session);
+}
+
+static void on_stall(void *arg, const struct request *r, uint64_t now_ns)
+{
+	struct trace *t = arg;
+
+	if (!t->o->count || t->printed < t->o->count)
+		print(t, r, now_ns);
+}
+
+int cmd_trace(const struct options *o)
+{
+	struct trace t = { .o = o };
+	struct session_callbacks cb = { .on_request = on_request, .on_stall = on_stall, .arg = &t };
+	const struct snapshot *s;
+	int err = 0;
+
+	t.session = session_new(o, &cb);
+	if (!t.session)
+		return EXIT_CANNOT_RUN;
+	t.out = session_open_output(o);
+	if (!t.out) {
+		session_free(t.session);
+		return EXIT_CANNOT_RUN;
+	}
+	t.text = text_options_for(t.out, options_color(o, t.out));
+	s = session_snapshot(t.session, false);
+	if (!s)
+		err = -ENOMEM;
+	else if (o->format == FORMAT_JSON)
+		json_print(json_start(s), false, t.out);
+	else
+		text_trace_header(t.out, &t.text);
+	flushed(&t);
+	if (!err)
+		err = session_run(t.session);
+	s = session_snapshot(t.session, false);
+	if (s && o->format == FORMAT_JSON)
+		json_print(json_end(s), false, t.out);
+	else if (s && !o->quiet)
+		text_trace_end(stderr, s);
+	err = session_close_output(o, t.out) ? -EIO : err;
+	session_free(t.session);
+	return err ? EXIT_CANNOT_RUN : EXIT_FINE;
+}

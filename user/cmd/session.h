@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What trace, top, report and serve share: probes the node, starts the tracer, names cgroups, fills the pod table, runs
+ * the event loop. One code path for counting; a command only looks.
+ */
+#ifndef IMDSNOOP_SESSION_H
+#define IMDSNOOP_SESSION_H
+
+#include "../model/pod_table.h"
+#include "options.h"
+
+struct event_base;			/* libevent */
+struct session;
+
+/* All optional. Requests are valid during the call. */
+struct session_callbacks {
+	void (*on_request)(void *arg, const struct request *r, uint64_t now_ns);	/* finished */
+	void (*on_stall)(void *arg, const struct request *r, uint64_t now_ns);		/* once per stalled request */
+	void (*on_drop)(void *arg, const struct pod_identity *who, const struct imds_rec_drop *rec, const char *reason,
+			const char *location);
+	void (*on_tick)(void *arg, uint64_t now_ns);					/* every 250 ms */
+	void *arg;
+};
+
+/*
+ * Probes and attaches. Returns NULL after printing one line to standard error; then nothing is attached. o and cb must
+ * outlive the session.
+ */
+struct session *session_new(const struct options *o, const struct session_callbacks *cb);
+void session_free(struct session *s);
+
+struct event_base *session_base(struct session *s);
+uint64_t session_now_ns(void);		/* CLOCK_MONOTONIC */
+
+/* Runs until SIGINT, SIGTERM, --duration or session_stop(). Returns 0 or a negative errno. */
+int session_run(struct session *s);
+void session_stop(struct session *s);
+
+/*
+ * Brings counts up to date and fills the snapshot with findings; valid until the next call. close_open also adds the
+ * requests that are stalled now, as they stand: for the end of a report.
+ */
+const struct snapshot *session_snapshot(struct session *s, bool close_open);
+
+/* True when r passes --namespace, --pod, --container, --comm and --problems. */
+bool session_selects_request(const struct session *s, const struct request *r);
+bool session_selects_pod(const struct options *o, const struct pod_stats *p);
+
+/* Standard output, or --output. Prints one line on failure and returns NULL. */
+FILE *session_open_output(const struct options *o);
+/* Closes what session_open_output gave; a failed write is told and returned as a negative errno. */
+int session_close_output(const struct options *o, FILE *f);
+
+void session_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,681 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "tracer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "http_table.h"
+#include "imdsnoop.skel.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71		/* 5.14 */
+#endif
+
+#define RING_BYTES (4u << 20)
+#define SWEEP_BATCH 64
+#define KEYS_PER_CGROUP 16		/* kinds, versions and ends that one container shows at most, in practice */
+
+struct tracer {
+	struct imdsnoop_bpf *skel;
+	struct ring_buffer *ring;
+	struct tracer_callbacks cb;
+	struct bpf_link *links[8];
+	size_t links_len;
+	uint64_t bad_records;
+	uint64_t flows;			/* seen by the newest sweep */
+	uint32_t max_flows, max_keys, max_cgroups;
+	int cpus;
+	int cgroup_fd;
+};
+
+static const struct {
+	const char *name, *meaning;
+} losses[TRACER_LOSS_COUNT] = {
+	[IMDS_LOSS_RING_REQUEST] = { "ring_request", "requests counted, but without details: the ring was full" },
+	[IMDS_LOSS_RING_FLOW_END] = { "ring_flow_end", "ends of connections not told: late drops may be missing" },
+	[IMDS_LOSS_RING_DROP] = { "ring_drop", "drops counted, but without details: the ring was full" },
+	[IMDS_LOSS_RING_CGROUP] = { "ring_cgroup", "cgroups that came or went unseen: names may be missing" },
+	[IMDS_LOSS_FLOW_FULL] = { "flow_table_full", "connections not followed: raise --max-flows" },
+	[IMDS_LOSS_TUPLE_FULL] = { "tuple_table_full", "connections whose drops cannot be found: raise --max-flows" },
+	[IMDS_LOSS_COUNTER_FULL] = { "counter_table_full", "counts with no room: totals are too low, raise --max-pods" },
+	[IMDS_LOSS_PIPELINE] = { "pipeline", "packets with requests beyond four waiting on one connection" },
+	[IMDS_LOSS_HEAD_CUT] = { "head_cut", "heads not wholly looked at: kind or status may be unknown" },
+	[IMDS_LOSS_FRAGMENT] = { "fragment", "IP fragments: counted as packets only" },
+	[IMDS_LOSS_MALFORMED] = { "malformed", "packets to or from an endpoint with a broken header" },
+	[TRACER_LOSS_BAD_RECORD] = { "bad_record", "records from the kernel side that made no sense" },
+};
+
+const char *tracer_loss_name(int i)
+{
+	return i >= 0 && i < TRACER_LOSS_COUNT ? losses[i].name : NULL;
+}
+
+const char *tracer_loss_meaning(int i)
+{
+	return i >= 0 && i < TRACER_LOSS_COUNT ? losses[i].meaning : NULL;
+}
+
+/* --- records --------------------------------------------------------------------------------------------------------- */
+
+static void handle_request(struct tracer *t, const void *rec)
+{
+	t->cb.on_request(t->cb.arg, rec);
+}
+
+static void handle_flow_end(struct tracer *t, const void *rec)
+{
+	t->cb.on_flow_end(t->cb.arg, rec);
+}
+
+static void handle_drop(struct tracer *t, const void *rec)
+{
+	t->cb.on_drop(t->cb.arg, rec);
+}
+
+static void handle_cgroup(struct tracer *t, const void *rec)
+{
+	t->cb.on_cgroup(t->cb.arg, rec);
+}
+
+static const struct {
+	void (*fn)(struct tracer *t, const void *rec);
+	size_t size;
+} handlers[IMDS_REC_COUNT] = {
+	[IMDS_REC_REQUEST] = { handle_request, sizeof(struct imds_rec_request) },
+	[IMDS_REC_FLOW_END] = { handle_flow_end, sizeof(struct imds_rec_flow_end) },
+	[IMDS_REC_DROP] = { handle_drop, sizeof(struct imds_rec_drop) },
+	[IMDS_REC_CGROUP_MKDIR] = { handle_cgroup, sizeof(struct imds_rec_cgroup) },
+	[IMDS_REC_CGROUP_RMDIR] = { handle_cgroup, sizeof(struct imds_rec_cgroup) },
+};
+
+static int on_record(void *arg, void *data, size_t len)
+{
+	const struct imds_record *h = data;
+	struct tracer *t = arg;
+
+	if (len < sizeof(*h) || h->type >= IMDS_REC_COUNT || !handlers[h->type].fn || len < handlers[h->type].size ||
+	    h->len != handlers[h->type].size)
+		t->bad_records++;
+	else
+		handlers[h->type].fn(t, data);
+	return 0;
+}
+
+int tracer_ring_fd(const struct tracer *t)
+{
+	return ring_buffer__epoll_fd(t->ring);
+}
+
+int tracer_consume(struct tracer *t)
+{
+	return ring_buffer__consume(t->ring);
+}
+
+/* --- open, configure, load, attach ----------------------------------------------------------------------------------- */
+
+static int __attribute__((format(printf, 4, 5))) fail(char *msg, size_t len, int err, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(msg, len, format, ap);
+	va_end(ap);
+	return err;
+}
+
+/* The bits on which all endpoints of a family agree. */
+static void set_masks(struct imdsnoop_bpf *skel, const struct tracer_options *o)
+{
+	static const uint8_t v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
+	const struct imds_addr *first4 = NULL, *first6 = NULL;
+	uint64_t m6[2] = { ~0ull, ~0ull };
+	uint32_t m4 = ~0u;
+
+	for (size_t i = 0; i < o->endpoints_len; i++) {
+		const struct imds_addr *a = &o->endpoints[i].addr;
+
+		if (!memcmp(a->b, v4_prefix, sizeof(v4_prefix))) {
+			if (!first4)
+				first4 = a;
+			m4 &= ~(a->w[3] ^ first4->w[3]);
+		} else {
+			if (!first6)
+				first6 = a;
+			m6[0] &= ~(a->d[0] ^ first6->d[0]);
+			m6[1] &= ~(a->d[1] ^ first6->d[1]);
+		}
+	}
+	if (first4) {
+		skel->rodata->imds_v4_any = 1;
+		skel->rodata->imds_v4_mask = m4;
+		skel->rodata->imds_v4_value = first4->w[3] & m4;
+	}
+	if (first6) {
+		skel->rodata->imds_v6_any = 1;
+		for (int i = 0; i < 2; i++) {
+			skel->rodata->imds_v6_mask[i] = m6[i];
+			skel->rodata->imds_v6_value[i] = first6->d[i] & m6[i];
+		}
+	}
+}
+
+/* Cookie of the network namespace that we run in, 0 where the kernel does not tell (before 5.14). */
+static uint64_t own_netns_cookie(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	if (fd < 0)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		cookie = 0;
+	close(fd);
+	return cookie;
+}
+
+static void off(struct features *f, struct bpf_program *prog, const char *name, const char *state, const char *why)
+{
+	bpf_program__set_autoload(prog, false);
+	if (name)
+		features_note(f, name, state, why);
+}
+
+static int configure(struct tracer *t, const struct tracer_options *o, struct features *f, char *msg, size_t msg_len)
+{
+	struct imdsnoop_bpf *s = t->skel;
+	int err;
+
+	if (s->rodata->imds_abi_version != IMDS_ABI_VERSION)
+		return fail(msg, msg_len, -EPROTO, "the BPF object speaks version %u, this program %u: rebuild",
+			    s->rodata->imds_abi_version, IMDS_ABI_VERSION);
+	if (!o->endpoints_len || o->endpoints_len > IMDS_MAX_ENDPOINTS)
+		return fail(msg, msg_len, -EINVAL, "between 1 and %d endpoints are possible", IMDS_MAX_ENDPOINTS);
+	memcpy((void *)s->rodata->imds_endpoints, o->endpoints, o->endpoints_len * sizeof(*o->endpoints));
+	s->rodata->imds_endpoints_len = o->endpoints_len;
+	set_masks(s, o);
+	s->rodata->imds_own_netns = own_netns_cookie();
+	s->rodata->imds_with_ancestors = f->has_tp_btf;
+	err = http_table_compile((struct imds_http_table *)&s->rodata->imds_http);
+	if (err)
+		return fail(msg, msg_len, err, "cannot compile the HTTP table: %s", strerror(-err));
+
+	t->max_flows = o->max_flows;
+	t->max_cgroups = o->max_pods * 4;	/* containers, their sandboxes, host services */
+	t->max_keys = o->max_pods * KEYS_PER_CGROUP;
+	bpf_map__set_max_entries(s->maps.imds_flows, o->max_flows);
+	bpf_map__set_max_entries(s->maps.imds_tuples, o->max_flows);
+	bpf_map__set_max_entries(s->maps.imds_fingerprints, o->max_flows);
+	bpf_map__set_max_entries(s->maps.imds_packets, t->max_cgroups);
+	bpf_map__set_max_entries(s->maps.imds_requests, t->max_keys);
+	bpf_map__set_max_entries(s->maps.imds_drops, t->max_cgroups * 2);
+	bpf_map__set_max_entries(s->maps.imds_ring, o->ring_bytes ? o->ring_bytes : RING_BYTES);
+
+	if (!o->drops) {
+		off(f, s->progs.imds_kfree_skb, "drops", "off", "--no-drops");
+		off(f, s->progs.imds_kfree_skb_v510, NULL, NULL, NULL);
+	} else if (!f->kfree_skb_args) {
+		off(f, s->progs.imds_kfree_skb, NULL, NULL, NULL);	/* features told why */
+		off(f, s->progs.imds_kfree_skb_v510, NULL, NULL, NULL);
+	} else {
+		off(f, f->kfree_skb_args >= 3 ? s->progs.imds_kfree_skb_v510 : s->progs.imds_kfree_skb, NULL, NULL, NULL);
+	}
+	if (!o->process) {
+		off(f, s->progs.imds_connect4, "process", "off", "--no-process");
+		off(f, s->progs.imds_connect6, NULL, NULL, NULL);
+		off(f, s->progs.imds_release, "release", "off", "--no-process");
+	}
+	if (!o->names || !f->has_cgroup_names) {
+		off(f, s->progs.imds_cgroup_mkdir, NULL, NULL, NULL);
+		off(f, s->progs.imds_cgroup_rmdir, NULL, NULL, NULL);
+	}
+	return 0;
+}
+
+/* The optional programs, and the feature that each group stands for. */
+struct optional {
+	struct bpf_program *prog;
+	const char *feature;
+};
+
+static size_t optional_programs(struct imdsnoop_bpf *s, struct optional *o)
+{
+	struct optional all[] = {
+		{ s->progs.imds_connect4, "process" },      { s->progs.imds_connect6, "process" },
+		{ s->progs.imds_release, "release" },       { s->progs.imds_kfree_skb, "drops" },
+		{ s->progs.imds_kfree_skb_v510, "drops" },  { s->progs.imds_cgroup_mkdir, "names" },
+		{ s->progs.imds_cgroup_rmdir, "names" },
+	};
+
+	memcpy(o, all, sizeof(all));
+	return sizeof(all) / sizeof(all[0]);
+}
+
+static int attach(struct tracer *t, const struct tracer_options *o, struct features *f, char *msg, size_t msg_len)
+{
+	struct imdsnoop_bpf *s = t->skel;
+	struct bpf_program *required[] = { s->progs.imds_egress, s->progs.imds_ingress };
+	struct optional optional[8];
+	size_t n = optional_programs(s, optional);
+	struct bpf_link *link;
+	int err;
+
+	/* optional ones first: names and processes are known before the first packet is seen */
+	for (size_t i = 0; i < n; i++) {
+		char why[160];
+
+		if (!bpf_program__autoload(optional[i].prog))
+			continue;
+		if (bpf_program__type(optional[i].prog) == BPF_PROG_TYPE_TRACING)
+			link = bpf_program__attach(optional[i].prog);
+		else
+			link = bpf_program__attach_cgroup(optional[i].prog, t->cgroup_fd);
+		err = -errno;
+		if (!link) {
+			snprintf(why, sizeof(why), "cannot attach %s: %s", bpf_program__name(optional[i].prog), strerror(-err));
+			features_note(f, optional[i].feature, "missing", why);
+			continue;
+		}
+		t->links[t->links_len++] = link;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		link = bpf_program__attach_cgroup(required[i], t->cgroup_fd);
+		err = -errno;
+		if (!link)
+			return fail(msg, msg_len, err, "cannot attach to cgroup '%s': %s%s", o->cgroup, strerror(-err),
+				    err == -EPERM ? " (another program there, or above, forbids more programs beside it: "
+						    "see `bpftool cgroup tree`, or choose a lower --cgroup; or a capability is missing)" :
+				    err == -EINVAL ? " (is it a cgroup v2 folder, and the kernel 5.10 or newer?)" : "");
+		t->links[t->links_len++] = link;
+	}
+	return 0;
+}
+
+/* Loads; when an optional program is refused, once more without the optional ones, one by one. */
+static int load(struct tracer *t, const struct tracer_options *o, struct features *f, const struct tracer_callbacks *cb,
+		char *msg, size_t msg_len)
+{
+	static const char *const order[] = { NULL, "drops", "names", "release", "process" };
+	bool without[5] = { false };
+	int err = -EINVAL;
+
+	for (size_t round = 0; round < sizeof(order) / sizeof(order[0]); round++) {
+		struct optional optional[8];
+		size_t n;
+
+		imdsnoop_bpf__destroy(t->skel);
+		t->skel = imdsnoop_bpf__open();
+		if (!t->skel)
+			return fail(msg, msg_len, -errno, "cannot open the BPF object: %s", strerror(errno));
+		without[round] = true;
+		err = configure(t, o, f, msg, msg_len);
+		if (err)
+			return err;
+		n = optional_programs(t->skel, optional);
+		for (size_t i = 0; i < n; i++)
+			for (size_t k = 1; k <= round; k++)
+				if (!strcmp(optional[i].feature, order[k]))
+					bpf_program__set_autoload(optional[i].prog, false);
+		err = imdsnoop_bpf__load(t->skel);
+		if (!err) {
+			if (round)
+				for (size_t k = 1; k <= round; k++)
+					features_note(f, order[k], "missing", "the kernel refused to load its program");
+			return 0;
+		}
+	}
+	(void)without;
+	if (err == -EPERM)
+		return fail(msg, msg_len, err, "the kernel refused to load BPF programs: %s (run as root, or with CAP_BPF, CAP_PERFMON "
+			    "and CAP_NET_ADMIN; see `imdsnoop check`)", strerror(-err));
+	return fail(msg, msg_len, err, "the kernel refused to load the BPF programs: %s (see `imdsnoop check`, -v shows the verifier's words)",
+		    strerror(-err));
+}
+
+int tracer_new(const struct tracer_options *o, struct features *features, const struct tracer_callbacks *cb,
+	       struct tracer **ret_tracer, char *msg, size_t msg_len)
+{
+	struct tracer *t;
+	int err;
+
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return fail(msg, msg_len, -ENOMEM, "out of memory");
+	t->cb = *cb;
+	t->cgroup_fd = open(o->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->cgroup_fd < 0) {
+		err = fail(msg, msg_len, -errno, "cannot open cgroup folder '%s': %s (--cgroup takes a cgroup v2 folder)", o->cgroup,
+			   strerror(errno));
+		goto out;
+	}
+	t->cpus = libbpf_num_possible_cpus();
+	if (t->cpus < 0) {
+		err = fail(msg, msg_len, t->cpus, "cannot count CPUs: %s", strerror(-t->cpus));
+		goto out;
+	}
+	err = load(t, o, features, cb, msg, msg_len);
+	if (err)
+		goto out;
+	t->ring = ring_buffer__new(bpf_map__fd(t->skel->maps.imds_ring), on_record, t, NULL);
+	if (!t->ring) {
+		err = fail(msg, msg_len, -errno, "cannot map the ring buffer: %s", strerror(errno));
+		goto out;
+	}
+	err = attach(t, o, features, msg, msg_len);
+	if (err)
+		goto out;
+	*ret_tracer = t;
+	return 0;
+out:
+	tracer_free(t);
+	return err;
+}
+
+void tracer_free(struct tracer *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->links_len; i++)
+		bpf_link__destroy(t->links[i]);
+	ring_buffer__free(t->ring);
+	imdsnoop_bpf__destroy(t->skel);
+	if (t->cgroup_fd >= 0)
+		close(t->cgroup_fd);
+	free(t);
+}
+
+/* --- reading tables -------------------------------------------------------------------------------------------------- */
+
+/* One request of a connection as a record, with end `end`. */
+static void flow_to_record(const struct imds_flow *f, const struct imds_request *r, enum imds_end end, uint64_t now_ns,
+			   struct imds_rec_request *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->hdr.type = IMDS_REC_REQUEST;
+	ret->hdr.len = sizeof(*ret);
+	ret->hdr.ts_ns = now_ns;
+	ret->peer = f->peer;
+	ret->syn_ns = f->syn_ns;
+	ret->synack_ns = f->synack_ns;
+	ret->connect_call_ns = f->connect_call_ns;
+	ret->ttl_synack = f->ttl_synack;
+	ret->syn_retransmits = f->syn_retransmits;
+	ret->req = *r;
+	ret->req.flags |= f->flags;
+	ret->req.end = end;
+	ret->req.end_ns = end == IMDS_END_NONE ? 0 : f->last_ns;
+}
+
+static void flow_running(const struct imds_flow *f, enum imds_end end, uint64_t now_ns, tracer_running_fn fn, void *arg)
+{
+	struct imds_rec_request rec;
+
+	for (uint32_t n = f->tail; n != f->head && n - f->tail < IMDS_PIPELINE; n++) {
+		if (f->req[n % IMDS_PIPELINE].claimed)
+			continue;
+		flow_to_record(f, &f->req[n % IMDS_PIPELINE], end, now_ns, &rec);
+		fn(arg, &rec);
+	}
+	if (f->in_request && !f->req[f->head % IMDS_PIPELINE].claimed) {
+		flow_to_record(f, &f->req[f->head % IMDS_PIPELINE], end, now_ns, &rec);
+		rec.req.words = f->scan_out.words;
+		rec.req.path_len = f->scan_out.path_len;
+		fn(arg, &rec);
+	} else if (!f->requests) {
+		flow_to_record(f, &f->req[0], end, now_ns, &rec);
+		rec.req.kind = IMDS_KIND_CONNECT_ONLY;
+		rec.req.start_ns = f->connect_call_ns ? f->connect_call_ns : f->syn_ns;
+		fn(arg, &rec);
+	}
+}
+
+/*
+ * Walks a hash map in batches; fn returns true for a key to delete. A key that comes or goes meanwhile may be missed until
+ * the next walk. Returns the number of entries or a negative errno.
+ */
+static int walk(int fd, size_t key_size, size_t value_size, bool (*fn)(void *arg, const void *key, const void *value), void *arg)
+{
+	size_t capacity = SWEEP_BATCH;
+	uint8_t token[64], *keys = NULL, *values = NULL, *gone = NULL;
+	size_t gone_len = 0, gone_cap = 0;
+	void *in = NULL;
+	int total = 0, err = 0;
+
+	if (key_size > sizeof(token))
+		return -EINVAL;
+	for (;;) {
+		__u32 n;
+
+		if (!keys) {
+			keys = malloc(capacity * key_size);
+			values = malloc(capacity * value_size);
+			if (!keys || !values) {
+				err = -ENOMEM;
+				break;
+			}
+		}
+		n = capacity;
+		err = bpf_map_lookup_batch(fd, in, token, keys, values, &n, NULL);
+		if (err == -ENOSPC) {		/* one bucket holds more than the batch */
+			free(keys);
+			free(values);
+			keys = values = NULL;
+			capacity *= 2;
+			continue;
+		}
+		if (err && err != -ENOENT)
+			break;
+		for (__u32 i = 0; i < n; i++) {
+			if (!fn(arg, keys + i * key_size, values + i * value_size))
+				continue;
+			if (gone_len == gone_cap) {
+				size_t cap = gone_cap ? gone_cap * 2 : 64;
+				uint8_t *more = realloc(gone, cap * key_size);
+
+				if (!more)
+					continue;	/* next walk */
+				gone = more;
+				gone_cap = cap;
+			}
+			memcpy(gone + gone_len++ * key_size, keys + i * key_size, key_size);
+		}
+		total += n;
+		if (err == -ENOENT) {
+			err = 0;
+			break;
+		}
+		in = token;
+	}
+	for (size_t i = 0; i < gone_len; i++)
+		bpf_map_delete_elem(fd, gone + i * key_size);
+	free(keys);
+	free(values);
+	free(gone);
+	return err ? err : total;
+}
+
+struct sweep {
+	struct tracer *t;
+	uint64_t now_ns, idle_ns;
+	tracer_running_fn fn;
+	void *arg;
+};
+
+static bool on_flow(void *arg, const void *key, const void *value)
+{
+	const struct imds_flow *f = value;
+	struct sweep *s = arg;
+	bool expired = f->last_ns && s->now_ns > f->last_ns && s->now_ns - f->last_ns > s->idle_ns;
+	struct imds_fingerprint p;
+	struct imds_tuple t;
+
+	flow_running(f, expired ? IMDS_END_EXPIRED : IMDS_END_NONE, s->now_ns, s->fn, s->arg);
+	if (!expired)
+		return false;
+	memset(&t, 0, sizeof(t));
+	t.local = f->peer.local;
+	t.remote = f->peer.remote;
+	t.local_port = f->peer.local_port;
+	t.remote_port = f->peer.remote_port;
+	t.proto = f->peer.proto;
+	bpf_map_delete_elem(bpf_map__fd(s->t->skel->maps.imds_tuples), &t);
+	if (f->has_fingerprint) {
+		memset(&p, 0, sizeof(p));
+		p.remote = f->peer.remote;
+		p.remote_port = f->peer.remote_port;
+		p.seq = f->fingerprint_seq;
+		bpf_map_delete_elem(bpf_map__fd(s->t->skel->maps.imds_fingerprints), &p);
+	}
+	return true;
+}
+
+int tracer_sweep(struct tracer *t, uint64_t now_ns, uint64_t idle_ns, tracer_running_fn fn, void *arg)
+{
+	struct sweep s = { t, now_ns, idle_ns, fn, arg };
+	int n = walk(bpf_map__fd(t->skel->maps.imds_flows), sizeof(struct imds_flow_key), sizeof(struct imds_flow), on_flow, &s);
+
+	if (n >= 0)
+		t->flows = n;
+	return n;
+}
+
+struct sum {
+	struct tracer *t;
+	tracer_packets_fn packets;
+	tracer_requests_fn requests;
+	tracer_drops_fn drops;
+	void *arg;
+};
+
+static bool on_packets(void *arg, const void *key, const void *value)
+{
+	const struct imds_packet_counters *c = value;
+	struct imds_packet_counters sum = { 0 };
+	struct sum *s = arg;
+
+	for (int cpu = 0; cpu < s->t->cpus; cpu++)
+		for (int d = 0; d < IMDS_DIRECTION_COUNT; d++) {
+			for (int p = 0; p < IMDS_PROTO_COUNT; p++)
+				sum.packets[d][p] += c[cpu].packets[d][p];
+			sum.bytes[d] += c[cpu].bytes[d];
+		}
+	s->packets(s->arg, *(const uint64_t *)key, &sum);
+	return false;
+}
+
+static bool on_requests(void *arg, const void *key, const void *value)
+{
+	const struct imds_request_counters *c = value;
+	struct imds_request_counters sum = { 0 };
+	struct sum *s = arg;
+
+	for (int cpu = 0; cpu < s->t->cpus; cpu++) {
+		sum.finished += c[cpu].finished;
+		sum.lost += c[cpu].lost;
+	}
+	s->requests(s->arg, key, &sum);
+	return false;
+}
+
+static bool on_drops(void *arg, const void *key, const void *value)
+{
+	const __u64 *c = value;
+	uint64_t sum = 0;
+	struct sum *s = arg;
+
+	for (int cpu = 0; cpu < s->t->cpus; cpu++)
+		sum += c[cpu];
+	s->drops(s->arg, key, sum);
+	return false;
+}
+
+/* values of a per-CPU map come as one array a key, each element rounded up to 8 bytes */
+int tracer_read_packets(struct tracer *t, tracer_packets_fn fn, void *arg)
+{
+	struct sum s = { .t = t, .packets = fn, .arg = arg };
+	int n = walk(bpf_map__fd(t->skel->maps.imds_packets), sizeof(__u64), sizeof(struct imds_packet_counters) * t->cpus,
+		     on_packets, &s);
+
+	return n < 0 ? n : 0;
+}
+
+int tracer_read_requests(struct tracer *t, tracer_requests_fn fn, void *arg)
+{
+	struct sum s = { .t = t, .requests = fn, .arg = arg };
+	int n = walk(bpf_map__fd(t->skel->maps.imds_requests), sizeof(struct imds_request_key),
+		     sizeof(struct imds_request_counters) * t->cpus, on_requests, &s);
+
+	return n < 0 ? n : 0;
+}
+
+int tracer_read_drops(struct tracer *t, tracer_drops_fn fn, void *arg)
+{
+	struct sum s = { .t = t, .drops = fn, .arg = arg };
+	int n = walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key), sizeof(__u64) * t->cpus, on_drops, &s);
+
+	return n < 0 ? n : 0;
+}
+
+void tracer_losses(const struct tracer *t, uint64_t ret_losses[TRACER_LOSS_COUNT])
+{
+	for (int i = 0; i < IMDS_LOSS_COUNT; i++)
+		ret_losses[i] = __atomic_load_n(&t->skel->bss->imds_losses[i], __ATOMIC_RELAXED);
+	ret_losses[TRACER_LOSS_BAD_RECORD] = t->bad_records;
+}
+
+static bool count_only(void *arg, const void *key, const void *value)
+{
+	return false;
+}
+
+size_t tracer_tables(struct tracer *t, struct tracer_table *ret_tables, size_t len)
+{
+	struct {
+		const char *name;
+		struct bpf_map *map;
+		size_t key_size, value_size;
+		uint32_t limit;
+	} tables[] = {
+		{ "flows", t->skel->maps.imds_flows, 0, 0, t->max_flows },
+		{ "packet_counters", t->skel->maps.imds_packets, 8, sizeof(struct imds_packet_counters) * t->cpus, t->max_cgroups },
+		{ "request_counters", t->skel->maps.imds_requests, sizeof(struct imds_request_key),
+		  sizeof(struct imds_request_counters) * t->cpus, t->max_keys },
+	};
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && n < len; i++, n++) {
+		int entries = tables[i].key_size ? walk(bpf_map__fd(tables[i].map), tables[i].key_size, tables[i].value_size, count_only, NULL) :
+						   (int)t->flows;
+
+		ret_tables[n] = (struct tracer_table){ tables[i].name, entries < 0 ? 0 : entries, tables[i].limit };
+	}
+	return n;
+}
+
+size_t tracer_programs(struct tracer *t, struct tracer_program *ret_programs, size_t len)
+{
+	struct bpf_program *prog;
+	size_t n = 0;
+
+	bpf_object__for_each_program(prog, t->skel->obj) {
+		struct bpf_prog_info info = { 0 };
+		__u32 info_len = sizeof(info);
+
+		if (n == len)
+			break;
+		if (!bpf_program__autoload(prog) || bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &info_len))
+			continue;
+		ret_programs[n++] = (struct tracer_program){ bpf_program__name(prog), info.run_cnt, info.run_time_ns };
+	}
+	return n;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Life cycle of the BPF programs: open, configure, load, attach, read, detach. The only includer of the skeleton.
+ * Settings go down once, before load; records and counts come up.
+ */
+#ifndef IMDSNOOP_TRACER_H
+#define IMDSNOOP_TRACER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../bpf/imdsnoop.h"
+#include "features.h"
+
+struct tracer;
+
+struct tracer_options {
+	const struct imds_endpoint *endpoints;
+	size_t endpoints_len;
+	const char *cgroup;		/* cgroup v2 folder to attach to */
+	uint32_t max_flows;
+	uint32_t max_pods;
+	uint32_t ring_bytes;		/* power of two, 0: 4 MiB */
+	bool drops;			/* attach kfree_skb */
+	bool process;			/* attach connect4, connect6 and sock_release */
+	bool names;			/* attach cgroup_mkdir and cgroup_rmdir */
+};
+
+/* Called from tracer_consume(); records are valid during the call only. */
+struct tracer_callbacks {
+	void (*on_request)(void *arg, const struct imds_rec_request *rec);
+	void (*on_flow_end)(void *arg, const struct imds_rec_flow_end *rec);
+	void (*on_drop)(void *arg, const struct imds_rec_drop *rec);
+	void (*on_cgroup)(void *arg, const struct imds_rec_cgroup *rec);
+	void *arg;
+};
+
+/*
+ * Returns 0 or a negative errno; on failure nothing stays attached and msg holds one line for a person: what failed and
+ * what to do. Optional programs that cannot load or attach are switched off and noted in features. features must
+ * outlive the tracer.
+ */
+int tracer_new(const struct tracer_options *o, struct features *features, const struct tracer_callbacks *cb,
+	       struct tracer **ret_tracer, char *msg, size_t msg_len);
+void tracer_free(struct tracer *t);
+
+int tracer_ring_fd(const struct tracer *t);
+/* Hands out what is in the ring now. Returns the number of records, or a negative errno. */
+int tracer_consume(struct tracer *t);
+
+/*
+ * Walks the connections: fn gets each request that still runs (req.end IMDS_END_NONE), as a record. Connections on which
+ * nothing moved since idle_ns are forgotten, their requests given as IMDS_END_EXPIRED. Returns the number of
+ * connections, or a negative errno.
+ */
+typedef void (*tracer_running_fn)(void *arg, const struct imds_rec_request *rec);
+int tracer_sweep(struct tracer *t, uint64_t now_ns, uint64_t idle_ns, tracer_running_fn fn, void *arg);
+
+/* Exact counts since attach, summed over CPUs; fn is called once a key. Returns 0 or a negative errno. */
+typedef void (*tracer_packets_fn)(void *arg, uint64_t cgroup_id, const struct imds_packet_counters *c);
+typedef void (*tracer_requests_fn)(void *arg, const struct imds_request_key *key, const struct imds_request_counters *c);
+typedef void (*tracer_drops_fn)(void *arg, const struct imds_drop_key *key, uint64_t packets);
+int tracer_read_packets(struct tracer *t, tracer_packets_fn fn, void *arg);
+int tracer_read_requests(struct tracer *t, tracer_requests_fn fn, void *arg);
+int tracer_read_drops(struct tracer *t, tracer_drops_fn fn, void *arg);
+
+/* Losses counted by the kernel side and, as the last one, records that user space refused. */
+enum { TRACER_LOSS_BAD_RECORD = IMDS_LOSS_COUNT, TRACER_LOSS_COUNT };
+void tracer_losses(const struct tracer *t, uint64_t ret_losses[TRACER_LOSS_COUNT]);
+/* Word and meaning of loss i; NULL out of range. */
+const char *tracer_loss_name(int i);
+const char *tracer_loss_meaning(int i);
+
+struct tracer_table {
+	const char *name;
+	uint64_t entries, limit;
+};
+/* Fill level of the kernel's tables; returns how many of at most len were written. */
+size_t tracer_tables(struct tracer *t, struct tracer_table *ret_tables, size_t len);
+
+struct tracer_program {
+	const char *name;
+	uint64_t runs, run_ns;		/* zero unless kernel.bpf_stats_enabled */
+};
+size_t tracer_programs(struct tracer *t, struct tracer_program *ret_programs, size_t len);
+
+#endif

@@ -1,0 +1,765 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "pod_table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "verdict.h"
+
+#define RECENT_NS (60ull * 1000000000)		/* how long another request's fate counts as evidence */
+#define PAUSE_NS (10ull * 1000000000)		/* longest pause between tries that still is one wait (backoff of the SDKs) */
+#define LATER_NS (2ull * 1000000000)		/* how long a silent token request is held back without a drop hook */
+#define CLIENTS 8				/* processes of one row whose token history is kept */
+
+/* A process and how its newest token request went: for fallbacks and the time lost between tries. */
+struct client {
+	uint32_t pid;
+	bool silent;			/* the newest token request got no answer */
+	uint64_t end_ns;		/* of that */
+	uint64_t used_ns;
+};
+
+struct row {
+	struct pod_stats s;
+	struct client clients[CLIENTS];
+	uint64_t answered_ns;		/* newest answered request */
+	uint64_t silent_ns;		/* newest unanswered token request of the container, 0 after an answered one */
+	uint64_t token_ok_ns;		/* newest answered token request */
+	UT_hash_handle hh;
+	char key[];
+};
+
+struct endpoint_state {
+	int baseline_ttl;		/* SYN-ACK at host-network sockets */
+	int token_ttl;			/* token answer there */
+	uint64_t host_silent_ns;	/* newest unanswered token request of a host-network socket */
+};
+
+struct pod_table {
+	struct pod_table_options o;
+	struct row *rows;
+	size_t rows_len;
+	struct row *other;
+	bool drops_watched;
+	uint64_t overflowed, stray_ttl_drops, stray_drops;
+	struct endpoint_state endpoints[IMDS_MAX_ENDPOINTS];
+	const struct pod_stats **sorted;	/* of the newest snapshot */
+};
+
+int pod_table_new(const struct pod_table_options *o, struct pod_table **ret_table)
+{
+	struct pod_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->o = *o;
+	*ret_table = t;
+	return 0;
+}
+
+static void row_free(struct row *r)
+{
+	if (!r)
+		return;
+	histogram_clear(&r->s.latency);
+	free((char *)r->s.who.namespace);
+	free(r);
+}
+
+void pod_table_free(struct pod_table *t)
+{
+	struct row *r, *tmp;
+
+	if (!t)
+		return;
+	HASH_ITER(hh, t->rows, r, tmp) {
+		HASH_DEL(t->rows, r);
+		row_free(r);
+	}
+	row_free(t->other);
+	free(t->sorted);
+	free(t);
+}
+
+void pod_table_set_drops_watched(struct pod_table *t, bool watched)
+{
+	t->drops_watched = watched;
+}
+
+/* --- rows ------------------------------------------------------------------------------------------------------------ */
+
+/* Copies the six strings of who into one allocation, which starts at namespace. */
+static int identity_copy(struct pod_identity *to, const struct pod_identity *who)
+{
+	const char *from[6] = { who->namespace, who->pod, who->container, who->pod_uid, who->container_id, who->cgroup };
+	const char **into[6] = { &to->namespace, &to->pod, &to->container, &to->pod_uid, &to->container_id, &to->cgroup };
+	size_t len = 0;
+	char *p;
+
+	for (int i = 0; i < 6; i++)
+		len += strlen(from[i]) + 1;
+	p = malloc(len);
+	if (!p)
+		return -ENOMEM;
+	for (int i = 0; i < 6; i++) {
+		*into[i] = p;
+		p = stpcpy(p, from[i]) + 1;
+	}
+	to->cgroup_id = who->cgroup_id;
+	return 0;
+}
+
+static const struct pod_identity nobody = { 0, "", "", "", "", "", "" };
+
+static struct row *row_new(const struct pod_identity *who, const char *key)
+{
+	struct row *r = calloc(1, sizeof(*r) + strlen(key) + 1);
+
+	if (!r)
+		return NULL;
+	strcpy(r->key, key);
+	if (identity_copy(&r->s.who, who)) {
+		free(r);
+		return NULL;
+	}
+	r->s.hops = -1;
+	return r;
+}
+
+static struct row *row_other(struct pod_table *t)
+{
+	if (!t->other) {
+		t->other = row_new(&nobody, "");
+		if (t->other)
+			t->other->s.other = true;
+	}
+	return t->other;
+}
+
+/* The container's row; `other` when the table is full; NULL only without memory. */
+static struct row *row_get(struct pod_table *t, const struct pod_identity *who)
+{
+	const char *key = *who->container_id ? who->container_id : who->cgroup;
+	struct pod_identity fresh;
+	struct row *r;
+
+	HASH_FIND_STR(t->rows, key, r);
+	if (r) {
+		/* a name that came later (the kubelet made the log folder after the first packet) */
+		if ((*who->pod && !*r->s.who.pod) || (*who->container && !*r->s.who.container)) {
+			if (!identity_copy(&fresh, who)) {
+				free((char *)r->s.who.namespace);
+				r->s.who = fresh;
+			}
+		}
+		return r;
+	}
+	if (t->rows_len >= t->o.max_pods)
+		return row_other(t);
+	r = row_new(who, key);
+	if (!r)
+		return row_other(t);
+	HASH_ADD_STR(t->rows, key, r);
+	t->rows_len++;
+	return r;
+}
+
+static void count_reason(struct pod_stats *s, const char *reason, uint64_t n)
+{
+	size_t i;
+
+	for (i = 0; i < s->drops_len; i++)
+		if (!strcmp(s->drops[i].reason, reason))
+			break;
+	if (i == POD_STATS_REASONS)
+		i = POD_STATS_REASONS - 1;
+	if (i == s->drops_len) {
+		s->drops_len++;
+		snprintf(s->drops[i].reason, sizeof(s->drops[i].reason), "%s", i == POD_STATS_REASONS - 1 ? "other" : reason);
+	}
+	s->drops[i].packets += n;
+}
+
+static struct process_count *process_get(struct pod_stats *s, const struct imds_peer *peer)
+{
+	size_t i;
+
+	for (i = 0; i < s->processes_len; i++)
+		if (!strncmp(s->processes[i].comm, peer->comm, sizeof(peer->comm)))
+			return &s->processes[i];
+	if (i == POD_STATS_PROCESSES)
+		return NULL;
+	s->processes_len++;
+	memcpy(s->processes[i].comm, peer->comm, sizeof(peer->comm));
+	memcpy(s->processes[i].parent, peer->ancestors[0], sizeof(peer->ancestors[0]));
+	return &s->processes[i];
+}
+
+/* --- judging --------------------------------------------------------------------------------------------------------- */
+
+static enum imds_endpoint_class endpoint_class(const struct pod_table *t, unsigned int endpoint)
+{
+	return endpoint < t->o.endpoints_len ? t->o.endpoints[endpoint].class : IMDS_EP_OTHER;
+}
+
+static bool is_host(const struct imds_rec_request *rec)
+{
+	return (rec->req.flags & IMDS_F_NETNS_KNOWN) && (rec->req.flags & IMDS_F_HOST_NETNS);
+}
+
+static bool recent(uint64_t then_ns, uint64_t now_ns)
+{
+	return then_ns && (now_ns <= then_ns || now_ns - then_ns < RECENT_NS);
+}
+
+/* Another row as many hops away or farther got a token lately, or the node itself got none. */
+static bool contradicted(const struct pod_table *t, const struct endpoint_state *e, int hops, uint64_t now_ns)
+{
+	const struct row *r, *tmp;
+
+	if (recent(e->host_silent_ns, now_ns))
+		return true;
+	HASH_ITER(hh, t->rows, r, tmp)
+		if (r->s.hops >= hops && recent(r->token_ok_ns, now_ns))
+			return true;
+	return false;
+}
+
+static struct client *client_get(struct row *row, uint32_t pid, uint64_t now_ns)
+{
+	struct client *oldest = &row->clients[0];
+
+	for (int i = 0; i < CLIENTS; i++) {
+		struct client *c = &row->clients[i];
+
+		if (c->pid == pid && c->used_ns) {
+			c->used_ns = now_ns;
+			return c;
+		}
+		if (c->used_ns < oldest->used_ns)
+			oldest = c;
+	}
+	*oldest = (struct client){ .pid = pid, .used_ns = now_ns };
+	return oldest;
+}
+
+static void judge(struct pod_table *t, struct row *row, struct request *r, uint64_t now_ns)
+{
+	unsigned int i = r->rec.peer.endpoint < IMDS_MAX_ENDPOINTS ? r->rec.peer.endpoint : 0;
+	struct endpoint_state *e = &t->endpoints[i];
+	struct verdict_input in = {
+		.rec = &r->rec,
+		.endpoint = endpoint_class(t, i),
+		.drop_reason = r->drop_reason,
+		.drop_location = r->drop_location,
+		.drops_watched = t->drops_watched,
+		.node_token_ttl = e->token_ttl,
+		.stall_ns = t->o.stall_ns,
+		.now_ns = now_ns,
+	};
+	struct verdict v;
+
+	if (is_host(&r->rec) && r->rec.ttl_synack)
+		e->baseline_ttl = r->rec.ttl_synack;
+	r->hops = -1;
+	r->hops_source = HOPS_UNKNOWN;
+	if (r->rec.ttl_synack)
+		r->hops = verdict_hops(r->rec.ttl_synack, e->baseline_ttl, &r->hops_source);
+	else if (row->s.hops >= 0) {
+		r->hops = row->s.hops;
+		r->hops_source = row->s.hops_source;
+	}
+	if (is_host(&r->rec)) {
+		r->hops = 0;
+		r->hops_source = HOPS_FROM_BASELINE;
+	}
+	r->required_hop_limit = r->hops >= 0 ? r->hops + 1 : 0;
+	in.hops = r->hops;
+	in.others_answered = recent(row->answered_ns, now_ns);
+	in.token_contradiction = !t->drops_watched && r->rec.req.kind == IMDS_KIND_TOKEN && !r->rec.req.first_byte_ns &&
+				 contradicted(t, e, r->hops, now_ns);
+	v = verdict_judge(&in);
+	r->outcome = v.outcome;
+	r->confidence = v.confidence;
+	r->provider = verdict_provider(endpoint_class(t, i), r->rec.req.words, r->rec.req.kind);
+}
+
+/* True for a request that waited for an answer which never came. */
+static bool waited_in_vain(const struct request *r)
+{
+	return !r->rec.req.first_byte_ns && (r->rec.req.kind == IMDS_KIND_TOKEN || r->rec.req.kind == IMDS_KIND_CONNECT_ONLY) &&
+	       (r->outcome == OUTCOME_HOP_LIMIT || r->outcome == OUTCOME_NO_RESPONSE || r->outcome == OUTCOME_BLOCKED);
+}
+
+static uint64_t wait_start_ns(const struct imds_rec_request *rec)
+{
+	if ((rec->req.flags & IMDS_F_FIRST) || rec->req.kind == IMDS_KIND_CONNECT_ONLY)
+		return rec->connect_call_ns ? rec->connect_call_ns : rec->syn_ns ? rec->syn_ns : rec->req.start_ns;
+	return rec->req.start_ns;
+}
+
+/* Fallbacks and lost time: what this request means after what its process saw before. */
+static void follow_client(struct row *row, struct request *r, uint64_t now_ns)
+{
+	struct client *c = client_get(row, r->rec.peer.pid, now_ns);
+	uint64_t start_ns = wait_start_ns(&r->rec), end_ns = r->rec.req.end_ns;
+	bool token = r->rec.req.kind == IMDS_KIND_TOKEN;
+	bool vain = waited_in_vain(r);
+
+	if (r->rec.req.version == IMDS_VERSION_V1 && !r->running) {
+		bool same_process = c->silent && r->rec.peer.pid;
+
+		r->fallback = same_process || (row->silent_ns && recent(row->silent_ns, start_ns));
+	}
+	if (r->running)
+		return;
+	if (c->silent && c->end_ns && start_ns > c->end_ns && start_ns - c->end_ns < PAUSE_NS && (vain || r->fallback)) {
+		row->s.seconds_lost += (start_ns - c->end_ns) / 1e9;
+		c->end_ns = 0;		/* a pause is counted once */
+	}
+	if (vain) {
+		if (end_ns > start_ns)
+			row->s.seconds_lost += (end_ns - start_ns) / 1e9;
+		c->silent = token || c->silent;
+		c->end_ns = end_ns;
+		if (token)
+			row->silent_ns = end_ns;
+	} else if (token && r->rec.req.first_byte_ns) {
+		c->silent = false;
+		row->silent_ns = 0;
+	}
+}
+
+/* --- adding ---------------------------------------------------------------------------------------------------------- */
+
+static void add_coarse(struct histogram *h, uint64_t us)
+{
+	histogram_add(h, us);
+	free(h->fine);			/* percentiles are asked of `latency` only; a row stays small */
+	h->fine = NULL;
+}
+
+static void add_latency(struct pod_stats *s, const struct request *r, uint64_t slow_ns)
+{
+	int64_t us = request_duration_us(r, 0);
+
+	if (us < 0)
+		return;
+	histogram_add(&s->latency, us);
+	add_coarse(&s->latency_kind[r->rec.req.kind], us);
+	if ((uint64_t)us > slow_ns / 1000)
+		s->slow++;
+	if (s->recent_len == sizeof(s->recent_us) / sizeof(s->recent_us[0]))
+		memmove(s->recent_us, s->recent_us + 1, --s->recent_len * sizeof(s->recent_us[0]));
+	s->recent_us[s->recent_len++] = us > UINT32_MAX ? UINT32_MAX : us;
+}
+
+static void count_request(struct pod_stats *s, enum imds_kind kind, enum imds_version version, enum outcome outcome, uint64_t n)
+{
+	s->requests += n;
+	s->outcomes[outcome] += n;
+	s->kinds[kind] += n;
+	s->cells[kind][version][outcome] += n;
+	if (version == IMDS_VERSION_V1)
+		s->v1_requests += n;
+	if (version == IMDS_VERSION_V2)
+		s->v2_requests += n;
+	if (kind == IMDS_KIND_TOKEN)
+		s->token_requests += n;
+}
+
+static enum imds_status_class status_class(uint16_t status)
+{
+	switch (status) {
+	case 0:
+		return IMDS_STATUS_NONE;
+	case 401:
+		return IMDS_STATUS_401;
+	case 403:
+		return IMDS_STATUS_403;
+	case 404:
+		return IMDS_STATUS_404;
+	case 429:
+		return IMDS_STATUS_429;
+	}
+	return status / 100 == 2 ? IMDS_STATUS_2XX : status / 100 == 4 ? IMDS_STATUS_4XX :
+	       status / 100 == 5 ? IMDS_STATUS_5XX : IMDS_STATUS_OTHER;
+}
+
+static void note_drop(struct pod_stats *s, const struct imds_drop *drop, const char *reason, const char *location)
+{
+	if (!drop->ts_ns)
+		return;
+	if (verdict_is_ttl_death(drop, reason, location)) {
+		s->ttl_dropped = drop->ttl;
+		s->drop_match = drop->match;
+		snprintf(s->drop_location, sizeof(s->drop_location), "%s", location);
+		snprintf(s->death_reason, sizeof(s->death_reason), "%s", reason);
+	} else if (verdict_is_policy_drop(drop, reason, location)) {
+		snprintf(s->policy_location, sizeof(s->policy_location), "%s", location);
+		snprintf(s->policy_reason, sizeof(s->policy_reason), "%s", reason);
+	}
+}
+
+static void note_ttl(struct pod_table *t, struct row *row, const struct request *r)
+{
+	struct endpoint_state *e = &t->endpoints[r->rec.peer.endpoint % IMDS_MAX_ENDPOINTS];
+	const struct imds_request *q = &r->rec.req;
+	struct pod_stats *s = &row->s;
+
+	if (q->flags & IMDS_F_NETNS_KNOWN) {
+		s->host_network = q->flags & IMDS_F_HOST_NETNS;
+		s->own_network = !s->host_network;
+	}
+	if (r->rec.ttl_synack)
+		s->ttl_synack = r->rec.ttl_synack;
+	if (q->ttl_response) {
+		s->ttl_response = q->ttl_response;
+		if (q->kind == IMDS_KIND_TOKEN)
+			s->ttl_token_response = q->ttl_response;
+	}
+	if (r->hops >= 0) {
+		s->hops = r->hops;
+		s->hops_source = r->hops_source;
+		s->required_hop_limit = r->required_hop_limit;
+	}
+	if (is_host(&r->rec) && q->kind == IMDS_KIND_TOKEN && q->ttl_response)
+		e->token_ttl = q->ttl_response;
+	if (s->own_network && e->baseline_ttl && r->rec.ttl_synack >= e->baseline_ttl)
+		s->ttl_above_baseline = true;
+}
+
+static void add(struct pod_table *t, struct row *row, struct request *r, uint64_t now_ns)
+{
+	const struct imds_request *q = &r->rec.req;
+	struct pod_stats *s = &row->s;
+	bool answered = q->end == IMDS_END_ANSWERED;
+	struct process_count *p;
+	enum imds_status_class status = status_class(q->status);
+
+	count_request(s, q->kind, q->version, r->outcome, 1);
+	if (r->outcome == OUTCOME_HOP_LIMIT)
+		s->confidences[r->confidence]++;
+	if (status != IMDS_STATUS_NONE)
+		s->responses[status]++;
+	if (r->fallback) {
+		s->fallbacks++;
+		if (answered && q->status < 400) {
+			s->fallbacks_answered++;
+			s->fallback_answered_us_sum += request_duration_us(r, now_ns);
+		}
+	}
+	if (answered) {
+		add_latency(s, r, t->o.slow_ns);
+		row->answered_ns = q->end_ns;
+		if (q->version == IMDS_VERSION_V1 && q->status < 400)
+			s->v1_answered++;
+	}
+	if (request_connect_us(r) >= 0 && ((q->flags & IMDS_F_FIRST) || q->kind == IMDS_KIND_CONNECT_ONLY))
+		add_coarse(&s->connect, request_connect_us(r));
+	if (q->kind == IMDS_KIND_TOKEN) {
+		if (answered && q->status < 400) {
+			s->token_answered++;
+			row->token_ok_ns = q->end_ns;
+			s->hop_limit = HOP_LIMIT_OK;
+		} else if (r->outcome == OUTCOME_HOP_LIMIT) {
+			s->hop_limit = HOP_LIMIT_EXHAUSTED;
+		}
+		if (is_host(&r->rec))
+			t->endpoints[r->rec.peer.endpoint % IMDS_MAX_ENDPOINTS].host_silent_ns =
+				!q->first_byte_ns && r->outcome == OUTCOME_NO_RESPONSE ? q->end_ns : 0;
+	}
+	if (q->kind == IMDS_KIND_CREDENTIALS) {
+		enum imds_endpoint_class class = endpoint_class(t, r->rec.peer.endpoint);
+
+		if (class == IMDS_EP_ECS || class == IMDS_EP_EKS)
+			s->uses_pod_identity |= answered && q->status < 400;
+		else
+			s->needs_credentials = true;
+	}
+	s->providers |= 1u << r->provider;
+	s->endpoints |= 1u << (r->rec.peer.endpoint % 32);
+	p = r->rec.peer.comm[0] ? process_get(s, &r->rec.peer) : NULL;
+	if (p) {
+		p->pid = r->rec.peer.pid;
+		p->requests++;
+		p->v1_requests += q->version == IMDS_VERSION_V1;
+		p->token_unanswered += q->kind == IMDS_KIND_TOKEN && !q->first_byte_ns;
+	}
+	note_ttl(t, row, r);
+	note_drop(s, &q->drop, r->drop_reason, r->drop_location);
+	if (!s->first_ns)
+		s->first_ns = request_start_ns(r);
+	s->last_ns = q->end_ns ? q->end_ns : now_ns;
+}
+
+void pod_table_add_request(struct pod_table *t, struct request *r, uint64_t now_ns)
+{
+	struct row *row = row_get(t, r->who);
+	struct imds_request *q = &r->rec.req;
+
+	if (q->kind >= IMDS_KIND_COUNT)
+		q->kind = IMDS_KIND_OTHER;
+	if (q->version >= IMDS_VERSION_COUNT)
+		q->version = IMDS_VERSION_NONE;
+	q->path[IMDS_PATH_LEN - 1] = 0;
+	if (t->o.redact_paths)
+		memset(q->path, 0, sizeof(q->path));
+	if (!row) {
+		t->overflowed++;
+		return;
+	}
+	judge(t, row, r, now_ns);
+	follow_client(row, r, now_ns);
+	if (r->running)
+		return;
+	if (row == t->other)
+		t->overflowed++;
+	add(t, row, r, now_ns);
+}
+
+bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_t now_ns)
+{
+	struct row *row;
+
+	if (t->drops_watched || r->rec.req.kind != IMDS_KIND_TOKEN || r->rec.req.first_byte_ns || !r->rec.synack_ns)
+		return false;
+	if (now_ns > r->rec.hdr.ts_ns + LATER_NS)
+		return false;
+	row = row_get(t, r->who);
+	return row && !(row->answered_ns > r->rec.req.start_ns);
+}
+
+void pod_table_add_flow_end(struct pod_table *t, const struct pod_identity *who, const struct imds_rec_flow_end *rec)
+{
+	struct row *row = row_get(t, who);
+
+	if (!row)
+		return;
+	/* a token that came after all, only too late: the service is slow, its answers pass */
+	if ((rec->flags & IMDS_F_LATE_ANSWER) && rec->last_kind == IMDS_KIND_TOKEN)
+		row->token_ok_ns = rec->hdr.ts_ns;
+}
+
+void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, const struct imds_request_key *key, uint64_t n,
+			uint64_t now_ns)
+{
+	struct row *row = row_get(t, who);
+
+	if (!row || key->kind >= IMDS_KIND_COUNT || key->version >= IMDS_VERSION_COUNT)
+		return;
+	count_request(&row->s, key->kind, key->version, verdict_from_key(key), n);
+	if (key->status > IMDS_STATUS_NONE && key->status < IMDS_STATUS_COUNT)
+		row->s.responses[key->status] += n;
+	row->s.records_lost += n;
+	row->s.endpoints |= 1u << (key->endpoint % 32);
+	if (!row->s.first_ns)
+		row->s.first_ns = now_ns;
+	row->s.last_ns = now_ns;
+}
+
+void pod_table_add_drops(struct pod_table *t, const struct pod_identity *who, const struct imds_drop_key *key, const char *reason,
+			 uint64_t n)
+{
+	struct imds_drop drop = {
+		.ttl = key->ttl_expired ? 1 : 64,
+		.flags = key->from_endpoint ? IMDS_D_FROM_ENDPOINT : 0,
+	};
+	struct row *row = who ? row_get(t, who) : NULL;
+	bool expired = key->from_endpoint && key->ttl_expired;
+
+	if (!row) {
+		if (expired)
+			t->stray_ttl_drops += n;
+		else
+			t->stray_drops += n;
+		return;
+	}
+	if (!*reason) {			/* before 5.17 the place is all there is, and counters do not keep it */
+		reason = expired && *row->s.drop_location ? row->s.drop_location : expired ? "ttl-expired" : "unknown";
+		row->s.hop_limit_drops += expired ? n : 0;
+	} else if (expired && verdict_is_ttl_death(&drop, reason, "")) {
+		row->s.hop_limit_drops += n;
+	} else if (verdict_is_policy_drop(&drop, reason, "")) {
+		row->s.policy_drops += n;
+	}
+	count_reason(&row->s, reason, n);
+}
+
+void pod_table_add_packets(struct pod_table *t, const struct pod_identity *who, const struct imds_packet_counters *more,
+			   uint64_t now_ns)
+{
+	struct row *row = row_get(t, who);
+
+	if (!row)
+		return;
+	for (int d = 0; d < IMDS_DIRECTION_COUNT; d++) {
+		for (int p = 0; p < IMDS_PROTO_COUNT; p++)
+			row->s.packets[d] += more->packets[d][p];
+		row->s.bytes[d] += more->bytes[d];
+	}
+	if (!row->s.first_ns)
+		row->s.first_ns = now_ns;
+	row->s.last_ns = now_ns;
+}
+
+void pod_table_reset_running(struct pod_table *t)
+{
+	struct row *r, *tmp;
+
+	HASH_ITER(hh, t->rows, r, tmp)
+		r->s.in_flight = 0;
+	if (t->other)
+		t->other->s.in_flight = 0;
+}
+
+void pod_table_add_running(struct pod_table *t, const struct pod_identity *who)
+{
+	struct row *row = row_get(t, who);
+
+	if (row)
+		row->s.in_flight++;
+}
+
+void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns, bool (*alive)(void *arg, uint64_t cgroup_id),
+		      void *arg)
+{
+	struct row *r, *tmp;
+
+	if (!keep_ns)
+		return;
+	HASH_ITER(hh, t->rows, r, tmp) {
+		if (r->s.in_flight || now_ns - r->s.last_ns < keep_ns || alive(arg, r->s.who.cgroup_id))
+			continue;
+		HASH_DEL(t->rows, r);
+		row_free(r);
+		t->rows_len--;
+	}
+}
+
+/* --- snapshot -------------------------------------------------------------------------------------------------------- */
+
+static uint64_t badness(const struct pod_stats *s)
+{
+	uint64_t bad = 0;
+
+	for (int i = 0; i < OUTCOME_COUNT; i++)
+		bad += i == OUTCOME_OK || i == OUTCOME_HTTP_ERROR || i == OUTCOME_ABORTED ? 0 : s->outcomes[i];
+	return bad;
+}
+
+/* Worst first: hop limit, then lost time, other failures, HTTP errors, latency; `other` last; names break a tie. */
+static int worse(const void *a, const void *b)
+{
+	const struct pod_stats *x = *(const struct pod_stats *const *)a, *y = *(const struct pod_stats *const *)b;
+	uint64_t p, q;
+	int c;
+
+#define BY(expr_x, expr_y)                                                                                                 \
+	do {                                                                                                               \
+		if ((expr_x) != (expr_y))                                                                                  \
+			return (expr_x) > (expr_y) ? -1 : 1;                                                               \
+	} while (0)
+	BY(!x->other, !y->other);
+	BY(x->outcomes[OUTCOME_HOP_LIMIT], y->outcomes[OUTCOME_HOP_LIMIT]);
+	BY(x->seconds_lost, y->seconds_lost);
+	BY(badness(x), badness(y));
+	BY(x->in_flight, y->in_flight);
+	BY(x->outcomes[OUTCOME_HTTP_ERROR], y->outcomes[OUTCOME_HTTP_ERROR]);
+	p = histogram_quantile_us(&x->latency, 0.99);
+	q = histogram_quantile_us(&y->latency, 0.99);
+	BY(p, q);
+	BY(x->requests, y->requests);
+#undef BY
+	c = strcmp(x->who.namespace, y->who.namespace);
+	c = c ? c : strcmp(x->who.pod, y->who.pod);
+	c = c ? c : strcmp(x->who.container, y->who.container);
+	return c ? c : strcmp(x->who.cgroup, y->who.cgroup);
+}
+
+static void add_totals(struct pod_stats *to, const struct pod_stats *s)
+{
+	to->requests += s->requests;
+	for (int i = 0; i < OUTCOME_COUNT; i++)
+		to->outcomes[i] += s->outcomes[i];
+	for (int i = 0; i < CONFIDENCE_COUNT; i++)
+		to->confidences[i] += s->confidences[i];
+	for (int i = 0; i < IMDS_KIND_COUNT; i++)
+		to->kinds[i] += s->kinds[i];
+	for (int i = 0; i < IMDS_STATUS_COUNT; i++)
+		to->responses[i] += s->responses[i];
+	to->v1_requests += s->v1_requests;
+	to->v1_answered += s->v1_answered;
+	to->v2_requests += s->v2_requests;
+	to->fallbacks += s->fallbacks;
+	to->token_requests += s->token_requests;
+	to->token_answered += s->token_answered;
+	to->records_lost += s->records_lost;
+	to->in_flight += s->in_flight;
+	to->slow += s->slow;
+	to->seconds_lost += s->seconds_lost;
+	histogram_merge(&to->latency, &s->latency);
+	to->hop_limit_drops += s->hop_limit_drops;
+	to->policy_drops += s->policy_drops;
+	for (size_t i = 0; i < s->drops_len; i++)
+		count_reason(to, s->drops[i].reason, s->drops[i].packets);
+	for (int i = 0; i < IMDS_DIRECTION_COUNT; i++) {
+		to->packets[i] += s->packets[i];
+		to->bytes[i] += s->bytes[i];
+	}
+}
+
+int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
+{
+	size_t n = 0, max = t->rows_len + 1;
+	struct row *r, *tmp;
+
+	free(t->sorted);
+	t->sorted = calloc(max, sizeof(*t->sorted));
+	if (!t->sorted)
+		return -ENOMEM;
+	histogram_clear(&s->totals.latency);
+	memset(&s->totals, 0, sizeof(s->totals));
+	s->totals.who = nobody;
+	s->totals.hops = -1;
+	HASH_ITER(hh, t->rows, r, tmp) {
+		if (!r->s.requests && !r->s.in_flight && !r->s.packets[0] && !r->s.packets[1])
+			continue;
+		t->sorted[n++] = &r->s;
+	}
+	if (t->other)
+		t->sorted[n++] = &t->other->s;
+	for (size_t i = 0; i < n; i++)
+		add_totals(&s->totals, t->sorted[i]);
+	qsort(t->sorted, n, sizeof(*t->sorted), worse);
+	s->pods = t->sorted;
+	s->pods_len = n;
+	s->drops_watched = t->drops_watched;
+	s->baseline_ttl = 0;
+	s->node_token_ttl = 0;
+	for (size_t i = 0; i < t->o.endpoints_len && i < IMDS_MAX_ENDPOINTS; i++) {
+		if (t->o.endpoints[i].class == IMDS_EP_ECS || t->o.endpoints[i].class == IMDS_EP_EKS)
+			continue;
+		if (!s->baseline_ttl)
+			s->baseline_ttl = t->endpoints[i].baseline_ttl;
+		if (!s->node_token_ttl)
+			s->node_token_ttl = t->endpoints[i].token_ttl;
+	}
+	s->slow_us = t->o.slow_ns / 1000;
+	return 0;
+}
+
+void pod_table_get_stats(const struct pod_table *t, struct pod_table_stats *ret_stats)
+{
+	*ret_stats = (struct pod_table_stats){
+		.rows = t->rows_len,
+		.limit = t->o.max_pods,
+		.overflowed = t->overflowed,
+		.stray_ttl_drops = t->stray_ttl_drops,
+		.stray_drops = t->stray_drops,
+	};
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The middle of the program: requests, drops and counts added up per container. Knows no kernel and no clock: records,
+ * names and times are passed in. Bounded by max_pods; what is over goes to one row, `other`.
+ */
+#ifndef IMDSNOOP_POD_TABLE_H
+#define IMDSNOOP_POD_TABLE_H
+
+#include "request.h"
+#include "snapshot.h"
+
+struct pod_table;
+
+struct pod_table_options {
+	size_t max_pods;
+	uint64_t stall_ns;
+	uint64_t slow_ns;
+	const struct imds_endpoint *endpoints;	/* borrowed, as long as the table */
+	size_t endpoints_len;
+	bool redact_paths;		/* the path is wiped before anything else sees the request */
+};
+
+int pod_table_new(const struct pod_table_options *o, struct pod_table **ret_table);
+void pod_table_free(struct pod_table *t);
+
+/* Whether the drop hook is on and has lost nothing: then a silent death is none of its TTL. May change at any time. */
+void pod_table_set_drops_watched(struct pod_table *t, bool watched);
+
+/*
+ * Judges r (who, rec, wall_ns, drop_reason, drop_location and running are given; the rest is filled in) and, when it is
+ * not running, adds it to its row.
+ */
+void pod_table_add_request(struct pod_table *t, struct request *r, uint64_t now_ns);
+
+/*
+ * Without a drop hook, a silent token request may become `likely` only when another request of the container is
+ * answered, which comes later. True: hold r back for a moment, and add it then.
+ */
+bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_t now_ns);
+
+/* What came after a connection's last request. */
+void pod_table_add_flow_end(struct pod_table *t, const struct pod_identity *who, const struct imds_rec_flow_end *rec);
+
+/* n more requests that the kernel counted under key, whose records were lost. */
+void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, const struct imds_request_key *key, uint64_t n,
+			uint64_t now_ns);
+
+/* Packets dropped since the last call for the same key; n is the difference. who NULL: of no known connection. */
+void pod_table_add_drops(struct pod_table *t, const struct pod_identity *who, const struct imds_drop_key *key, const char *reason,
+			 uint64_t n);
+
+/* Packet counts since the last call, as a difference. */
+void pod_table_add_packets(struct pod_table *t, const struct pod_identity *who, const struct imds_packet_counters *more,
+			   uint64_t now_ns);
+
+/* Requests that run now: reset, then add each. */
+void pod_table_reset_running(struct pod_table *t);
+void pod_table_add_running(struct pod_table *t, const struct pod_identity *who);
+
+/*
+ * Rows whose cgroup is gone and that were silent for keep_ns leave, for good; alive tells by cgroup id. With keep_ns 0
+ * nothing leaves (a report wants all of them).
+ */
+void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns, bool (*alive)(void *arg, uint64_t cgroup_id),
+		      void *arg);
+
+/* Fills pods (worst first), totals, baseline; the rest of *s is the caller's. Valid until the next call on t. Returns 0 or -ENOMEM. */
+int pod_table_snapshot(struct pod_table *t, struct snapshot *s);
+
+/* Rows held, the bound, requests that went to `other`, and packets dropped that belong to no known connection. */
+struct pod_table_stats {
+	size_t rows, limit;
+	uint64_t overflowed;
+	uint64_t stray_ttl_drops;	/* an endpoint's packets that died of TTL, no connection known */
+	uint64_t stray_drops;
+};
+void pod_table_get_stats(const struct pod_table *t, struct pod_table_stats *ret_stats);
+
+#endif
