@@ -132,6 +132,11 @@ static const struct row rows[] = {
 	  { .requests = 1, .own_network = true, .ttl_synack = 64, .providers = 1u << PROVIDER_GCE }, 252, 0 },
 	{ "Pod Identity's agent is local by design", FINDING_INTERCEPTED, NONE, { 0 }, { 0 },
 	  { .requests = 1, .own_network = true, .ttl_synack = 64, .providers = 1u << PROVIDER_EKS_POD_IDENTITY }, 252, 0 },
+	{ "kiam in between is no rewritten TTL", FINDING_TTL_REWRITTEN, NONE, { 0 }, { 0 },
+	  { .requests = 1, .own_network = true, .ttl_above_baseline = true, .ttl_synack = 64, .ttl_token_response = 64,
+	    .providers = EC2 }, 64, 1 },
+	{ "host network under another start TTL", FINDING_INTERCEPTED, NONE, { 0 }, { 0 },
+	  { .requests = 1, .host_network = true, .ttl_synack = 64, .providers = EC2 }, 252, 0 },
 	{ "one forward away", FINDING_INTERCEPTED, NONE, { 0 }, { 0 },
 	  { .requests = 1, .own_network = true, .ttl_synack = 63, .providers = EC2 }, 64, 1 },
 };
