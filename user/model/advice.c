@@ -4,7 +4,6 @@
  * limit, because hop limit 1 is AWS's recommended block; a hop limit is named only when it was measured, and only for
  * EC2, which alone has one; a change of a running instance is lost with the node, so both places are named.
  */
-#define _GNU_SOURCE			/* vasprintf */
 #include "advice.h"
 
 #include <stdarg.h>
