@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * JSON as interface.md section 2 names it. Key order is fixed; counts and *_us are integers; times are RFC 3339 UTC
- * with microseconds. Maps of counts (outcomes, kinds, drops, confidences) hold only what is above zero. Names from
+ * with microseconds. Maps of counts (outcomes, kinds, drops and the like) hold only what is above zero. Names from
  * outside that are not valid UTF-8 have each bad byte replaced by U+FFFD.
  */
 #ifndef IMDSNOOP_JSON_H
@@ -15,6 +15,9 @@
 
 #include "../model/request.h"
 #include "../model/snapshot.h"
+
+/* For json_dump*(): fixed order, and no more digits of a number than it was made of. */
+#define JSON_DUMP_FLAGS (JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15))
 
 /* Each returns a new reference, or NULL without memory. now_ns: CLOCK_MONOTONIC, for what still runs. */
 json_t *json_request(const struct request *r, uint64_t now_ns, bool redact);

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* An object being built: the first failure sticks, so that callers put and ask once, as ferror(3) does for streams. */
+struct builder {
+	json_t *object;
+	bool failed;
+};
+
+static struct builder begin(void)
+{
+	struct builder b = { .object = json_object() };
+
+	b.failed = !b.object;
+	return b;
+}
+
+static json_t *end(struct builder *b)
+{
+	if (!b->failed)
+		return b->object;
+	json_decref(b->object);
+	return NULL;
+}
+
+/* Takes value in any case; NULL, of value or object, counts as no memory: jansson's *_new() functions see to both. */
+static void put(struct builder *b, const char *key, json_t *value)
+{
+	if (json_object_set_new(b->object, key, value))
+		b->failed = true;
+}
+
+static void append(json_t *array, json_t *value, bool *failed)
+{
+	if (json_array_append_new(array, value))
+		*failed = true;
+}
+
+/* Length of the valid UTF-8 character at s, 0 for a bad byte (RFC 3629: no overlong form, surrogate, or above 10FFFF). */
+static size_t utf8_len(const unsigned char *s)
+{
+	unsigned char low = 0x80, high = 0xbf;
+	size_t len;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		len = 2;
+	else if (s[0] >= 0xe0 && s[0] <= 0xef)
+		len = 3;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		len = 4;
+	else
+		return 0;
+	if (s[0] == 0xe0)
+		low = 0xa0;
+	else if (s[0] == 0xed)
+		high = 0x9f;
+	else if (s[0] == 0xf0)
+		low = 0x90;
+	else if (s[0] == 0xf4)
+		high = 0x8f;
+	if (s[1] < low || s[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if (s[i] < 0x80 || s[i] > 0xbf)		/* the ending NUL too */
+			return 0;
+	return len;
+}
+
+json_t *json_text(const char *bytes)
+{
+	static const char replacement[] = "\xef\xbf\xbd";	/* U+FFFD */
+	json_t *value;
+	char *fixed, *out;
+
+	if (!bytes)
+		return json_null();
+	value = json_string(bytes);		/* refuses invalid UTF-8 */
+	if (value)
+		return value;
+	out = fixed = malloc(strlen(bytes) * 3 + 1);
+	if (!fixed)
+		return NULL;
+	while (*bytes) {
+		size_t len = utf8_len((const unsigned char *)bytes);
+
+		memcpy(out, len ? bytes : replacement, len ? len : 3);
+		out += len ? len : 3;
+		bytes += len ? len : 1;
+	}
+	*out = '\0';
+	value = json_string(fixed);
+	free(fixed);
+	return value;
+}
+
+const char *json_time(uint64_t wall_ns, char *buf, size_t len)
+{
+	time_t s = wall_ns / 1000000000;
+	char day[24];
+	struct tm tm;
+
+	if (!gmtime_r(&s, &tm) || !strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm))
+		snprintf(day, sizeof(day), "1970-01-01T00:00:00");
+	snprintf(buf, len, "%s.%06uZ", day, (unsigned int)(wall_ns % 1000000000 / 1000));
+	return buf;
+}
+
+static json_t *time_value(uint64_t wall_ns)
+{
+	char buf[40];
+
+	return json_string(json_time(wall_ns, buf, sizeof(buf)));
+}
+
+/* null for what did not happen or was not seen. */
+static json_t *number_or_null(int64_t n)
+{
+	return n < 0 ? json_null() : json_integer(n);
+}
+
+static json_t *positive_or_null(int64_t n)
+{
+	return n <= 0 ? json_null() : json_integer(n);
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text && *text ? json_text(text) : json_null();
+}
+
+/* Rounded to 1 / per_second. Not a number, negative or beyond any uptime: 0. */
+static json_t *seconds(double s, double per_second)
+{
+	return json_real(s >= 0 && s < 1e12 ? (double)(int64_t)(s * per_second + 0.5) / per_second : 0);
+}
+
+/* A fixed field of the kernel, which ends in NUL where it is shorter. */
+static json_t *comm_value(const char comm[IMDS_COMM_LEN])
+{
+	char buf[IMDS_COMM_LEN + 1];
+
+	memcpy(buf, comm, IMDS_COMM_LEN);
+	buf[IMDS_COMM_LEN] = '\0';
+	return json_text(buf);
+}
+
+static void put_identity(struct builder *b, const struct pod_identity *who)
+{
+	put(b, "namespace", json_text(who->namespace));
+	put(b, "pod", json_text(who->pod));
+	put(b, "container", json_text(who->container));
+	put(b, "pod_uid", json_text(who->pod_uid));
+	put(b, "container_id", json_text(who->container_id));
+	put(b, "cgroup", json_text(who->cgroup));
+	put(b, "cgroup_id", json_integer(who->cgroup_id));
+}
+
+static json_t *request_address_value(const struct imds_addr *addr, uint16_t port)
+{
+	char buf[64];
+
+	return json_string(request_address(addr, port, buf, sizeof(buf)));
+}
+
+static json_t *ancestors_value(const struct imds_peer *peer)
+{
+	json_t *names = json_array();
+	bool failed = !names;
+
+	for (int i = 0; i < IMDS_ANCESTORS && peer->ancestors[i][0]; i++)
+		append(names, comm_value(peer->ancestors[i]), &failed);
+	if (!failed)
+		return names;
+	json_decref(names);
+	return NULL;
+}
+
+static json_t *path_value(const struct imds_request *q)
+{
+	char path[IMDS_PATH_LEN];
+	size_t len = q->path_len < IMDS_PATH_LEN ? q->path_len : IMDS_PATH_LEN - 1;
+
+	memcpy(path, q->path, len);
+	path[len] = '\0';
+	return json_text(path);
+}
+
+static json_t *host_network_value(bool known, bool host)
+{
+	return known ? json_boolean(host) : json_null();
+}
+
+json_t *json_request(const struct request *r, uint64_t now_ns, bool redact)
+{
+	static const char *const matches[] = {
+		[IMDS_MATCH_TUPLE] = "tuple", [IMDS_MATCH_FINGERPRINT] = "fingerprint",
+	};
+	const struct imds_request *q = &r->rec.req;
+	const struct imds_peer *peer = &r->rec.peer;
+	bool dropped = q->drop.ts_ns != 0;
+	struct builder b = begin();
+
+	put(&b, "type", json_string(r->running ? "stall" : "request"));
+	put(&b, "time", time_value(r->wall_ns));
+	put(&b, "node", json_text(r->node));
+	put_identity(&b, r->who);
+	put(&b, "pid", json_integer(peer->pid));
+	put(&b, "comm", comm_value(peer->comm));
+	put(&b, "ancestors", ancestors_value(peer));
+	put(&b, "endpoint", request_address_value(&peer->remote, peer->remote_port));
+	put(&b, "local", request_address_value(&peer->local, peer->local_port));
+	put(&b, "provider", json_string(provider_word(r->provider)));
+	put(&b, "kind", json_string(kind_word(q->kind)));
+	put(&b, "imds_version", text_or_null(version_word(q->version)));
+	put(&b, "method", json_string(method_word(q->method)));
+	put(&b, "path", redact ? json_string("") : path_value(q));
+	put(&b, "status", positive_or_null(q->status));
+	put(&b, "outcome", json_string(outcome_word(r->outcome)));
+	put(&b, "confidence", text_or_null(confidence_word(r->confidence)));
+	put(&b, "connect_us", number_or_null(request_connect_us(r)));
+	put(&b, "first_byte_us", number_or_null(request_first_byte_us(r)));
+	put(&b, "duration_us", number_or_null(request_duration_us(r, now_ns)));
+	put(&b, "ttl_synack", positive_or_null(r->rec.ttl_synack));
+	put(&b, "ttl_response", positive_or_null(q->ttl_response));
+	put(&b, "ttl_dropped", dropped ? json_integer(q->drop.ttl) : json_null());
+	put(&b, "hops", number_or_null(r->hops));
+	put(&b, "required_hop_limit", positive_or_null(r->required_hop_limit));
+	put(&b, "hops_source", json_string(hops_source_word(r->hops_source)));
+	put(&b, "retransmits", json_integer(q->retransmits));
+	put(&b, "drops", json_integer(q->drops));
+	put(&b, "drop_reason", text_or_null(r->drop_reason));
+	put(&b, "drop_location", text_or_null(r->drop_location));
+	put(&b, "drop_match", dropped && q->drop.match < sizeof(matches) / sizeof(matches[0]) ?
+	    text_or_null(matches[q->drop.match]) : json_null());
+	put(&b, "bytes_out", json_integer(q->bytes_out));
+	put(&b, "bytes_in", json_integer(q->bytes_in));
+	put(&b, "fallback", json_boolean(r->fallback));
+	put(&b, "host_network", host_network_value(q->flags & IMDS_F_NETNS_KNOWN, q->flags & IMDS_F_HOST_NETNS));
+	return end(&b);
+}
+
+/* Counts above zero by name. */
+#define PUT_COUNTS(b, key, counts, count_of, word) do {					\
+	struct builder map_ = begin();							\
+											\
+	for (int i_ = 0; i_ < (count_of); i_++)						\
+		if ((counts)[i_] && (word)(i_))						\
+			put(&map_, (word)(i_), json_integer((counts)[i_]));		\
+	put(b, key, end(&map_));							\
+} while (0)
+
+static json_t *latency_value(const struct histogram *h)
+{
+	static const struct {
+		const char *key;
+		double quantile;
+	} rows[] = { { "p50", 0.5 }, { "p90", 0.9 }, { "p99", 0.99 } };
+	struct builder b = begin();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		put(&b, rows[i].key, h->count ? json_integer(histogram_quantile_us(h, rows[i].quantile)) : json_null());
+	put(&b, "max", h->count ? json_integer(h->max_us) : json_null());
+	return end(&b);
+}
+
+/* What has a meaning for one container and, added up, for all. */
+static void put_counts(struct builder *b, const struct pod_stats *p)
+{
+	put(b, "requests", json_integer(p->requests));
+	PUT_COUNTS(b, "outcomes", p->outcomes, OUTCOME_COUNT, outcome_word);
+	PUT_COUNTS(b, "confidences", p->confidences, CONFIDENCE_COUNT, confidence_word);
+	PUT_COUNTS(b, "kinds", p->kinds, IMDS_KIND_COUNT, kind_word);
+	PUT_COUNTS(b, "responses", p->responses, IMDS_STATUS_COUNT, status_class_word);
+	put(b, "v1_requests", json_integer(p->v1_requests));
+	put(b, "v2_requests", json_integer(p->v2_requests));
+	put(b, "token_requests", json_integer(p->token_requests));
+	put(b, "token_answered", json_integer(p->token_answered));
+	put(b, "fallbacks", json_integer(p->fallbacks));
+	put(b, "slow", json_integer(p->slow));
+	put(b, "in_flight", json_integer(p->in_flight));
+	put(b, "records_lost", json_integer(p->records_lost));
+	put(b, "seconds_lost", seconds(p->seconds_lost, 1e6));
+	put(b, "latency_us", latency_value(&p->latency));
+}
+
+static json_t *drops_value(const struct pod_stats *p)
+{
+	struct builder b = begin();
+
+	for (size_t i = 0; i < p->drops_len && i < POD_STATS_REASONS; i++) {
+		const char *reason = p->drops[i].reason;
+		json_t *seen = b.failed ? NULL : json_object_get(b.object, reason);
+
+		put(&b, reason, json_integer(p->drops[i].packets + (seen ? json_integer_value(seen) : 0)));
+	}
+	return end(&b);
+}
+
+static json_t *processes_value(const struct pod_stats *p)
+{
+	json_t *list = json_array();
+	bool failed = !list;
+
+	for (size_t i = 0; i < p->processes_len && i < POD_STATS_PROCESSES; i++) {
+		const struct process_count *c = &p->processes[i];
+		struct builder b = begin();
+
+		put(&b, "pid", json_integer(c->pid));
+		put(&b, "comm", comm_value(c->comm));
+		put(&b, "parent", comm_value(c->parent));
+		put(&b, "requests", json_integer(c->requests));
+		put(&b, "v1_requests", json_integer(c->v1_requests));
+		put(&b, "token_unanswered", json_integer(c->token_unanswered));
+		append(list, end(&b), &failed);
+	}
+	if (!failed)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *providers_value(unsigned int bits)
+{
+	json_t *list = json_array();
+	bool failed = !list;
+
+	for (int i = 0; i < PROVIDER_COUNT; i++)
+		if (bits & (1u << i))
+			append(list, json_string(provider_word(i)), &failed);
+	if (!failed)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+static const char *highest_confidence(const struct pod_stats *p)
+{
+	for (int i = CONFIDENCE_COUNT - 1; i > CONFIDENCE_NONE; i--)
+		if (p->confidences[i])
+			return confidence_word(i);
+	return NULL;
+}
+
+static json_t *pod_value(const struct pod_stats *p)
+{
+	struct builder b = begin();
+
+	put_identity(&b, &p->who);
+	put(&b, "other", json_boolean(p->other));
+	put(&b, "host_network", host_network_value(p->host_network || p->own_network, p->host_network));
+	put_counts(&b, p);
+	put(&b, "hops", number_or_null(p->hops));
+	put(&b, "required_hop_limit", positive_or_null(p->required_hop_limit));
+	put(&b, "hops_source", json_string(hops_source_word(p->hops_source)));
+	put(&b, "hop_limit", json_string(hop_limit_word(p->hop_limit)));
+	put(&b, "confidence", text_or_null(highest_confidence(p)));
+	put(&b, "ttl_synack", positive_or_null(p->ttl_synack));
+	put(&b, "ttl_response", positive_or_null(p->ttl_response));
+	put(&b, "ttl_token_response", positive_or_null(p->ttl_token_response));
+	put(&b, "ttl_dropped", positive_or_null(p->ttl_dropped));
+	put(&b, "drops", drops_value(p));
+	put(&b, "hop_limit_drops", json_integer(p->hop_limit_drops));
+	put(&b, "policy_drops", json_integer(p->policy_drops));
+	put(&b, "drop_location", text_or_null(p->hop_limit_drops ? p->drop_location : p->policy_location));
+	put(&b, "providers", providers_value(p->providers));
+	put(&b, "processes", processes_value(p));
+	return end(&b);
+}
+
+static json_t *texts_value(const char *const *texts)
+{
+	json_t *list = json_array();
+	bool failed = !list;
+
+	for (; texts && *texts && !failed; texts++)
+		append(list, json_text(*texts), &failed);
+	if (!failed)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+json_t *json_features(const struct feature *rows, size_t len)
+{
+	json_t *list = json_array();
+	bool failed = !list;
+
+	for (size_t i = 0; i < len; i++) {
+		struct builder b = begin();
+
+		put(&b, "name", json_text(rows[i].name));
+		put(&b, "state", json_text(rows[i].state));
+		put(&b, "why", json_text(rows[i].why));
+		append(list, end(&b), &failed);
+	}
+	if (!failed)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *losses_value(const struct snapshot *s)
+{
+	struct builder b = begin();
+
+	for (size_t i = 0; i < s->losses_len; i++)
+		put(&b, s->losses[i].name, json_integer(s->losses[i].count));
+	return end(&b);
+}
+
+static json_t *finding_value(const struct finding *f)
+{
+	struct builder b = begin();
+
+	put(&b, "severity", json_string(severity_word(f->severity)));
+	put(&b, "code", json_string(finding_word(f->code)));
+	put(&b, "namespace", json_text(f->namespace));
+	put(&b, "pod", json_text(f->pod));
+	put(&b, "container", json_text(f->container));
+	put(&b, "cgroup", json_text(f->cgroup));
+	put(&b, "summary", json_text(f->summary));
+	put(&b, "evidence", texts_value((const char *const *)f->evidence));
+	put(&b, "advice", texts_value((const char *const *)f->advice));
+	return end(&b);
+}
+
+static json_t *totals_value(const struct snapshot *s)
+{
+	struct builder b = begin();
+
+	put(&b, "pods", json_integer(s->pods_len));
+	put_counts(&b, &s->totals);
+	put(&b, "drops", drops_value(&s->totals));
+	return end(&b);
+}
+
+static json_t *duration_value(const struct snapshot *s)
+{
+	return seconds(s->now_ns > s->started_ns ? (s->now_ns - s->started_ns) / 1e9 : 0, 1e3);
+}
+
+json_t *json_report(const struct snapshot *s)
+{
+	json_t *pods = json_array(), *findings = json_array();
+	struct builder b = begin();
+
+	for (size_t i = 0; i < s->pods_len; i++)
+		append(pods, pod_value(s->pods[i]), &b.failed);
+	for (size_t i = 0; i < s->findings_len; i++)
+		append(findings, finding_value(&s->findings[i]), &b.failed);
+
+	put(&b, "schema", json_string("imdsnoop.report/1"));
+	put(&b, "version", json_text(s->version));
+	put(&b, "node", json_text(s->node));
+	put(&b, "kernel", json_text(s->kernel));
+	put(&b, "started", time_value(s->started_wall_ns));
+	put(&b, "duration_s", duration_value(s));
+	put(&b, "endpoints", texts_value(s->endpoints));
+	put(&b, "baseline_ttl", positive_or_null(s->baseline_ttl));
+	put(&b, "node_token_ttl", positive_or_null(s->node_token_ttl));
+	put(&b, "features", json_features(s->features, s->features_len));
+	put(&b, "losses", losses_value(s));
+	put(&b, "totals", totals_value(s));
+	put(&b, "pods", pods);
+	put(&b, "findings", findings);
+	return end(&b);
+}
+
+json_t *json_start(const struct snapshot *s)
+{
+	struct builder b = begin();
+
+	put(&b, "type", json_string("start"));
+	put(&b, "time", time_value(s->now_wall_ns));
+	put(&b, "version", json_text(s->version));
+	put(&b, "kernel", json_text(s->kernel));
+	put(&b, "node", json_text(s->node));
+	put(&b, "endpoints", texts_value(s->endpoints));
+	put(&b, "features", json_features(s->features, s->features_len));
+	return end(&b);
+}
+
+json_t *json_end(const struct snapshot *s)
+{
+	struct builder b = begin();
+
+	put(&b, "type", json_string("end"));
+	put(&b, "time", time_value(s->now_wall_ns));
+	put(&b, "duration_s", duration_value(s));
+	put(&b, "totals", totals_value(s));
+	put(&b, "losses", losses_value(s));
+	return end(&b);
+}
+
+int json_print(json_t *v, bool indent, FILE *f)
+{
+	int err = 0;
+
+	if (!v)
+		return -ENOMEM;
+	errno = 0;
+	if (json_dumpf(v, f, JSON_DUMP_FLAGS | (indent ? JSON_INDENT(2) : JSON_COMPACT)) || fputc('\n', f) == EOF)
+		err = errno ? -errno : -EIO;
+	json_decref(v);
+	return err;
+}
