@@ -55,11 +55,10 @@ int main(int argc, char **argv)
 	code = options_parse(commands, argc, argv, stdout, stderr, &o);
 	if (code < 0)
 		code = o.command->run(&o);
-	if (fflush(stdout) || ferror(stdout)) {
-		if (errno == EPIPE)
-			return code;		/* `| head` has what it wanted */
+	/* a command that failed has told why; EPIPE: `| head` has what it wanted */
+	if ((fflush(stdout) || ferror(stdout)) && code != EXIT_CANNOT_RUN && errno != EPIPE) {
 		fprintf(stderr, "imdsnoop: cannot write to standard output: %s\n", strerror(errno));
-		return code ? code : EXIT_CANNOT_RUN;
+		return EXIT_CANNOT_RUN;
 	}
 	return code;
 }

@@ -391,7 +391,7 @@ static void documents_name_every_command_and_option(void **state)
 		docs[i].text[len] = '\0';
 		if (i == 0)			/* roff: "\-" inside names is a dash */
 			for (p = out = docs[i].text; (*out = *p); p++, out++)
-				if (p[0] == '\\' && p[1] == '-' && p > docs[i].text && p[-1] >= 'a' && p[-1] <= 'z')
+				if (p[0] == '\\' && p[1] == '-' && out > docs[i].text && out[-1] >= 'a' && out[-1] <= 'z')
 					*out = *++p;
 		options_for_each(option_is_in, &docs[i]);
 		for (const struct command *c = commands; c->name; c++)

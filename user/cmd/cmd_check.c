@@ -23,8 +23,23 @@ static const char *color_of(const char *state)
 	return "";
 }
 
+/* Of the rows that are needed, the one that is missing. */
+static const struct feature *culprit(const struct features *f)
+{
+	static const char *const needed[] = { "capabilities", "cgroup_v2", "cgroup_skb", "ring_buffer" };
+	const struct feature *row;
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		row = features_find(f, needed[i]);
+		if (row && !strcmp(row->state, "missing"))
+			return row;
+	}
+	return NULL;
+}
+
 static void print_text(const struct features *f, const char *node, int err, bool color, FILE *out)
 {
+	const struct feature *needed = err ? culprit(f) : NULL;
 	char text[4 * FEATURES_WHY_LEN];
 	size_t not_ok = 0;
 
@@ -39,7 +54,7 @@ static void print_text(const struct features *f, const char *node, int err, bool
 			color ? "\033[0m" : "", *text ? 10 - (int)strlen(row->state) : 0, "", text);
 	}
 	if (err)
-		fputs("\ncannot run on this node: see the first row above that is missing\n", out);
+		fprintf(out, "\ncannot run on this node: %s\n", needed ? needed->name : strerror(-err));
 	else if (not_ok)
 		fputs("\nruns on this node; what is not ok above is left out\n", out);
 	else
