@@ -32,6 +32,7 @@ check "limit 3: token behind a router" reaches extra 200
 lab_tc_drop on
 for p in bridge routed v6; do check "tc: limit 3 passes to $p" reaches $p 200; done
 lab_server_set hop-limit 1
+# shellcheck disable=SC2016
 header_errors() { lab_in node awk '/^Ip:/ { n = $5 } END { print n }' /proc/net/snmp; }
 before=$(header_errors)
 for p in bridge routed v6 host; do check "tc: limit 1 is dropped for $p, even on the host" reaches $p 000; done

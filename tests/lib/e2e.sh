@@ -8,10 +8,14 @@ set -u
 # shellcheck source=tests/lib/lab.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lab.sh"
 E2E_FAILED=0
+E2E_LATER=()
+
+e2e_later() { E2E_LATER+=("$(printf '%q ' "$@")"); }	# e2e_later COMMAND...: when the test ends, however it ends
 
 e2e_end() {
-	local code=$?
+	local code=$? later
 	trap - EXIT
+	for later in "${E2E_LATER[@]}"; do eval "$later"; done
 	lab_down || { echo "not ok the lab is removed completely"; code=1; }
 	[ $code -ne 0 ] || code=$E2E_FAILED
 	exit $code

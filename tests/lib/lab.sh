@@ -42,8 +42,12 @@ lab_in() {			# lab_in NETNS-SUFFIX COMMAND...: in a namespace of this lab, cgrou
 	nsenter --net="/run/netns/$ns" -- "$@"
 }
 
-lab_ip() {			# lab_ip NETNS-SUFFIX <lines of ip commands
-	ip -n "$LAB_ID-$1" -batch -
+# Not `ip -n`: it remounts / as a slave, which fails in a chroot.
+lab_ip() {			# lab_ip NETNS-SUFFIX [IP ARGUMENTS]: without arguments reads lines of them
+	local ns=$1
+	shift
+	[ $# -gt 0 ] || set -- -batch -
+	lab_in "$ns" ip "$@"
 }
 
 lab_sysctl() {			# lab_sysctl NETNS-SUFFIX net/ipv4/ip_forward=1 ...
@@ -55,7 +59,7 @@ lab_sysctl() {			# lab_sysctl NETNS-SUFFIX net/ipv4/ip_forward=1 ...
 
 lab_netns() {			# lab_netns SUFFIX: a new namespace with lo up, ready to be addressed without delays
 	ip netns add "$LAB_ID-$1" || return
-	ip -n "$LAB_ID-$1" link set lo up || return
+	lab_ip "$1" link set lo up || return
 	lab_sysctl "$1" net/ipv4/conf/all/rp_filter=0 net/ipv4/conf/default/rp_filter=0 \
 		net/ipv6/conf/all/accept_dad=0 net/ipv6/conf/default/accept_dad=0
 }
@@ -199,7 +203,7 @@ lab_node() {			# lab_node NAME: a further node on the same metadata service
 	mkdir -p "$LAB_ROOT/$name/log/pods" "$LAB_ROOT/$name/log/containers" "$LAB_CG/$name/kubepods.slice" \
 		"$LAB_CG/$name/system.slice" || return
 	lab_netns "$name" || return
-	ip -n "$LAB_ID-$name" link add eth0 type veth peer name "node$k" netns "$LAB_ID-imds" || return
+	lab_ip "$name" link add eth0 type veth peer name "node$k" netns "$LAB_ID-imds" || return
 	lab_ip imds <<-END || return
 		addr add 172.31.$k.1/24 dev node$k
 		addr add fd00:31:$k::1/64 dev node$k nodad
@@ -308,7 +312,7 @@ lab_pod_load() {		# sets pod_*
 lab_pod_veth() {
 	pod_netns=p-$pod_name
 	lab_netns "$pod_netns" || return
-	ip -n "$LAB_ID-$1" link add "$2" address "${3:-02:00:00:00:00:01}" type veth peer name eth0 netns "$LAB_ID-$pod_netns"
+	lab_ip "$1" link add "$2" address "${3:-02:00:00:00:00:01}" type veth peer name eth0 netns "$LAB_ID-$pod_netns"
 }
 
 lab_node_k() { read -r lab_k <"$LAB_ROOT/nodes/$pod_node"; }
@@ -329,7 +333,7 @@ lab_pod_bridge() {		# lab_pod_bridge NAME [options]: behind docker0, one forward
 	pod_ip=10.244.$((lab_k * 16 + (lab_n + 1) / 256)).$(((lab_n + 1) % 256))
 	veth=veth$lab_n
 	lab_pod_veth "$pod_node" "$veth" || return
-	ip -n "$LAB_ID-$pod_node" link set "$veth" master docker0 up || return
+	lab_ip "$pod_node" link set "$veth" master docker0 up || return
 	lab_ip "$pod_netns" <<-END || return
 		addr add $pod_ip/20 dev eth0
 		link set eth0 up
@@ -372,7 +376,7 @@ lab_pod_extra() {		# lab_pod_extra NAME [options]: a router between node and pod
 	pod_router=r-$pod_name pod_ip=$net.$((lab_n + 6))
 	lab_netns "$pod_router" || return
 	lab_sysctl "$pod_router" net/ipv4/ip_forward=1 || return
-	ip -n "$LAB_ID-$pod_router" link add eth0 type veth peer name "xr$lab_n" netns "$LAB_ID-$pod_node" || return
+	lab_ip "$pod_router" link add eth0 type veth peer name "xr$lab_n" netns "$LAB_ID-$pod_node" || return
 	lab_pod_veth "$pod_router" eth1 || return
 	lab_ip "$pod_node" <<-END || return
 		addr add $net.$((lab_n + 1))/30 dev xr$lab_n

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Pods by any cgroup driver, runtime and class, sidecars and host networking, with and without log folders.
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+e2e_lab --hop-limit 2
+t=$LAB_ROOT/trace
+lab_pod_bridge before --namespace ns1				# exists before imdsnoop starts
+trace_start "$t"
+lab_pod_bridge crio --runtime crio --container c1
+lab_pod_bridge docker --runtime docker
+lab_pod_bridge guaranteed --qos guaranteed
+lab_pod_bridge best --qos besteffort
+lab_pod_bridge fs --driver cgroupfs
+lab_pod_bridge fsg --driver cgroupfs --qos guaranteed
+lab_pod_bridge static --uid 0123456789abcdef0123456789abcdef	# the kubelet's MD5 form
+lab_pod_host agent --namespace kube-system
+lab_sidecar crio envoy
+lab_pod_bridge bare --no-logs
+for p in before crio docker guaranteed best fs fsg static agent crio+envoy bare; do get $p >/dev/null; done
+trace_stop
+for p in before crio docker guaranteed best fs fsg static agent; do
+	lab_pod_load $p
+	expect_trace "$t" "$p" "of(\"$p\") | map(select(.container == \"$pod_container\")) | length == 1 and
+		(.[0] | .namespace == \"$pod_namespace\" and .container_id == \"$pod_id\" and .pod_uid == \"$pod_uid\")"
+done
+expect_trace "$t" "sidecar has its own row" 'of("crio") | map(.container) | sort == ["c1", "envoy"]'
+lab_pod_load bare
+expect_trace "$t" "without logs: UID and container id, no name" "requests | map(select(.pod_uid == \"$pod_uid\")) |
+	length == 1 and (.[0] | .container_id == \"$pod_id\" and .outcome == \"ok\")"
