@@ -31,22 +31,22 @@
 #define IMDS_HTTP_START_REQUEST 2
 #define IMDS_HTTP_START_RESPONSE 3
 
-/* attr[state]: what is done on entering the state. Low half: IMDS_W_* to set. */
+/* attr[state]: what is done on entering the state. Low half: IMDS_W_* to set; high half: */
 #define IMDS_A_METHOD_SHIFT 32
-#define IMDS_A_METHOD_MASK 7ull		/* enum imds_method, 0: none */
+#define IMDS_A_METHOD_MASK 7u		/* enum imds_method, 0: none */
 #define IMDS_A_PATH (1ull << 35)	/* the byte belongs to the path */
 #define IMDS_A_STATUS (1ull << 36)	/* a digit of the status */
 #define IMDS_A_LENGTH (1ull << 37)	/* a digit of Content-Length */
 #define IMDS_A_LENGTH_FIRST (1ull << 38)	/* the first one: the last Content-Length of a head counts */
-#define IMDS_A_LENGTH_BAD (1ull << 39)	/* not a number: forget what was read */
-#define IMDS_A_NUMBER (IMDS_A_STATUS | IMDS_A_LENGTH | IMDS_A_LENGTH_FIRST | IMDS_A_LENGTH_BAD)
+#define IMDS_A_LENGTH_BAD (1ull << 39)	/* it is no number: the head has none, so far */
+#define IMDS_A_END (1ull << 40)		/* the byte ends the head */
 
 #define IMDS_LENGTH_MAX 0xfffffff0u	/* longer bodies are taken for this long */
 
 struct imds_http_table {
 	__u8 class_of[256];		/* byte -> class, < IMDS_HTTP_CLASSES */
 	__u16 next[IMDS_HTTP_STATES * IMDS_HTTP_CLASSES];	/* [state * IMDS_HTTP_CLASSES + class] */
-	__u64 attr[IMDS_HTTP_STATES];	/* IMDS_W_* | IMDS_A_* */
+	__u64 attr[IMDS_HTTP_STATES];
 };
 _Static_assert(sizeof(struct imds_http_table) == 256 + 65536 + 4096, "table is ABI");
 
@@ -55,93 +55,73 @@ static __always_inline int imds_scan_ended(const struct imds_scan *s)
 	return s->state == IMDS_HTTP_ENDED;
 }
 
-/* The rare part of a step: numbers. */
-static __always_inline void imds_scan_number(struct imds_scan *s, __u64 attr, __u8 c)
+static __always_inline void imds_scan_number(struct imds_scan *s, int answer, __u32 *words, __u64 attr, __u8 c)
 {
 	__u32 digit = c & 15;
 
-	if (attr & IMDS_A_STATUS)
+	if (answer && (attr & IMDS_A_STATUS))
 		s->status = s->status * 10 + digit;
 	if (attr & IMDS_A_LENGTH_FIRST)
 		s->length = digit;
-	if (attr & IMDS_A_LENGTH)
+	else if (attr & IMDS_A_LENGTH)
 		s->length = s->length > (IMDS_LENGTH_MAX - 9) / 10 ? IMDS_LENGTH_MAX : s->length * 10 + digit;
 	if (attr & IMDS_A_LENGTH_BAD) {
 		s->length = 0;
-		s->words &= ~IMDS_W_H_LENGTH;
+		*words &= ~IMDS_W_H_LENGTH;
 	}
 }
 
 /*
- * One byte. state is the caller's copy of s->state; returns the next one, which the caller stores. path is NULL, known
- * at compile time, in an answer: an answer has a status in the place where a request has path_len and method.
+ * One byte. state and words are the caller's copies of those of s, kept in registers while it has bytes. *len becomes 0 at
+ * the end of the head. path (IMDS_PATH_LEN bytes, zeroed by the caller) is NULL, known at compile time, in an answer,
+ * where a status has the place of path_len and method. Returns the next state.
+ *
+ * The verifier looks at this once for each byte of the caller's loop, and keeps each branch pending for all of them, 8192
+ * at most: keep the loop to some 64 bytes, inside a global function, which is verified once however often it is called.
  */
 static __always_inline __u32 imds_scan_step(const volatile struct imds_http_table *t, struct imds_scan *s, char *path,
-					    __u32 state, __u8 c)
+					    __u32 state, __u32 *words, __u32 *len, __u8 c)
 {
-	__u32 i = state * IMDS_HTTP_CLASSES + (t->class_of[c] & (IMDS_HTTP_CLASSES - 1));
+	__u32 i = state * IMDS_HTTP_CLASSES + t->class_of[c], n;
 	__u64 attr;
 
-	i &= IMDS_HTTP_STATES * IMDS_HTTP_CLASSES - 1;
 	barrier_var(i);
-	state = t->next[i] & (IMDS_HTTP_STATES - 1);
+	i &= IMDS_HTTP_STATES * IMDS_HTTP_CLASSES - 1;
+	state = t->next[i];
 	barrier_var(state);
+	state &= IMDS_HTTP_STATES - 1;
 	attr = t->attr[state];
-	if (attr) {
-		if (path && (attr & IMDS_A_PATH)) {
-			__u32 n = s->path_len;
-
-			barrier_var(n);
-			if (n < IMDS_PATH_LEN - 1) {
-				path[n] = c;
-				s->path_len = n + 1;
-			}
+	if (!attr)
+		return state;
+	*words |= (__u32)attr;
+	if (path) {
+		n = s->path_len;
+		barrier_var(n);
+		if ((attr & IMDS_A_PATH) && n < IMDS_PATH_LEN - 1) {
+			path[n] = c;
+			s->path_len = n + 1;
 		}
-		if (attr & IMDS_A_NUMBER)
-			imds_scan_number(s, attr, c);
-		s->words |= (__u32)attr;
-		if (path && (attr >> IMDS_A_METHOD_SHIFT & IMDS_A_METHOD_MASK))
-			s->method = attr >> IMDS_A_METHOD_SHIFT & IMDS_A_METHOD_MASK;
+		s->method |= attr >> IMDS_A_METHOD_SHIFT & IMDS_A_METHOD_MASK;
 	}
+	if (attr & (IMDS_A_STATUS | IMDS_A_LENGTH | IMDS_A_LENGTH_FIRST | IMDS_A_LENGTH_BAD))
+		imds_scan_number(s, !path, words, attr, c);
+	if (attr & IMDS_A_END)
+		*len = 0;
 	return state;
 }
 
-/*
- * Scans buf[start, len), stops behind the byte that ends the head. Returns the index behind the last byte looked at.
- * size is the size of buf, known at compile time. Call only while s->body_left is 0.
- *
- * For the verifiers of 5.10 to 6.1 the index is hidden from clang, which else moves the bound away; and the result takes
- * a way through memory, so that nothing that the caller computes from it is precise: a precise index would make every
- * turn of the loop a state of its own behind the loop.
- */
-static __always_inline __u32 imds_scan_sized(const volatile struct imds_http_table *t, struct imds_scan *s, char *path,
-					     const __u8 *buf, __u32 size, __u32 start, __u32 len)
+#ifndef __bpf__
+/* Scans buf[start, len), stops behind the byte that ends the head. Returns the index behind the last byte looked at. */
+static inline __u32 imds_scan_bytes(const struct imds_http_table *t, struct imds_scan *s, char *path, const __u8 *buf,
+				    __u32 start, __u32 len)
 {
-	__u32 state = s->state, i = start;
+	__u32 i = start;
 
-	while (i < len) {
-		barrier_var(i);
-		if (i >= size)
-			break;
-		state = imds_scan_step(t, s, path, state, buf[i]);
-		i++;
-		if (state == IMDS_HTTP_ENDED)
-			break;
-	}
-	s->state = state;
-#ifdef __bpf__
-	*(volatile __u32 *)&s->body_left = i;
-	i = *(volatile __u32 *)&s->body_left;
-	s->body_left = 0;
-#endif
+	while (i < len)
+		s->state = imds_scan_step(t, s, path, s->state, &s->words, &len, buf[i++]);
 	return i;
 }
-
-static __always_inline __u32 imds_scan_bytes(const volatile struct imds_http_table *t, struct imds_scan *s, char *path,
-					     const __u8 *buf, __u32 start, __u32 len)
-{
-	return imds_scan_sized(t, s, path, buf, IMDS_SCAN_MAX, start, len);
-}
+#endif
 
 #define IMDS_W_P_ROOTS (IMDS_W_P_EC2 | IMDS_W_P_GCE | IMDS_W_P_AZURE | IMDS_W_P_OPENSTACK | IMDS_W_P_ORACLE | IMDS_W_P_V1)
 
