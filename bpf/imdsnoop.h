@@ -115,7 +115,7 @@ enum imds_status_class {		/* label `code` of imdsnoop_responses_total */
 #define IMDS_W_H_LENGTH		(1u << 7)	/* Content-Length */
 #define IMDS_W_H_CHUNKED	(1u << 8)	/* Transfer-Encoding */
 #define IMDS_W_P_EC2		(1u << 9)	/* first segment latest, 1.0 or 20xx-xx-xx */
-#define IMDS_W_P_API		(1u << 10)	/* second segment api, behind a first one of EC2 */
+#define IMDS_W_P_API		(1u << 10)	/* a segment api */
 #define IMDS_W_P_TOKEN		(1u << 11)	/* a segment token */
 #define IMDS_W_P_SECURITY_CREDS	(1u << 12)	/* a segment security-credentials */
 #define IMDS_W_P_CREDENTIALS	(1u << 13)	/* a segment credentials */

@@ -7,7 +7,7 @@
 #include "command.h"
 #include "session.h"
 
-int report_exit_code(const struct options *o, const struct snapshot *s)
+static int exit_code(const struct options *o, const struct snapshot *s)
 {
 	if (!o->exit_code)
 		return EXIT_FINE;
@@ -40,11 +40,11 @@ int cmd_report(const struct options *o)
 	if (o->format == FORMAT_JSON) {
 		json_print(json_report(s), true, out);
 	} else {
-		text = text_options_for(out, options_color(o, out));
+		text = session_text_options(o, out);
 		text_report(out, s, &text);
 	}
 	if (!session_close_output(o, out))
-		code = report_exit_code(o, s);
+		code = exit_code(o, s);
 out:
 	session_free(session);
 	return code;

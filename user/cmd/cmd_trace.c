@@ -31,7 +31,7 @@ static void print(struct trace *t, const struct request *r, uint64_t now_ns)
 	if (t->o->format == FORMAT_JSON)
 		json_print(json_request(r, now_ns, t->o->redact_paths), false, t->out);
 	else
-		text_trace_line(t->out, r, now_ns, &t->text);
+		text_trace_line(t->out, r, &t->text);
 	flushed(t);
 }
 
@@ -54,6 +54,18 @@ static void on_stall(void *arg, const struct request *r, uint64_t now_ns)
 		print(t, r, now_ns);
 }
 
+/* What the lines cannot say: how many there were, and what was lost. */
+static void print_end(const struct snapshot *s)
+{
+	fprintf(stderr, "imdsnoop: %llu requests, %llu running", (unsigned long long)s->totals.requests,
+		(unsigned long long)s->totals.in_flight);
+	for (size_t i = 0; i < s->losses_len; i++)
+		if (s->losses[i].count)
+			fprintf(stderr, ", %s %llu (%s)", s->losses[i].name, (unsigned long long)s->losses[i].count,
+				s->losses[i].what);
+	fputc('\n', stderr);
+}
+
 int cmd_trace(const struct options *o)
 {
 	struct trace t = { .o = o };
@@ -69,7 +81,7 @@ int cmd_trace(const struct options *o)
 		session_free(t.session);
 		return EXIT_CANNOT_RUN;
 	}
-	t.text = text_options_for(t.out, options_color(o, t.out));
+	t.text = session_text_options(o, t.out);
 	s = session_snapshot(t.session, false);
 	if (!s)
 		err = -ENOMEM;
@@ -84,7 +96,7 @@ int cmd_trace(const struct options *o)
 	if (s && o->format == FORMAT_JSON)
 		json_print(json_end(s), false, t.out);
 	else if (s && !o->quiet)
-		text_trace_end(stderr, s);
+		print_end(s);
 	err = session_close_output(o, t.out) ? -EIO : err;
 	session_free(t.session);
 	return err ? EXIT_CANNOT_RUN : EXIT_FINE;

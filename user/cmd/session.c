@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -689,6 +690,29 @@ FILE *session_open_output(const struct options *o)
 	if (!f)
 		session_log("cannot write to '%s': %s", o->output, strerror(errno));
 	return f;
+}
+
+static bool is_utf8(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+
+	for (int i = 0; i < 3; i++) {
+		const char *v = getenv(names[i]);
+
+		if (v && *v)
+			return strcasestr(v, "utf-8") || strcasestr(v, "utf8");
+	}
+	return false;
+}
+
+struct text_options session_text_options(const struct options *o, FILE *f)
+{
+	struct text_options t = { .color = options_color(o, f), .utf8 = is_utf8() };
+	struct winsize w;
+
+	if (isatty(fileno(f)) && !ioctl(fileno(f), TIOCGWINSZ, &w))
+		t.width = w.ws_col;
+	return t;
 }
 
 int session_close_output(const struct options *o, FILE *f)

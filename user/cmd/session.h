@@ -7,6 +7,7 @@
 #define IMDSNOOP_SESSION_H
 
 #include "../model/pod_table.h"
+#include "../view/text.h"
 #include "options.h"
 
 struct event_base;			/* libevent */
@@ -48,6 +49,8 @@ bool session_selects_pod(const struct options *o, const struct pod_stats *p);
 
 /* Standard output, or --output. Prints one line on failure and returns NULL. */
 FILE *session_open_output(const struct options *o);
+/* Colour, UTF-8 and width as they suit f. */
+struct text_options session_text_options(const struct options *o, FILE *f);
 /* Closes what session_open_output gave; a failed write is told and returned as a negative errno. */
 int session_close_output(const struct options *o, FILE *f);
 

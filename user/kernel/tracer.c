@@ -206,7 +206,7 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 	set_masks(s, o);
 	s->rodata->imds_own_netns = own_netns_cookie();
 	s->rodata->imds_with_ancestors = f->has_tp_btf;
-	err = http_table_compile((struct imds_http_table *)&s->rodata->imds_http);
+	err = http_table_compile((struct imds_http_table *)&s->rodata->imds_http, NULL);
 	if (err)
 		return fail(msg, msg_len, err, "cannot compile the HTTP table: %s", strerror(-err));
 
