@@ -232,21 +232,17 @@ static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char
 {
 	__u64 w[SCAN_CHUNK / 8] = {};
 	__u32 n = len < SCAN_CHUNK ? len : SCAN_CHUNK;
-	__u32 k, state, ended = 0;
+	__u32 k, state, words;
 
 	barrier_var(n);
 	if (n < 1 || n > SCAN_CHUNK || bpf_skb_load_bytes(skb, off, w, n))
 		return 0;
 	state = s->state;
+	words = s->words;
 	for (k = 0; k < SCAN_CHUNK; k++) {
 		if (k >= n)
 			break;
-		state = imds_scan_step(&imds_http, s, path, state, (__u8)w[0]);
-		if (state == IMDS_HTTP_ENDED) {
-			ended = SCAN_ENDED;
-			k++;
-			break;
-		}
+		state = imds_scan_step(&imds_http, s, path, state, &words, &n, (__u8)w[0]);	/* n is 0 at the end */
 		w[0] >>= 8;
 		if ((k & 7) == 7) {
 			w[0] = w[1];
@@ -259,7 +255,8 @@ static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char
 		}
 	}
 	s->state = state;
-	return k | ended;
+	s->words = words;
+	return state == IMDS_HTTP_ENDED ? k | SCAN_ENDED : k;
 }
 
 __noinline int imds_scan_out(struct __sk_buff *skb, __u64 cookie, __u32 off, __u32 len)

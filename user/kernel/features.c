@@ -32,7 +32,7 @@
 #define HAS_BPF CAP_BIT(39)
 
 #define USER_NS_INIT_INO 0xEFFFFFFDul	/* PROC_USER_INIT_INO, include/linux/proc_ns.h: the initial user namespace */
-#define CGROUP_ROOT_INO 1		/* kernfs gives the root of the whole tree inode 1, a namespace's root another */
+#define CGROUP_ROOT_INO 1		/* kernfs: inode of the whole tree's root; a namespace's root has another */
 
 static const char OK[] = "ok", DEGRADED[] = "degraded", MISSING[] = "missing", OFF[] = "off";
 
@@ -145,6 +145,10 @@ int features_find_cgroup_v2(char *buf, size_t len)
 
 static int probe_cgroup_v2(const struct features_options *o, struct features *f)
 {
+	static const char only_v1[] = "only cgroup v1 is mounted: boot with systemd.unified_cgroup_hierarchy=1, or "
+				      "mount -t cgroup2 none /sys/fs/cgroup/unified";
+	static const char none[] = "no cgroup v2 mount: mount -t cgroup2 none /sys/fs/cgroup, or in a container mount "
+				   "the node's /sys/fs/cgroup";
 	unsigned int v1;
 	struct statfs fs;
 	bool whole;
@@ -152,9 +156,7 @@ static int probe_cgroup_v2(const struct features_options *o, struct features *f)
 
 	if (err) {
 		f->cgroup_v2[0] = '\0';
-		note(f, "cgroup_v2", MISSING, v1 ? "only cgroup v1 is mounted: boot with systemd.unified_cgroup_hierarchy=1, or "
-		     "mount -t cgroup2 none /sys/fs/cgroup/unified" : "no cgroup v2 mount: mount -t cgroup2 none "
-		     "/sys/fs/cgroup, or in a container mount the node's /sys/fs/cgroup");
+		features_note(f, "cgroup_v2", MISSING, v1 ? only_v1 : none);
 		return err;
 	}
 	if (o->cgroup && (statfs(o->cgroup, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)) {
@@ -199,7 +201,8 @@ static int probe_capabilities(struct features *f, bool *ret_tracing)
 
 	*ret_tracing = false;
 	if (!stat("/proc/self/ns/user", &st) && st.st_ino != USER_NS_INIT_INO) {
-		note(f, "capabilities", MISSING, "root inside a user namespace is not enough: run on the node itself, or in a pod "
+		note(f, "capabilities", MISSING,
+		     "root inside a user namespace is not enough: run on the node itself, or in a pod "
 		     "without hostUsers: false");
 		return -EPERM;
 	}
@@ -211,10 +214,12 @@ static int probe_capabilities(struct features *f, bool *ret_tracing)
 	}
 	*ret_tracing = admin || caps & HAS_PERFMON;
 	if (!*ret_tracing)
-		note(f, "capabilities", DEGRADED, "no CAP_PERFMON: drops, names of short-lived pods and parent processes stay "
+		note(f, "capabilities", DEGRADED,
+		     "no CAP_PERFMON: drops, names of short-lived pods and parent processes stay "
 		     "unseen; grant CAP_PERFMON");
 	else if (kernel_below(f, 5, 11) && !(caps & HAS_SYS_RESOURCE))
-		note(f, "capabilities", DEGRADED, "before 5.11 maps count against RLIMIT_MEMLOCK: grant CAP_SYS_RESOURCE, or "
+		note(f, "capabilities", DEGRADED,
+		     "before 5.11 maps count against RLIMIT_MEMLOCK: grant CAP_SYS_RESOURCE, or "
 		     "raise ulimit -l");
 	else
 		note(f, "capabilities", OK, "%s", "");
@@ -256,12 +261,14 @@ static void probe_hooks(const struct features_options *o, struct features *f)
 	f->has_cgroup_skb = !skb && f->has_ringbuf;
 	f->has_connect = !connect && !connect6;
 	f->has_release = !release;
-	f->has_netns_cookie = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_get_netns_cookie, NULL) == 1;
+	f->has_netns_cookie =
+	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_get_netns_cookie, NULL) == 1;
 
 	if (!skb)
 		features_note(f, "cgroup_skb", OK, "");
 	else if (skb == -EPERM || skb == -EACCES)
-		features_note(f, "cgroup_skb", MISSING, "bpf() is not permitted: see capabilities and lockdown; in a container a "
+		features_note(f, "cgroup_skb", MISSING,
+			      "bpf() is not permitted: see capabilities and lockdown; in a container a "
 			      "seccomp or SELinux profile may forbid it too");
 	else if (skb == -ENOSYS)
 		features_note(f, "cgroup_skb", MISSING, "this kernel has no bpf() (CONFIG_BPF_SYSCALL)");
@@ -275,7 +282,8 @@ static void probe_hooks(const struct features_options *o, struct features *f)
 	if (o->no_process)
 		features_note(f, "process", OFF, "switched off by --no-process");
 	else if (!f->has_connect)
-		features_note(f, "process", MISSING, "cgroup/connect4 and connect6 cannot be used: process names and unanswered "
+		features_note(f, "process", MISSING,
+			      "cgroup/connect4 and connect6 cannot be used: process names and unanswered "
 			      "connects of theirs stay unknown");
 	else if (!f->has_btf)
 		features_note(f, "process", DEGRADED, "without kernel BTF the parents of a process stay unknown");
@@ -288,7 +296,8 @@ static void probe_hooks(const struct features_options *o, struct features *f)
 	if (f->has_netns_cookie)
 		features_note(f, "netns_cookie", OK, "");
 	else
-		features_note(f, "netns_cookie", MISSING, "needs Linux 5.7: pods with host networking are not told apart");
+		features_note(f, "netns_cookie", MISSING,
+			      "needs Linux 5.7: pods with host networking are not told apart");
 }
 
 int features_tracepoint_args(const struct btf *btf, const char *name)
@@ -318,8 +327,8 @@ static void probe_btf(struct features *f)
 	int err;
 
 	if (access(BTF_PATH, R_OK)) {
-		note(f, "btf", MISSING, "%s: %s (kernel built without CONFIG_DEBUG_INFO_BTF, or /sys not mounted)", BTF_PATH,
-		     strerror(errno));
+		note(f, "btf", MISSING, "%s: %s (kernel built without CONFIG_DEBUG_INFO_BTF, or /sys not mounted)",
+		     BTF_PATH, strerror(errno));
 		return;
 	}
 	err = kernel_btf_load(BTF_PATH, tracepoints, enums, &f->btf);
@@ -340,12 +349,13 @@ static bool probe_lockdown(struct features *f)
 		features_note(f, "lockdown", OK, "");
 		return false;
 	}
-	features_note(f, "lockdown", DEGRADED, "kernel lockdown is 'confidentiality': programs may not read kernel memory, so no "
+	features_note(f, "lockdown", DEGRADED,
+		      "kernel lockdown is 'confidentiality': programs may not read kernel memory, so no "
 		      "drops and no parent processes (boot with lockdown=integrity)");
 	return true;
 }
 
-/* Addresses read as zero without CAP_SYSLOG or with kernel.kptr_restrict=2. Some symbols are at 0 by right: look further. */
+/* Addresses read as zero without CAP_SYSLOG or with kernel.kptr_restrict=2. Some are 0 by right: look further. */
 static bool kallsyms_visible(void)
 {
 	FILE *f = fopen("/proc/kallsyms", "re");
@@ -375,10 +385,12 @@ static void probe_tracepoints(const struct features_options *o, struct features 
 	if (o->no_drops)
 		features_note(f, "drops", OFF, "switched off by --no-drops");
 	else if (!f->has_btf || !f->kfree_skb_args)
-		note(f, "drops", MISSING, "%s: dropped packets stay unseen, and hop-limit verdicts are 'likely' at most",
+		note(f, "drops", MISSING,
+		     "%s: dropped packets stay unseen, and hop-limit verdicts are 'likely' at most",
 		     f->has_btf ? "this kernel has no BTF tracepoint kfree_skb" : "needs kernel BTF");
 	else if (!f->has_tp_btf)
-		note(f, "drops", MISSING, "%s: dropped packets stay unseen, and hop-limit verdicts are 'likely' at most", no_right);
+		note(f, "drops", MISSING,
+		     "%s: dropped packets stay unseen, and hop-limit verdicts are 'likely' at most", no_right);
 	else
 		features_note(f, "drops", OK, "");
 
@@ -387,20 +399,23 @@ static void probe_tracepoints(const struct features_options *o, struct features 
 	else if (f->has_drop_reasons)
 		features_note(f, "drop_reasons", OK, "");
 	else
-		features_note(f, "drop_reasons", MISSING, "the kernel names no drop reasons (5.17 and later do): place and TTL of a "
+		features_note(f, "drop_reasons", MISSING,
+			      "the kernel names no drop reasons (5.17 and later do): place and TTL of a "
 			      "drop decide");
 	if (o->no_drops)
 		features_note(f, "drop_locations", OFF, "switched off by --no-drops");
 	else if (f->has_drop_locations)
 		features_note(f, "drop_locations", OK, "");
 	else
-		features_note(f, "drop_locations", MISSING, "/proc/kallsyms shows no addresses: run as root or with CAP_SYSLOG, and "
+		features_note(f, "drop_locations", MISSING,
+			      "/proc/kallsyms shows no addresses: run as root or with CAP_SYSLOG, and "
 			      "kernel.kptr_restrict below 2");
 
 	if (f->has_cgroup_names)
 		features_note(f, "names", OK, "");
 	else
-		note(f, "names", DEGRADED, "no cgroup tracepoints (%s): a pod that lives less than a second may stay unnamed",
+		note(f, "names", DEGRADED,
+		     "no cgroup tracepoints (%s): a pod that lives less than a second may stay unnamed",
 		     !f->has_btf ? "needs kernel BTF" : !names ? "not in this kernel" : no_right);
 }
 
@@ -409,8 +424,8 @@ static void probe_folder(struct features *f, const char *name, const char *optio
 	struct stat st;
 
 	if (stat(path, &st))
-		note(f, name, MISSING, "'%.80s': %s; %s (no kubelet here? else mount it or give %s)", path, strerror(errno), what,
-		     option);
+		note(f, name, MISSING, "'%.80s': %s; %s (no kubelet here? else mount it or give %s)", path,
+		     strerror(errno), what, option);
 	else if (!S_ISDIR(st.st_mode))
 		note(f, name, MISSING, "'%.80s' is no folder; %s (give %s)", path, what, option);
 	else if (access(path, R_OK | X_OK))
@@ -439,7 +454,8 @@ int features_probe(const struct features_options *o, struct features *ret)
 	probe_folder(ret, "pod_logs", "--pod-logs", "pods are shown by their UID", o->pod_logs);
 	probe_folder(ret, "container_logs", "--container-logs", "containers are shown by their id", o->container_logs);
 	if (!read_text(JIT_PATH, jit, sizeof(jit)) && *jit == '0')
-		features_note(ret, "jit", DEGRADED, "programs are interpreted, about ten times slower: sysctl net.core.bpf_jit_enable=1");
+		features_note(ret, "jit", DEGRADED,
+			      "programs are interpreted, about ten times slower: sysctl net.core.bpf_jit_enable=1");
 	else
 		features_note(ret, "jit", OK, "");
 

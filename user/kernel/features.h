@@ -42,7 +42,7 @@ struct features {
 	bool has_connect;		/* cgroup/connect4 and connect6, 4.17 */
 	bool has_release;		/* cgroup/sock_release, 5.9 */
 	bool has_tp_btf;		/* BTF tracepoints, 5.5, and the right to load them */
-	int kfree_skb_args;		/* 0: no such BTF tracepoint; 2: before 5.17; 3: with reason; 4: with rx_sk, 6.11 */
+	int kfree_skb_args;		/* 0: no such BTF tracepoint; 2: before 5.17; 3: reason; 4: rx_sk too, 6.11 */
 	bool has_drop_reasons;		/* enum skb_drop_reason, 5.17 */
 	bool has_drop_locations;	/* /proc/kallsyms shows addresses */
 	bool has_cgroup_names;		/* tp_btf/cgroup_mkdir and cgroup_rmdir */

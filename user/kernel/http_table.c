@@ -366,7 +366,7 @@ static uint64_t set_attr(const struct nfa *n, const struct set *s)
 		if (!(s->w[i / 64] >> (i % 64) & 1))
 			continue;
 		m = n->attr[i] >> IMDS_A_METHOD_SHIFT & IMDS_A_METHOD_MASK;
-		attr |= n->attr[i] & ~(IMDS_A_METHOD_MASK << IMDS_A_METHOD_SHIFT);
+		attr |= n->attr[i] & ~((uint64_t)IMDS_A_METHOD_MASK << IMDS_A_METHOD_SHIFT);
 		if (m && (!method || m < method))	/* a known method beats "other", the last one */
 			method = m;
 	}
@@ -438,7 +438,7 @@ int http_table_compile(struct imds_http_table *ret_table, struct http_table_stat
 	if (!d)
 		return -ENOMEM;
 	n = &d->nfa;
-	ended = state(n, 0);
+	ended = state(n, IMDS_A_END);
 	request = state(n, 0);
 	response = state(n, 0);
 	line = state(n, 0);
