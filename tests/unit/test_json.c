@@ -25,9 +25,17 @@ static const struct pod_identity nobody = {
 static struct request dead_token(void)
 {
 	struct request r = {
-		.who = &cart, .wall_ns = 1700000000 * SECOND + 123456789, .provider = PROVIDER_EC2,
-		.outcome = OUTCOME_HOP_LIMIT, .confidence = CONFIDENCE_PROVEN, .hops = 1, .required_hop_limit = 2,
-		.hops_source = HOPS_FROM_BASELINE, .drop_reason = "IP_INHDR", .drop_location = "ip_forward", .node = "n1",
+	    .who = &cart,
+	    .wall_ns = 1700000000 * SECOND + 123456789,
+	    .provider = PROVIDER_EC2,
+	    .outcome = OUTCOME_HOP_LIMIT,
+	    .confidence = CONFIDENCE_PROVEN,
+	    .hops = 1,
+	    .required_hop_limit = 2,
+	    .hops_source = HOPS_FROM_BASELINE,
+	    .drop_reason = "IP_INHDR",
+	    .drop_location = "ip_forward",
+	    .node = "n1",
 	};
 	struct imds_request *q = &r.rec.req;
 	struct imds_peer *p = &r.rec.peer;
@@ -76,17 +84,18 @@ static void request_has_every_field_in_order(void **state)
 	char *line = line_of(json_request(&r, 12 * SECOND, false));
 
 	(void)state;
-	assert_string_equal(line,
-		"{\"type\":\"request\",\"time\":\"2023-11-14T22:13:20.123456Z\",\"node\":\"n1\",\"namespace\":\"shop\","
-		"\"pod\":\"cart-7d9f\",\"container\":\"app\",\"pod_uid\":\"0e3a\",\"container_id\":\"abc\","
-		"\"cgroup\":\"kubepods.slice/x\",\"cgroup_id\":4711,\"pid\":77,\"comm\":\"sixteen-bytes-xx\","
-		"\"ancestors\":[\"npm\",\"sh\"],\"endpoint\":\"169.254.169.254:80\",\"local\":\"10.244.0.2:43210\","
-		"\"provider\":\"ec2\",\"kind\":\"token\",\"imds_version\":\"v2\",\"method\":\"PUT\","
-		"\"path\":\"/latest/api/token\",\"status\":null,\"outcome\":\"hop-limit\",\"confidence\":\"proven\","
-		"\"connect_us\":1000,\"first_byte_us\":null,\"duration_us\":1000000,\"ttl_synack\":63,"
-		"\"ttl_response\":null,\"ttl_dropped\":1,\"hops\":1,\"required_hop_limit\":2,\"hops_source\":\"baseline\","
-		"\"retransmits\":3,\"drops\":7,\"drop_reason\":\"IP_INHDR\",\"drop_location\":\"ip_forward\","
-		"\"drop_match\":\"tuple\",\"bytes_out\":150,\"bytes_in\":0,\"fallback\":false,\"host_network\":false}");
+	assert_string_equal(
+	    line,
+	    "{\"type\":\"request\",\"time\":\"2023-11-14T22:13:20.123456Z\",\"node\":\"n1\",\"namespace\":\"shop\","
+	    "\"pod\":\"cart-7d9f\",\"container\":\"app\",\"pod_uid\":\"0e3a\",\"container_id\":\"abc\","
+	    "\"cgroup\":\"kubepods.slice/x\",\"cgroup_id\":4711,\"pid\":77,\"comm\":\"sixteen-bytes-xx\","
+	    "\"ancestors\":[\"npm\",\"sh\"],\"endpoint\":\"169.254.169.254:80\",\"local\":\"10.244.0.2:43210\","
+	    "\"provider\":\"ec2\",\"kind\":\"token\",\"imds_version\":\"v2\",\"method\":\"PUT\","
+	    "\"path\":\"/latest/api/token\",\"status\":null,\"outcome\":\"hop-limit\",\"confidence\":\"proven\","
+	    "\"connect_us\":1000,\"first_byte_us\":null,\"duration_us\":1000000,\"ttl_synack\":63,"
+	    "\"ttl_response\":null,\"ttl_dropped\":1,\"hops\":1,\"required_hop_limit\":2,\"hops_source\":\"baseline\","
+	    "\"retransmits\":3,\"drops\":7,\"drop_reason\":\"IP_INHDR\",\"drop_location\":\"ip_forward\","
+	    "\"drop_match\":\"tuple\",\"bytes_out\":150,\"bytes_in\":0,\"fallback\":false,\"host_network\":false}");
 	free(line);
 }
 
@@ -94,9 +103,9 @@ static void what_did_not_happen_is_null(void **state)
 {
 	struct request r = { .who = &nobody, .hops = -1, .drop_reason = "", .drop_location = "", .node = "" };
 	static const char *const nulls[] = {
-		"imds_version", "status", "confidence", "connect_us", "first_byte_us", "duration_us", "ttl_synack",
-		"ttl_response", "ttl_dropped", "hops", "required_hop_limit", "drop_reason", "drop_location", "drop_match",
-		"host_network",
+	    "imds_version",	  "status",	 "confidence",	  "connect_us",	 "first_byte_us",
+	    "duration_us",	  "ttl_synack",	 "ttl_response",  "ttl_dropped", "hops",
+	    "required_hop_limit", "drop_reason", "drop_location", "drop_match",	 "host_network",
 	};
 	json_t *v = json_request(&r, SECOND, false);
 
@@ -242,9 +251,15 @@ static void sample_fill(struct sample *x)
 	x->rows[1] = &x->pods[1];
 	x->evidence[0] = "3 token requests, 0 answered";
 	x->advice[0] = "raise the hop limit to 2";
-	x->finding = (struct finding){ .severity = SEVERITY_ERROR, .code = FINDING_HOP_LIMIT_EXHAUSTED, .namespace = "shop",
-				       .pod = "cart-7d9f", .container = "app", .cgroup = "kubepods.slice/x",
-				       .summary = "answers die", .evidence = x->evidence, .advice = x->advice };
+	x->finding = (struct finding){.severity = SEVERITY_ERROR,
+				      .code = FINDING_HOP_LIMIT_EXHAUSTED,
+				      .namespace = "shop",
+				      .pod = "cart-7d9f",
+				      .container = "app",
+				      .cgroup = "kubepods.slice/x",
+				      .summary = "answers die",
+				      .evidence = x->evidence,
+				      .advice = x->advice};
 	x->feature = (struct feature){ "drops", "missing", "needs kernel BTF" };
 	x->losses[0] = (struct loss){ "ring_request", "", 0 };
 	x->losses[1] = (struct loss){ "flow_table_full", "", 4 };
@@ -278,10 +293,11 @@ static void report_has_the_schemas_fields(void **state)
 	sample_fill(&x);
 	v = json_report(&x.s);
 	assert_non_null(v);
-	assert_int_equal(json_unpack(v, "{s:f, s:{s:i, s:I}, s:{s:I}, s:[{s:s, s:s}], s:[{s:s}]}", "duration_s", &duration,
-				     "losses", "ring_request", &(int){ 0 }, "flow_table_full", &flow_full, "totals",
-				     "requests", &total, "features", "state", &state_word, "why", &why, "findings",
-				     "severity", &severity), 0);
+	assert_int_equal(json_unpack(v, "{s:f, s:{s:i, s:I}, s:{s:I}, s:[{s:s, s:s}], s:[{s:s}]}", "duration_s",
+				     &duration, "losses", "ring_request", &(int){0}, "flow_table_full", &flow_full,
+				     "totals", "requests", &total, "features", "state", &state_word, "why", &why,
+				     "findings", "severity", &severity),
+			 0);
 	assert_true(duration == 30.001);
 	assert_int_equal(flow_full, 4);
 	assert_int_equal(total, 5);
@@ -289,10 +305,11 @@ static void report_has_the_schemas_fields(void **state)
 	assert_string_equal(why, "needs kernel BTF");
 	assert_string_equal(severity, "error");
 	assert_int_equal(json_unpack(json_array_get(json_object_get(v, "pods"), 0),
-				     "{s:I, s:{s:I}, s:{s:I}, s:{s:I}, s:{s:I}, s:I, s:I, s:f, s:I}", "requests", &requests,
-				     "outcomes", "hop-limit", &dead, "kinds", "token", &tokens, "drops", "IP_INHDR", &drops,
-				     "latency_us", "p99", &p99, "hops", &hops, "required_hop_limit", &limit, "seconds_lost",
-				     &seconds_lost, "fallbacks", &lost), 0);
+				     "{s:I, s:{s:I}, s:{s:I}, s:{s:I}, s:{s:I}, s:I, s:I, s:f, s:I}", "requests",
+				     &requests, "outcomes", "hop-limit", &dead, "kinds", "token", &tokens, "drops",
+				     "IP_INHDR", &drops, "latency_us", "p99", &p99, "hops", &hops, "required_hop_limit",
+				     &limit, "seconds_lost", &seconds_lost, "fallbacks", &lost),
+			 0);
 	assert_int_equal(requests, 5);
 	assert_int_equal(dead, 3);
 	assert_int_equal(tokens, 3);
@@ -303,9 +320,12 @@ static void report_has_the_schemas_fields(void **state)
 	assert_true(seconds_lost == 3.9031);
 
 	line = line_of(v);
-	assert_memory_equal(line, "{\"schema\":\"imdsnoop.report/1\",\"version\":\"0.1.0\",\"node\":\"n1\",\"kernel\":\"6.1\","
-			    "\"started\":\"2023-11-14T22:13:20.000000Z\",\"duration_s\":30.001,\"endpoints\":[", 142);
-	assert_non_null(strstr(line, "\"outcomes\":{\"ok\":2,\"hop-limit\":3}"));		/* nothing that is zero */
+	assert_memory_equal(
+	    line,
+	    "{\"schema\":\"imdsnoop.report/1\",\"version\":\"0.1.0\",\"node\":\"n1\",\"kernel\":\"6.1\","
+	    "\"started\":\"2023-11-14T22:13:20.000000Z\",\"duration_s\":30.001,\"endpoints\":[",
+	    142);
+	assert_non_null(strstr(line, "\"outcomes\":{\"ok\":2,\"hop-limit\":3}")); /* nothing that is zero */
 	assert_non_null(strstr(line, "\"hop_limit\":\"exhausted\",\"confidence\":\"proven\""));
 	assert_non_null(strstr(line, "\"drop_location\":\"ip_forward\""));
 	assert_non_null(strstr(line, "\"providers\":[\"ec2\"]"));
@@ -313,7 +333,8 @@ static void report_has_the_schemas_fields(void **state)
 	assert_non_null(strstr(line, "\"latency_us\":{\"p50\":null,\"p90\":null,\"p99\":null,\"max\":null}"));
 	assert_non_null(strstr(line, "\"code\":\"hop-limit-exhausted\",\"namespace\":\"shop\",\"pod\":\"cart-7d9f\","
 			       "\"container\":\"app\""));
-	assert_non_null(strstr(line, "\"evidence\":[\"3 token requests, 0 answered\"],\"advice\":[\"raise the hop limit to 2\"]"));
+	assert_non_null(
+	    strstr(line, "\"evidence\":[\"3 token requests, 0 answered\"],\"advice\":[\"raise the hop limit to 2\"]"));
 	free(line);
 	sample_clear(&x);
 }
@@ -326,9 +347,10 @@ static void start_and_end_frame_a_trace(void **state)
 	(void)state;
 	sample_fill(&x);
 	line = line_of(json_start(&x.s));
-	assert_string_equal(line, "{\"type\":\"start\",\"time\":\"2023-11-14T22:13:51.000000Z\",\"version\":\"0.1.0\","
-			    "\"kernel\":\"6.1\",\"node\":\"n1\",\"endpoints\":[\"169.254.169.254\"],\"features\":[{\"name\":"
-			    "\"drops\",\"state\":\"missing\",\"why\":\"needs kernel BTF\"}]}");
+	assert_string_equal(
+	    line, "{\"type\":\"start\",\"time\":\"2023-11-14T22:13:51.000000Z\",\"version\":\"0.1.0\","
+		  "\"kernel\":\"6.1\",\"node\":\"n1\",\"endpoints\":[\"169.254.169.254\"],\"features\":[{\"name\":"
+		  "\"drops\",\"state\":\"missing\",\"why\":\"needs kernel BTF\"}]}");
 	free(line);
 	line = line_of(json_end(&x.s));
 	assert_memory_equal(line, "{\"type\":\"end\"", 13);

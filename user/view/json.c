@@ -41,7 +41,7 @@ static void append(json_t *array, json_t *value, bool *failed)
 		*failed = true;
 }
 
-/* Length of the valid UTF-8 character at s, 0 for a bad byte (RFC 3629: no overlong form, surrogate, or above 10FFFF). */
+/* Length of the valid UTF-8 character at s, 0 for a bad byte (RFC 3629: not overlong, no surrogate, up to 10FFFF). */
 static size_t utf8_len(const unsigned char *s)
 {
 	unsigned char low = 0x80, high = 0xbf;
