@@ -1,165 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An NFA is written down word by word, then made deterministic by subset construction. All words of a place run side by
- * side, next to one state that merely follows the line; so a word costs its letters, and none knows of another.
+ * The grammar of a head, as far as we read it: RFC 9112 with bare LF, empty lines ahead of a head and an absolute target
+ * tolerated. Path segments are parted by one or more '/'. Names and paths: the metadata services' documentation.
  */
-#include "http_table.h"
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NFA_MAX 1024
-#define SETS_MAX IMDS_HTTP_STATES
-#define SET_WORDS (NFA_MAX / 64)
-#define EDGES_MAX 2048
-#define HASH_SIZE (4 * SETS_MAX)		/* a power of two */
+#include "http_table.h"
+#include "nfa.h"
 
-/* A set of byte values. */
-struct bytes {
-	uint64_t w[4];
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+#define METHOD(m) ((uint64_t)(m) << IMDS_A_METHOD_SHIFT)
+#define METHOD_BITS METHOD(IMDS_A_METHOD_MASK)
+
+struct word {
+	const char *text;		/* '#' is any digit */
+	uint32_t bit;
 };
 
-/* A set of NFA states. */
-struct set {
-	uint64_t w[SET_WORDS];
+static const struct word methods[] = {
+	{ "GET ", IMDS_METHOD_GET },
+	{ "PUT ", IMDS_METHOD_PUT },
+	{ "HEAD ", IMDS_METHOD_HEAD },
+	{ "POST ", IMDS_METHOD_POST },
 };
 
-struct edge {
-	uint16_t from, to;
-	struct bytes on;
-};
-
-struct nfa {
-	struct edge edges[EDGES_MAX];
-	uint64_t attr[NFA_MAX];
-	int edges_len, states;
-	bool overflow;
-};
-
-/* --- bytes ------------------------------------------------------------------------------------------------------------ */
-
-static void bytes_add(struct bytes *b, int c)
-{
-	b->w[c >> 6] |= 1ull << (c & 63);
-}
-
-static bool bytes_has(const struct bytes *b, int c)
-{
-	return b->w[c >> 6] >> (c & 63) & 1;
-}
-
-static struct bytes one_of(const char *chars)
-{
-	struct bytes b = { { 0 } };
-
-	for (; *chars; chars++)
-		bytes_add(&b, (unsigned char)*chars);
-	return b;
-}
-
-static struct bytes none_of(const char *chars)
-{
-	struct bytes b = one_of(chars);
-
-	for (int i = 0; i < 4; i++)
-		b.w[i] = ~b.w[i];
-	return b;
-}
-
-/* One letter; any_case: in upper and lower case. */
-static struct bytes letter(char c, bool any_case)
-{
-	struct bytes b = { { 0 } };
-
-	bytes_add(&b, (unsigned char)c);
-	if (any_case && c >= 'a' && c <= 'z')
-		bytes_add(&b, c - 'a' + 'A');
-	return b;
-}
-
-static struct bytes digits(void)
-{
-	return one_of("0123456789");
-}
-
-/* tchar of RFC 9110 5.6.2: what a method is made of. */
-static struct bytes token_chars(void)
-{
-	return one_of("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-}
-
-/* --- NFA -------------------------------------------------------------------------------------------------------------- */
-
-static int state(struct nfa *n, uint64_t attr)
-{
-	if (n->states == NFA_MAX) {
-		n->overflow = true;
-		return 0;
-	}
-	n->attr[n->states] = attr;
-	return n->states++;
-}
-
-static void edge(struct nfa *n, int from, struct bytes on, int to)
-{
-	if (n->edges_len == EDGES_MAX) {
-		n->overflow = true;
-		return;
-	}
-	n->edges[n->edges_len++] = (struct edge){ from, to, on };
-}
-
-/* Letters of word from `from`; returns the state behind the last one. '#' stands for a digit. */
-static int word(struct nfa *n, int from, const char *text, bool any_case)
-{
-	for (; *text; text++) {
-		int next = state(n, 0);
-
-		edge(n, from, *text == '#' ? digits() : letter(*text, any_case), next);
-		from = next;
-	}
-	return from;
-}
-
-/* Optional white space from `from` on, RFC 9110 5.6.3: a state that loops on it, entered by it or by passing. */
-static void white(struct nfa *n, int at)
-{
-	edge(n, at, one_of(" \t"), at);
-}
-
-/* A path segment: whole, so its word is known at the byte behind it. */
-static void segment(struct nfa *n, int start, const char *text, uint64_t attr)
-{
-	edge(n, word(n, start, text, false), one_of("/?# "), state(n, attr));
-}
-
-/* A header name at the start of a line: known at its colon. Returns the state behind that. */
-static int header(struct nfa *n, int line, const char *name, uint64_t attr)
-{
-	int colon = state(n, attr);
-
-	edge(n, word(n, line, name, true), one_of(":"), colon);
-	return colon;
-}
-
-/* A header that counts only with this value and nothing behind it. */
-static void header_value(struct nfa *n, int line, const char *name, const char *value, bool any_case, uint64_t attr)
-{
-	int colon = header(n, line, name, 0), end;
-
-	white(n, colon);
-	end = word(n, colon, value, any_case);
-	white(n, end);
-	edge(n, end, one_of("\r\n"), state(n, attr));
-}
-
-static const struct {
-	const char *text;
-	uint64_t attr;
-} first_segments[] = {
+static const struct word first_segments[] = {
 	{ "latest", IMDS_W_P_EC2 },
 	{ "1.0", IMDS_W_P_EC2 },
 	{ "20##-##-##", IMDS_W_P_EC2 },
@@ -168,8 +39,9 @@ static const struct {
 	{ "openstack", IMDS_W_P_OPENSTACK },
 	{ "opc", IMDS_W_P_ORACLE },
 	{ "v1", IMDS_W_P_V1 },
-}, segments[] = {
-	{ "api", IMDS_W_P_API },
+};
+
+static const struct word segments[] = {
 	{ "token", IMDS_W_P_TOKEN },
 	{ "security-credentials", IMDS_W_P_SECURITY_CREDS },
 	{ "credentials", IMDS_W_P_CREDENTIALS },
@@ -182,292 +54,252 @@ static const struct {
 	{ "meta-data", IMDS_W_P_META_DATA },
 	{ "dynamic", IMDS_W_P_META_DATA },
 	{ "service-accounts", IMDS_W_P_SERVICE_ACCTS },
-}, headers[] = {
-	{ "x-aws-ec2-metadata-token", IMDS_W_H_TOKEN },
-	{ "x-aws-ec2-metadata-token-ttl-seconds", IMDS_W_H_TOKEN_TTL },
-	{ "x-aliyun-ecs-metadata-token", IMDS_W_H_TOKEN },
-	{ "x-aliyun-ecs-metadata-token-ttl-seconds", IMDS_W_H_TOKEN_TTL },
-	{ "metadata-token", IMDS_W_H_TOKEN },
-	{ "metadata-token-expiry-seconds", IMDS_W_H_TOKEN_TTL },
-	{ "metadata-flavor", IMDS_W_H_FLAVOR },
-	{ "x-forwarded-for", IMDS_W_H_FORWARDED },
-}, methods[] = {
-	{ "GET", IMDS_METHOD_GET },
-	{ "PUT", IMDS_METHOD_PUT },
-	{ "HEAD", IMDS_METHOD_HEAD },
-	{ "POST", IMDS_METHOD_POST },
 };
 
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+static const struct word header_names[] = {	/* the name alone says it */
+	{ "x-aws-ec2-metadata-token:", IMDS_W_H_TOKEN },
+	{ "x-aliyun-ecs-metadata-token:", IMDS_W_H_TOKEN },
+	{ "metadata-token:", IMDS_W_H_TOKEN },
+	{ "x-aws-ec2-metadata-token-ttl-seconds:", IMDS_W_H_TOKEN_TTL },
+	{ "x-aliyun-ecs-metadata-token-ttl-seconds:", IMDS_W_H_TOKEN_TTL },
+	{ "metadata-token-expiry-seconds:", IMDS_W_H_TOKEN_TTL },
+	{ "metadata-flavor:", IMDS_W_H_FLAVOR },
+	{ "x-aliyun-ecs-", IMDS_W_H_ALIBABA },
+	{ "x-forwarded-for:", IMDS_W_H_FORWARDED },
+};
 
-/* Header lines up to the empty one. line: at the start of a line; skip: anywhere else. */
-static void add_headers(struct nfa *n, int line, int skip, int ended)
+#define FOR_EACH(w, table) for (const struct word *w = table; w < table + sizeof(table) / sizeof(table[0]); w++)
+
+/* Optional blanks behind the colon of a header: returns the node where the value may begin. */
+static int header_value(struct nfa *n, int line, const char *name)
 {
-	int cr = state(n, 0), colon, first, more, bad;
+	int value = nfa_node(n, 0);
 
-	edge(n, skip, none_of("\n"), skip);
-	edge(n, skip, one_of("\n"), line);
-	edge(n, line, one_of("\n"), ended);
-	edge(n, line, one_of("\r"), cr);
-	edge(n, cr, one_of("\n"), ended);
-	edge(n, cr, none_of("\n"), skip);
-	edge(n, line, none_of("\r\n"), skip);
-	for (size_t i = 0; i < LEN(headers); i++)
-		header(n, line, headers[i].text, headers[i].attr);
-	edge(n, word(n, line, "x-aliyun-ecs", true), one_of("-"), state(n, IMDS_W_H_ALIBABA));
-	header_value(n, line, "metadata", "true", true, IMDS_W_H_METADATA);
-	header_value(n, line, "authorization", "Bearer Oracle", false, IMDS_W_H_ORACLE);
-
-	colon = header(n, line, "transfer-encoding", 0);
-	edge(n, colon, none_of("\r\n"), colon);
-	n->attr[word(n, colon, "chunked", true)] = IMDS_W_H_CHUNKED;
-
-	colon = header(n, line, "content-length", 0);
-	first = state(n, IMDS_A_LENGTH_FIRST | IMDS_W_H_LENGTH);
-	more = state(n, IMDS_A_LENGTH);
-	bad = state(n, IMDS_A_LENGTH_BAD);
-	white(n, colon);
-	edge(n, colon, digits(), first);
-	edge(n, colon, none_of("0123456789 \t"), bad);
-	edge(n, first, digits(), more);
-	edge(n, more, digits(), more);
-	edge(n, first, none_of("0123456789 \t\r\n"), bad);
-	edge(n, more, none_of("0123456789 \t\r\n"), bad);
+	nfa_edge(n, nfa_text(n, line, name, true, 0), nfa_bytes(":"), value);
+	nfa_edge(n, value, nfa_bytes(" \t"), value);
+	return value;
 }
 
-static void add_request(struct nfa *n, int start, int line, int skip)
+/* From from, the line ends, blanks aside: then attr. The line's own generic path goes on to the next one. */
+static int line_end(struct nfa *n, int from, uint64_t attr)
 {
-	int target = state(n, 0), first = state(n, IMDS_A_PATH), segment1 = state(n, IMDS_A_PATH);
-	int rest = state(n, IMDS_A_PATH), segment_n = state(n, IMDS_A_PATH);
-	int query = state(n, 0), protocol = state(n, 0), authority, other = state(n, 0), slash;
+	int cr = nfa_node(n, 0);
 
-	edge(n, start, one_of("\r\n"), start);		/* RFC 9112 2.2: empty lines before a request are ignored */
-	for (size_t i = 0; i < LEN(methods); i++) {
-		int behind = state(n, methods[i].attr << IMDS_A_METHOD_SHIFT);
-
-		edge(n, word(n, start, methods[i].text, false), one_of(" "), behind);
-		/* `target`, but with the method: what follows is told apart by the set, not by this state */
-		edge(n, behind, one_of("/"), segment1);
-		edge(n, behind, none_of("/\n"), target);
-	}
-	edge(n, start, token_chars(), other);
-	edge(n, other, token_chars(), other);
-	authority = state(n, (uint64_t)IMDS_METHOD_OTHER << IMDS_A_METHOD_SHIFT);
-	edge(n, other, one_of(" "), authority);
-	edge(n, authority, one_of("/"), segment1);
-	edge(n, authority, none_of("/\n"), target);
-
-	/* absolute form, RFC 9112 3.2.2: scheme and authority, then the path */
-	edge(n, target, none_of("/ \r\n"), target);
-	slash = state(n, 0);
-	edge(n, target, one_of("/"), slash);
-	authority = state(n, 0);
-	edge(n, slash, one_of("/"), authority);
-	edge(n, slash, none_of("/ \r\n"), target);
-	edge(n, authority, none_of("/ \r\n"), authority);
-	edge(n, authority, one_of("/"), segment1);
-	edge(n, target, one_of(" "), protocol);
-	edge(n, authority, one_of(" "), protocol);
-
-	for (size_t i = 0; i < LEN(first_segments); i++)
-		segment(n, segment1, first_segments[i].text, first_segments[i].attr);
-	for (size_t i = 0; i < LEN(segments); i++)
-		segment(n, segment_n, segments[i].text, segments[i].attr);
-	const int inside[] = { segment1, first, segment_n, rest };
-
-	for (int i = 0; i < 4; i++) {
-		edge(n, inside[i], none_of("/?# \r\n"), i < 2 ? first : rest);
-		edge(n, inside[i], one_of("/"), segment_n);
-		edge(n, inside[i], one_of("?#"), query);
-		edge(n, inside[i], one_of(" "), protocol);
-		edge(n, inside[i], one_of("\r"), skip);
-		edge(n, inside[i], one_of("\n"), line);
-	}
-	edge(n, query, none_of(" \r\n"), query);
-	edge(n, query, one_of(" "), protocol);
-	edge(n, query, one_of("\r"), skip);
-	edge(n, query, one_of("\n"), line);
-	n->attr[word(n, protocol, "HTTP/", false)] = IMDS_W_HTTP;
-	edge(n, protocol, none_of("\n"), skip);
-	edge(n, protocol, one_of("\n"), line);
+	nfa_edge(n, from, nfa_bytes(" \t"), from);
+	nfa_edge(n, from, nfa_bytes("\r"), cr);
+	nfa_edge(n, from, nfa_bytes("\n"), nfa_mark(n, attr));
+	nfa_edge(n, cr, nfa_bytes("\n"), nfa_mark(n, attr));
+	return cr;
 }
 
-static void add_response(struct nfa *n, int start, int line, int skip)
+static void add_content_length(struct nfa *n, int line)
 {
-	int version = word(n, start, "HTTP/", false), blank = state(n, 0), at = blank;
+	int value = header_value(n, line, "content-length");
+	int first = nfa_node(n, IMDS_A_LENGTH_FIRST), more = nfa_node(n, IMDS_A_LENGTH), blank = nfa_node(n, 0);
+	int bad = nfa_mark(n, IMDS_A_LENGTH_BAD), digits[] = { first, more };
 
-	edge(n, start, one_of("\r\n"), start);
-	n->attr[version] = IMDS_W_HTTP;
-	edge(n, version, one_of("0123456789."), version);
-	edge(n, version, one_of(" "), blank);
+	nfa_edge(n, value, nfa_bytes(DIGITS), first);
+	nfa_edge(n, value, nfa_bytes_not(DIGITS " \t\r\n"), bad);
+	nfa_edge(n, blank, nfa_bytes_not(" \t\r\n"), bad);
+	nfa_edge(n, line_end(n, blank, IMDS_W_H_LENGTH), nfa_bytes_not("\n"), bad);
+	for (int i = 0; i < 2; i++) {
+		int cr = nfa_node(n, 0);
+
+		nfa_edge(n, digits[i], nfa_bytes(DIGITS), more);
+		nfa_edge(n, digits[i], nfa_bytes(" \t"), blank);
+		nfa_edge(n, digits[i], nfa_bytes("\r"), cr);
+		nfa_edge(n, digits[i], nfa_bytes("\n"), nfa_mark(n, IMDS_W_H_LENGTH));
+		nfa_edge(n, digits[i], nfa_bytes_not(DIGITS " \t\r\n"), bad);
+		nfa_edge(n, cr, nfa_bytes("\n"), nfa_mark(n, IMDS_W_H_LENGTH));
+		nfa_edge(n, cr, nfa_bytes_not("\n"), bad);
+	}
+}
+
+/* Header lines from node line on, and the empty line that ends them. */
+static void add_headers(struct nfa *n, int line, int ended)
+{
+	int any = nfa_node(n, 0), cr = nfa_node(n, 0), value;
+
+	nfa_edge(n, line, nfa_bytes("\n"), ended);
+	nfa_edge(n, line, nfa_bytes("\r"), cr);
+	nfa_edge(n, cr, nfa_bytes("\n"), ended);
+	nfa_edge(n, cr, nfa_bytes_not("\n"), any);
+	nfa_edge(n, line, nfa_bytes_not("\r\n"), any);
+	nfa_edge(n, any, nfa_bytes_not("\n"), any);
+	nfa_edge(n, any, nfa_bytes("\n"), line);
+
+	FOR_EACH(w, header_names) {
+		char name[64];
+		size_t len = strlen(w->text) - 1;
+		int node;
+
+		memcpy(name, w->text, len);
+		name[len] = '\0';
+		node = nfa_text(n, line, name, true, 0);
+		nfa_edge(n, node, nfa_bytes(w->text + len), nfa_mark(n, w->bit));
+	}
+	line_end(n, nfa_text(n, header_value(n, line, "metadata"), "true", true, 0), IMDS_W_H_METADATA);
+	line_end(n, nfa_text(n, header_value(n, line, "authorization"), "Bearer Oracle", false, 0), IMDS_W_H_ORACLE);
+	value = header_value(n, line, "transfer-encoding");
+	nfa_edge(n, value, nfa_bytes_not("\n"), value);
+	value = nfa_text(n, value, "chunke", true, 0);
+	nfa_edge(n, value, nfa_bytes("dD"), nfa_mark(n, IMDS_W_H_CHUNKED));
+	add_content_length(n, line);
+}
+
+/* A segment, parted from what follows by '/', '?', '#' or ' ': then bit. Returns the node of its last byte. */
+static int add_segment(struct nfa *n, int slash, const struct word *w)
+{
+	int node = slash;
+
+	for (const char *c = w->text; *c; c++) {
+		int next = nfa_node(n, IMDS_A_PATH);
+
+		nfa_edge(n, node, nfa_bytes(*c == '#' ? DIGITS : (char[]){ *c, 0 }), next);
+		node = next;
+	}
+	nfa_edge(n, node, nfa_bytes("/"), nfa_mark(n, w->bit | IMDS_A_PATH));
+	nfa_edge(n, node, nfa_bytes("?# "), nfa_mark(n, w->bit));
+	return node;
+}
+
+/* The target and the rest of the request line. */
+static void add_target(struct nfa *n, int target, int line)
+{
+	static const struct word api = { "api", IMDS_W_P_API };
+	/* behind a '/': the first one, one behind a first segment of EC2, any */
+	int first = nfa_node(n, IMDS_A_PATH), second = nfa_node(n, IMDS_A_PATH), slash = nfa_node(n, IMDS_A_PATH);
+	int segment = nfa_node(n, IMDS_A_PATH), query = nfa_node(n, 0), other = nfa_node(n, 0);
+	int authority = nfa_node(n, 0), version = nfa_node(n, 0), rest, scheme;
+	int from_path[] = { slash, segment };
+
+	/* absolute form; `other` reads it too, and with it all that is no path: "*", CONNECT's host and port */
+	scheme = nfa_text(n, target, "http", true, 0);
+	nfa_edge(n, nfa_text(n, scheme, ":/", false, 0), nfa_bytes("/"), authority);
+	nfa_edge(n, nfa_text(n, scheme, "s:/", true, 0), nfa_bytes("/"), authority);
+	nfa_edge(n, authority, nfa_bytes_not("/?# \r\n"), authority);
+	nfa_edge(n, target, nfa_bytes_not("/ \r\n"), other);
+	nfa_edge(n, other, nfa_bytes_not(" \r\n"), other);
+	nfa_edge(n, other, nfa_bytes(" "), version);
+
+	nfa_edge(n, target, nfa_bytes("/"), first);
+	nfa_edge(n, target, nfa_bytes("/"), slash);
+	nfa_edge(n, authority, nfa_bytes("/"), first);
+	nfa_edge(n, authority, nfa_bytes("/"), slash);
+	nfa_edge(n, first, nfa_bytes("/"), first);
+	nfa_edge(n, second, nfa_bytes("/"), second);
+	for (int i = 0; i < 2; i++) {
+		nfa_edge(n, from_path[i], nfa_bytes("/"), slash);
+		nfa_edge(n, from_path[i], nfa_bytes_not("/?# \r\n"), segment);
+		nfa_edge(n, from_path[i], nfa_bytes("?#"), query);
+		nfa_edge(n, from_path[i], nfa_bytes(" "), version);
+	}
+	nfa_edge(n, query, nfa_bytes_not(" \r\n"), query);
+	nfa_edge(n, query, nfa_bytes(" "), version);
+
+	FOR_EACH(w, first_segments) {
+		int last = add_segment(n, first, w);
+
+		if (w->bit == IMDS_W_P_EC2)
+			nfa_edge(n, last, nfa_bytes("/"), second);
+	}
+	add_segment(n, second, &api);
+	FOR_EACH(w, segments)
+		add_segment(n, slash, w);
+
+	nfa_edge(n, version, nfa_bytes(" "), version);
+	rest = nfa_text(n, version, "HTTP/", false, 0);
+	nfa_edge(n, rest, nfa_bytes_not("\n"), rest);
+	nfa_edge(n, rest, nfa_bytes("\n"), line);
+	nfa_edge(n, rest, nfa_bytes("\n"), nfa_mark(n, IMDS_W_HTTP));
+}
+
+static int add_request(struct nfa *n, int line)
+{
+	int start = nfa_node(n, 0), target = nfa_node(n, 0), token = nfa_node(n, 0);
+
+	nfa_edge(n, start, nfa_bytes("\r\n"), start);
+	nfa_edge(n, start, nfa_bytes(LETTERS DIGITS "-_"), token);
+	nfa_edge(n, token, nfa_bytes(LETTERS DIGITS "-_"), token);
+	nfa_edge(n, token, nfa_bytes(" "), target);
+	nfa_edge(n, token, nfa_bytes(" "), nfa_mark(n, METHOD(IMDS_METHOD_OTHER)));
+	FOR_EACH(w, methods) {
+		char name[8] = "";
+
+		memcpy(name, w->text, strlen(w->text) - 1);
+		nfa_edge(n, nfa_text(n, start, name, false, 0), nfa_bytes(" "), nfa_mark(n, METHOD(w->bit)));
+	}
+	add_target(n, target, line);
+	return start;
+}
+
+static int add_response(struct nfa *n, int line)
+{
+	int start = nfa_node(n, 0), blank = nfa_node(n, 0), node, digit;
+
+	nfa_edge(n, start, nfa_bytes("\r\n"), start);
+	node = nfa_text(n, start, "HTTP/1.", false, 0);
+	digit = nfa_node(n, 0);
+	nfa_edge(n, node, nfa_bytes(DIGITS), digit);
+	nfa_edge(n, digit, nfa_bytes(" "), blank);
+	nfa_edge(n, blank, nfa_bytes(" "), blank);
+	node = blank;
 	for (int i = 0; i < 3; i++) {
-		int digit = state(n, IMDS_A_STATUS);
-
-		edge(n, at, digits(), digit);
-		at = digit;
+		digit = nfa_node(n, IMDS_A_STATUS);
+		nfa_edge(n, node, nfa_bytes(DIGITS), digit);
+		node = digit;
 	}
-	edge(n, at, one_of(" \t\r"), skip);
-	edge(n, at, one_of("\n"), line);
+	digit = node;
+	node = nfa_node(n, 0);		/* the phrase */
+	nfa_edge(n, digit, nfa_bytes_not("\n"), node);
+	nfa_edge(n, node, nfa_bytes_not("\n"), node);
+	nfa_edge(n, digit, nfa_bytes("\n"), line);
+	nfa_edge(n, digit, nfa_bytes("\n"), nfa_mark(n, IMDS_W_HTTP));
+	nfa_edge(n, node, nfa_bytes("\n"), line);
+	nfa_edge(n, node, nfa_bytes("\n"), nfa_mark(n, IMDS_W_HTTP));
+	return start;
 }
 
-/* --- DFA -------------------------------------------------------------------------------------------------------------- */
-
-struct dfa {
-	struct nfa nfa;
-	struct set sets[SETS_MAX];
-	int sets_len;
-	int16_t by_hash[HASH_SIZE];	/* number of a set + 1, 0: free; open addressing */
-	int first_edge[NFA_MAX + 1];	/* edges sorted by from: those of state s are [first_edge[s], first_edge[s + 1]) */
-	uint8_t sample[IMDS_HTTP_CLASSES];	/* a byte of each class */
-	int classes;
-};
-
-static int by_from(const void *a, const void *b)
+/* A known method is also "any token": the lower number is the one that says more. */
+static uint64_t combine(uint64_t state, uint64_t node)
 {
-	const struct edge *x = a, *y = b;
+	uint64_t a = state & METHOD_BITS, b = node & METHOD_BITS;
 
-	return x->from - y->from;
+	return ((state | node) & ~METHOD_BITS) | (a && (!b || a < b) ? a : b);
 }
 
-/* Bytes that no edge tells apart share a class. */
-static int make_classes(struct dfa *d, struct imds_http_table *t)
+int http_table_compile_sized(struct imds_http_table *ret_table, struct http_table_size *ret_size)
 {
-	const struct nfa *n = &d->nfa;
+	struct nfa *n = nfa_new();
+	struct dfa *d = malloc(sizeof(*d));
+	int roots[3], line, err = -ENOMEM;
 
-	for (int c = 0; c < 256; c++) {
-		int class;
-
-		for (class = 0; class < d->classes; class++) {
-			int i;
-
-			for (i = 0; i < n->edges_len; i++)
-				if (bytes_has(&n->edges[i].on, c) != bytes_has(&n->edges[i].on, d->sample[class]))
-					break;
-			if (i == n->edges_len)
-				break;
-		}
-		if (class == d->classes) {
-			if (class == IMDS_HTTP_CLASSES)
-				return -E2BIG;
-			d->sample[d->classes++] = c;
-		}
-		t->class_of[c] = class;
-	}
-	return 0;
-}
-
-static uint64_t set_attr(const struct nfa *n, const struct set *s)
-{
-	uint64_t attr = 0, method = 0;
-
-	for (int i = 0; i < n->states; i++) {
-		uint64_t m;
-
-		if (!(s->w[i / 64] >> (i % 64) & 1))
-			continue;
-		m = n->attr[i] >> IMDS_A_METHOD_SHIFT & IMDS_A_METHOD_MASK;
-		attr |= n->attr[i] & ~((uint64_t)IMDS_A_METHOD_MASK << IMDS_A_METHOD_SHIFT);
-		if (m && (!method || m < method))	/* a known method beats "other", the last one */
-			method = m;
-	}
-	return attr | method << IMDS_A_METHOD_SHIFT;
-}
-
-/* Number of the DFA state for a set; -1 when the table is full. */
-static int set_number(struct dfa *d, const struct set *s)
-{
-	uint64_t hash = 0;
-	unsigned int at;
-
-	for (int i = 0; i < SET_WORDS; i++)
-		hash = (hash ^ s->w[i]) * 0x9e3779b97f4a7c15ull;
-	for (at = hash >> 40; d->by_hash[at % HASH_SIZE]; at++)
-		if (!memcmp(&d->sets[d->by_hash[at % HASH_SIZE] - 1], s, sizeof(*s)))
-			return d->by_hash[at % HASH_SIZE] - 1;
-	if (d->sets_len == SETS_MAX)
-		return -1;
-	d->sets[d->sets_len] = *s;
-	d->by_hash[at % HASH_SIZE] = ++d->sets_len;
-	return d->sets_len - 1;
-}
-
-static void set_add(struct set *s, int nfa_state)
-{
-	s->w[nfa_state / 64] |= 1ull << (nfa_state % 64);
-}
-
-static int determinize(struct dfa *d, struct imds_http_table *t, int ended)
-{
-	const struct nfa *n = &d->nfa;
-
-	for (int i = 0; i < d->sets_len; i++) {
-		t->attr[i] = set_attr(n, &d->sets[i]);
-		for (int class = 0; class < d->classes; class++) {
-			struct set next = { { 0 } };
-			int number;
-
-			for (int w = 0; w < SET_WORDS; w++)
-				for (uint64_t bits = d->sets[i].w[w]; bits; bits &= bits - 1) {
-					int s = w * 64 + __builtin_ctzll(bits);
-
-					for (int e = d->first_edge[s]; e < d->first_edge[s + 1]; e++)
-						if (bytes_has(&n->edges[e].on, d->sample[class]))
-							set_add(&next, n->edges[e].to);
-				}
-			if (next.w[ended / 64] >> (ended % 64) & 1) {	/* nothing else matters then */
-				memset(&next, 0, sizeof(next));
-				set_add(&next, ended);
-			}
-			number = set_number(d, &next);
-			if (number < 0)
-				return -E2BIG;
-			t->next[i * IMDS_HTTP_CLASSES + class] = number;
-		}
-	}
-	return 0;
-}
-
-int http_table_compile(struct imds_http_table *ret_table, struct http_table_stats *ret_stats)
-{
-	struct set first[4] = { 0 };
-	int ended, request, response, line, skip, err;
-	struct dfa *d;
-	struct nfa *n;
-
-	d = calloc(1, sizeof(*d));
-	if (!d)
-		return -ENOMEM;
-	n = &d->nfa;
-	ended = state(n, IMDS_A_END);
-	request = state(n, 0);
-	response = state(n, 0);
-	line = state(n, 0);
-	skip = state(n, 0);
-	add_headers(n, line, skip, ended);
-	add_request(n, request, line, skip);
-	add_response(n, response, line, skip);
-	err = n->overflow ? -E2BIG : 0;
+	if (!n || !d)
+		goto out;
+	line = nfa_node(n, 0);
+	roots[IMDS_HTTP_ENDED - 1] = nfa_node(n, IMDS_A_END);
+	roots[IMDS_HTTP_START_REQUEST - 1] = add_request(n, line);
+	roots[IMDS_HTTP_START_RESPONSE - 1] = add_response(n, line);
+	add_headers(n, line, roots[IMDS_HTTP_ENDED - 1]);
+	err = nfa_compile(n, roots, 3, combine, d);
+	if (ret_size)
+		*ret_size = (struct http_table_size){ .states = d->states, .classes = d->classes };
+	if (!err && (d->states > IMDS_HTTP_STATES || d->classes > IMDS_HTTP_CLASSES))
+		err = -E2BIG;
 	if (err)
 		goto out;
-	qsort(n->edges, n->edges_len, sizeof(n->edges[0]), by_from);
-	for (int i = 0, e = 0; i <= n->states; i++) {
-		while (e < n->edges_len && n->edges[e].from < i)
-			e++;
-		d->first_edge[i] = e;
-	}
 	memset(ret_table, 0, sizeof(*ret_table));
-	err = make_classes(d, ret_table);
-	if (err)
-		goto out;
-	set_add(&first[IMDS_HTTP_ENDED], ended);	/* [IMDS_HTTP_DEAD] stays the empty set */
-	set_add(&first[IMDS_HTTP_START_REQUEST], request);
-	set_add(&first[IMDS_HTTP_START_RESPONSE], response);
-	for (int i = 0; i < 4; i++)
-		set_number(d, &first[i]);
-	err = determinize(d, ret_table, ended);
-	if (!err && ret_stats)
-		*ret_stats = (struct http_table_stats){ d->sets_len, d->classes };
+	memcpy(ret_table->class_of, d->class_of, sizeof(ret_table->class_of));
+	memcpy(ret_table->attr, d->attr, d->states * sizeof(d->attr[0]));
+	for (unsigned int s = 0; s < d->states; s++)
+		memcpy(&ret_table->next[s * IMDS_HTTP_CLASSES], d->next[s], d->classes * sizeof(d->next[s][0]));
 out:
 	free(d);
+	nfa_free(n);
 	return err;
+}
+
+int http_table_compile(struct imds_http_table *ret_table)
+{
+	return http_table_compile_sized(ret_table, NULL);
 }
