@@ -11,7 +11,8 @@
 
 static const struct command commands[] = {
 	{ "trace", "one line per metadata request as it finishes, and one per stalled request", "",
-	  { "imdsnoop trace --problems", "imdsnoop trace --json --duration 1m --output trace.jsonl" }, OBSERVES, cmd_trace },
+	  { "imdsnoop trace --problems", "imdsnoop trace --json --duration 1m --output trace.jsonl" },
+	  OBSERVES, cmd_trace },
 	{ "top", "live table of pods, worst first", "",
 	  { "imdsnoop top", "imdsnoop top --namespace shop" }, OBSERVES | OPTIONS_SCREEN, cmd_top },
 	{ "report", "watches for a while, then names the pods, the cause, the evidence and what to do", "",
@@ -51,7 +52,7 @@ int main(int argc, char **argv)
 
 	if (hold_standard_files())
 		return EXIT_CANNOT_RUN;
-	signal(SIGPIPE, SIG_IGN);		/* a reader that left shows as EPIPE, and everything is detached in order */
+	signal(SIGPIPE, SIG_IGN);		/* a reader that left shows as EPIPE, and all is detached in order */
 	code = options_parse(commands, argc, argv, stdout, stderr, &o);
 	if (code < 0)
 		code = o.command->run(&o);

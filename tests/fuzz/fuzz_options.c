@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/cmd/options.c user/cmd/options_value.c */
 /*
- * Words parted by NUL or newline become a command line. Properties: a refusal is one line with the program's name and no
- * control byte; what is accepted is in its bounds, and its endpoints read back as themselves.
+ * Words parted by NUL or newline become a command line. Properties: a refusal is one line with the program's name and
+ * no control byte; what is accepted is in its bounds, and its endpoints read back as themselves.
  */
 #define main imdsnoop_main
 #include "../../user/main.c"

@@ -167,7 +167,8 @@ static void tracepoint_arguments_are_counted(void **state)
 	assert_int_equal(features_tracepoint_args(NULL, "kfree_skb"), 0);
 }
 
-static const char *const tracepoints[] = { "kfree_skb", "odd", "absent", NULL }, *const enums[] = { "skb_drop_reason", NULL };
+static const char *const tracepoints[] = { "kfree_skb", "odd", "absent", NULL };
+static const char *const enums[] = { "skb_drop_reason", NULL };
 
 static void extract_holds_what_was_asked_for(void **state)
 {

@@ -95,7 +95,9 @@ static void request_has_every_field_in_order(void **state)
 	    "\"connect_us\":1000,\"first_byte_us\":null,\"duration_us\":1000000,\"ttl_synack\":63,"
 	    "\"ttl_response\":null,\"ttl_dropped\":1,\"hops\":1,\"required_hop_limit\":2,\"hops_source\":\"baseline\","
 	    "\"retransmits\":3,\"drops\":7,\"drop_reason\":\"IP_INHDR\",\"drop_location\":\"ip_forward\","
-	    "\"drop_match\":\"tuple\",\"bytes_out\":150,\"bytes_in\":0,\"fallback\":false,\"host_network\":false}");
+	    "\"drop_match\":\"tuple\",\"bytes_out\":150,\"bytes_in\":0,\"fallback\":false,\"host_network\":false,"
+	    "\"facts\":{\"flags\":1024,\"syn_ns\":10000000000,\"synack_ns\":10001000000,\"start_ns\":10002000000,"
+	    "\"end_ns\":11002000000,\"drop_ns\":10003000000}}");
 	free(line);
 }
 
@@ -348,14 +350,16 @@ static void start_and_end_frame_a_trace(void **state)
 	sample_fill(&x);
 	line = line_of(json_start(&x.s));
 	assert_string_equal(
-	    line, "{\"type\":\"start\",\"time\":\"2023-11-14T22:13:51.000000Z\",\"version\":\"0.1.0\","
+	    line, "{\"type\":\"start\",\"time\":\"2023-11-14T22:13:20.000000Z\",\"version\":\"0.1.0\","
 		  "\"kernel\":\"6.1\",\"node\":\"n1\",\"endpoints\":[\"169.254.169.254\"],\"features\":[{\"name\":"
-		  "\"drops\",\"state\":\"missing\",\"why\":\"needs kernel BTF\"}]}");
+		  "\"drops\",\"state\":\"missing\",\"why\":\"needs kernel BTF\"}],\"abi\":1,\"started_ns\":1000000000}");
 	free(line);
 	line = line_of(json_end(&x.s));
 	assert_memory_equal(line, "{\"type\":\"end\"", 13);
 	assert_non_null(strstr(line, "\"totals\":{\"pods\":2,\"requests\":5,"));
 	assert_non_null(strstr(line, "\"losses\":{\"ring_request\":0,\"flow_table_full\":4}"));
+	assert_non_null(strstr(line, "\"loss_meanings\":{\"flow_table_full\":"));
+	assert_non_null(strstr(line, "\"now_ns\":"));
 	free(line);
 	sample_clear(&x);
 }

@@ -95,11 +95,12 @@ static void defaults_are_those_of_the_interface(void **state)
 
 static void each_option_reaches_its_member(void **state)
 {
-	struct result *r = parse("report --cgroup /c --pod-logs=/p --container-logs /k --node n1 --namespace shop "
-				 "--pod cart-* --container app --comm node --problems --stall 100ms --slow 2s --json "
-				 "--output f --duration 5m --count 7 --max-pods 10 --max-flows 20 --no-drops --no-process "
-				 "--redact-paths --what-if hop-limit=3,tokens=required --baseline b --from - --exit-code "
-				 "--no-color -vv --quiet");
+	struct result *r =
+	    parse("report --cgroup /c --pod-logs=/p --container-logs /k --node n1 --namespace shop "
+		  "--pod cart-* --container app --comm node --problems --stall 100ms --slow 2s --json "
+		  "--output f --duration 5m --count 7 --max-pods 10 --max-flows 20 --no-drops --no-process "
+		  "--redact-paths --what-if hop-limit=3,tokens=required --baseline b --from - --exit-code "
+		  "--no-color -vv --quiet");
 
 	(void)state;
 	assert_string_equal(r->err, "");
@@ -374,7 +375,7 @@ static void option_is_in(void *arg, const char *name, unsigned int groups)
 static void documents_name_every_command_and_option(void **state)
 {
 	static struct document docs[] = {
-		{ .path = "user/man/imdsnoop.8", .format = "\\-\\-%s" },	/* dashes are escaped, so that they copy well */
+		{ .path = "user/man/imdsnoop.8", .format = "\\-\\-%s" },	/* escaped, so that they copy well */
 		{ .path = "user/completion/imdsnoop.bash", .format = "--%s" },
 	};
 
@@ -391,7 +392,8 @@ static void documents_name_every_command_and_option(void **state)
 		docs[i].text[len] = '\0';
 		if (i == 0)			/* roff: "\-" inside names is a dash */
 			for (p = out = docs[i].text; (*out = *p); p++, out++)
-				if (p[0] == '\\' && p[1] == '-' && out > docs[i].text && out[-1] >= 'a' && out[-1] <= 'z')
+				if (p[0] == '\\' && p[1] == '-' && out > docs[i].text && out[-1] >= 'a' &&
+				    out[-1] <= 'z')
 					*out = *++p;
 		options_for_each(option_is_in, &docs[i]);
 		for (const struct command *c = commands; c->name; c++)

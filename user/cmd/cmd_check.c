@@ -43,8 +43,8 @@ static void print_text(const struct features *f, const char *node, int err, bool
 	char text[4 * FEATURES_WHY_LEN];
 	size_t not_ok = 0;
 
-	fprintf(out, "imdsnoop %s on %s, Linux %s\n\n", IMDSNOOP_VERSION, text_escape(node, false, 0, text, sizeof(text)),
-		f->kernel);
+	fprintf(out, "imdsnoop %s on %s, Linux %s\n\n", IMDSNOOP_VERSION,
+		text_escape(node, false, 0, text, sizeof(text)), f->kernel);
 	for (size_t i = 0; i < f->rows_len; i++) {
 		const struct feature *row = &f->rows[i];
 

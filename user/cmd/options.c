@@ -121,7 +121,8 @@ static const struct option_row options[] = {
 	     "text, json, or html (report and merge: one self-contained file) (default: text)"),
 	CALL("json", 0, set_json, OPTIONS_FORMAT, NULL, NULL, "the same as --format json"),
 	STRING("output", output, OPTIONS_COMMON, "FILE", "write there instead of standard output"),
-	DURATION("duration", duration_ns, OPTIONS_OBSERVE | OPTIONS_PROBE, "stop after this (report: 30s unless given)"),
+	DURATION("duration", duration_ns, OPTIONS_OBSERVE | OPTIONS_PROBE,
+		 "stop after this (report: 30s unless given)"),
 	NUMBER("count", count, OPTION_U64, UINT64_MAX, OPTIONS_OBSERVE, "stop after N finished requests"),
 	NUMBER("max-pods", max_pods, OPTION_U32, OPTIONS_MAX_PODS, OPTIONS_OBSERVE,
 	       "rows of the pod table; the rest is counted as 'other' (default: 1024)"),
@@ -130,19 +131,22 @@ static const struct option_row options[] = {
 	FLAG("no-drops", no_drops, OPTIONS_OBSERVE, "leave out the hook that sees dropped packets"),
 	FLAG("no-process", no_process, OPTIONS_OBSERVE, "leave out the hook that names processes"),
 	FLAG("redact-paths", redact_paths, OPTIONS_OBSERVE, "keep the kind of a request, leave out its path"),
-	CALL("listen", 0, set_listen, OPTIONS_SERVE, "ADDR:PORT", "ADDR:PORT like 127.0.0.1:9754, [::1]:9754, 0.0.0.0:9754",
+	CALL("listen", 0, set_listen, OPTIONS_SERVE, "ADDR:PORT",
+	     "ADDR:PORT like 127.0.0.1:9754, [::1]:9754, 0.0.0.0:9754",
 	     "where to serve HTTP (default: 127.0.0.1:9754)"),
 	STRING("drop-privileges", drop_privileges, OPTIONS_SERVE, "USER",
 	       "run as this user once attached; root keeps all (default: nobody)"),
 	CALL("what-if", 0, set_what_if, OPTIONS_REPORT, "hop-limit=N[,tokens=required]",
 	     "hop-limit=N[,tokens=required] with N from 1 to 64", "tell who would break if the node were set so"),
 	STRING("baseline", baseline, OPTIONS_REPORT, "FILE", "compare with an earlier report's JSON"),
-	STRING("from", from, OPTIONS_REPORT, "FILE", "read 'trace --json' lines instead of the kernel; - is standard input"),
+	STRING("from", from, OPTIONS_REPORT, "FILE",
+	       "read 'trace --json' lines instead of the kernel; - is standard input"),
 	FLAG("all", all, OPTIONS_PROBE, "ask from every pod on the node"),
 	FLAG("watch", watch, OPTIONS_PROBE, "ask again and again, and show what changes"),
 	FLAG("exit-code", exit_code, OPTIONS_EXIT_CODE, "exit 10 when there is a finding of severity error or warning"),
 	FLAG("no-color", no_color, OPTIONS_COMMON, "no colour on a terminal, as with NO_COLOR"),
-	CALL("verbose", 'v', set_verbose, OPTIONS_COMMON, NULL, NULL, "say more on standard error; twice for libbpf's words"),
+	CALL("verbose", 'v', set_verbose, OPTIONS_COMMON, NULL, NULL,
+	     "say more on standard error; twice for libbpf's words"),
 	FLAG("quiet", quiet, OPTIONS_COMMON, "say nothing on standard error but errors"),
 	{ .name = "help", .letter = 'h', .help = "show this help", .groups = ~0u },
 	{ .name = "version", .help = "show the version", .groups = ~0u },
@@ -270,8 +274,8 @@ static int bad_value(const struct option_row *row, const char *value, int error,
 	if (row->type == OPTION_DURATION && error == -ERANGE)
 		return usage(err, "bad duration '%s' for '--%s': give 1ms to 1000h", buf, row->name);
 	if (row->type == OPTION_DURATION && *value && strspn(value, "0123456789") == strlen(value))
-		return usage(err, "duration '%s' for '--%s' has no unit: write %sms, %ss, %sm or %sh", buf, row->name, buf,
-			     buf, buf, buf);
+		return usage(err, "duration '%s' for '--%s' has no unit: write %sms, %ss, %sm or %sh", buf, row->name,
+			     buf, buf, buf, buf);
 	if (row->type == OPTION_DURATION)
 		return usage(err, "bad duration '%s' for '--%s': write one like 250ms, 30s, 5m or 1h", buf, row->name);
 	if (row->type == OPTION_U32)
@@ -338,8 +342,8 @@ static void print_option(FILE *out, const struct option_row *row)
 
 static int help_command(const struct command *c, FILE *out)
 {
-	fprintf(out, "Usage: imdsnoop %s [options]%s%s\n%s\n\nOptions:\n", c->name, *c->arguments ? " " : "", c->arguments,
-		c->help);
+	fprintf(out, "Usage: imdsnoop %s [options]%s%s\n%s\n\nOptions:\n", c->name, *c->arguments ? " " : "",
+		c->arguments, c->help);
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		if (options[i].groups & c->groups)
 			print_option(out, &options[i]);

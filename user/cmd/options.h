@@ -111,8 +111,8 @@ struct command {
 #define OPTIONS_EXIT_CODE	(1u << 12)
 
 /*
- * Parses argv against the commands (ended by a row without name); file names are moved to the front of argv. Returns -1 when *ret is to be run, else the exit
- * code to end with: help or version was printed to out (EXIT_FINE), or one line to err that says what is wrong and what
+ * Parses argv against the commands (ended by a row without name); file names are moved to the front of argv. Returns
+ * -1 when *ret is to be run, else the exit code to end with: help or version was printed to out (EXIT_FINE), or one line to err that says what is wrong and what
  * to do (EXIT_USAGE).
  */
 int options_parse(const struct command *commands, int argc, char **argv, FILE *out, FILE *err,
@@ -134,7 +134,7 @@ void options_for_each(void (*fn)(void *arg, const char *name, unsigned int group
  */
 int options_parse_duration(const char *text, uint64_t *ret_ns);
 
-/* "ADDR", "ADDR:PORT", "[ADDR6]:PORT", "ADDR6"; a unicast address, port 0 in *ret: any. Class is told from the address. */
+/* "ADDR", "ADDR:PORT", "[ADDR6]:PORT", "ADDR6"; unicast; port 0 in *ret: any. Class is told from the address. */
 int options_parse_endpoint(const char *text, struct imds_endpoint *ret);
 
 /* As options_parse_endpoint() reads it; 64 bytes suffice. Returns buf. */

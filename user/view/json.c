@@ -197,6 +197,31 @@ static json_t *host_network_value(bool known, bool host)
 	return known ? json_boolean(host) : json_null();
 }
 
+/* What the kernel recorded and no other field tells; zeros are left out. Times in ns of CLOCK_MONOTONIC. */
+static json_t *facts_value(const struct request *r)
+{
+	const struct imds_rec_request *rec = &r->rec;
+	const struct imds_request *q = &rec->req;
+	const struct {
+		const char *key;
+		uint64_t value;
+	} rows[] = {
+		{ "cookie", rec->peer.cookie }, { "endpoint", rec->peer.endpoint }, { "proto", rec->peer.proto },
+		{ "flags", q->flags }, { "words", q->words }, { "end", q->end }, { "connect_ns", rec->connect_call_ns },
+		{ "syn_ns", rec->syn_ns }, { "synack_ns", rec->synack_ns }, { "start_ns", q->start_ns },
+		{ "sent_ns", q->sent_ns }, { "first_byte_ns", q->first_byte_ns }, { "last_byte_ns", q->last_byte_ns },
+		{ "end_ns", q->end_ns }, { "record_ns", rec->hdr.ts_ns }, { "judged_ns", r->judged_ns },
+		{ "drops_watched", r->drops_watched }, { "syn_retransmits", rec->syn_retransmits },
+		{ "drop_ns", q->drop.ts_ns }, { "drop_flags", q->drop.flags },
+	};
+	struct builder b = begin();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].value)
+			put(&b, rows[i].key, json_integer(rows[i].value));
+	return end(&b);
+}
+
 json_t *json_request(const struct request *r, uint64_t now_ns, bool redact)
 {
 	static const char *const matches[] = {
@@ -243,6 +268,7 @@ json_t *json_request(const struct request *r, uint64_t now_ns, bool redact)
 	put(&b, "bytes_in", json_integer(q->bytes_in));
 	put(&b, "fallback", json_boolean(r->fallback));
 	put(&b, "host_network", host_network_value(q->flags & IMDS_F_NETNS_KNOWN, q->flags & IMDS_F_HOST_NETNS));
+	put(&b, "facts", facts_value(r));
 	return end(&b);
 }
 
@@ -290,15 +316,25 @@ static void put_counts(struct builder *b, const struct pod_stats *p)
 	put(b, "latency_us", latency_value(&p->latency));
 }
 
+static int by_reason(const void *a, const void *b)
+{
+	return strcmp(((const struct drop_count *)a)->reason, ((const struct drop_count *)b)->reason);
+}
+
+/* By name: the table's order is that of the kernel's map, another one in each run. */
 static json_t *drops_value(const struct pod_stats *p)
 {
+	struct drop_count rows[POD_STATS_REASONS];
+	size_t len = p->drops_len < POD_STATS_REASONS ? p->drops_len : POD_STATS_REASONS;
 	struct builder b = begin();
 
-	for (size_t i = 0; i < p->drops_len && i < POD_STATS_REASONS; i++) {
-		const char *reason = p->drops[i].reason;
+	memcpy(rows, p->drops, len * sizeof(rows[0]));
+	qsort(rows, len, sizeof(rows[0]), by_reason);
+	for (size_t i = 0; i < len; i++) {
+		const char *reason = rows[i].reason;
 		json_t *seen = b.failed ? NULL : json_object_get(b.object, reason);
 
-		put(&b, reason, json_integer(p->drops[i].packets + (seen ? json_integer_value(seen) : 0)));
+		put(&b, reason, json_integer(rows[i].packets + (seen ? json_integer_value(seen) : 0)));
 	}
 	return end(&b);
 }
@@ -478,12 +514,25 @@ json_t *json_start(const struct snapshot *s)
 	struct builder b = begin();
 
 	put(&b, "type", json_string("start"));
-	put(&b, "time", time_value(s->now_wall_ns));
+	put(&b, "time", time_value(s->started_wall_ns));
 	put(&b, "version", json_text(s->version));
 	put(&b, "kernel", json_text(s->kernel));
 	put(&b, "node", json_text(s->node));
 	put(&b, "endpoints", texts_value(s->endpoints));
 	put(&b, "features", json_features(s->features, s->features_len));
+	put(&b, "abi", json_integer(IMDS_ABI_VERSION));
+	put(&b, "started_ns", json_integer(s->started_ns));
+	return end(&b);
+}
+
+/* What a loss means, for those that happened. */
+static json_t *loss_meanings_value(const struct snapshot *s)
+{
+	struct builder b = begin();
+
+	for (size_t i = 0; i < s->losses_len; i++)
+		if (s->losses[i].count)
+			put(&b, s->losses[i].name, json_text(s->losses[i].what));
 	return end(&b);
 }
 
@@ -496,6 +545,8 @@ json_t *json_end(const struct snapshot *s)
 	put(&b, "duration_s", duration_value(s));
 	put(&b, "totals", totals_value(s));
 	put(&b, "losses", losses_value(s));
+	put(&b, "loss_meanings", loss_meanings_value(s));
+	put(&b, "now_ns", json_integer(s->now_ns));
 	return end(&b);
 }
 
