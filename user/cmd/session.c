@@ -333,11 +333,16 @@ static void on_request_counts(void *arg, const struct imds_request_key *key, con
 	n->n = c->lost;
 }
 
+static const char *reason_of(const struct session *s, const struct imds_drop_key *key)
+{
+	return s->features.kfree_skb_args >= 3 ? drop_reasons_name(s->reasons, key->reason) : "";
+}
+
 static void on_drop_counts(void *arg, const struct imds_drop_key *key, uint64_t packets)
 {
 	struct session *s = arg;
 	struct seen *n = seen_get(&s->seen_drops, key, sizeof(*key));
-	const char *reason = s->features.kfree_skb_args >= 3 ? drop_reasons_name(s->reasons, key->reason) : "";
+	const char *reason = reason_of(s, key);
 
 	if (!n || packets == n->n)
 		return;
@@ -350,6 +355,27 @@ static void read_counts(struct session *s)
 	tracer_read_packets(s->tracer, on_packet_counts, s);
 	tracer_read_requests(s->tracer, on_request_counts, s);
 	tracer_read_drops(s->tracer, on_drop_counts, s);
+}
+
+void session_each_count(struct session *s, const struct session_count_callbacks *cb)
+{
+	struct imds_request_key request;
+	struct imds_drop_key drop;
+	uint64_t cgroup_id;
+	struct seen *n, *tmp;
+
+	HASH_ITER(hh, s->seen_packets, n, tmp) {
+		memcpy(&cgroup_id, n->key, sizeof(cgroup_id));
+		cb->on_packets(cb->arg, who_of(s, cgroup_id), &n->packets);
+	}
+	HASH_ITER(hh, s->seen_requests, n, tmp) {
+		memcpy(&request, n->key, sizeof(request));
+		cb->on_lost(cb->arg, who_of(s, request.cgroup_id), &request, n->n);
+	}
+	HASH_ITER(hh, s->seen_drops, n, tmp) {
+		memcpy(&drop, n->key, sizeof(drop));
+		cb->on_drops(cb->arg, drop.cgroup_id ? who_of(s, drop.cgroup_id) : NULL, &drop, reason_of(s, &drop), n->n);
+	}
 }
 
 /* --- snapshot --------------------------------------------------------------------------------------------------------- */
@@ -647,7 +673,16 @@ void session_free(struct session *s)
 
 int session_run(struct session *s)
 {
-	return event_base_dispatch(s->base) < 0 ? -EIO : 0;
+	uint64_t now_ns;
+
+	if (event_base_dispatch(s->base) < 0)
+		return -EIO;
+	/* what the last tick did not see: held requests, and those that stalled since */
+	tracer_consume(s->tracer);
+	now_ns = session_now_ns();
+	release_held(s, now_ns, true);
+	sweep(s, now_ns);
+	return 0;
 }
 
 /* --- selection and output --------------------------------------------------------------------------------------------- */

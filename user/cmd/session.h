@@ -43,6 +43,19 @@ void session_stop(struct session *s);
  */
 const struct snapshot *session_snapshot(struct session *s, bool close_open);
 
+/*
+ * The exact counts since attach as of the newest snapshot: what pod_table_add_packets(), _lost() and _drops() were
+ * given, in sum. who NULL: of no known connection. For the last line of `trace --json`.
+ */
+struct session_count_callbacks {
+	void (*on_packets)(void *arg, const struct pod_identity *who, const struct imds_packet_counters *c);
+	void (*on_lost)(void *arg, const struct pod_identity *who, const struct imds_request_key *key, uint64_t n);
+	void (*on_drops)(void *arg, const struct pod_identity *who, const struct imds_drop_key *key, const char *reason,
+			 uint64_t packets);
+	void *arg;
+};
+void session_each_count(struct session *s, const struct session_count_callbacks *cb);
+
 /* True when r passes --namespace, --pod, --container, --comm and --problems. */
 bool session_selects_request(const struct session *s, const struct request *r);
 bool session_selects_pod(const struct options *o, const struct pod_stats *p);

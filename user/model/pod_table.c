@@ -285,6 +285,8 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 	v = verdict_judge(&in);
 	r->outcome = v.outcome;
 	r->confidence = v.confidence;
+	r->judged_ns = now_ns;
+	r->drops_watched = t->drops_watched;
 	r->provider = verdict_provider(endpoint_class(t, i), r->rec.req.words, r->rec.req.kind);
 }
 
@@ -566,6 +568,7 @@ void pod_table_add_drops(struct pod_table *t, const struct pod_identity *who, co
 			 uint64_t n)
 {
 	struct imds_drop drop = {
+		.ts_ns = 1,		/* it happened; counters keep no time */
 		.ttl = key->ttl_expired ? 1 : 64,
 		.flags = key->from_endpoint ? IMDS_D_FROM_ENDPOINT : 0,
 	};

@@ -24,6 +24,8 @@ struct request {
 	const char *drop_reason;	/* "" without a drop */
 	const char *drop_location;
 	const char *node;
+	uint64_t judged_ns;		/* CLOCK_MONOTONIC of the verdict, and whether drops were watched then: */
+	bool drops_watched;		/* `report --from` judges again with these */
 };
 
 /* Microseconds, or -1 where it did not happen. `duration` runs to the last byte, or to the end without an answer. */
