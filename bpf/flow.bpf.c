@@ -166,7 +166,8 @@ static __always_inline void flow_delete(struct imds_flow *f, const struct imds_f
 			count_loss(IMDS_LOSS_RING_FLOW_END);
 		}
 	}
-	bpf_map_delete_elem(&imds_flows, key);
+	if (!bpf_map_delete_elem(&imds_flows, key))
+		__sync_fetch_and_add(&imds_flows_deleted, 1);
 }
 
 __noinline int imds_finish(__u64 cookie, __u32 query, __u32 what, __u64 now)

@@ -113,6 +113,7 @@ static __always_inline struct imds_flow *flow_create(const struct imds_flow_key 
 		count_loss(IMDS_LOSS_FLOW_FULL);
 		return 0;
 	}
+	__sync_fetch_and_add(&imds_flows_created, 1);
 	f->peer.cookie = key->cookie;
 	return f;
 }

@@ -23,6 +23,7 @@ const volatile struct imds_http_table imds_http = {};
 const volatile struct imds_flow imds_zero_flow = {};
 
 __u64 imds_losses[IMDS_LOSS_COUNT] = {};
+__u64 imds_flows_created = 0, imds_flows_deleted = 0;
 
 /* The verifier admits probe_read and kfree_skb's helpers only to programs under a GPL-compatible licence. */
 char LICENSE[] SEC("license") = "GPL";

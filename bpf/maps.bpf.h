@@ -97,6 +97,8 @@ extern const volatile struct imds_http_table imds_http;
 extern const volatile struct imds_flow imds_zero_flow;	/* template: never written */
 
 extern __u64 imds_losses[IMDS_LOSS_COUNT];
+/* Connections held: what was created less what was deleted here; user space skips its walk while there is none. */
+extern __u64 imds_flows_created, imds_flows_deleted;
 
 static __always_inline void count_loss(enum imds_loss loss)
 {

@@ -63,7 +63,8 @@ struct session {
 	uint64_t last_names_ns;
 	bool closing;				/* stalled requests are added as they stand */
 	uint64_t started_ns, started_wall_ns;
-	char node[256], cgroup[256];
+	const char *node;
+	char node_buf[256];
 	struct loss losses[TRACER_LOSS_COUNT + LOSSES_EXTRA];
 	struct snapshot snapshot;
 };
@@ -394,9 +395,8 @@ static void fill_losses(struct session *s)
 	pod_names_get_stats(s->names, &names);
 	s->losses[n++] = (struct loss){ "pods_over_limit", "requests shown under `other`: raise --max-pods", table.overflowed };
 	s->losses[n++] = (struct loss){ "names_evicted", "cgroups whose names were forgotten: the table was full", names.evicted };
-	s->losses[n++] = (struct loss){ "stray_ttl_drops", "answers that died of their TTL, of connections that we did not see begin",
-					table.stray_ttl_drops };
-	s->losses[n++] = (struct loss){ "stray_drops", "other drops of connections that we did not see begin", table.stray_drops };
+	s->snapshot.stray_ttl_drops = table.stray_ttl_drops;
+	s->snapshot.stray_drops = table.stray_drops;
 	s->snapshot.losses = s->losses;
 	s->snapshot.losses_len = n;
 }
@@ -533,8 +533,7 @@ static int start(struct session *s)
 	char msg[512];
 	int err;
 
-	options_node(o, s->node, sizeof(s->node));
-	snprintf(s->node, sizeof(s->node), "%s", options_node(o, s->node, sizeof(s->node)));
+	s->node = options_node(o, s->node_buf, sizeof(s->node_buf));
 	err = features_probe(&fo, &s->features);
 	if (err) {
 		const struct feature *worst = NULL;

@@ -33,6 +33,7 @@ struct tracer {
 	size_t links_len;
 	uint64_t bad_records;
 	uint64_t flows;			/* seen by the newest sweep */
+	uint64_t swept;			/* connections that we deleted */
 	uint32_t max_flows, max_keys, max_cgroups;
 	int cpus;
 	int cgroup_fd;
@@ -206,7 +207,7 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 	set_masks(s, o);
 	s->rodata->imds_own_netns = own_netns_cookie();
 	s->rodata->imds_with_ancestors = f->has_tp_btf;
-	err = http_table_compile((struct imds_http_table *)&s->rodata->imds_http, NULL);
+	err = http_table_compile((struct imds_http_table *)&s->rodata->imds_http);
 	if (err)
 		return fail(msg, msg_len, err, "cannot compile the HTTP table: %s", strerror(-err));
 
@@ -306,7 +307,6 @@ static int load(struct tracer *t, const struct tracer_options *o, struct feature
 		char *msg, size_t msg_len)
 {
 	static const char *const order[] = { NULL, "drops", "names", "release", "process" };
-	bool without[5] = { false };
 	int err = -EINVAL;
 
 	for (size_t round = 0; round < sizeof(order) / sizeof(order[0]); round++) {
@@ -317,7 +317,6 @@ static int load(struct tracer *t, const struct tracer_options *o, struct feature
 		t->skel = imdsnoop_bpf__open();
 		if (!t->skel)
 			return fail(msg, msg_len, -errno, "cannot open the BPF object: %s", strerror(errno));
-		without[round] = true;
 		err = configure(t, o, f, msg, msg_len);
 		if (err)
 			return err;
@@ -334,7 +333,6 @@ static int load(struct tracer *t, const struct tracer_options *o, struct feature
 			return 0;
 		}
 	}
-	(void)without;
 	if (err == -EPERM)
 		return fail(msg, msg_len, err, "the kernel refused to load BPF programs: %s (run as root, or with CAP_BPF, CAP_PERFMON "
 			    "and CAP_NET_ADMIN; see `imdsnoop check`)", strerror(-err));
@@ -440,10 +438,11 @@ static void flow_running(const struct imds_flow *f, enum imds_end end, uint64_t 
 }
 
 /*
- * Walks a hash map in batches; fn returns true for a key to delete. A key that comes or goes meanwhile may be missed until
+ * Walks a hash map in batches; fn returns true for a key to delete; *ret_deleted grows by those deleted. A key that comes or goes meanwhile may be missed until
  * the next walk. Returns the number of entries or a negative errno.
  */
-static int walk(int fd, size_t key_size, size_t value_size, bool (*fn)(void *arg, const void *key, const void *value), void *arg)
+static int walk(int fd, size_t key_size, size_t value_size, bool (*fn)(void *arg, const void *key, const void *value), void *arg,
+		uint64_t *ret_deleted)
 {
 	size_t capacity = SWEEP_BATCH;
 	uint8_t token[64], *keys = NULL, *values = NULL, *gone = NULL;
@@ -497,7 +496,8 @@ static int walk(int fd, size_t key_size, size_t value_size, bool (*fn)(void *arg
 		in = token;
 	}
 	for (size_t i = 0; i < gone_len; i++)
-		bpf_map_delete_elem(fd, gone + i * key_size);
+		if (!bpf_map_delete_elem(fd, gone + i * key_size) && ret_deleted)
+			++*ret_deleted;
 	free(keys);
 	free(values);
 	free(gone);
@@ -542,8 +542,14 @@ static bool on_flow(void *arg, const void *key, const void *value)
 int tracer_sweep(struct tracer *t, uint64_t now_ns, uint64_t idle_ns, tracer_running_fn fn, void *arg)
 {
 	struct sweep s = { t, now_ns, idle_ns, fn, arg };
-	int n = walk(bpf_map__fd(t->skel->maps.imds_flows), sizeof(struct imds_flow_key), sizeof(struct imds_flow), on_flow, &s);
+	uint64_t deleted = __atomic_load_n(&t->skel->bss->imds_flows_deleted, __ATOMIC_RELAXED) + t->swept;
+	int n;
 
+	t->flows = 0;
+	if (__atomic_load_n(&t->skel->bss->imds_flows_created, __ATOMIC_RELAXED) == deleted)
+		return 0;
+	n = walk(bpf_map__fd(t->skel->maps.imds_flows), sizeof(struct imds_flow_key), sizeof(struct imds_flow), on_flow, &s,
+		 &t->swept);
 	if (n >= 0)
 		t->flows = n;
 	return n;
@@ -604,7 +610,7 @@ int tracer_read_packets(struct tracer *t, tracer_packets_fn fn, void *arg)
 {
 	struct sum s = { .t = t, .packets = fn, .arg = arg };
 	int n = walk(bpf_map__fd(t->skel->maps.imds_packets), sizeof(__u64), sizeof(struct imds_packet_counters) * t->cpus,
-		     on_packets, &s);
+		     on_packets, &s, NULL);
 
 	return n < 0 ? n : 0;
 }
@@ -613,7 +619,7 @@ int tracer_read_requests(struct tracer *t, tracer_requests_fn fn, void *arg)
 {
 	struct sum s = { .t = t, .requests = fn, .arg = arg };
 	int n = walk(bpf_map__fd(t->skel->maps.imds_requests), sizeof(struct imds_request_key),
-		     sizeof(struct imds_request_counters) * t->cpus, on_requests, &s);
+		     sizeof(struct imds_request_counters) * t->cpus, on_requests, &s, NULL);
 
 	return n < 0 ? n : 0;
 }
@@ -621,7 +627,8 @@ int tracer_read_requests(struct tracer *t, tracer_requests_fn fn, void *arg)
 int tracer_read_drops(struct tracer *t, tracer_drops_fn fn, void *arg)
 {
 	struct sum s = { .t = t, .drops = fn, .arg = arg };
-	int n = walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key), sizeof(__u64) * t->cpus, on_drops, &s);
+	int n = walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key), sizeof(__u64) * t->cpus, on_drops, &s,
+		     NULL);
 
 	return n < 0 ? n : 0;
 }
@@ -654,7 +661,7 @@ size_t tracer_tables(struct tracer *t, struct tracer_table *ret_tables, size_t l
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && n < len; i++, n++) {
-		int entries = tables[i].key_size ? walk(bpf_map__fd(tables[i].map), tables[i].key_size, tables[i].value_size, count_only, NULL) :
+		int entries = tables[i].key_size ? walk(bpf_map__fd(tables[i].map), tables[i].key_size, tables[i].value_size, count_only, NULL, NULL) :
 						   (int)t->flows;
 
 		ret_tables[n] = (struct tracer_table){ tables[i].name, entries < 0 ? 0 : entries, tables[i].limit };

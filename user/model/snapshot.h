@@ -115,6 +115,9 @@ struct snapshot {
 	int baseline_ttl;		/* as host-network sockets receive it; 0: none spoke */
 	int node_token_ttl;		/* of token answers at host-network sockets: the hop limit set; 0: unknown */
 	bool drops_watched;		/* the drop hook is on */
+	/* packets dropped of connections that we did not see begin; nothing of ours is lost by them */
+	uint64_t stray_ttl_drops;	/* an endpoint's, with TTL <= 1 */
+	uint64_t stray_drops;		/* all others */
 	const struct pod_stats *const *pods;	/* worst first */
 	size_t pods_len;
 	struct pod_stats totals;	/* sums; identity empty */
