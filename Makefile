@@ -24,7 +24,8 @@ BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -D__bpf__ -Ivml
 STATIC_OK := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - -static -o /dev/null \
 	$(shell $(PKG_CONFIG) --static --libs $(LIBS)) 2>/dev/null && echo yes)
 ifeq ($(DYNAMIC)$(STATIC_OK),yes)
-LDFLAGS += -static
+# glibc warns of getaddrinfo in static programs: libevent holds a call, we pass numeric addresses only
+LDFLAGS += -static $(shell $(LD) --help | grep -q -- --no-warnings && echo -Wl,--no-warnings)
 LDLIBS = $(shell $(PKG_CONFIG) --static --libs $(LIBS))
 else
 LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS))
