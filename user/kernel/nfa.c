@@ -134,7 +134,7 @@ struct builder {
 	uint16_t slots[HASH_SLOTS];	/* state + 1, 0: free */
 	/* for merging */
 	uint16_t block[DFA_MAX_STATES], block_rep[DFA_MAX_STATES];
-	uint64_t sign[DFA_MAX_STATES];
+	uint64_t sign[DFA_MAX_STATES], key[256];
 };
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -143,14 +143,21 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 	return hash ^ hash >> 29;
 }
 
-/* The state of a subset, a new one when it was not met before; -E2BIG. */
-static int subset_state(struct builder *b, struct dfa *d, const uint64_t *subset)
+static void subset_add(uint64_t *subset, uint64_t *hash, int node)
 {
-	uint64_t hash = 0;
+	uint64_t bit = 1ull << node % 64;
+
+	if (subset[node / 64] & bit)
+		return;
+	subset[node / 64] |= bit;
+	*hash += mix(0, node + 1);	/* a sum: the order of nodes must not matter */
+}
+
+/* The state of a subset, a new one when it was not met before; -E2BIG. */
+static int subset_state(struct builder *b, struct dfa *d, const uint64_t *subset, uint64_t hash)
+{
 	size_t slot;
 
-	for (int i = 0; i < SUBSET_WORDS; i++)
-		hash = mix(hash, subset[i]);
 	for (slot = hash % HASH_SLOTS; b->slots[slot]; slot = (slot + 1) % HASH_SLOTS)
 		if (!memcmp(b->subset[b->slots[slot] - 1], subset, sizeof(b->subset[0])))
 			return b->slots[slot] - 1;
@@ -164,14 +171,15 @@ static int subset_state(struct builder *b, struct dfa *d, const uint64_t *subset
 static int build_states(const struct nfa *n, const int *roots, unsigned int roots_len,
 			uint64_t (*combine)(uint64_t, uint64_t), const uint8_t *rep, struct builder *b, struct dfa *d)
 {
-	uint64_t subset[SUBSET_WORDS] = { 0 };
+	uint64_t subset[SUBSET_WORDS] = { 0 }, hash = 0;
 	int to;
 
-	subset_state(b, d, subset);
+	subset_state(b, d, subset, hash);
 	for (unsigned int i = 0; i < roots_len; i++) {
 		memset(subset, 0, sizeof(subset));
-		subset[roots[i] / 64] |= 1ull << roots[i] % 64;
-		if (subset_state(b, d, subset) != (int)i + 1)
+		hash = 0;
+		subset_add(subset, &hash, roots[i]);
+		if (subset_state(b, d, subset, hash) != (int)i + 1)
 			return -EINVAL;
 	}
 	for (unsigned int s = 0; s < d->states; s++) {
@@ -188,11 +196,12 @@ static int build_states(const struct nfa *n, const int *roots, unsigned int root
 		}
 		for (unsigned int c = 0; c < d->classes; c++) {
 			memset(subset, 0, sizeof(subset));
+			hash = 0;
 			for (int m = 0; m < members_len; m++)
 				for (int e = n->nodes[members[m]].first_edge; e != NONE; e = n->edges[e].next)
 					if (set_has(&n->edges[e].set, rep[c]))
-						subset[n->edges[e].to / 64] |= 1ull << n->edges[e].to % 64;
-			to = subset_state(b, d, subset);
+						subset_add(subset, &hash, n->edges[e].to);
+			to = subset_state(b, d, subset, hash);
 			if (to < 0)
 				return to;
 			d->next[s][c] = to;
@@ -206,6 +215,8 @@ static unsigned int split_blocks(struct builder *b, const struct dfa *d)
 {
 	unsigned int blocks = 0, before;
 
+	for (unsigned int c = 0; c < d->classes; c++)
+		b->key[c] = mix(3, c) | 1;
 	for (unsigned int s = 0; s < d->states; s++)
 		b->sign[s] = mix(1, d->attr[s]);
 	do {
@@ -224,9 +235,11 @@ static unsigned int split_blocks(struct builder *b, const struct dfa *d)
 			b->block[s] = b->slots[slot] - 1;
 		}
 		for (unsigned int s = 0; s < d->states; s++) {
-			b->sign[s] = mix(2, b->block[s]);
+			uint64_t sum = 0;	/* not a chain of hashes: this is the hot loop */
+
 			for (unsigned int c = 0; c < d->classes; c++)
-				b->sign[s] = mix(b->sign[s], b->block[d->next[s][c]]);
+				sum += (b->block[d->next[s][c]] + 1) * b->key[c];
+			b->sign[s] = mix(mix(2, b->block[s]), sum);
 		}
 	} while (blocks != before);
 	return blocks;

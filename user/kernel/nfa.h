@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NFA_MAX_NODES 1024
-#define NFA_MAX_EDGES 4096
-#define DFA_MAX_STATES 2048		/* before states that do the same are merged */
+#define NFA_MAX_NODES 768
+#define NFA_MAX_EDGES 2048
+#define DFA_MAX_STATES 1024		/* before states that do the same are merged */
 
 struct nfa;
 
