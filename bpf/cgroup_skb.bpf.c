@@ -47,6 +47,19 @@ static __always_inline void flow_fill(struct imds_flow *f, const struct imds_flo
 		count_loss(IMDS_LOSS_TUPLE_FULL);
 }
 
+/* Of a connection older than us the first bytes may be the middle of a body: only a method that we know is a start. */
+static __always_inline bool begins_request(struct __sk_buff *skb, __u32 off)
+{
+	__u8 b[4];
+
+	if (bpf_skb_load_bytes(skb, off, b, sizeof(b)))
+		return false;
+	return (b[0] == 'G' && b[1] == 'E' && b[2] == 'T' && b[3] == ' ') ||
+	       (b[0] == 'P' && b[1] == 'U' && b[2] == 'T' && b[3] == ' ') ||
+	       (b[0] == 'P' && b[1] == 'O' && b[2] == 'S' && b[3] == 'T') ||
+	       (b[0] == 'H' && b[1] == 'E' && b[2] == 'A' && b[3] == 'D');
+}
+
 /* New request bytes: [off, off + len) of the packet, all beyond snd_nxt. */
 static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flow *f, const struct imds_flow_key *key,
 					  __u32 off, __u32 len, __u32 seq_end, __u64 now)
@@ -70,7 +83,8 @@ static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flo
 			return;
 		if (f->scan_out.body_left) {
 			n = f->scan_out.body_left < len ? f->scan_out.body_left : len;
-			f->scan_out.body_left -= n;
+			if (f->scan_out.body_left != BODY_UNTIL_CLOSE)
+				f->scan_out.body_left -= n;
 			r = flow_slot(f, f->head - 1);
 			r->bytes_out += n;
 			r->seq_end = seq_end - (len - n);
@@ -86,6 +100,8 @@ static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flo
 				return;
 			}
 			r = request_begin(f, now);
+			if ((f->flags & IMDS_F_MIDSTREAM) && (r->flags & IMDS_F_FIRST) && !begins_request(skb, off))
+				f->scan_out.state = IMDS_HTTP_DEAD;
 		} else {
 			r = flow_slot(f, f->head);
 		}
@@ -99,7 +115,7 @@ static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flo
 		r->seq_end = seq_end - len;
 		r->sent_ns = now;
 		if (n & SCAN_ENDED) {
-			__u32 body = f->scan_out.length;
+			__u32 body = f->scan_out.words & IMDS_W_H_CHUNKED ? BODY_UNTIL_CLOSE : f->scan_out.length;
 
 			r->flags |= IMDS_F_HEAD_COMPLETE;
 			imds_sent(key->cookie, key->query, now);

@@ -18,6 +18,18 @@ static __always_inline bool request_claim(struct imds_flow *f, struct imds_reque
 	return won;
 }
 
+/* What the scan read of the head, into the request. Without "HTTP/" behind it a path is anybody's bytes: not kept. */
+static __always_inline void request_take_scan(struct imds_request *r, const struct imds_scan *s)
+{
+	r->words = s->words;
+	r->path_len = s->path_len;
+	r->method = s->method;
+	if (!(s->words & IMDS_W_HTTP)) {
+		r->path_len = 0;
+		__builtin_memset(r->path, 0, sizeof(r->path));
+	}
+}
+
 static __always_inline __u8 status_class(__u16 status)
 {
 	switch (status) {
@@ -120,9 +132,7 @@ __noinline int imds_sent(__u64 cookie, __u32 query, __u64 now)
 	e = f->peer.endpoint;
 	if (e < IMDS_MAX_ENDPOINTS)
 		class = imds_endpoints[e & (IMDS_MAX_ENDPOINTS - 1)].class;
-	r->words = f->scan_out.words;
-	r->path_len = f->scan_out.path_len;
-	r->method = f->scan_out.method;
+	request_take_scan(r, &f->scan_out);
 	r->kind = f->peer.remote_port == PORT_DNS ? IMDS_KIND_DNS : imds_request_kind(r->method, r->words, class);
 	r->version = imds_request_version(r->method, r->words, class, r->kind);
 	r->sent_ns = now;
@@ -191,9 +201,7 @@ __noinline int imds_finish(__u64 cookie, __u32 query, __u32 what, __u64 now)
 	}
 	if (f->in_request && f->head == f->tail) {	/* head cut short */
 		r = flow_slot(f, f->head);
-		r->words = f->scan_out.words;
-		r->path_len = f->scan_out.path_len;
-		r->method = f->scan_out.method;
+		request_take_scan(r, &f->scan_out);
 		if (request_finish(f, r, end, now)) {
 			f->in_request = 0;
 			f->head++;
@@ -222,6 +230,8 @@ __noinline int imds_answered(__u64 cookie, __u32 query, __u64 now)
 		f->tail++;
 	f->scan_in = (struct imds_scan){};
 	f->scan_in.state = IMDS_HTTP_START_RESPONSE;
+	if (f->scan_out.body_left == BODY_UNTIL_CLOSE)	/* a chunked request body ended before the answer did */
+		f->scan_out.body_left = 0;
 	return 0;
 }
 
