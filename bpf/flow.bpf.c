@@ -242,11 +242,13 @@ __noinline int imds_answered(__u64 cookie, __u32 query, __u64 now)
 static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char *path, __u32 off, __u32 len)
 {
 	__u64 w[SCAN_CHUNK / 8] = {};
-	__u32 n = len < SCAN_CHUNK ? len : SCAN_CHUNK;
+	__u32 n = (len < SCAN_CHUNK ? len : SCAN_CHUNK) - 1;
 	__u32 k, state, words;
 
+	/* verifiers before 6.8 learn no lower bound from "not 0": give it by arithmetic */
 	barrier_var(n);
-	if (n < 1 || n > SCAN_CHUNK || bpf_skb_load_bytes(skb, off, w, n))
+	n = (n & (SCAN_CHUNK - 1)) + 1;
+	if (!len || bpf_skb_load_bytes(skb, off, w, n))
 		return 0;
 	state = s->state;
 	words = s->words;
