@@ -2,13 +2,13 @@
 /*
  * HTTP heads matched by a table: one DFA step a byte. Compiles for BPF and for user space.
  *
- * user/kernel/http_table.c compiles the words into the table; the loader writes it into rodata before load. The state of
- * a head lives in struct imds_scan, so a head may be cut at any byte. What a scan keeps, and nothing else: method, words,
- * path without query, Content-Length; of an answer its status. Header values and bodies are never stored.
+ * user/kernel/http_table.c compiles the words into the table; the loader writes it into rodata before load. The state
+ * of a head lives in struct imds_scan, so a head may be cut at any byte. What a scan keeps, and nothing else: method,
+ * words, path without query, Content-Length; of an answer its status. Header values and bodies are never stored.
  *
- * A fresh scan is all zero but for .state = IMDS_HTTP_START_REQUEST or _RESPONSE. It is over when imds_scan_ended(); what
- * follows is body (body_left, the caller's) or the next head (the caller starts a fresh scan). Bytes that are no HTTP
- * lead to IMDS_HTTP_DEAD, where the scan stays.
+ * A fresh scan is all zero but for .state = IMDS_HTTP_START_REQUEST or _RESPONSE. It is over when imds_scan_ended();
+ * what follows is body (body_left, the caller's) or the next head (the caller starts a fresh scan). Bytes that are no
+ * HTTP lead to IMDS_HTTP_DEAD, where the scan stays.
  */
 #ifndef IMDSNOOP_HTTP_SCAN_H
 #define IMDSNOOP_HTTP_SCAN_H
@@ -72,12 +72,12 @@ static __always_inline void imds_scan_number(struct imds_scan *s, int answer, __
 }
 
 /*
- * One byte. state and words are the caller's copies of those of s, kept in registers while it has bytes. *len becomes 0 at
- * the end of the head. path (IMDS_PATH_LEN bytes, zeroed by the caller) is NULL, known at compile time, in an answer,
- * where a status has the place of path_len and method. Returns the next state.
+ * One byte. state and words are the caller's copies of those of s, kept in registers while it has bytes. *len becomes 0
+ * at the end of the head. path (IMDS_PATH_LEN bytes, zeroed by the caller) is NULL, known at compile time, in an
+ * answer, where a status has the place of path_len and method. Returns the next state.
  *
- * The verifier looks at this once for each byte of the caller's loop, and keeps each branch pending for all of them, 8192
- * at most: keep the loop to some 64 bytes, inside a global function, which is verified once however often it is called.
+ * The verifier looks at this once for each byte of the caller's loop, and keeps each branch pending for all of them,
+ * 8192 at most: keep the loop to some 64 bytes, in a global function, verified once however often it is called.
  */
 static __always_inline __u32 imds_scan_step(const volatile struct imds_http_table *t, struct imds_scan *s, char *path,
 					    __u32 state, __u32 *words, __u32 *len, __u8 c)
@@ -123,7 +123,8 @@ static inline __u32 imds_scan_bytes(const struct imds_http_table *t, struct imds
 }
 #endif
 
-#define IMDS_W_P_ROOTS (IMDS_W_P_EC2 | IMDS_W_P_GCE | IMDS_W_P_AZURE | IMDS_W_P_OPENSTACK | IMDS_W_P_ORACLE | IMDS_W_P_V1)
+#define IMDS_W_P_ROOTS (IMDS_W_P_EC2 | IMDS_W_P_GCE | IMDS_W_P_AZURE | IMDS_W_P_OPENSTACK | IMDS_W_P_ORACLE | \
+			IMDS_W_P_V1)
 
 static __always_inline int imds_has(__u32 words, __u32 all)
 {
@@ -139,7 +140,7 @@ static __always_inline enum imds_kind imds_request_kind(enum imds_method method,
 		return endpoint_class == IMDS_EP_ECS && (words & IMDS_W_HTTP) ? IMDS_KIND_DATA : IMDS_KIND_OTHER;
 	}
 	if (method == IMDS_METHOD_PUT && (imds_has(words, IMDS_W_P_EC2 | IMDS_W_P_API | IMDS_W_P_TOKEN) ||
-					  imds_has(words, IMDS_W_P_V1 | IMDS_W_P_TOKEN)))	/* EC2, Alibaba; Akamai */
+					  imds_has(words, IMDS_W_P_V1 | IMDS_W_P_TOKEN)))	/* Akamai */
 		return IMDS_KIND_TOKEN;
 	if (imds_has(words, IMDS_W_P_EC2 | IMDS_W_P_SECURITY_CREDS) ||
 	    imds_has(words, IMDS_W_P_GCE | IMDS_W_P_SERVICE_ACCTS | IMDS_W_P_TOKEN) ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/kernel/http_table.c user/kernel/nfa.c tests/unit/http_reference.c */
-/* Property: cut anywhere, the scan finds what a plain parser finds. Byte 0: answer or request; byte 1: size of the cuts. */
+/* Property: cut anywhere, the scan finds what a plain parser finds. Byte 0: answer or request; byte 1: size of cuts. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>

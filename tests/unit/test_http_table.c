@@ -34,92 +34,107 @@ static const struct request_case {
 #define K(k) IMDS_KIND_##k
 #define V(v) IMDS_VERSION_##v
 #define END "\r\nHost: 169.254.169.254\r\n\r\n"
-	{ "botocore, JS v2: lower case", "PUT /latest/api/token HTTP/1.1\r\nx-aws-ec2-metadata-token-ttl-seconds: 21600" END,
-	  IMDS, M(PUT), K(TOKEN), V(V2), "/latest/api/token", EC2_TOKEN | W(H_TOKEN_TTL) },
-	{ "Go v2: canonical case", "PUT /latest/api/token HTTP/1.1\r\nUser-Agent: aws-sdk-go-v2\r\nContent-Length: 0\r\n"
+	{ "botocore, JS v2: lower case",
+	  "PUT /latest/api/token HTTP/1.1\r\nx-aws-ec2-metadata-token-ttl-seconds: 21600" END, IMDS, M(PUT), K(TOKEN),
+	  V(V2), "/latest/api/token", EC2_TOKEN | W(H_TOKEN_TTL) },
+	{ "Go v2: canonical case",
+	  "PUT /latest/api/token HTTP/1.1\r\nUser-Agent: aws-sdk-go-v2\r\nContent-Length: 0\r\n"
 	  "X-Aws-Ec2-Metadata-Token-Ttl-Seconds: 300" END,
 	  IMDS, M(PUT), K(TOKEN), V(V2), "/latest/api/token", EC2_TOKEN | W(H_TOKEN_TTL) | W(H_LENGTH) },
-	{ "versioned token path (403 by design)", "PUT /2021-03-23/api/token HTTP/1.1\r\n"
+	{ "versioned token path (403 by design)",
+	  "PUT /2021-03-23/api/token HTTP/1.1\r\n"
 	  "X-aws-ec2-metadata-token-ttl-seconds: 60\r\nX-Forwarded-For: 10.0.0.1" END,
 	  IMDS, M(PUT), K(TOKEN), V(V2), "/2021-03-23/api/token", EC2_TOKEN | W(H_TOKEN_TTL) | W(H_FORWARDED) },
-	{ "proxy's absolute target", "PUT http://169.254.169.254/latest/api/token HTTP/1.1" END,
-	  IMDS, M(PUT), K(TOKEN), V(V2), "/latest/api/token", EC2_TOKEN },
-	{ "absolute, any case, port", "GET HTTPS://[fd00:ec2::254]:80/latest/user-data?a=/b HTTP/1.1" END,
-	  IMDS, M(GET), K(USER_DATA), V(V1), "/latest/user-data", W(P_EC2) | W(P_USER_DATA) },
-	{ "absolute without a path", "GET http://metadata.google.internal HTTP/1.1" END, IMDS, M(GET), K(OTHER), V(NONE), "",
-	  0 },
-	{ "v2 credentials", "GET /latest/meta-data/iam/security-credentials/role HTTP/1.1\r\n"
-	  "x-aws-ec2-metadata-token: AQAEAOz==" END, IMDS, M(GET), K(CREDENTIALS), V(V2),
-	  "/latest/meta-data/iam/security-credentials/role", W(P_EC2) | W(P_META_DATA) | W(P_SECURITY_CREDS) | W(H_TOKEN) },
-	{ "v1 role list", "GET /latest/meta-data/iam/security-credentials/ HTTP/1.1" END, IMDS, M(GET), K(CREDENTIALS), V(V1),
-	  "/latest/meta-data/iam/security-credentials/", W(P_EC2) | W(P_META_DATA) | W(P_SECURITY_CREDS) },
+	{ "proxy's absolute target", "PUT http://169.254.169.254/latest/api/token HTTP/1.1" END, IMDS, M(PUT),
+	  K(TOKEN), V(V2), "/latest/api/token", EC2_TOKEN },
+	{ "absolute, any case, port", "GET HTTPS://[fd00:ec2::254]:80/latest/user-data?a=/b HTTP/1.1" END, IMDS,
+	  M(GET), K(USER_DATA), V(V1), "/latest/user-data", W(P_EC2) | W(P_USER_DATA) },
+	{ "absolute without a path", "GET http://metadata.google.internal HTTP/1.1" END, IMDS, M(GET), K(OTHER),
+	  V(NONE), "", 0 },
+	{ "v2 credentials",
+	  "GET /latest/meta-data/iam/security-credentials/role HTTP/1.1\r\n"
+	  "x-aws-ec2-metadata-token: AQAEAOz==" END,
+	  IMDS, M(GET), K(CREDENTIALS), V(V2), "/latest/meta-data/iam/security-credentials/role",
+	  W(P_EC2) | W(P_META_DATA) | W(P_SECURITY_CREDS) | W(H_TOKEN) },
+	{ "v1 role list", "GET /latest/meta-data/iam/security-credentials/ HTTP/1.1" END, IMDS, M(GET),
+	  K(CREDENTIALS), V(V1), "/latest/meta-data/iam/security-credentials/",
+	  W(P_EC2) | W(P_META_DATA) | W(P_SECURITY_CREDS) },
 	{ "curl's v1", "GET /latest/meta-data/instance-id HTTP/1.1" END, IMDS, M(GET), K(DATA), V(V1),
 	  "/latest/meta-data/instance-id", W(P_EC2) | W(P_META_DATA) },
 	{ "the root of a version", "HEAD /1.0 HTTP/1.0\r\n\r\n", IMDS, M(HEAD), K(DATA), V(V1), "/1.0", W(P_EC2) },
-	{ "identity document", "GET /2016-09-02/dynamic/instance-identity/document HTTP/1.1" END, IMDS, M(GET), K(IDENTITY),
-	  V(V1), "/2016-09-02/dynamic/instance-identity/document", W(P_EC2) | W(P_META_DATA) | W(P_IDENTITY) },
-	{ "GET of the token path", "GET /latest/api/token HTTP/1.1" END, IMDS, M(GET), K(DATA), V(V1), "/latest/api/token",
-	  EC2_TOKEN },
-	{ "empty segments", "PUT //latest//api/token HTTP/1.1" END, IMDS, M(PUT), K(TOKEN), V(V2), "//latest//api/token",
-	  EC2_TOKEN },
+	{ "identity document", "GET /2016-09-02/dynamic/instance-identity/document HTTP/1.1" END, IMDS, M(GET),
+	  K(IDENTITY), V(V1), "/2016-09-02/dynamic/instance-identity/document",
+	  W(P_EC2) | W(P_META_DATA) | W(P_IDENTITY) },
+	{ "GET of the token path", "GET /latest/api/token HTTP/1.1" END, IMDS, M(GET), K(DATA), V(V1),
+	  "/latest/api/token", EC2_TOKEN },
+	{ "empty segments", "PUT //latest//api/token HTTP/1.1" END, IMDS, M(PUT), K(TOKEN), V(V2),
+	  "//latest//api/token", EC2_TOKEN },
 	{ "Alibaba token", "PUT /latest/api/token HTTP/1.1\r\nX-aliyun-ecs-metadata-token-ttl-seconds:21600" END,
 	  IMDS_EP_ALIBABA, M(PUT), K(TOKEN), V(V2), "/latest/api/token", EC2_TOKEN | W(H_TOKEN_TTL) | W(H_ALIBABA) },
-	{ "Alibaba credentials", "GET /latest/meta-data/ram/security-credentials/r HTTP/1.1\r\n"
-	  "X-aliyun-ecs-metadata-token: x" END, IMDS_EP_ALIBABA, M(GET), K(CREDENTIALS), V(V2),
-	  "/latest/meta-data/ram/security-credentials/r",
+	{ "Alibaba credentials",
+	  "GET /latest/meta-data/ram/security-credentials/r HTTP/1.1\r\n"
+	  "X-aliyun-ecs-metadata-token: x" END,
+	  IMDS_EP_ALIBABA, M(GET), K(CREDENTIALS), V(V2), "/latest/meta-data/ram/security-credentials/r",
 	  W(P_EC2) | W(P_META_DATA) | W(P_SECURITY_CREDS) | W(H_TOKEN) | W(H_ALIBABA) },
-	{ "Akamai token", "PUT /v1/token HTTP/1.1\r\nMetadata-Token-Expiry-Seconds: 3600" END, IMDS, M(PUT), K(TOKEN), V(V2),
-	  "/v1/token", W(P_V1) | W(P_TOKEN) | W(H_TOKEN_TTL) },
-	{ "Akamai data", "GET /v1/instance HTTP/1.1\r\nMetadata-Token: x" END, IMDS, M(GET), K(DATA), V(NONE), "/v1/instance",
-	  W(P_V1) | W(H_TOKEN) },
-	{ "Akamai user data", "GET /v1/user-data HTTP/1.1\r\nMetadata-Token: x" END, IMDS, M(GET), K(USER_DATA), V(NONE),
-	  "/v1/user-data", W(P_V1) | W(P_USER_DATA) | W(H_TOKEN) },
-	{ "GCE ping", "GET / HTTP/1.1\r\nMetadata-Flavor: Google" END, IMDS, M(GET), K(OTHER), V(NONE), "/", W(H_FLAVOR) },
-	{ "GCE access token", "GET /computeMetadata/v1/instance/service-accounts/default/token?scopes=a HTTP/1.1\r\n"
-	  "metadata-flavor: Google" END, IMDS, M(GET), K(CREDENTIALS), V(NONE),
-	  "/computeMetadata/v1/instance/service-accounts/default/token",
+	{ "Akamai token", "PUT /v1/token HTTP/1.1\r\nMetadata-Token-Expiry-Seconds: 3600" END, IMDS, M(PUT), K(TOKEN),
+	  V(V2), "/v1/token", W(P_V1) | W(P_TOKEN) | W(H_TOKEN_TTL) },
+	{ "Akamai data", "GET /v1/instance HTTP/1.1\r\nMetadata-Token: x" END, IMDS, M(GET), K(DATA), V(NONE),
+	  "/v1/instance", W(P_V1) | W(H_TOKEN) },
+	{ "Akamai user data", "GET /v1/user-data HTTP/1.1\r\nMetadata-Token: x" END, IMDS, M(GET), K(USER_DATA),
+	  V(NONE), "/v1/user-data", W(P_V1) | W(P_USER_DATA) | W(H_TOKEN) },
+	{ "GCE ping", "GET / HTTP/1.1\r\nMetadata-Flavor: Google" END, IMDS, M(GET), K(OTHER), V(NONE), "/",
+	  W(H_FLAVOR) },
+	{ "GCE access token",
+	  "GET /computeMetadata/v1/instance/service-accounts/default/token?scopes=a HTTP/1.1\r\n"
+	  "metadata-flavor: Google" END,
+	  IMDS, M(GET), K(CREDENTIALS), V(NONE), "/computeMetadata/v1/instance/service-accounts/default/token",
 	  W(P_GCE) | W(P_SERVICE_ACCTS) | W(P_TOKEN) | W(H_FLAVOR) },
-	{ "GCE identity", "GET /computeMetadata/v1/instance/service-accounts/default/identity?audience=x HTTP/1.1" END, IMDS,
-	  M(GET), K(IDENTITY), V(NONE), "/computeMetadata/v1/instance/service-accounts/default/identity",
+	{ "GCE identity",
+	  "GET /computeMetadata/v1/instance/service-accounts/default/identity?audience=x HTTP/1.1" END, IMDS, M(GET),
+	  K(IDENTITY), V(NONE), "/computeMetadata/v1/instance/service-accounts/default/identity",
 	  W(P_GCE) | W(P_SERVICE_ACCTS) | W(P_IDENTITY) },
 	{ "GCE project", "GET /computeMetadata/v1/project/project-id HTTP/1.1" END, IMDS, M(GET), K(DATA), V(NONE),
 	  "/computeMetadata/v1/project/project-id", W(P_GCE) },
-	{ "Azure instance", "GET /metadata/instance?api-version=2021-02-01 HTTP/1.1\r\nMetadata: true" END, IMDS, M(GET),
-	  K(DATA), V(NONE), "/metadata/instance", W(P_AZURE) | W(H_METADATA) },
-	{ "Azure managed identity", "GET /metadata/identity/oauth2/token?api-version=2018-02-01 HTTP/1.1\r\nMetadata:True \t"
-	  END, IMDS, M(GET), K(CREDENTIALS), V(NONE), "/metadata/identity/oauth2/token",
+	{ "Azure instance", "GET /metadata/instance?api-version=2021-02-01 HTTP/1.1\r\nMetadata: true" END, IMDS,
+	  M(GET), K(DATA), V(NONE), "/metadata/instance", W(P_AZURE) | W(H_METADATA) },
+	{ "Azure managed identity",
+	  "GET /metadata/identity/oauth2/token?api-version=2018-02-01 HTTP/1.1\r\nMetadata:True \t" END, IMDS, M(GET),
+	  K(CREDENTIALS), V(NONE), "/metadata/identity/oauth2/token",
 	  W(P_AZURE) | W(P_IDENTITY) | W(P_TOKEN) | W(H_METADATA) },
-	{ "Azure probe, header of another value", "GET /metadata/attested/document HTTP/1.1\r\nMetadata: trueish" END, IMDS,
-	  M(GET), K(IDENTITY), V(NONE), "/metadata/attested/document", W(P_AZURE) | W(P_ATTESTED) },
+	{ "Azure probe, header of another value", "GET /metadata/attested/document HTTP/1.1\r\nMetadata: trueish" END,
+	  IMDS, M(GET), K(IDENTITY), V(NONE), "/metadata/attested/document", W(P_AZURE) | W(P_ATTESTED) },
 	{ "OpenStack", "GET /openstack/2018-08-27/user_data HTTP/1.1" END, IMDS, M(GET), K(USER_DATA), V(NONE),
 	  "/openstack/2018-08-27/user_data", W(P_OPENSTACK) | W(P_USER_DATA) },
 	{ "OpenStack data", "GET /openstack/latest/meta_data.json HTTP/1.1" END, IMDS, M(GET), K(DATA), V(NONE),
 	  "/openstack/latest/meta_data.json", W(P_OPENSTACK) },
-	{ "Oracle", "GET /opc/v2/instance/ HTTP/1.1\r\nAuthorization: Bearer Oracle" END, IMDS, M(GET), K(DATA), V(NONE),
-	  "/opc/v2/instance/", W(P_ORACLE) | W(H_ORACLE) },
-	{ "Oracle identity, foreign bearer", "GET /opc/v2/identity/cert.pem HTTP/1.1\r\nAuthorization: Bearer Oracle1" END,
-	  IMDS, M(GET), K(IDENTITY), V(NONE), "/opc/v2/identity/cert.pem", W(P_ORACLE) | W(P_IDENTITY) },
+	{ "Oracle", "GET /opc/v2/instance/ HTTP/1.1\r\nAuthorization: Bearer Oracle" END, IMDS, M(GET), K(DATA),
+	  V(NONE), "/opc/v2/instance/", W(P_ORACLE) | W(H_ORACLE) },
+	{ "Oracle identity, foreign bearer",
+	  "GET /opc/v2/identity/cert.pem HTTP/1.1\r\nAuthorization: Bearer Oracle1" END, IMDS, M(GET), K(IDENTITY),
+	  V(NONE), "/opc/v2/identity/cert.pem", W(P_ORACLE) | W(P_IDENTITY) },
 	{ "ECS credentials", "GET /v2/credentials/uuid HTTP/1.1" END, IMDS_EP_ECS, M(GET), K(CREDENTIALS), V(NONE),
 	  "/v2/credentials/uuid", W(P_CREDENTIALS) },
 	{ "ECS metadata", "GET /v4/id/task HTTP/1.1" END, IMDS_EP_ECS, M(GET), K(DATA), V(NONE), "/v4/id/task", 0 },
-	{ "EKS Pod Identity", "GET /v1/credentials HTTP/1.1\r\nAuthorization: eyJ" END, IMDS_EP_EKS, M(GET), K(CREDENTIALS),
-	  V(NONE), "/v1/credentials", W(P_V1) | W(P_CREDENTIALS) },
+	{ "EKS Pod Identity", "GET /v1/credentials HTTP/1.1\r\nAuthorization: eyJ" END, IMDS_EP_EKS, M(GET),
+	  K(CREDENTIALS), V(NONE), "/v1/credentials", W(P_V1) | W(P_CREDENTIALS) },
 	{ "EKS, another path", "GET /latest/meta-data/ HTTP/1.1" END, IMDS_EP_EKS, M(GET), K(OTHER), V(NONE),
 	  "/latest/meta-data/", W(P_EC2) | W(P_META_DATA) },
-	{ "words in the wrong place", "PUT /a/latest/api/tokens/xtoken?/token/user-data HTTP/1.1" END, IMDS, M(PUT), K(OTHER),
-	  V(NONE), "/a/latest/api/tokens/xtoken", 0 },
-	{ "names that only resemble", "GET /latestx/meta-datax HTTP/1.1\r\nx-x-aws-ec2-metadata-token: a\r\n"
-	  "x-aws-ec2-metadata-token : a\r\n x-aws-ec2-metadata-token: a\r\nmetadata-tokens: a\r\nx-note: metadata: true" END,
+	{ "words in the wrong place", "PUT /a/latest/api/tokens/xtoken?/token/user-data HTTP/1.1" END, IMDS, M(PUT),
+	  K(OTHER), V(NONE), "/a/latest/api/tokens/xtoken", 0 },
+	{ "names that only resemble",
+	  "GET /latestx/meta-datax HTTP/1.1\r\nx-x-aws-ec2-metadata-token: a\r\n"
+	  "x-aws-ec2-metadata-token : a\r\n x-aws-ec2-metadata-token: a\r\nmetadata-tokens: a\r\nx-note: metadata: "
+	  "true" END,
 	  IMDS, M(GET), K(OTHER), V(NONE), "/latestx/meta-datax", 0 },
-	{ "case of a path counts", "GET /Latest/Meta-Data/ HTTP/1.1" END, IMDS, M(GET), K(OTHER), V(NONE), "/Latest/Meta-Data/",
-	  0 },
+	{ "case of a path counts", "GET /Latest/Meta-Data/ HTTP/1.1" END, IMDS, M(GET), K(OTHER), V(NONE),
+	  "/Latest/Meta-Data/", 0 },
 	{ "api behind something else", "PUT /v1/api/token HTTP/1.1" END, IMDS_EP_ECS, M(PUT), K(DATA), V(NONE),
 	  "/v1/api/token", W(P_V1) | W(P_TOKEN) },
-	{ "POST, chunked, bare LF", "POST /metadata/identity/x HTTP/1.1\nTransfer-Encoding: gzip, Chunked\n\n", IMDS, M(POST),
-	  K(CREDENTIALS), V(NONE), "/metadata/identity/x", W(P_AZURE) | W(P_IDENTITY) | W(H_CHUNKED) },
+	{ "POST, chunked, bare LF", "POST /metadata/identity/x HTTP/1.1\nTransfer-Encoding: gzip, Chunked\n\n", IMDS,
+	  M(POST), K(CREDENTIALS), V(NONE), "/metadata/identity/x", W(P_AZURE) | W(P_IDENTITY) | W(H_CHUNKED) },
 	{ "other methods", "DELETE /latest/x HTTP/1.1" END, IMDS, M(OTHER), K(DATA), V(NONE), "/latest/x", W(P_EC2) },
-	{ "a method that begins as a known one", "GETS /latest/x HTTP/1.1" END, IMDS, M(OTHER), K(DATA), V(NONE), "/latest/x",
-	  W(P_EC2) },
+	{ "a method that begins as a known one", "GETS /latest/x HTTP/1.1" END, IMDS, M(OTHER), K(DATA), V(NONE),
+	  "/latest/x", W(P_EC2) },
 	{ "no path", "OPTIONS * HTTP/1.1" END, IMDS, M(OTHER), K(OTHER), V(NONE), "", 0 },
 	{ "empty lines ahead, fragment", "\r\n\nGET /latest/dynamic#token HTTP/1.1" END, IMDS, M(GET), K(DATA), V(V1),
 	  "/latest/dynamic", W(P_EC2) | W(P_META_DATA) },
@@ -179,7 +194,8 @@ static void real_requests_at_every_cut(void **state)
 			if (scan(c->head, len, cut, false, &s, path) != len || !imds_scan_ended(&s) ||
 			    s.method != c->method || s.words != (c->words | IMDS_W_HTTP) || strcmp(path, c->path) ||
 			    s.path_len != strlen(c->path))
-				fail_msg("%s, cut at %zu: method %u, words %x, path '%s'", c->name, cut, s.method, s.words, path);
+				fail_msg("%s, cut at %zu: method %u, words %x, path '%s'", c->name, cut, s.method,
+					 s.words, path);
 			kind = imds_request_kind(s.method, s.words, c->class);
 			if (kind != c->kind || imds_request_version(s.method, s.words, c->class, kind) != c->version)
 				fail_msg("%s: kind %d", c->name, kind);
@@ -224,10 +240,10 @@ static void answers_at_every_cut(void **state)
 			char path[IMDS_PATH_LEN];
 			struct imds_scan s;
 
-			if (scan(c->head, len, cut, true, &s, path) != len || !imds_scan_ended(&s) || s.status != c->status ||
-			    s.words != (c->words | IMDS_W_HTTP) || s.length != c->length)
-				fail_msg("%s cut at %zu: status %u, words %x, length %u", c->head, cut, s.status, s.words,
-					 s.length);
+			if (scan(c->head, len, cut, true, &s, path) != len || !imds_scan_ended(&s) ||
+			    s.status != c->status || s.words != (c->words | IMDS_W_HTTP) || s.length != c->length)
+				fail_msg("%s cut at %zu: status %u, words %x, length %u", c->head, cut, s.status,
+					 s.words, s.length);
 			check_reference(c->head, cut, cut, true);
 		}
 	}
@@ -256,8 +272,9 @@ static void pipelined_heads(void **state)
 static void hostile_heads(void **state)
 {
 	static const char *const no_http[] = {
-		"\x16\x03\x01\x02", " GET / HTTP/1.1\r\n\r\n", "GET\t/ HTTP/1.1\r\n\r\n", "GET /\r\n\r\n", "GET / FTP/1.1\r\n\r\n",
-		"GET  HTTP/1.1\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n", "GET:/ HTTP/1.1\r\n\r\n", "GET / http/1.1\r\n\r\n",
+		"\x16\x03\x01\x02", " GET / HTTP/1.1\r\n\r\n", "GET\t/ HTTP/1.1\r\n\r\n", "GET /\r\n\r\n",
+		"GET / FTP/1.1\r\n\r\n", "GET  HTTP/1.1\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n",
+		"GET:/ HTTP/1.1\r\n\r\n", "GET / http/1.1\r\n\r\n",
 	};
 	static char big[8192];
 	char path[IMDS_PATH_LEN];

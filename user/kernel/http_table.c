@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The grammar of a head, as far as we read it: RFC 9112 with bare LF, empty lines ahead of a head and an absolute target
- * tolerated. Path segments are parted by one or more '/'. Names and paths: the metadata services' documentation.
+ * The grammar of a head, as far as we read it: RFC 9112 with bare LF, empty lines ahead of a head and an absolute
+ * target tolerated. Path segments are parted by one or more '/'. Names and paths: the metadata services' documentation.
  */
 #include <errno.h>
 #include <stdbool.h>

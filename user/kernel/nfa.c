@@ -210,7 +210,7 @@ static int build_states(const struct nfa *n, const int *roots, unsigned int root
 	return 0;
 }
 
-/* Splits blocks of states by where they lead until nothing moves (Moore). Block numbers follow the first state of each. */
+/* Splits blocks of states by where they lead until nothing moves (Moore). Blocks are numbered by their first states. */
 static unsigned int split_blocks(struct builder *b, const struct dfa *d)
 {
 	unsigned int blocks = 0, before;
