@@ -112,6 +112,8 @@ static const struct request_case {
 	{ "Oracle identity, foreign bearer",
 	  "GET /opc/v2/identity/cert.pem HTTP/1.1\r\nAuthorization: Bearer Oracle1" END, IMDS, M(GET), K(IDENTITY),
 	  V(NONE), "/opc/v2/identity/cert.pem", W(P_ORACLE) | W(P_IDENTITY) },
+	{ "a value is exact", "GET /opc/v1/ HTTP/1.1\r\nauthorization: bearer oracle" END, IMDS, M(GET), K(DATA), V(NONE),
+	  "/opc/v1/", W(P_ORACLE) },
 	{ "ECS credentials", "GET /v2/credentials/uuid HTTP/1.1" END, IMDS_EP_ECS, M(GET), K(CREDENTIALS), V(NONE),
 	  "/v2/credentials/uuid", W(P_CREDENTIALS) },
 	{ "ECS metadata", "GET /v4/id/task HTTP/1.1" END, IMDS_EP_ECS, M(GET), K(DATA), V(NONE), "/v4/id/task", 0 },
