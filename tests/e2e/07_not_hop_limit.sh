@@ -57,7 +57,7 @@ case_is e503 "http-error" '.outcome == "http-error" and .status == 503 and .kind
 case_is e404 "http-error" '.outcome == "http-error" and .status == 404'
 case_is xff "refused token is an http-error" '.outcome == "http-error" and .status == 403 and .kind == "token"'
 case_is badttl "bad token lifetime is an http-error" '.outcome == "http-error" and .status == 400 and .kind == "token"'
-case_is idle "connection without a request" '.kind == "connect-only" and .method == null and .status == null'
+case_is idle "connection without a request" '.kind == "connect-only" and .method == "" and .status == null'
 case_is silent "no-response" '.outcome == "no-response" and .drops == 0'
 case_is reset "reset" '.outcome == "reset"'
 case_is closed "cut without an answer" '.outcome == "reset" or .outcome == "no-response"'

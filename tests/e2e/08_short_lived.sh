@@ -9,7 +9,8 @@ trace_start "$t"
 for i in 1 2 3 4 5; do
 	lab_pod_bridge "job-$i" --namespace batch --container step
 	lab_exec "job-$i" curl -s -o /dev/null -m 5 http://169.254.169.254/latest/meta-data/ami-id 2>/dev/null &
-	sleep 0.1
+	lab_wait_for 3 lab_in "p-job-$i" grep -q ':0050 01 00000000:' /proc/net/tcp	# established, all sent
+	sleep 0.05
 	lab_pod_delete "job-$i" || e2e_die "pod is deleted"
 done 2>/dev/null
 lab_server_set slow-ms 0

@@ -40,15 +40,16 @@ hex() { printf '%s' "$1" | od -An -v -tx1 | tr -d '\n' | sed 's/^ //; s/ /","0x/
 report_start "$r"
 trace_start "$t"
 check "lab: secrets travel" secrets_flow
-lab_server_set slow-ms 2000
+lab_server_set slow-ms 30000
 lab_exec web-1 curl -s -o /dev/null -H 'X-aws-ec2-metadata-token: PLANTEDTOKENinflight' $api/latest/meta-data/ami-id &
 client=$!
 sleep 0.4
 memory "$LAB_TRACE_PID" >"$LAB_ROOT/memory"
 memory "$E2E_REPORT_PID" >>"$LAB_ROOT/memory"
 maps "$LAB_TRACE_PID" >"$LAB_ROOT/maps"
-kill $client
-wait $client 2>/dev/null
+lab_pod_load web-1
+while read -r pid; do kill "$pid"; done <"$pod_cgroup/cgroup.procs"
+wait "$client" 2>/dev/null
 trace_stop
 report_stop
 

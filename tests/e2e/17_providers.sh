@@ -29,6 +29,6 @@ is "OpenStack" 3 '.provider == "openstack" and .imds_version == null and .status
 is "ECS credentials" 4 '.provider == "ecs" and .kind == "credentials" and .imds_version == null and
 	.endpoint == "169.254.170.2:80"'
 is "EC2 identity document" 5 '.provider == "ec2" and .kind == "identity" and .imds_version == "v1"'
-is "DNS is timed, and not read as HTTP" 6 '.kind == "dns" and .outcome == "ok" and .method == null and .status == null and
+is "DNS is timed, and not read as HTTP" 6 '.kind == "dns" and .outcome == "ok" and .method == "" and .status == null and
 	.endpoint == "169.254.169.254:53" and .first_byte_us > 0'
 expect_trace "$t" "no more than these" 'of("web-1") | length == 7'

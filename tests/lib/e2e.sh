@@ -73,9 +73,13 @@ e2e_jq() {			# e2e_jq FILE FILTER [JQ OPTIONS]: true when the filter gives true;
 	jq -e "$@" "$E2E_JQ $filter" "$file" >/dev/null && return
 	echo "is not true: $filter"
 	if [ "${1:-}" = -s ]; then
-		jq -c 'del(.time, .node, .pod_uid, .container_id, .cgroup, .cgroup_id)' "$file" 2>&1 | tail -30
+		jq -c 'select(.type == "request" or .type == "stall") | [.type, .pod, .container, .comm, .local, .endpoint,
+			.provider, .kind, .imds_version, .method, .path, .status, .outcome, .confidence, .duration_us,
+			"ttl", .ttl_synack, .ttl_response, .ttl_dropped, "hops", .hops, .required_hop_limit,
+			"drops", .drops, .drop_reason, .drop_location, .drop_match, "fallback", .fallback]' "$file" 2>&1 | tail -30
 	else
-		jq -c '{totals, losses, pods, findings}' "$file" 2>&1
+		jq -c '(.losses | with_entries(select(.value != 0))), .totals, (.pods[] | del(.latency_us, .cgroup)), .findings[]' \
+			"$file" 2>&1
 	fi
 	return 1
 }
