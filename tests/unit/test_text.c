@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/view/text_layout.c user/model/headline.c */
 /* needs: user/view/text.c user/view/text_escape.c user/model/findings.c user/model/finding_rules.c */
 /* needs: user/model/advice.c user/model/way.c user/model/words.c user/model/histogram.c user/model/request.c */
 /*

@@ -6,84 +6,12 @@
 #include <time.h>
 
 #include "../model/findings.h"
+#include "../model/headline.h"
+#include "text_layout.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define LINE_LEN 2048
 #define FINDINGS_WHOLE 12		/* findings told at length; the rest get one line each */
-
-enum style { PLAIN, BOLD, RED, YELLOW, GREEN, DIM };
-
-static const char *on(const struct text_options *o, enum style style)
-{
-	static const char *const codes[] = { "", "\033[1m", "\033[1;31m", "\033[33m", "\033[32m", "\033[2m" };
-
-	return o->color ? codes[style] : "";
-}
-
-static const char *off(const struct text_options *o)
-{
-	return o->color ? "\033[0m" : "";
-}
-
-static int width_of(const struct text_options *o)
-{
-	return o->width == 0 ? 100 : o->width < 80 ? 80 : o->width;
-}
-
-static size_t columns_of(const char *s)
-{
-	size_t n = 0;
-
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
-}
-
-static void spaces(FILE *out, size_t n)
-{
-	fprintf(out, "%*s", (int)n, "");
-}
-
-/* Left-aligned in n columns, whatever its bytes. */
-static void cell(FILE *out, const char *s, size_t n)
-{
-	size_t have = columns_of(s);
-
-	fputs(s, out);
-	spaces(out, have < n ? n - have : 0);
-}
-
-/* Escaped and wrapped at blanks; the first line begins with `first`, the others as far right. */
-static void paragraph(FILE *out, const struct text_options *o, const char *first, const char *text)
-{
-	size_t indent = columns_of(first), room = (size_t)width_of(o) - indent;
-	char buf[LINE_LEN];
-	const char *s = text_escape(text, o->utf8, 0, buf, sizeof(buf));
-
-	fputs(first, out);
-	for (;;) {
-		size_t at = 0, col = 0, blank = 0;
-
-		while (s[at] && col <= room) {
-			if (s[at] == ' ')
-				blank = at;
-			col += ((unsigned char)s[at] & 0xc0) != 0x80;
-			at++;
-		}
-		if (!s[at] && col <= room) {
-			fprintf(out, "%s\n", s);
-			return;
-		}
-		if (!blank)		/* one long word: a command stays whole to be copied */
-			blank = at + strcspn(s + at, " ");
-		fprintf(out, "%.*s\n", (int)blank, s);
-		s += blank;
-		s += strspn(s, " ");
-		if (!*s)
-			return;
-		spaces(out, indent);
-	}
-}
 
 static const char *duration(uint64_t us, char buf[32])
 {
@@ -103,15 +31,15 @@ static enum outcome worst_outcome(const struct pod_stats *p)
 	return OUTCOME_OK;
 }
 
-static enum style outcome_style(enum outcome outcome)
+static enum text_style outcome_style(enum outcome outcome)
 {
 	switch (outcome) {
 	case OUTCOME_OK:
-		return GREEN;
+		return TEXT_GREEN;
 	case OUTCOME_HOP_LIMIT:
-		return RED;
+		return TEXT_RED;
 	default:
-		return YELLOW;
+		return TEXT_YELLOW;
 	}
 }
 
@@ -128,72 +56,20 @@ static const char *subject_of(const struct pod_stats *p, char *buf, size_t len)
 
 static void report_verdict(FILE *out, const struct snapshot *s, const struct text_options *o)
 {
-	const struct pod_stats *t = &s->totals;
+	static const enum text_style styles[] = { TEXT_GREEN, TEXT_YELLOW, TEXT_YELLOW, TEXT_RED };
 	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
-	size_t dead = 0, errors = 0, warnings = 0;
-	double lost_s = 0;
-	char text[LINE_LEN], node[256], p99[32], first[16];
-	const char *word = "OK";
-	enum style style = GREEN;
-	int needs = 0;
+	char text[LINE_LEN], node[256], first[16];
+	enum headline_level level = headline_write(s, text, sizeof(text));
 
-	snprintf(node, sizeof(node), "%.200s", s->node);
-	for (size_t i = 0; i < s->pods_len; i++) {
-		if (!s->pods[i]->outcomes[OUTCOME_HOP_LIMIT])
-			continue;
-		dead++;
-		lost_s += s->pods[i]->seconds_lost;
-		if (s->pods[i]->required_hop_limit > needs)
-			needs = s->pods[i]->required_hop_limit;
-	}
-	for (size_t i = 0; i < s->findings_len; i++) {
-		errors += s->findings[i].severity == SEVERITY_ERROR;
-		warnings += s->findings[i].severity == SEVERITY_WARNING;
-	}
-	if (s->findings_len && s->findings[0].code == FINDING_HOP_LIMIT_EXHAUSTED &&
-	    s->findings[0].severity != SEVERITY_INFO) {
-		const char *maybe = s->findings[0].severity == SEVERITY_WARNING ? "probably " : "";
-		int at = snprintf(text, sizeof(text), "%zu of %zu pods on %s get%s no metadata token: ", dead,
-				  s->pods_len, node, dead == 1 ? "s" : "");
-
-		if (s->node_token_ttl && needs > s->node_token_ttl)
-			at += snprintf(text + at, sizeof(text) - at, "%shop limit %d is too low, %d is needed", maybe,
-				       s->node_token_ttl, needs);
-		else if (needs)
-			at += snprintf(text + at, sizeof(text) - at, "%sthe hop limit is too low, %d is needed",
-				       maybe, needs);
-		else
-			at += snprintf(text + at, sizeof(text) - at, "%sthe hop limit is too low", maybe);
-		if (lost_s >= 0.05)
-			snprintf(text + at, sizeof(text) - at, "; %.1f s lost", lost_s);
-		word = "PROBLEM";
-		style = RED;
-	} else if (errors || warnings) {
-		snprintf(text, sizeof(text), "%s", s->findings[0].summary);
-		word = errors ? "PROBLEM" : "WARNING";
-		style = errors ? RED : YELLOW;
-	} else if (!t->requests && !t->in_flight) {
-		snprintf(text, sizeof(text),
-			 "nothing asked a metadata service on %s in %.0f s, so nothing can be said about it", node,
-			 watched_s);
-		word = "QUIET";
-		style = YELLOW;
-	} else {
-		snprintf(text, sizeof(text), "no problem on %s: %zu pod%s, %llu request%s, %llu answered, p99 %s",
-			 node, s->pods_len, s->pods_len == 1 ? "" : "s", (unsigned long long)t->requests,
-			 t->requests == 1 ? "" : "s",
-			 (unsigned long long)(t->outcomes[OUTCOME_OK] + t->outcomes[OUTCOME_HTTP_ERROR]),
-			 duration(histogram_quantile_us(&t->latency, 0.99), p99));
-	}
-	fputs(on(o, style), out);
-	snprintf(first, sizeof(first), "%s  ", word);
-	paragraph(out, o, first, text);
-	fprintf(out, "%s%swatched %.1f s on %s, ", off(o), on(o, DIM), watched_s,
+	fputs(text_on(o, styles[level]), out);
+	snprintf(first, sizeof(first), "%s  ", headline_word(level));
+	text_paragraph(out, o, first, text);
+	fprintf(out, "%s%swatched %.1f s on %s, ", text_off(o), text_on(o, TEXT_DIM), watched_s,
 		text_escape(s->node, o->utf8, 60, node, sizeof(node)));
 	fprintf(out, "kernel %s", text_escape(s->kernel, o->utf8, 60, node, sizeof(node)));
 	for (size_t i = 0; s->endpoints && s->endpoints[i]; i++)
 		fprintf(out, "%s%s", i ? ", " : "; endpoints ", s->endpoints[i]);
-	fprintf(out, "; imdsnoop %s%s\n", s->version, off(o));
+	fprintf(out, "; imdsnoop %s%s\n", s->version, text_off(o));
 }
 
 static bool same_advice(const struct finding *a, const struct finding *b)
@@ -232,37 +108,31 @@ static void report_advice(FILE *out, const struct snapshot *s, size_t n, const s
 			return;
 		}
 	}
-	fprintf(out, "\n   %sWhat to do%s\n", on(o, BOLD), off(o));
-	for (char **line = f->advice; *line; line++) {
-		char buf[LINE_LEN];
-
-		if (!strncmp(*line, "  ", 2))	/* whole, to be copied */
-			fprintf(out, "       %s\n", text_escape(*line + 2, o->utf8, 0, buf, sizeof(buf)));
-		else
-			paragraph(out, o, o->utf8 ? "   • " : "   - ", *line);
-	}
+	fprintf(out, "\n   %sWhat to do%s\n", text_on(o, TEXT_BOLD), text_off(o));
+	for (char **line = f->advice; *line; line++)
+		text_advice(out, o, *line);
 }
 
 static void report_finding(FILE *out, const struct snapshot *s, size_t n, const size_t *numbers,
 			   const struct text_options *o)
 {
-	static const enum style styles[] = { DIM, YELLOW, RED };
+	static const enum text_style styles[] = { TEXT_DIM, TEXT_YELLOW, TEXT_RED };
 	const struct finding *f = &s->findings[n];
 	char first[16], way[512], buf[LINE_LEN];
 
-	fprintf(out, "\n%s%zu. %s  %s%s\n", on(o, styles[f->severity]), numbers[n], severity_word(f->severity),
-		finding_word(f->code), off(o));
-	fputs(on(o, BOLD), out);
-	paragraph(out, o, "   ", f->summary);
-	fputs(off(o), out);
+	fprintf(out, "\n%s%zu. %s  %s%s\n", text_on(o, styles[f->severity]), numbers[n], severity_word(f->severity),
+		finding_word(f->code), text_off(o));
+	fputs(text_on(o, TEXT_BOLD), out);
+	text_paragraph(out, o, "   ", f->summary);
+	fputs(text_off(o), out);
 	if (way_is_new(s, n) && findings_draw_way(s, s->pods[f->pod_index], o->utf8, way, sizeof(way))[0])
-		fprintf(out, "\n       %s%s%s\n", on(o, styles[f->severity]),
-			text_escape(way, o->utf8, 0, buf, sizeof(buf)), off(o));
+		fprintf(out, "\n       %s%s%s\n", text_on(o, styles[f->severity]),
+			text_escape(way, o->utf8, 0, buf, sizeof(buf)), text_off(o));
 	if (f->evidence && f->evidence[0])
 		fputc('\n', out);
 	snprintf(first, sizeof(first), "   %s ", o->utf8 ? "•" : "-");
 	for (char **line = f->evidence; line && *line; line++)
-		paragraph(out, o, first, *line);
+		text_paragraph(out, o, first, *line);
 	report_advice(out, s, n, numbers, o);
 }
 
@@ -285,7 +155,7 @@ static void report_findings(FILE *out, const struct snapshot *s, const struct te
 		if (number == FINDINGS_WHOLE + 1 || (!numbers && number == 1))
 			fputs("\nMore, in one line each (--format json has all of it)\n", out);
 		snprintf(first, sizeof(first), "%zu. ", number);
-		paragraph(out, o, first, s->findings[i].summary);
+		text_paragraph(out, o, first, s->findings[i].summary);
 	}
 	free(numbers);
 }
@@ -314,21 +184,21 @@ static void latency_cell(FILE *out, const struct histogram *h, double quantile)
 static void report_pods(FILE *out, const struct snapshot *s, const struct text_options *o)
 {
 	/* What stands right of the name takes 77 columns; without a terminal's width, names are whole. */
-	size_t name_max = !o->width ? 0 : width_of(o) > 77 + 20 ? (size_t)width_of(o) - 77 : 20, name = 3;
+	size_t name_max = !o->width ? 0 : text_width(o) > 77 + 20 ? (size_t)text_width(o) - 77 : 20, name = 3;
 	char subject[512], buf[1024];
 
 	if (!s->pods_len)
 		return;
 	for (size_t i = 0; i < s->pods_len; i++) {
-		size_t n = columns_of(text_escape(subject_of(s->pods[i], subject, sizeof(subject)), o->utf8,
+		size_t n = text_columns(text_escape(subject_of(s->pods[i], subject, sizeof(subject)), o->utf8,
 						  name_max, buf, sizeof(buf)));
 
 		name = n > name ? n : name;
 	}
-	fprintf(out, "\n%s", on(o, BOLD));
-	cell(out, "POD", name);
+	fprintf(out, "\n%s", text_on(o, TEXT_BOLD));
+	text_cell(out, "POD", name);
 	fprintf(out, " %5s %4s %4s %5s %6s %6s %6s %3s %4s %5s %5s  %s%s\n", "REQS", "V1", "V2", "ANSW", "P50", "P99",
-		"MAX", "TTL", "HOPS", "NEEDS", "DROPS", "WORST", off(o));
+		"MAX", "TTL", "HOPS", "NEEDS", "DROPS", "WORST", text_off(o));
 	for (size_t i = 0; i < s->pods_len; i++) {
 		const struct pod_stats *p = s->pods[i];
 		enum outcome worst = worst_outcome(p);
@@ -336,7 +206,7 @@ static void report_pods(FILE *out, const struct snapshot *s, const struct text_o
 
 		for (size_t d = 0; d < p->drops_len; d++)
 			drops += p->drops[d].packets;
-		cell(out, text_escape(subject_of(p, subject, sizeof(subject)), o->utf8, name, buf, sizeof(buf)), name);
+		text_cell(out, text_escape(subject_of(p, subject, sizeof(subject)), o->utf8, name, buf, sizeof(buf)), name);
 		fprintf(out, " %5llu %4llu %4llu %5llu", (unsigned long long)p->requests,
 			(unsigned long long)p->v1_requests, (unsigned long long)p->v2_requests,
 			(unsigned long long)(p->outcomes[OUTCOME_OK] + p->outcomes[OUTCOME_HTTP_ERROR]));
@@ -346,12 +216,12 @@ static void report_pods(FILE *out, const struct snapshot *s, const struct text_o
 		number_or_dash(out, 3, p->ttl_synack, p->ttl_synack > 0);
 		number_or_dash(out, 4, p->hops, p->hops >= 0);
 		number_or_dash(out, 5, p->required_hop_limit, p->required_hop_limit > 0);
-		fprintf(out, " %5llu  %s%s%s%s\n", drops, on(o, outcome_style(worst)), outcome_word(worst), off(o),
+		fprintf(out, " %5llu  %s%s%s%s\n", drops, text_on(o, outcome_style(worst)), outcome_word(worst), text_off(o),
 			p->host_network ? " (host network)" : "");
 	}
 	fprintf(out,
 		"%sTTL of the SYN-ACK as received; HOPS, forwards between service and socket; NEEDS, hop limit%s\n",
-		on(o, DIM), off(o));
+		text_on(o, TEXT_DIM), text_off(o));
 }
 
 static void report_limits(FILE *out, const struct snapshot *s, const struct text_options *o)
@@ -362,10 +232,10 @@ static void report_limits(FILE *out, const struct snapshot *s, const struct text
 
 #define SAY(...) do {									\
 	if (!head)									\
-		fprintf(out, "\n%sWhat could not be seen%s\n", on(o, BOLD), off(o));	\
+		fprintf(out, "\n%sWhat could not be seen%s\n", text_on(o, TEXT_BOLD), text_off(o));	\
 	head = true;									\
 	snprintf(text, sizeof(text), __VA_ARGS__);					\
-	paragraph(out, o, first, text);							\
+	text_paragraph(out, o, first, text);							\
 } while (0)
 	for (size_t i = 0; i < s->features_len; i++) {
 		const struct feature *f = &s->features[i];
@@ -387,7 +257,7 @@ static void report_limits(FILE *out, const struct snapshot *s, const struct text
 		    "TTLs");
 #undef SAY
 	if (!head)
-		fprintf(out, "\n%sNothing was lost, every part worked: the counts are exact.%s\n", on(o, DIM), off(o));
+		fprintf(out, "\n%sNothing was lost, every part worked: the counts are exact.%s\n", text_on(o, TEXT_DIM), text_off(o));
 }
 
 void text_report(FILE *out, const struct snapshot *s, const struct text_options *o)
@@ -403,7 +273,7 @@ void text_report(FILE *out, const struct snapshot *s, const struct text_options 
 static void trace_widths(const struct text_options *o, size_t *ret_pod, size_t *ret_request)
 {
 	/* The other columns take 98; pod and request share the rest. */
-	size_t rest = (size_t)width_of(o) > 98 + 44 ? (size_t)width_of(o) - 98 : 44;
+	size_t rest = (size_t)text_width(o) > 98 + 44 ? (size_t)text_width(o) - 98 : 44;
 
 	*ret_pod = rest / 2 > 40 ? 40 : rest / 2;
 	*ret_request = rest - *ret_pod > 48 ? 48 : rest - *ret_pod;
@@ -414,12 +284,12 @@ void text_trace_header(FILE *out, const struct text_options *o)
 	size_t pod, request;
 
 	trace_widths(o, &pod, &request);
-	fprintf(out, "%s%-12s ", on(o, BOLD), "TIME");
-	cell(out, "POD", pod);
+	fprintf(out, "%s%-12s ", text_on(o, TEXT_BOLD), "TIME");
+	text_cell(out, "POD", pod);
 	fprintf(out, " %-12s ", "PROCESS");
-	cell(out, "REQUEST", request);
+	text_cell(out, "REQUEST", request);
 	fprintf(out, " %-4s %-18s %8s %8s %8s %4s %5s  %s%s\n", "CODE", "OUTCOME", "CONNECT", "FIRST", "TOTAL",
-		"TTL", "HOPS", "NOTES", off(o));
+		"TTL", "HOPS", "NOTES", text_off(o));
 }
 
 static void trace_time(FILE *out, uint64_t wall_ns)
@@ -475,17 +345,17 @@ void text_trace_line(FILE *out, const struct request *r, const struct text_optio
 
 	trace_widths(o, &pod, &request);
 	trace_time(out, r->wall_ns);
-	cell(out, text_escape(findings_subject(r->who, subject, sizeof(subject)), o->utf8, pod, buf, sizeof(buf)), pod);
+	text_cell(out, text_escape(findings_subject(r->who, subject, sizeof(subject)), o->utf8, pod, buf, sizeof(buf)), pod);
 	fputc(' ', out);
 	snprintf(comm, sizeof(comm), "%.*s", IMDS_COMM_LEN, rec->peer.comm[0] ? rec->peer.comm : "-");
-	cell(out, text_escape(comm, o->utf8, 12, buf, sizeof(buf)), 12);
+	text_cell(out, text_escape(comm, o->utf8, 12, buf, sizeof(buf)), 12);
 	fputc(' ', out);
 	if (q->method != IMDS_METHOD_NONE)
 		snprintf(text, sizeof(text), "%s %.*s", method_word(q->method), IMDS_PATH_LEN,
 			 q->path[0] ? q->path : kind_word(q->kind));
 	else
 		snprintf(text, sizeof(text), "(%s)", kind_word(q->kind));
-	cell(out, text_escape(text, o->utf8, request, buf, sizeof(buf)), request);
+	text_cell(out, text_escape(text, o->utf8, request, buf, sizeof(buf)), request);
 	if (q->status)
 		fprintf(out, " %-4u ", q->status);
 	else
@@ -496,9 +366,9 @@ void text_trace_line(FILE *out, const struct request *r, const struct text_optio
 	else
 		snprintf(text, sizeof(text), "%s%s%s", outcome_word(r->outcome), confidence ? " " : "",
 			 confidence ? confidence : "");
-	fputs(on(o, r->running ? YELLOW : outcome_style(r->outcome)), out);
-	cell(out, text, 18);
-	fputs(off(o), out);
+	fputs(text_on(o, r->running ? TEXT_YELLOW : outcome_style(r->outcome)), out);
+	text_cell(out, text, 18);
+	fputs(text_off(o), out);
 	trace_duration(out, request_connect_us(r));
 	trace_duration(out, request_first_byte_us(r));
 	trace_duration(out, request_duration_us(r, rec->hdr.ts_ns));

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "text_layout.h"
+
+#include <string.h>
+
+#define LINE_LEN 2048
+
+const char *text_on(const struct text_options *o, enum text_style style)
+{
+	static const char *const codes[] = { "", "\033[1m", "\033[1;31m", "\033[33m", "\033[32m", "\033[2m" };
+
+	return o->color ? codes[style] : "";
+}
+
+const char *text_off(const struct text_options *o)
+{
+	return o->color ? "\033[0m" : "";
+}
+
+int text_width(const struct text_options *o)
+{
+	return o->width == 0 ? 100 : o->width < 80 ? 80 : o->width;
+}
+
+size_t text_columns(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+void text_spaces(FILE *out, size_t n)
+{
+	fprintf(out, "%*s", (int)n, "");
+}
+
+/* Left-aligned in n columns, whatever its bytes. */
+void text_cell(FILE *out, const char *s, size_t n)
+{
+	size_t have = text_columns(s);
+
+	fputs(s, out);
+	text_spaces(out, have < n ? n - have : 0);
+}
+
+/* Escaped and wrapped at blanks; the first line begins with `first`, the others as far right. */
+void text_paragraph(FILE *out, const struct text_options *o, const char *first, const char *text)
+{
+	size_t indent = text_columns(first), room = (size_t)text_width(o) - indent;
+	char buf[LINE_LEN];
+	const char *s = text_escape(text, o->utf8, 0, buf, sizeof(buf));
+
+	fputs(first, out);
+	for (;;) {
+		size_t at = 0, col = 0, blank = 0;
+
+		while (s[at] && col <= room) {
+			if (s[at] == ' ')
+				blank = at;
+			col += ((unsigned char)s[at] & 0xc0) != 0x80;
+			at++;
+		}
+		if (!s[at] && col <= room) {
+			fprintf(out, "%s\n", s);
+			return;
+		}
+		if (!blank)		/* one long word: a command stays whole to be copied */
+			blank = at + strcspn(s + at, " ");
+		fprintf(out, "%.*s\n", (int)blank, s);
+		s += blank;
+		s += strspn(s, " ");
+		if (!*s)
+			return;
+		text_spaces(out, indent);
+	}
+}
+
+void text_advice(FILE *out, const struct text_options *o, const char *line)
+{
+	char buf[LINE_LEN];
+
+	if (!strncmp(line, "  ", 2))
+		fprintf(out, "       %s\n", text_escape(line + 2, o->utf8, 0, buf, sizeof(buf)));
+	else
+		text_paragraph(out, o, o->utf8 ? "   • " : "   - ", line);
+}
