@@ -432,6 +432,26 @@ const struct snapshot *session_snapshot(struct session *s, bool close_open)
 	return v;
 }
 
+size_t session_tables(struct session *s, struct tracer_table *ret_tables, size_t len)
+{
+	size_t n = tracer_tables(s->tracer, ret_tables, len);
+	struct pod_table_stats table;
+	struct pod_names_stats names;
+
+	pod_table_get_stats(s->table, &table);
+	pod_names_get_stats(s->names, &names);
+	if (n < len)
+		ret_tables[n++] = (struct tracer_table){ "pods", table.rows, table.limit };
+	if (n < len)
+		ret_tables[n++] = (struct tracer_table){ "names", names.cgroups, names.limit };
+	return n;
+}
+
+size_t session_programs(struct session *s, struct tracer_program *ret_programs, size_t len)
+{
+	return tracer_programs(s->tracer, ret_programs, len);
+}
+
 /* --- life cycle ------------------------------------------------------------------------------------------------------- */
 
 static bool drops_watched(struct session *s)

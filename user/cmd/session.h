@@ -6,6 +6,7 @@
 #ifndef IMDSNOOP_SESSION_H
 #define IMDSNOOP_SESSION_H
 
+#include "../kernel/tracer.h"
 #include "../model/pod_table.h"
 #include "../view/text.h"
 #include "options.h"
@@ -55,6 +56,10 @@ struct session_count_callbacks {
 	void *arg;
 };
 void session_each_count(struct session *s, const struct session_count_callbacks *cb);
+
+/* Fill levels of the kernel's tables and ours, and run times of the BPF programs; each returns how many it wrote. */
+size_t session_tables(struct session *s, struct tracer_table *ret_tables, size_t len);
+size_t session_programs(struct session *s, struct tracer_program *ret_programs, size_t len);
 
 /* True when r passes --namespace, --pod, --container, --comm and --problems. */
 bool session_selects_request(const struct session *s, const struct request *r);

@@ -8,6 +8,7 @@
 
 #include <uthash.h>
 
+#include "counters.h"
 #include "verdict.h"
 
 #define RECENT_NS (60ull * 1000000000)		/* how long another request's fate counts as evidence */
@@ -67,6 +68,7 @@ static void row_free(struct row *r)
 		return;
 	histogram_clear(&r->s.latency);
 	free((char *)r->s.who.namespace);
+	free((struct pod_stats *)r->s.before);
 	free(r);
 }
 
@@ -628,6 +630,34 @@ void pod_table_add_running(struct pod_table *t, const struct pod_identity *who)
 		row->s.in_flight++;
 }
 
+static bool same_container(const struct pod_identity *a, const struct pod_identity *b)
+{
+	return *a->pod && !strcmp(a->namespace, b->namespace) && !strcmp(a->pod, b->pod) &&
+	       !strcmp(a->container, b->container);
+}
+
+/* A container that was started again: the older one's sums go on with the younger one, whose series has its name. */
+static void hand_over(struct pod_table *t, const struct row *gone)
+{
+	struct pod_stats *sum;
+	struct row *r, *tmp;
+
+	HASH_ITER(hh, t->rows, r, tmp) {
+		if (!same_container(&r->s.who, &gone->s.who))
+			continue;
+		sum = (struct pod_stats *)r->s.before;
+		if (!sum)
+			sum = calloc(1, sizeof(*sum));
+		if (!sum)
+			return;
+		counters_add(sum, &gone->s);
+		if (gone->s.before)
+			counters_add(sum, gone->s.before);
+		r->s.before = sum;
+		return;
+	}
+}
+
 void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns, bool (*alive)(void *arg, uint64_t cgroup_id),
 		      void *arg)
 {
@@ -639,8 +669,9 @@ void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns, bo
 		if (r->s.in_flight || now_ns - r->s.last_ns < keep_ns || alive(arg, r->s.who.cgroup_id))
 			continue;
 		HASH_DEL(t->rows, r);
-		row_free(r);
 		t->rows_len--;
+		hand_over(t, r);
+		row_free(r);
 	}
 }
 
@@ -655,8 +686,7 @@ static uint64_t badness(const struct pod_stats *s)
 	return bad;
 }
 
-/* Worst first: hop limit, then lost time, other failures, HTTP errors, latency; `other` last; names break a tie. */
-static int worse(const void *a, const void *b)
+int pod_table_worse(const void *a, const void *b)
 {
 	const struct pod_stats *x = *(const struct pod_stats *const *)a, *y = *(const struct pod_stats *const *)b;
 	uint64_t p, q;
@@ -738,7 +768,7 @@ int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 		t->sorted[n++] = &t->other->s;
 	for (size_t i = 0; i < n; i++)
 		add_totals(&s->totals, t->sorted[i]);
-	qsort(t->sorted, n, sizeof(*t->sorted), worse);
+	qsort(t->sorted, n, sizeof(*t->sorted), pod_table_worse);
 	s->pods = t->sorted;
 	s->pods_len = n;
 	s->drops_watched = t->drops_watched;

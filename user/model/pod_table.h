@@ -67,6 +67,12 @@ void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns, bo
 /* Fills pods (worst first), totals, baseline; the rest of *s is the caller's. Valid until the next call on t. Returns 0 or -ENOMEM. */
 int pod_table_snapshot(struct pod_table *t, struct snapshot *s);
 
+/*
+ * The order of snapshot.pods, for qsort(3) of pointers: worst first by hop limit, then lost time, other failures, HTTP
+ * errors, latency; `other` last; names break a tie.
+ */
+int pod_table_worse(const void *a, const void *b);
+
 /* Rows held, the bound, requests that went to `other`, and packets dropped that belong to no known connection. */
 struct pod_table_stats {
 	size_t rows, limit;

@@ -82,6 +82,11 @@ struct pod_stats {
 	uint64_t first_ns, last_ns;	/* CLOCK_MONOTONIC of its first and newest request */
 	uint32_t recent_us[32];		/* durations of the newest answered requests, oldest first, for sparklines */
 	size_t recent_len;
+	/*
+	 * Sums of earlier containers of the same namespace, pod and container name whose rows have left: only for counters
+	 * that must not go backward. Owned by the table; NULL: none.
+	 */
+	const struct pod_stats *before;
 };
 
 struct loss {

@@ -296,6 +296,21 @@ static json_t *latency_value(const struct histogram *h)
 	return end(&b);
 }
 
+/* Count by upper bound, as in the metrics: not cumulative, only what is above zero. */
+static json_t *buckets_value(const struct histogram *h)
+{
+	struct builder b = begin();
+	char bound[24];
+
+	for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		if (!h->bucket[i])
+			continue;
+		snprintf(bound, sizeof(bound), "%llu", (unsigned long long)histogram_bounds_us[i]);
+		put(&b, histogram_bounds_us[i] == UINT64_MAX ? "inf" : bound, json_integer(h->bucket[i]));
+	}
+	return end(&b);
+}
+
 /* What has a meaning for one container and, added up, for all. */
 static void put_counts(struct builder *b, const struct pod_stats *p)
 {
@@ -314,6 +329,7 @@ static void put_counts(struct builder *b, const struct pod_stats *p)
 	put(b, "records_lost", json_integer(p->records_lost));
 	put(b, "seconds_lost", seconds(p->seconds_lost, 1e6));
 	put(b, "latency_us", latency_value(&p->latency));
+	put(b, "latency_buckets_us", buckets_value(&p->latency));
 }
 
 static int by_reason(const void *a, const void *b)
@@ -405,6 +421,7 @@ static json_t *pod_value(const struct pod_stats *p)
 	put(&b, "hop_limit_drops", json_integer(p->hop_limit_drops));
 	put(&b, "policy_drops", json_integer(p->policy_drops));
 	put(&b, "drop_location", text_or_null(p->hop_limit_drops ? p->drop_location : p->policy_location));
+	put(&b, "drop_reason", text_or_null(p->hop_limit_drops ? p->death_reason : p->policy_reason));
 	put(&b, "providers", providers_value(p->providers));
 	put(&b, "processes", processes_value(p));
 	return end(&b);

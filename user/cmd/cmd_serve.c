@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* serve: the long-running agent. Metrics, health, the report and the status page over HTTP, from one loop. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+
+#include "../model/window.h"
+#include "../net/http_server.h"
+#include "../view/json.h"
+#include "../view/prometheus.h"
+#include "command.h"
+#include "privileges.h"
+#include "session.h"
+#include "web_files.h"
+
+#define READY_NS (3ull * 1000000000)	/* a tick is due every 250 ms; a loop this late does not read */
+
+struct agent {
+	const struct options *o;
+	struct session *session;
+	struct http_server *http;
+	struct window *window;
+	DIR *fds;			/* /proc/self/fd: another user may not open it any more */
+	uint64_t tick_ns;		/* newest one */
+	bool window_failed;		/* told once */
+};
+
+static void on_tick(void *arg, uint64_t now_ns)
+{
+	struct agent *a = arg;
+	const struct snapshot *s;
+
+	a->tick_ns = now_ns;
+	if (!window_is_due(a->window, now_ns))
+		return;
+	s = session_snapshot(a->session, false);
+	if ((!s || window_keep(a->window, s)) && !a->window_failed) {
+		a->window_failed = true;
+		session_log("no memory for the figures of the last minutes: ?since= is incomplete");
+	}
+}
+
+/* --- routes ---------------------------------------------------------------------------------------------------------- */
+
+static void fail(FILE *body, struct http_reply *reply, int status, const char *why)
+{
+	reply->status = status;
+	fprintf(body, "%s\n", why);
+}
+
+static void on_metrics(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+{
+	int openmetrics = http_quality(req->accept, "application/openmetrics-text");
+	bool wants_openmetrics = openmetrics > 0 && openmetrics >= http_quality(req->accept, "text/plain");
+	struct agent *a = arg;
+	const struct snapshot *s = session_snapshot(a->session, false);
+	struct agent_stats stats = { .libbpf = libbpf_version_string() };
+	struct http_server_stats http;
+
+	if (!s) {
+		fail(body, reply, 503, "no memory");
+		return;
+	}
+	stats.tables_len = session_tables(a->session, stats.tables, sizeof(stats.tables) / sizeof(stats.tables[0]));
+	stats.programs_len = session_programs(a->session, stats.programs,
+					      sizeof(stats.programs) / sizeof(stats.programs[0]));
+	http_server_get_stats(a->http, &http);
+	stats.http_requests = http.requests;
+	stats.http_refused = http.refused;
+	stats.http_expired = http.expired;
+	stats.http_overloaded = http.overloaded;
+	stats.http_connections = http.connections;
+	prometheus_read_process(&stats, a->fds);
+	reply->type = wants_openmetrics ? PROMETHEUS_OPENMETRICS : PROMETHEUS_TEXT;
+	if (prometheus_write(body, s, &stats, wants_openmetrics))
+		reply->status = 503;
+}
+
+static void on_health(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+{
+	fputs("ok\n", body);		/* the loop answers, so it runs */
+}
+
+static void on_ready(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+{
+	struct agent *a = arg;
+
+	if (!a->tick_ns || session_now_ns() - a->tick_ns > READY_NS)
+		fail(body, reply, 503, "attached, but not reading");
+	else
+		fputs("attached and reading\n", body);
+}
+
+static void put_window(json_t *report, const struct snapshot *s, uint64_t since_s)
+{
+	uint64_t covered_ms = (s->now_ns - s->started_ns) / 1000000;
+
+	/* without memory for it, duration_s still tells */
+	if (report && since_s)
+		json_object_set_new(report, "window", json_pack("{s:I, s:f, s:i}", "asked_s", (json_int_t)since_s,
+				    "covered_s", covered_ms / 1e3, "step_s", WINDOW_STEP_S));
+}
+
+static void on_report(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+{
+	struct agent *a = arg;
+	const struct snapshot *s = session_snapshot(a->session, false);
+	struct snapshot recent = { .pods_len = 0 };
+	uint64_t since_ns = 0, since_s;
+	char since[16];
+	json_t *report;
+	int err = http_query_value(req->query, "since", since, sizeof(since));
+
+	if (err != -ENOENT && (err || options_parse_duration(since, &since_ns) || since_ns > WINDOW_MAX_S * 1000000000ull)) {
+		fail(body, reply, 400, "since must be a duration of at most 10m, like 5m or 90s");
+		return;
+	}
+	since_s = (since_ns + 999999999) / 1000000000;
+	err = s ? 0 : -ENOMEM;
+	if (since_s && !err) {
+		err = window_since(a->window, s, since_s, &recent);
+		if (!err)
+			s = &recent;
+		else if (err == -ENOENT)
+			err = 0;
+	}
+	report = err ? NULL : json_report(s);
+	put_window(report, s, since_s);
+	reply->type = "application/json";
+	if (json_print(report, false, body)) {
+		reply->type = "text/plain; charset=utf-8";
+		fail(body, reply, 503, "no memory");
+	}
+	if (s == &recent)
+		window_release(&recent);
+}
+
+static const char *type_of(const char *name)
+{
+	static const char *const types[][2] = {
+		{ ".html", "text/html; charset=utf-8" },
+		{ ".css", "text/css; charset=utf-8" },
+		{ ".js", "text/javascript; charset=utf-8" },
+		{ ".svg", "image/svg+xml" },
+	};
+	const char *end = strrchr(name, '.');
+
+	for (size_t i = 0; end && i < sizeof(types) / sizeof(types[0]); i++)
+		if (!strcmp(end, types[i][0]))
+			return types[i][1];
+	return "application/octet-stream";
+}
+
+static void on_file(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+{
+	const char *name = strcmp(req->path, "/") ? req->path + 1 : "index.html";
+
+	for (size_t i = 0; web_files[i].name; i++) {
+		if (strcmp(web_files[i].name, name))
+			continue;
+		fwrite(web_files[i].data, 1, web_files[i].len, body);
+		reply->type = type_of(name);
+		reply->asset = true;
+		return;
+	}
+	fail(body, reply, 404, "not found");
+}
+
+static const struct http_route routes[] = {
+	{ "/metrics", on_metrics },
+	{ "/healthz", on_health },
+	{ "/readyz", on_ready },
+	{ "/api/v1/report", on_report },
+	{ "/", on_file },
+	{ "/app.css", on_file },
+	{ "/app.js", on_file },
+	{ "/icon.svg", on_file },
+	{ .path = NULL }
+};
+
+/* --- life ------------------------------------------------------------------------------------------------------------ */
+
+static int listen_on(struct agent *a)
+{
+	const struct options *o = a->o;
+	int err = http_server_new(session_base(a->session), o->listen_host, o->listen_port, routes, a, &a->http);
+	const char *v6 = strchr(o->listen_host, ':') ? "[" : "";
+
+	if (err) {
+		session_log("cannot listen on %s: %s", o->listen, strerror(-err));
+		return err;
+	}
+	if (!o->quiet)
+		session_log("listening on http://%s%s%s:%u/", v6, o->listen_host, *v6 ? "]" : "", http_server_port(a->http));
+	return 0;
+}
+
+static int give_up_rights(const struct options *o)
+{
+	const char *const folders[] = { o->pod_logs, o->container_logs, NULL };
+	const struct privileges_options p = { .user = o->drop_privileges, .folders = folders };
+	char msg[256];
+	int err = privileges_drop(&p, msg, sizeof(msg));
+
+	if (err || !o->quiet)
+		session_log("%s%s", err ? "" : "running as ", msg);
+	return err;
+}
+
+int cmd_serve(const struct options *o)
+{
+	struct agent a = { .o = o };
+	struct session_callbacks cb = { .on_tick = on_tick, .arg = &a };
+	int code = EXIT_CANNOT_RUN;
+
+	signal(SIGHUP, SIG_IGN);		/* there is no file to read again */
+	if (window_new(&a.window)) {
+		session_log("out of memory");
+		return EXIT_CANNOT_RUN;
+	}
+	a.session = session_new(o, &cb);
+	if (!a.session)
+		goto out;
+	a.fds = opendir("/proc/self/fd");
+	if (listen_on(&a))
+		goto out;
+	privileges_notify("READY=1");		/* a socket more: before the filter that forbids it */
+	if (give_up_rights(o))
+		goto out;
+	if (!session_run(a.session))
+		code = EXIT_FINE;
+out:
+	http_server_free(a.http);
+	session_free(a.session);
+	window_free(a.window);
+	if (a.fds)
+		closedir(a.fds);
+	return code;
+}

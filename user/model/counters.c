@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "counters.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A run of uint64_t members of struct pod_stats. */
+struct span {
+	size_t offset, count;
+};
+
+#define SPAN(field) { offsetof(struct pod_stats, field), sizeof(((struct pod_stats *)0)->field) / sizeof(uint64_t) }
+#define HISTOGRAM(field) SPAN(field.count), SPAN(field.sum_us), SPAN(field.bucket)
+
+static const struct span reported[] = {
+	SPAN(requests), SPAN(outcomes), SPAN(confidences), SPAN(kinds), SPAN(responses), SPAN(v1_requests),
+	SPAN(v1_answered), SPAN(v2_requests), SPAN(fallbacks), SPAN(fallback_answered_us_sum), SPAN(fallbacks_answered),
+	SPAN(token_requests), SPAN(token_answered), SPAN(records_lost), SPAN(slow), SPAN(hop_limit_drops),
+	SPAN(policy_drops), SPAN(packets), HISTOGRAM(latency),
+};
+static const struct span others[] = { SPAN(cells), SPAN(bytes), HISTOGRAM(connect) };
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define PROCESS_FIGURES 3
+
+static uint64_t *at(struct pod_stats *p, const struct span *span)
+{
+	return (uint64_t *)((char *)p + span->offset);
+}
+
+static const uint64_t *at_const(const struct pod_stats *p, const struct span *span)
+{
+	return (const uint64_t *)((const char *)p + span->offset);
+}
+
+static void add_spans(struct pod_stats *into, const struct pod_stats *from, const struct span *spans, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		for (size_t k = 0; k < spans[i].count; k++)
+			at(into, &spans[i])[k] += at_const(from, &spans[i])[k];
+}
+
+static void add_drop(struct pod_stats *into, const struct drop_count *drop)
+{
+	size_t i = 0;
+
+	while (i < into->drops_len && strcmp(into->drops[i].reason, drop->reason))
+		i++;
+	if (i == POD_STATS_REASONS)
+		i--;
+	if (i == into->drops_len)
+		into->drops_len++;
+	if (!into->drops[i].packets)
+		snprintf(into->drops[i].reason, sizeof(into->drops[i].reason), "%s",
+			 i == POD_STATS_REASONS - 1 ? "other" : drop->reason);
+	into->drops[i].packets += drop->packets;
+}
+
+void counters_add_drops(struct pod_stats *into, const struct pod_stats *from)
+{
+	for (size_t i = 0; i < from->drops_len; i++)
+		add_drop(into, &from->drops[i]);
+}
+
+void counters_add(struct pod_stats *into, const struct pod_stats *from)
+{
+	add_spans(into, from, reported, LEN(reported));
+	add_spans(into, from, others, LEN(others));
+	for (int k = 0; k < IMDS_KIND_COUNT; k++) {
+		struct histogram *to = &into->latency_kind[k];
+		const struct histogram *h = &from->latency_kind[k];
+
+		to->count += h->count;
+		to->sum_us += h->sum_us;
+		for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+			to->bucket[i] += h->bucket[i];
+	}
+	into->seconds_lost += from->seconds_lost;
+	counters_add_drops(into, from);
+}
+
+static uint32_t *process_figures(uint32_t *v, const struct process_count *c)
+{
+	*v++ = c->requests;
+	*v++ = c->v1_requests;
+	*v++ = c->token_unanswered;
+	return v;
+}
+
+void counters_mark(const struct pod_stats *p, struct counters_mark *ret)
+{
+	uint32_t *v = ret->v;
+
+	memset(ret, 0, sizeof(*ret));
+	for (size_t i = 0; i < LEN(reported); i++)
+		for (size_t k = 0; k < reported[i].count; k++)
+			*v++ = at_const(p, &reported[i])[k];
+	*v++ = (uint64_t)(p->seconds_lost * 1000);
+	for (size_t i = 0; i < POD_STATS_REASONS; i++)
+		*v++ = p->drops[i].packets;
+	for (size_t i = 0; i < POD_STATS_PROCESSES; i++)
+		v = process_figures(v, &p->processes[i]);
+}
+
+/* Members that a mark holds, counted by the compiler. */
+_Static_assert(13 + OUTCOME_COUNT + CONFIDENCE_COUNT + IMDS_KIND_COUNT + IMDS_STATUS_COUNT + IMDS_DIRECTION_COUNT +
+	       2 + HISTOGRAM_BUCKETS + 1 + POD_STATS_REASONS + PROCESS_FIGURES * POD_STATS_PROCESSES <= COUNTERS_MARK_LEN,
+	       "a mark holds every figure");
+
+static void keep_seen(struct pod_stats *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->processes_len; i++)
+		if (p->processes[i].requests)
+			p->processes[n++] = p->processes[i];
+	p->processes_len = n;
+	n = 0;
+	for (size_t i = 0; i < p->drops_len; i++)
+		if (p->drops[i].packets)
+			p->drops[n++] = p->drops[i];
+	p->drops_len = n;
+}
+
+bool counters_since(struct pod_stats *p, const struct counters_mark *mark)
+{
+	const uint32_t *v = mark->v;
+	bool any = false;
+
+	for (size_t i = 0; i < LEN(reported); i++)
+		for (size_t k = 0; k < reported[i].count; k++, v++) {
+			uint64_t *n = &at(p, &reported[i])[k];
+
+			*n = (uint32_t)(*n - *v);
+			any |= *n != 0;
+		}
+	p->seconds_lost = (uint32_t)((uint64_t)(p->seconds_lost * 1000) - *v++) / 1e3;
+	for (size_t i = 0; i < POD_STATS_REASONS; i++)
+		p->drops[i].packets = (uint32_t)(p->drops[i].packets - *v++);
+	for (size_t i = 0; i < POD_STATS_PROCESSES; i++) {
+		struct process_count *c = &p->processes[i];
+
+		c->requests = (uint32_t)(c->requests - *v++);
+		c->v1_requests = (uint32_t)(c->v1_requests - *v++);
+		c->token_unanswered = (uint32_t)(c->token_unanswered - *v++);
+	}
+	keep_seen(p);
+	p->latency.fine = NULL;
+	for (int i = HISTOGRAM_BUCKETS - 1; i >= 0; i--)
+		if (p->latency.bucket[i]) {		/* the longest of all time may be older than the mark */
+			if (histogram_bounds_us[i] < p->latency.max_us)
+				p->latency.max_us = histogram_bounds_us[i];
+			break;
+		}
+	return any;
+}

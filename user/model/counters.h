@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The figures of a row that only grow, as one list: to add rows up, and to tell what was added since a moment. Pure.
+ */
+#ifndef IMDSNOOP_COUNTERS_H
+#define IMDSNOOP_COUNTERS_H
+
+#include "snapshot.h"
+
+/* All that grows, except histograms' fine steps. */
+void counters_add(struct pod_stats *into, const struct pod_stats *from);
+void counters_add_drops(struct pod_stats *into, const struct pod_stats *from);	/* packets dropped alone */
+
+/*
+ * What a report shows of a row, small: modulo 2^32, so a difference is right as long as less than that was added
+ * between (lost time in milliseconds).
+ */
+#define COUNTERS_MARK_LEN 96
+struct counters_mark {
+	uint32_t v[COUNTERS_MARK_LEN];
+};
+void counters_mark(const struct pod_stats *p, struct counters_mark *ret);
+
+/*
+ * Leaves in p what was added since mark. p->latency.fine must not be shared: it is set to NULL, so that percentiles come
+ * from the buckets. Returns false when nothing was added.
+ */
+bool counters_since(struct pod_stats *p, const struct counters_mark *mark);
+
+#endif

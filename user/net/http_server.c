@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "http_server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+
+#define IDLE_S 10			/* nothing moved on a connection */
+#define HEAD_NS (10ull * 1000000000)	/* from accept, or from the answer before, to the end of a request's head */
+#define TAKE_NS (30ull * 1000000000)	/* to take an answer */
+#define SWEEP_MS 500
+#define UNTAKEN_MAX (64u << 20)		/* bytes of answers that clients have not taken yet; then 503 */
+#define GZIP_FROM 512			/* smaller bodies are not worth it */
+
+/* Outlives the server where libevent frees a buffer later than the server. */
+struct budget {
+	size_t bytes;
+	unsigned int refs;
+};
+
+struct body {
+	struct budget *budget;
+	size_t len;
+	char *data;
+};
+
+/*
+ * An open connection. evhttp (2.1) neither bounds connections nor tells when one ends, and its time-outs start anew
+ * with each byte. So each accepted socket is remembered by number and SO_COOKIE (4.12), which stops to match once it is
+ * closed, and a connection that must go is shut down, which evhttp takes as its peer's end.
+ */
+struct slot {
+	int fd;				/* -1: free */
+	uint64_t cookie;
+	uint64_t deadline_ns;
+};
+
+struct http_server {
+	struct evhttp *http;
+	struct event_base *base;
+	struct event *sweep, *resolve;
+	struct bufferevent *fresh;	/* accepted just now, its socket not set yet; a reference is held */
+	const struct http_route *routes;
+	void *arg;
+	struct budget *budget;
+	struct slot slots[HTTP_CONNECTIONS_MAX];
+	struct http_server_stats stats;
+	uint16_t port;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+/* --- connections -------------------------------------------------------------------------------------------------- */
+
+/* 0 when fd is no socket (any more). */
+static uint64_t socket_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	return fd >= 0 && !getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) ? cookie : 0;
+}
+
+static bool slot_is_open(struct slot *slot)
+{
+	if (slot->fd >= 0 && socket_cookie(slot->fd) != slot->cookie)
+		slot->fd = -1;
+	return slot->fd >= 0;
+}
+
+static struct slot *slot_take(struct http_server *s)
+{
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+		if (!slot_is_open(&s->slots[i]))
+			return &s->slots[i];
+	return NULL;
+}
+
+/* The connection accepted last has its socket by now. */
+static void resolve_fresh(struct http_server *s)
+{
+	struct slot *slot;
+	int fd;
+
+	if (!s->fresh)
+		return;
+	fd = bufferevent_getfd(s->fresh);
+	if (fd >= 0) {
+		slot = slot_take(s);
+		if (slot) {
+			*slot = (struct slot){ fd, socket_cookie(fd), now_ns() + HEAD_NS };
+		} else {
+			s->stats.refused++;
+			shutdown(fd, SHUT_RDWR);
+		}
+	}
+	bufferevent_decref(s->fresh);
+	s->fresh = NULL;
+}
+
+static void on_resolve(evutil_socket_t fd, short what, void *arg)
+{
+	resolve_fresh(arg);
+}
+
+/* evhttp asks for a bufferevent right after accept(2) and sets the socket when we return. */
+static struct bufferevent *on_accept(struct event_base *base, void *arg)
+{
+	struct http_server *s = arg;
+
+	resolve_fresh(s);
+	s->fresh = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	if (s->fresh) {
+		bufferevent_incref(s->fresh);
+		event_active(s->resolve, EV_TIMEOUT, 0);
+	}
+	return s->fresh;
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_server *s = arg;
+	uint64_t now = now_ns();
+
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+		struct slot *slot = &s->slots[i];
+
+		if (!slot_is_open(slot) || now < slot->deadline_ns)
+			continue;
+		s->stats.expired++;
+		shutdown(slot->fd, SHUT_RDWR);
+		slot->deadline_ns = UINT64_MAX;		/* told once */
+	}
+}
+
+static void set_deadline(struct http_server *s, struct evhttp_request *req, uint64_t from_now_ns)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(req);
+	struct bufferevent *bev = c ? evhttp_connection_get_bufferevent(c) : NULL;
+	int fd = bev ? bufferevent_getfd(bev) : -1;
+
+	for (size_t i = 0; fd >= 0 && i < HTTP_CONNECTIONS_MAX; i++)
+		if (s->slots[i].fd == fd && slot_is_open(&s->slots[i]))
+			s->slots[i].deadline_ns = now_ns() + from_now_ns;
+}
+
+static void on_taken(struct evhttp_request *req, void *arg)
+{
+	set_deadline(arg, req, HEAD_NS);
+}
+
+/* --- what a request says ------------------------------------------------------------------------------------------ */
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* "0.75" in thousandths; what is no quality counts as 0: not wanted. */
+static int parse_quality(const char *p, const char *end)
+{
+	int q = 0, weight = 1000;
+
+	if (p == end || (*p != '0' && *p != '1'))
+		return 0;
+	q = *p++ == '1' ? 1000 : 0;
+	if (p < end && *p == '.')
+		while (++p < end && *p >= '0' && *p <= '9' && weight > 1) {
+			weight /= 10;
+			q += (*p - '0') * weight;
+		}
+	while (p < end && is_space(*p))
+		p++;
+	return p != end || q > 1000 ? 0 : q;
+}
+
+int http_quality(const char *header, const char *name)
+{
+	size_t name_len = strlen(name);
+	int best = -1;
+
+	for (const char *p = header; p && *p;) {
+		const char *end = p + strcspn(p, ","), *next = *end ? end + 1 : end, *word;
+		int q = 1000;
+
+		while (is_space(*p))
+			p++;
+		word = p;
+		p += strcspn(p, ",; \t");
+		if ((size_t)(p - word) == name_len && !strncasecmp(word, name, name_len)) {
+			while (p < end) {
+				const char *part;
+
+				p += strspn(p, "; \t");
+				part = p;
+				while (p < end && *p != ';')
+					p++;
+				if (p - part >= 2 && (part[0] == 'q' || part[0] == 'Q') && part[1] == '=')
+					q = parse_quality(part + 2, p);
+			}
+			best = q > best ? q : best;
+		}
+		p = next;
+	}
+	return best;
+}
+
+int http_query_value(const char *query, const char *key, char *buf, size_t len)
+{
+	size_t key_len = strlen(key);
+
+	while (*query) {
+		size_t part = strcspn(query, "&");
+
+		if (part > key_len && query[key_len] == '=' && !strncmp(query, key, key_len)) {
+			const char *value = query + key_len + 1;
+			size_t n = part - key_len - 1;
+
+			if (n >= len)
+				return -EINVAL;
+			for (size_t i = 0; i < n; i++)
+				if (!((value[i] >= '0' && value[i] <= '9') || (value[i] >= 'a' && value[i] <= 'z') ||
+				      (value[i] >= 'A' && value[i] <= 'Z') || strchr(".-_", value[i])))
+					return -EINVAL;
+			memcpy(buf, value, n);
+			buf[n] = '\0';
+			return 0;
+		}
+		query += part;
+		query += *query == '&';
+	}
+	return -ENOENT;
+}
+
+/* --- answers ------------------------------------------------------------------------------------------------------ */
+
+static void budget_put(struct budget *b)
+{
+	if (--b->refs == 0)
+		free(b);
+}
+
+static void body_release(const void *data, size_t len, void *arg)
+{
+	struct body *b = arg;
+
+	b->budget->bytes -= b->len;
+	budget_put(b->budget);
+	free(b->data);
+	free(b);
+}
+
+/* Puts data, which is taken, into out without a copy. */
+static int add_body(struct http_server *s, struct evbuffer *out, char *data, size_t len)
+{
+	struct body *b = malloc(sizeof(*b));
+
+	if (!b) {
+		free(data);
+		return -ENOMEM;
+	}
+	*b = (struct body){ s->budget, len, data };
+	s->budget->bytes += len;
+	s->budget->refs++;
+	if (!evbuffer_add_reference(out, data, len, body_release, b))
+		return 0;
+	body_release(data, len, b);
+	return -ENOMEM;
+}
+
+/* Replaces *data by its gzip form; leaves it when there is no memory. Level 1: a scrape must be quick above all. */
+static bool compress_body(char **data, size_t *len)
+{
+	z_stream z = { 0 };
+	char *out;
+	size_t bound;
+	bool ok;
+
+	if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return false;
+	bound = deflateBound(&z, *len);
+	out = malloc(bound);
+	z.next_in = (unsigned char *)*data;
+	z.avail_in = *len;
+	z.next_out = (unsigned char *)out;
+	z.avail_out = bound;
+	ok = out && *len <= UINT32_MAX && bound <= UINT32_MAX && deflate(&z, Z_FINISH) == Z_STREAM_END;
+	if (ok) {
+		char *small = realloc(out, z.total_out);
+
+		free(*data);
+		*data = small ? small : out;
+		*len = z.total_out;
+	} else {
+		free(out);
+	}
+	deflateEnd(&z);
+	return ok;
+}
+
+static void add_headers(struct evkeyvalq *headers, const struct http_reply *reply)
+{
+	static const char *const fixed[][2] = {
+		{ "Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+		  "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" },
+		{ "X-Content-Type-Options", "nosniff" },
+		{ "Referrer-Policy", "no-referrer" },
+		{ "Cross-Origin-Resource-Policy", "same-origin" },
+		{ "Vary", "Accept, Accept-Encoding" },
+	};
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		evhttp_add_header(headers, fixed[i][0], fixed[i][1]);
+	evhttp_add_header(headers, "Cache-Control", reply->asset ? "no-cache" : "no-store");
+	evhttp_add_header(headers, "Content-Type", reply->type);
+}
+
+/* Takes data. A HEAD answer has the headers of the GET answer and no body. */
+static void send_reply(struct http_server *s, struct evhttp_request *req, const struct http_reply *reply, char *data,
+		       size_t len)
+{
+	const char *encodings = evhttp_find_header(evhttp_request_get_input_headers(req), "Accept-Encoding");
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+	struct evbuffer *out = evbuffer_new();
+	char length[24];
+
+	if (len >= GZIP_FROM && http_quality(encodings, "gzip") > 0 && compress_body(&data, &len))
+		evhttp_add_header(headers, "Content-Encoding", "gzip");
+	add_headers(headers, reply);
+	snprintf(length, sizeof(length), "%zu", len);
+	evhttp_add_header(headers, "Content-Length", length);
+	set_deadline(s, req, TAKE_NS);
+	evhttp_request_set_on_complete_cb(req, on_taken, s);
+	if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD || !out) {
+		free(data);
+	} else if (add_body(s, out, data, len)) {
+		evhttp_remove_header(headers, "Content-Length");
+		evhttp_send_reply(req, 503, "Service Unavailable", NULL);
+		evbuffer_free(out);
+		return;
+	}
+	evhttp_send_reply(req, reply->status, NULL, out);
+	if (out)
+		evbuffer_free(out);
+}
+
+static void send_text(struct http_server *s, struct evhttp_request *req, int status, const char *text)
+{
+	struct http_reply reply = { .status = status, .type = "text/plain; charset=utf-8" };
+	char *copy = strdup(text);
+
+	send_reply(s, req, &reply, copy, copy ? strlen(copy) : 0);
+}
+
+static void run_handler(struct http_server *s, struct evhttp_request *req, const struct http_route *route,
+			const char *query)
+{
+	struct http_request in = {
+		.path = route->path,
+		.query = query ? query : "",
+		.accept = evhttp_find_header(evhttp_request_get_input_headers(req), "Accept"),
+	};
+	struct http_reply reply = { .status = 200, .type = "text/plain; charset=utf-8" };
+	char *data = NULL;
+	size_t len = 0;
+	FILE *body = open_memstream(&data, &len);
+	bool failed;
+
+	if (!body) {
+		send_text(s, req, 503, "no memory\n");
+		return;
+	}
+	route->handler(s->arg, &in, body, &reply);
+	failed = ferror(body);
+	failed |= fclose(body) != 0;
+	if (failed) {
+		free(data);
+		send_text(s, req, 503, "no memory\n");
+		return;
+	}
+	send_reply(s, req, &reply, data, len);
+}
+
+static size_t count_headers(struct evkeyvalq *headers)
+{
+	size_t n = 0;
+
+	for (const struct evkeyval *h = headers->tqh_first; h; h = h->next.tqe_next)
+		n++;
+	return n;
+}
+
+static void on_request(struct evhttp_request *req, void *arg)
+{
+	enum evhttp_cmd_type method = evhttp_request_get_command(req);
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+	struct http_server *s = arg;
+
+	resolve_fresh(s);
+	s->stats.requests++;
+	if (count_headers(evhttp_request_get_input_headers(req)) > HTTP_HEADERS_MAX) {
+		send_text(s, req, 431, "too many headers\n");
+		return;
+	}
+	if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
+		evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
+		send_text(s, req, 405, "only GET and HEAD\n");
+		return;
+	}
+	if (s->budget->bytes > UNTAKEN_MAX) {
+		s->stats.overloaded++;
+		send_text(s, req, 503, "too many answers that were not taken yet\n");
+		return;
+	}
+	for (const struct http_route *r = s->routes; path && r->path; r++) {
+		if (!strcmp(path, r->path)) {
+			run_handler(s, req, r, evhttp_uri_get_query(uri));
+			return;
+		}
+	}
+	send_text(s, req, 404, "not found\n");
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static int open_listener(const char *host, uint16_t port, uint16_t *ret_port)
+{
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	bool v6 = strchr(host, ':');
+	struct sockaddr_storage got;
+	socklen_t got_len = sizeof(got);
+	int fd, err, one = 1;
+
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, host, v6 ? (void *)&a6.sin6_addr : (void *)&a4.sin_addr) != 1)
+		return -EINVAL;
+	fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    bind(fd, v6 ? (void *)&a6 : (void *)&a4, v6 ? sizeof(a6) : sizeof(a4)) || listen(fd, HTTP_CONNECTIONS_MAX) ||
+	    getsockname(fd, (struct sockaddr *)&got, &got_len)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	*ret_port = ntohs(v6 ? ((struct sockaddr_in6 *)&got)->sin6_port : ((struct sockaddr_in *)&got)->sin_port);
+	return fd;
+}
+
+static int set_up(struct http_server *s)
+{
+	struct timeval sweep = { .tv_usec = SWEEP_MS * 1000 };
+
+	s->budget = calloc(1, sizeof(*s->budget));
+	if (!s->budget)
+		return -ENOMEM;
+	s->budget->refs = 1;
+	s->http = evhttp_new(s->base);
+	s->sweep = event_new(s->base, -1, EV_PERSIST, on_sweep, s);
+	s->resolve = event_new(s->base, -1, 0, on_resolve, s);
+	if (!s->http || !s->sweep || !s->resolve || event_add(s->sweep, &sweep))
+		return -ENOMEM;
+	evhttp_set_bevcb(s->http, on_accept, s);
+	evhttp_set_gencb(s->http, on_request, s);
+	evhttp_set_timeout(s->http, IDLE_S);
+	evhttp_set_max_headers_size(s->http, HTTP_HEAD_MAX);
+	evhttp_set_max_body_size(s->http, 0);
+	evhttp_set_allowed_methods(s->http, UINT16_MAX);	/* on_request answers 405 with Allow; evhttp would say 501 */
+	return 0;
+}
+
+int http_server_new(struct event_base *base, const char *host, uint16_t port, const struct http_route *routes, void *arg,
+		    struct http_server **ret_server)
+{
+	struct http_server *s = calloc(1, sizeof(*s));
+	int fd, err;
+
+	if (!s)
+		return -ENOMEM;
+	s->base = base;
+	s->routes = routes;
+	s->arg = arg;
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+		s->slots[i].fd = -1;
+	err = set_up(s);
+	if (err)
+		goto fail;
+	fd = open_listener(host, port, &s->port);
+	if (fd < 0) {
+		err = fd;
+		goto fail;
+	}
+	if (evhttp_accept_socket(s->http, fd)) {
+		err = -ENOMEM;
+		close(fd);
+		goto fail;
+	}
+	*ret_server = s;
+	return 0;
+fail:
+	http_server_free(s);
+	return err;
+}
+
+void http_server_free(struct http_server *s)
+{
+	if (!s)
+		return;
+	resolve_fresh(s);
+	if (s->http)
+		evhttp_free(s->http);
+	if (s->sweep)
+		event_free(s->sweep);
+	if (s->resolve)
+		event_free(s->resolve);
+	if (s->budget)
+		budget_put(s->budget);
+	free(s);
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+	return s->port;
+}
+
+void http_server_get_stats(struct http_server *s, struct http_server_stats *ret_stats)
+{
+	*ret_stats = s->stats;
+	ret_stats->connections = 0;
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+		ret_stats->connections += slot_is_open(&s->slots[i]);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A small HTTP server on libevent's: GET and HEAD of fixed routes, answers made in memory, nothing read from disk.
+ * Bounded: connections, request head, time to send a request and to take an answer, bytes of answers not yet taken.
+ */
+#ifndef IMDSNOOP_HTTP_SERVER_H
+#define IMDSNOOP_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define HTTP_CONNECTIONS_MAX 64		/* one more is closed at once */
+#define HTTP_HEAD_MAX 8192		/* request line and headers together */
+#define HTTP_HEADERS_MAX 64
+
+struct event_base;			/* libevent */
+struct http_server;
+
+struct http_request {
+	const char *path;		/* as the route has it */
+	const char *query;		/* as sent, "" without one */
+	const char *accept;		/* NULL: no such header */
+};
+
+struct http_reply {
+	int status;			/* 200 unless the handler says otherwise */
+	const char *type;		/* Content-Type, "text/plain; charset=utf-8" likewise */
+	bool asset;			/* the same bytes until the next release: may be kept if asked for again each time */
+};
+
+/* Writes the answer's body; the server closes the stream, compresses, and leaves the body out for HEAD. */
+typedef void (*http_handler)(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply);
+
+struct http_route {
+	const char *path;		/* whole; NULL ends a table */
+	http_handler handler;
+};
+
+/*
+ * Listens on host (an IPv4 or IPv6 address without brackets) and port (0: any free one). routes and arg must outlive
+ * the server. Returns 0 or a negative errno, e.g. -EADDRINUSE.
+ */
+int http_server_new(struct event_base *base, const char *host, uint16_t port, const struct http_route *routes, void *arg,
+		    struct http_server **ret_server);
+void http_server_free(struct http_server *s);
+
+uint16_t http_server_port(const struct http_server *s);		/* the real one */
+
+struct http_server_stats {
+	unsigned int connections;	/* open now */
+	uint64_t requests;
+	uint64_t refused;		/* connections above HTTP_CONNECTIONS_MAX */
+	uint64_t expired;		/* connections cut because the client was too slow */
+	uint64_t overloaded;		/* requests answered 503: too many answers not taken yet */
+};
+void http_server_get_stats(struct http_server *s, struct http_server_stats *ret_stats);
+
+/*
+ * Quality 0..1000 that header, an Accept or Accept-Encoding, gives to name: of its own entry, else -1. Wildcards do not
+ * count: whoever wants something out of the ordinary says so. RFC 9110, 12.4.2. NULL header: -1.
+ */
+int http_quality(const char *header, const char *name);
+
+/* Value of key in a raw query into buf: letters, digits, '.', '-' and '_' only. 0, -ENOENT, or -EINVAL. */
+int http_query_value(const char *query, const char *key, char *buf, size_t len);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Metrics as interface.md section 3 names them, in Prometheus's text format 0.0.4 or OpenMetrics 1.0.
+ *
+ * Labels of a row: a container of a pod has its namespace, pod and container. A cgroup whose pod is not known, or which is
+ * none, has namespace="", pod="" and its cgroup path as container. The row for what is over --max-pods has pod="other".
+ * Rows that share their labels (a container that was started again) are added up to one series.
+ */
+#ifndef IMDSNOOP_PROMETHEUS_H
+#define IMDSNOOP_PROMETHEUS_H
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "../kernel/tracer.h"
+#include "../model/snapshot.h"
+
+#define PROMETHEUS_TEXT "text/plain; version=0.0.4; charset=utf-8"
+#define PROMETHEUS_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+/* What the agent says of itself. */
+struct agent_stats {
+	const char *libbpf;		/* version */
+	struct tracer_table tables[8];
+	size_t tables_len;
+	struct tracer_program programs[24];
+	size_t programs_len;
+	uint64_t http_requests, http_refused, http_expired, http_overloaded;
+	unsigned int http_connections;
+	/* from /proc/self */
+	double cpu_seconds, start_seconds;
+	uint64_t resident_bytes, virtual_bytes;
+	unsigned int open_fds, max_fds;
+};
+
+/* Fills the last group. fds: /proc/self/fd, opened while we were still allowed to; NULL: not counted. */
+void prometheus_read_process(struct agent_stats *a, DIR *fds);
+
+/* Returns 0 or -ENOMEM. Errors of out are the caller's to ask for. */
+int prometheus_write(FILE *out, const struct snapshot *s, const struct agent_stats *a, bool openmetrics);
+
+#endif
