@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_need bpftool setpriv
-e2e_lab
+e2e_lab --hop-limit 1
 
 # refused NAME CODE WORDS COMMAND...: exit code, exactly one line on stderr that matches, nothing on stdout
 refused() {

@@ -169,7 +169,7 @@ static const char *quote(const char *word, char buf[QUOTE_LEN])
 {
 	size_t i;
 
-	for (i = 0; word[i] && i < QUOTE_LEN - 4; i++)
+	for (i = 0; i < QUOTE_LEN - 4 && word[i]; i++)
 		buf[i] = iscntrl((unsigned char)word[i]) ? '?' : word[i];
 	strcpy(buf + i, word[i] ? "..." : "");
 	return buf;
