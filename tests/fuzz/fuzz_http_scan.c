@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/kernel/http_table.h"
+#include "../../user/kernel/http_table.h"
 #include "http_reference.h"
 
 static struct imds_http_table table;

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "bpf/http_scan.h"
+#include "../../bpf/http_scan.h"
 #include "http_reference.h"
 
 struct cursor {

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/imdsnoop.h"
+#include "../../bpf/imdsnoop.h"
 
 struct http_reference {
 	bool ended, dead;		/* the head is over; the bytes are no HTTP */

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/kernel/http_table.h"
-#include "user/kernel/nfa.h"
+#include "../../user/kernel/http_table.h"
+#include "../../user/kernel/nfa.h"
 #include "http_reference.h"
 
 #define W(word) IMDS_W_##word
@@ -112,7 +112,8 @@ static const struct request_case {
 	{ "Oracle identity, foreign bearer",
 	  "GET /opc/v2/identity/cert.pem HTTP/1.1\r\nAuthorization: Bearer Oracle1" END, IMDS, M(GET), K(IDENTITY),
 	  V(NONE), "/opc/v2/identity/cert.pem", W(P_ORACLE) | W(P_IDENTITY) },
-	{ "a value is exact", "GET /opc/v1/ HTTP/1.1\r\nauthorization: bearer oracle" END, IMDS, M(GET), K(DATA), V(NONE),
+	{ "a value is exact",
+	  "GET /opc/v1/ HTTP/1.1\r\nauthorization: bearer oracle" END, IMDS, M(GET), K(DATA), V(NONE),
 	  "/opc/v1/", W(P_ORACLE) },
 	{ "ECS credentials", "GET /v2/credentials/uuid HTTP/1.1" END, IMDS_EP_ECS, M(GET), K(CREDENTIALS), V(NONE),
 	  "/v2/credentials/uuid", W(P_CREDENTIALS) },
@@ -386,6 +387,16 @@ static void too_many_words(void **state)
 		nfa_text(n, root, word, false, 1);
 	}
 	assert_int_equal(nfa_compile(n, &root, 1, any_of, d), -E2BIG);
+	nfa_free(n);
+
+	n = nfa_new();
+	root = nfa_node(n, 0);
+	for (int byte = 1; byte < 256; byte++) {
+		char one[2] = { byte, 0 };
+
+		nfa_edge(n, root, nfa_bytes(one), nfa_mark(n, byte));
+	}
+	assert_int_equal(nfa_compile(n, &root, 1, any_of, d), -E2BIG);	/* byte classes */
 	free(d);
 	nfa_free(n);
 }

@@ -105,14 +105,14 @@ int nfa_text(struct nfa *n, int from, const char *text, bool fold, uint64_t attr
 	return from;
 }
 
-/* Bytes that no edge tells apart share a class. */
-static void find_classes(const struct nfa *n, struct dfa *d, uint8_t *rep)
+/* Bytes that no edge tells apart share a class. Returns 0 or -E2BIG. */
+static int find_classes(const struct nfa *n, struct dfa *d, uint8_t *rep)
 {
 	unsigned int renamed[256][2];
 
 	memset(d->class_of, 0, sizeof(d->class_of));
 	d->classes = 1;
-	for (int e = 0; e < n->edges_len && d->classes < 256; e++) {
+	for (int e = 0; e < n->edges_len; e++) {
 		unsigned int classes = 0;
 
 		memset(renamed, 0xff, sizeof(renamed));
@@ -127,6 +127,7 @@ static void find_classes(const struct nfa *n, struct dfa *d, uint8_t *rep)
 	}
 	for (int b = 255; b >= 0; b--)
 		rep[d->class_of[b]] = b;
+	return d->classes > DFA_MAX_CLASSES ? -E2BIG : 0;
 }
 
 struct builder {
@@ -134,7 +135,7 @@ struct builder {
 	uint16_t slots[HASH_SLOTS];	/* state + 1, 0: free */
 	/* for merging */
 	uint16_t block[DFA_MAX_STATES], block_rep[DFA_MAX_STATES];
-	uint64_t sign[DFA_MAX_STATES], key[256];
+	uint64_t sign[DFA_MAX_STATES], key[DFA_MAX_CLASSES];
 };
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -262,7 +263,7 @@ static void merge_states(struct builder *b, struct dfa *d)
 /* Classes that no state tells apart any more. */
 static void merge_classes(struct dfa *d)
 {
-	uint8_t renamed[256];
+	uint8_t renamed[DFA_MAX_CLASSES] = { 0 };
 	unsigned int classes = 0, other;
 
 	for (unsigned int c = 0; c < d->classes; c++) {
@@ -290,7 +291,7 @@ int nfa_compile(const struct nfa *n, const int *roots, unsigned int roots_len,
 		uint64_t (*combine)(uint64_t state, uint64_t node), struct dfa *ret_dfa)
 {
 	struct builder *b;
-	uint8_t rep[256];
+	uint8_t rep[256] = { 0 };
 	int err;
 
 	ret_dfa->states = ret_dfa->classes = 0;
@@ -299,8 +300,9 @@ int nfa_compile(const struct nfa *n, const int *roots, unsigned int roots_len,
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
-	find_classes(n, ret_dfa, rep);
-	err = build_states(n, roots, roots_len, combine, rep, b, ret_dfa);
+	err = find_classes(n, ret_dfa, rep);
+	if (!err)
+		err = build_states(n, roots, roots_len, combine, rep, b, ret_dfa);
 	if (!err) {
 		merge_states(b, ret_dfa);
 		merge_classes(ret_dfa);

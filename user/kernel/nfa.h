@@ -13,6 +13,7 @@
 #define NFA_MAX_NODES 768
 #define NFA_MAX_EDGES 2048
 #define DFA_MAX_STATES 1024		/* before states that do the same are merged */
+#define DFA_MAX_CLASSES 128
 
 struct nfa;
 
@@ -37,7 +38,7 @@ struct dfa {
 	unsigned int states, classes;
 	uint8_t class_of[256];
 	uint64_t attr[DFA_MAX_STATES];
-	uint16_t next[DFA_MAX_STATES][256];	/* [state][class] */
+	uint16_t next[DFA_MAX_STATES][DFA_MAX_CLASSES];	/* [state][class] */
 };
 
 /*
