@@ -24,10 +24,10 @@ struct word {
 };
 
 static const struct word methods[] = {
-	{ "GET ", IMDS_METHOD_GET },
-	{ "PUT ", IMDS_METHOD_PUT },
-	{ "HEAD ", IMDS_METHOD_HEAD },
-	{ "POST ", IMDS_METHOD_POST },
+	{ "GET", IMDS_METHOD_GET },
+	{ "PUT", IMDS_METHOD_PUT },
+	{ "HEAD", IMDS_METHOD_HEAD },
+	{ "POST", IMDS_METHOD_POST },
 };
 
 static const struct word first_segments[] = {
@@ -57,15 +57,14 @@ static const struct word segments[] = {
 };
 
 static const struct word header_names[] = {	/* the name alone says it */
-	{ "x-aws-ec2-metadata-token:", IMDS_W_H_TOKEN },
-	{ "x-aliyun-ecs-metadata-token:", IMDS_W_H_TOKEN },
-	{ "metadata-token:", IMDS_W_H_TOKEN },
-	{ "x-aws-ec2-metadata-token-ttl-seconds:", IMDS_W_H_TOKEN_TTL },
-	{ "x-aliyun-ecs-metadata-token-ttl-seconds:", IMDS_W_H_TOKEN_TTL },
-	{ "metadata-token-expiry-seconds:", IMDS_W_H_TOKEN_TTL },
-	{ "metadata-flavor:", IMDS_W_H_FLAVOR },
-	{ "x-aliyun-ecs-", IMDS_W_H_ALIBABA },
-	{ "x-forwarded-for:", IMDS_W_H_FORWARDED },
+	{ "x-aws-ec2-metadata-token", IMDS_W_H_TOKEN },
+	{ "x-aliyun-ecs-metadata-token", IMDS_W_H_TOKEN },
+	{ "metadata-token", IMDS_W_H_TOKEN },
+	{ "x-aws-ec2-metadata-token-ttl-seconds", IMDS_W_H_TOKEN_TTL },
+	{ "x-aliyun-ecs-metadata-token-ttl-seconds", IMDS_W_H_TOKEN_TTL },
+	{ "metadata-token-expiry-seconds", IMDS_W_H_TOKEN_TTL },
+	{ "metadata-flavor", IMDS_W_H_FLAVOR },
+	{ "x-forwarded-for", IMDS_W_H_FORWARDED },
 };
 
 #define FOR_EACH(w, table) for (const struct word *w = table; w < table + sizeof(table) / sizeof(table[0]); w++)
@@ -128,16 +127,9 @@ static void add_headers(struct nfa *n, int line, int ended)
 	nfa_edge(n, any, nfa_bytes_not("\n"), any);
 	nfa_edge(n, any, nfa_bytes("\n"), line);
 
-	FOR_EACH(w, header_names) {
-		char name[64];
-		size_t len = strlen(w->text) - 1;
-		int node;
-
-		memcpy(name, w->text, len);
-		name[len] = '\0';
-		node = nfa_text(n, line, name, true, 0);
-		nfa_edge(n, node, nfa_bytes(w->text + len), nfa_mark(n, w->bit));
-	}
+	FOR_EACH(w, header_names)
+		nfa_edge(n, nfa_text(n, line, w->text, true, 0), nfa_bytes(":"), nfa_mark(n, w->bit));
+	nfa_edge(n, nfa_text(n, line, "x-aliyun-ecs", true, 0), nfa_bytes("-"), nfa_mark(n, IMDS_W_H_ALIBABA));
 	line_end(n, nfa_text(n, header_value(n, line, "metadata"), "true", true, 0), IMDS_W_H_METADATA);
 	line_end(n, nfa_text(n, header_value(n, line, "authorization"), "Bearer Oracle", false, 0), IMDS_W_H_ORACLE);
 	value = header_value(n, line, "transfer-encoding");
@@ -223,12 +215,8 @@ static int add_request(struct nfa *n, int line)
 	nfa_edge(n, token, nfa_bytes(LETTERS DIGITS "-_"), token);
 	nfa_edge(n, token, nfa_bytes(" "), target);
 	nfa_edge(n, token, nfa_bytes(" "), nfa_mark(n, METHOD(IMDS_METHOD_OTHER)));
-	FOR_EACH(w, methods) {
-		char name[8] = "";
-
-		memcpy(name, w->text, strlen(w->text) - 1);
-		nfa_edge(n, nfa_text(n, start, name, false, 0), nfa_bytes(" "), nfa_mark(n, METHOD(w->bit)));
-	}
+	FOR_EACH(w, methods)
+		nfa_edge(n, nfa_text(n, start, w->text, false, 0), nfa_bytes(" "), nfa_mark(n, METHOD(w->bit)));
 	add_target(n, target, line);
 	return start;
 }
