@@ -92,6 +92,15 @@ $(O)/tests/%: tests/lib/%.c Makefile
 $(O)/tests/%.bpf.o: tests/lib/%.bpf.c
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+# packet tables for the BPF programs; rig.c includes tracer.c
+RIG := tests/bpf/rig.c user/kernel/features.c user/kernel/kernel_btf.c user/kernel/http_table.c user/kernel/nfa.c
+$(O)/tests/bpf_tables: $(filter-out tests/bpf/rig.c,$(wildcard tests/bpf/*.c))
+$(O)/tests/bench_packets: tests/bench/bench_packets.c
+$(O)/tests/bpf_tables $(O)/tests/bench_packets: $(RIG) $(wildcard tests/bpf/*.h) user/kernel/tracer.c $(SKEL)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -MMD -MP -Wmissing-prototypes,$(ALL_CFLAGS)) -Wno-missing-field-initializers \
+		$(LDFLAGS) -o $@ $(filter %.c,$(filter-out %/tracer.c,$^)) $(LDLIBS)
+
 lab: $(patsubst tests/lib/%.c,$(O)/tests/%,$(filter-out %.bpf.c,$(wildcard tests/lib/*.c))) \
 	$(patsubst tests/lib/%.bpf.c,$(O)/tests/%.bpf.o,$(wildcard tests/lib/*.bpf.c))
 

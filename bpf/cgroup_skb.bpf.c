@@ -448,6 +448,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress)
 	struct imds_flow *f = 0;
 	struct iphdr *ip = data;
 	__u64 now, cgroup_id;
+	bool short_ip = false;
 	int endpoint, proto;
 
 	if ((void *)(ip + 1) > end)
@@ -459,6 +460,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress)
 		p.proto = ip->protocol;
 		p.ttl = ip->ttl;
 		p.l4_off = ip->ihl * 4;
+		short_ip = ip->ihl < 5;		/* a raw socket may send that */
 		p.fragment = ip->frag_off & bpf_htons(0x1fff);
 		addr_from_v4(&p.local, egress ? ip->saddr : ip->daddr);
 		addr_from_v4(&p.remote, egress ? ip->daddr : ip->saddr);
@@ -479,7 +481,8 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress)
 		proto = skip_ipv6_ext(skb, ip6->nexthdr, &p.l4_off, &p.fragment);
 		p.proto = proto < 0 ? 0xff : proto;
 	}
-	if (!p.fragment && (p.proto == IPPROTO_TCP || p.proto == IPPROTO_UDP) && parse_l4(skb, &p, egress)) {
+	if (short_ip ||
+	    (!p.fragment && (p.proto == IPPROTO_TCP || p.proto == IPPROTO_UDP) && parse_l4(skb, &p, egress))) {
 		if (endpoint_find(&p.remote, 0) >= 0)
 			count_loss(IMDS_LOSS_MALFORMED);
 		return IMDS_PASS;
