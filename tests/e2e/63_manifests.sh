@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# scripts/k8s without a cluster: kustomize builds base and overlays, the API's schema knows every field, what they ask for
+# is no more than said, and `kubectl imdsnoop` makes, awaits, joins and removes its Jobs against a recording kubectl.
+# shellcheck disable=SC2016	# $ENV is jq's
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+e2e_need node npm jq
+k8s=$LAB_TREE/scripts/k8s npm=${NPM_K8S:-$LAB_TREE/build/npm-k8s}
+work=$(mktemp -d)
+e2e_later rm -rf "$work"
+"$LAB_DIR/fetch_npm" "$npm" "$LAB_DIR/npm-k8s" 2>"$work/npm" || e2e_skip_all "cannot get the npm packages: $(head -1 "$work/npm")"
+strict() { node "$LAB_DIR/k8s_check.js" "$npm" >"$1"; }		# strict FILE <YAML
+shows() { e2e_jq "$work/$1" "$2"; }				# shows NAME FILTER
+
+# --- manifests -------------------------------------------------------------------------------------------------------
+
+check "schema check: finds a misspelt field" equal "$(sed 's/readOnlyRootFilesystem/readOnlyRootFileSystem/' \
+	"$k8s/overlays/node-report/job.yaml" | strict "$work/x" 2>&1)" \
+	"Job imdsnoop-report: unknown field /spec/template/spec/containers/0/securityContext/readOnlyRootFileSystem"
+
+# kustomize before 5.0 (kubectl 1.27) does not know `labels` with includeTemplates, or no folder among resources
+if kubectl kustomize "$k8s/base" >"$work/base.yaml" 2>"$work/error"; then
+	for what in base overlays/podmonitor overlays/sys-admin overlays/node-report; do
+		name=${what##*/}
+		check "kustomize: $what builds, the API knows every field" eval \
+			"kubectl kustomize '$k8s/$what' | strict '$work/$name'; [ \${PIPESTATUS[0]} = 0 ]"
+	done
+	check "kustomize: says nothing about deprecation" equal "$(kubectl kustomize "$k8s/overlays/sys-admin" 2>&1 >/dev/null)" ""
+else
+	echo "skip no kubectl with kustomize 5 here: $(head -c 150 "$work/error")"
+	for name in base podmonitor sys-admin node-report; do echo '[]' >"$work/$name"; done
+	cat "$k8s"/base/daemonset.yaml "$k8s"/base/[ns]*.yaml | strict "$work/base" 2>/dev/null
+	strict "$work/node-report" <"$k8s/overlays/node-report/job.yaml" 2>/dev/null
+fi
+[ -s "$work/base.yaml" ] && {
+	check "base: one of each, in one namespace" shows base '(map(.kind) | sort) == ["DaemonSet", "Namespace", "Service",
+		"ServiceAccount"] and all(.[] | select(.kind != "Namespace"); .metadata.namespace == "imdsnoop")'
+	check "base: no role of any kind" shows base 'all(.[]; .kind | test("Role") | not)'
+	check "base: the service finds the agent" shows base '(.[] | select(.kind == "Service") | .spec) as $s |
+		(.[] | select(.kind == "DaemonSet") | .spec.template) as $t | $s.selector == $t.metadata.labels and
+		$s.clusterIP == "None" and ($t.spec.containers[0].ports | map(.name) | index($s.ports[0].targetPort) != null)'
+	check "podmonitor: finds the agent, keeps the labels of the pods that asked" shows podmonitor \
+		'(.[] | select(.kind == "DaemonSet") | .spec.template) as $t | .[] | select(.kind == "PodMonitor") | .spec |
+		.selector.matchLabels == $t.metadata.labels and (.podMetricsEndpoints[0] | .honorLabels and .path == "/metrics" and
+		.port == $t.spec.containers[0].ports[0].name)'
+	check "sys-admin: differs from the base by two capabilities only" equal \
+		"$(jq -c '(.. | .add? // empty) -= ["SYS_ADMIN", "SYS_RESOURCE"]' "$work/sys-admin")" "$(jq -c . "$work/base")"
+	check "sys-admin: has them" shows sys-admin '[.. | .add? // empty][0] | index("SYS_ADMIN") and index("SYS_RESOURCE")'
+}
+pod='[.. | objects | select(has("containers"))][0]'
+for name in base node-report; do
+	check "$name: no token, no host namespaces" shows $name "$pod"' | .automountServiceAccountToken == false and
+		.hostNetwork == false and .hostPID == false and .hostIPC == false'
+	check "$name: no root file system, no more rights than said" shows $name "$pod"' | .containers | length == 1 and (.[0] |
+		.securityContext | .readOnlyRootFilesystem and .allowPrivilegeEscalation == false and .privileged == false and
+		.seccompProfile.type == "RuntimeDefault" and .capabilities.drop == ["ALL"] and
+		(.capabilities.add - ["BPF", "PERFMON", "NET_ADMIN", "SYSLOG", "SETUID", "SETGID"]) == [])'
+	check "$name: host folders are these four, all read-only" shows $name "$pod"' | ([.volumes[].hostPath.path] | sort) ==
+		["/sys/fs/cgroup", "/sys/kernel/btf", "/var/log/containers", "/var/log/pods"] and (.volumes | length) == 4 and
+		(.containers[0].volumeMounts | length == 4 and all(.[]; .readOnly)) and
+		([.volumes[] | [.name, .hostPath.path]] | sort) == ([.containers[0].volumeMounts[] | [.name, .mountPath]] | sort)'
+	check "$name: runs on every node" shows $name "$pod"' | .tolerations == [{ operator: "Exists" }]'
+	check "$name: is bounded" shows $name "$pod"' | .containers[0].resources | .limits.memory and .requests.memory and
+		.requests.cpu and (.limits.cpu | not)'
+	check "$name: imdsnoop knows its arguments" equal "$(jq -r "$pod"' | .containers[0].args[]' "$work/$name" |
+		sed 's/\$(NODE_NAME)/n/' | { mapfile -t a; "$IMDSNOOP" "${a[@]}" --help; } 2>&1 | head -1 | grep -c '^Usage')" 1
+done
+check "base: probes ask what the agent serves" shows base "$pod"' | .containers[0] | [.startupProbe, .readinessProbe, .livenessProbe |
+	.httpGet | .path, .port] == ["/readyz", "http", "/readyz", "http", "/healthz", "http"]'
+check "base: listens where it is probed" shows base "$pod"' | .containers[0] | .ports[0].containerPort as $p |
+	.args | index("--listen=0.0.0.0:\($p)") != null'
+
+# --- kubectl imdsnoop ------------------------------------------------------------------------------------------------
+
+export FAKE=$work/fake KUBECTL=$LAB_DIR/fake_kubectl IMDSNOOP_IMAGE=registry.example/imdsnoop:1 IMDSNOOP
+plugin=$k8s/kubectl-imdsnoop
+fresh() { rm -rf "$FAKE"; mkdir "$FAKE"; printf '%s\n' node-a node-b.example node-c >"$FAKE/nodes"; }
+report_of() {			# report_of NODE: a report as a pod's log holds it
+	jq -n --arg node "$1" '{ schema: "imdsnoop.report/1", version: "0.1.0", node: $node, kernel: "6.1.0",
+		started: "2026-01-01T00:00:00.000000Z", duration_s: 30, endpoints: [], features: [], losses: {}, totals: {},
+		pods: [], findings: [{ severity: "error", code: "hop-limit-exhausted", namespace: "shop", pod: ("web-" + $node),
+		container: "app", summary: "s", evidence: ["e"], advice: ["a"] }] }'
+}
+calls() { sed -E 's/imdsnoop-report-[0-9]+-[0-9]+/JOB/g; s/run=[0-9]+-[0-9]+/RUN/; s/-f [^ ]+/-f FILE/; s/ -o .*//' "$FAKE/calls" | uniq; }
+
+fresh
+echo "the report" >"$FAKE/result.1"
+echo 2 >"$FAKE/pending"
+check "plugin: one node prints its pod's report" equal "$("$plugin" --duration 5s node-a 2>/dev/null)" "the report"
+check "plugin: makes, awaits, reads, removes" equal "$(calls)" "create -n kube-system -f FILE
+get jobs -n kube-system -l imdsnoop/RUN
+logs -n kube-system job/JOB-1
+delete jobs -n kube-system -l imdsnoop/RUN --wait=false --ignore-not-found"
+check "plugin: waits for the end" equal "$(grep -c '^get jobs' "$FAKE/calls")" 3
+check "plugin: its Job passes the schema" strict "$work/plugin" <"$FAKE/created.yaml"
+check "plugin: its pod is the overlay's" equal \
+	"$(jq -S '.[0].spec.template.spec' "$work/plugin" | sed 's|registry.example/imdsnoop:1|imdsnoop|; s/duration=5s/duration=30s/; s/node-a/node-1/')" \
+	"$(strict "$work/job" <"$k8s/overlays/node-report/job.yaml" && jq -S '.[0].spec.template.spec' "$work/job")"
+
+fresh
+for i in 1 2 3; do report_of "$(sed -n ${i}p "$FAKE/nodes")" >"$FAKE/result.$i"; done
+check "plugin: all nodes succeed" "$plugin" --all --format json
+"$plugin" --all --format json >"$work/joined" 2>/dev/null
+check "plugin: one Job a node" equal "$(sed -n 's/^ *nodeName: //p' "$FAKE/created.yaml" | xargs)" "node-a node-b.example node-c"
+check "plugin: the joined report has all three" equal "$(jq -c '[.findings[].pod] | sort' "$work/joined")" \
+	'["web-node-a","web-node-b.example","web-node-c"]'
+check "plugin: text, too" eval '"$plugin" --all 2>/dev/null | grep -q web-node-b.example'
+check "plugin: a selector goes to the API" eval '"$plugin" -l role=web --format json >/dev/null &&
+	grep -q "^get nodes -l kubernetes.io/os=linux,role=web" "$FAKE/calls"'
+
+fresh
+report_of node-a >"$FAKE/result.1"
+check "plugin: a failed node is told, the others shown, exit 1" equal \
+	"$("$plugin" node-a node-x --format json 2>"$work/error" | jq -r '.findings[].pod'; echo "${PIPESTATUS[0]}")" "web-node-a
+1"
+check "plugin: says which and why" grep -q "no report of 'node-x'" "$work/error"
+check "plugin: and what it said" grep -q "cannot watch: no such thing" "$work/error"
+check "plugin: removes its Jobs all the same" grep -q '^delete jobs' "$FAKE/calls"
+
+fresh
+echo 1000 >"$FAKE/pending"
+timeout -s INT 2 "$plugin" node-a >/dev/null 2>&1
+check "plugin: Ctrl-C removes its Jobs" grep -q '^delete jobs' "$FAKE/calls"
+fresh
+: >"$FAKE/refuse"
+check "plugin: what the API refuses fails" equal "$("$plugin" node-a >/dev/null 2>&1; echo $?)" 1
+fresh
+for bad in 'a b' 'x;id' 'a:{b}' $'a\nb' '$(id)' -rf; do
+	check "plugin: '${bad//$'\n'/\\n}' is no node" equal "$("$plugin" "$bad" >/dev/null 2>&1; echo $?)" 2
+done
+for bad in 5 5h 0s 99999s '5s}'; do
+	check "plugin: '$bad' is no duration" equal "$("$plugin" --duration "$bad" node-a >/dev/null 2>&1; echo $?)" 2
+done
+check "plugin: an image is needed" equal "$(IMDSNOOP_IMAGE='' "$plugin" node-a >/dev/null 2>&1; echo $?)" 2
+check "plugin: nothing was asked of the API for these" test ! -e "$FAKE/calls"
