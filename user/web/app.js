@@ -13,7 +13,7 @@ const SLOW_FROM = 12;			/* the first bucket that holds only what took longer tha
 const FORWARDS_DRAWN = 4;
 
 const $ = (id) => document.getElementById(id);
-const state = { live: true, report: null, timer: 0, newest: 0, rows: new Map(), open: new Set() };
+const state = { live: true, report: null, timer: 0, newest: 0, rows: new Map(), open: new Set(), folds: new Map() };
 
 /* --- small tools --- */
 
@@ -265,18 +265,28 @@ function drawAdvice(line) {
 	return box;
 }
 
-function drawFinding(f, withName) {
-	const e = make("li", "finding " + f.severity);
-	const name = f.pod ? f.namespace + "/" + f.pod + (f.container ? " (" + f.container + ")" : "") : f.cgroup || "this node";
-	e.append(make("p", "about", f.code + (withName ? " · " + name : "")), make("p", "summary", f.summary));
+function nameOfFinding(f) {
+	return f.pod ? f.namespace + "/" + f.pod + (f.container ? " (" + f.container + ")" : "") : f.cgroup || "this node";
+}
+
+/* Folded; what a person unfolded stays so when the finding's figures change. */
+function drawFinding(f, place, unfolded) {
+	const e = make("li", "finding " + f.severity), fold = make("details"), summary = make("summary"), body = make("div", "body");
+	const key = place + " " + f.code + " " + nameOfFinding(f);
+	fold.open = state.folds.has(key) ? state.folds.get(key) : unfolded;
+	fold.addEventListener("toggle", () => state.folds.set(key, fold.open));
+	summary.setAttribute("aria-label", f.severity + ": " + f.summary);
+	summary.append(make("span", "summary", f.summary), make("span", "code", f.code));
 	if (f.evidence.length) {
 		const list = make("ul");
 		for (const line of f.evidence)
 			list.append(make("li", "", line));
-		e.append(list);
+		body.append(list);
 	}
 	for (const line of f.advice)
-		e.append(drawAdvice(line));
+		body.append(drawAdvice(line));
+	fold.append(summary, body);
+	e.append(fold);
 	return e;
 }
 
@@ -332,7 +342,7 @@ function drawFigures(p) {
 	figure(list, "IMDS version", [p.v1_requests && number(p.v1_requests) + " v1", p.v2_requests && number(p.v2_requests) + " v2"]
 		.filter(Boolean).join(", "));
 	figure(list, "Tokens", p.token_requests ? number(p.token_answered) + " of " + number(p.token_requests) + " answered" : "");
-	figure(list, "Fell back to v1", p.fallbacks ? number(p.fallbacks) + " times" : "");
+	figure(list, "Fell back to v1", p.fallbacks ? plural(p.fallbacks, "time") : "");
 	figure(list, "In flight", p.in_flight ? number(p.in_flight) : "");
 	figure(list, "Hop limit", p.hop_limit === "unknown" && !p.required_hop_limit ? "" : p.hop_limit +
 		(p.required_hop_limit ? ", needs " + p.required_hop_limit : "") + (p.confidence ? ", " + p.confidence : ""));
@@ -341,6 +351,8 @@ function drawFigures(p) {
 	figure(list, "Packets dropped", countsWords(p.drops));
 	figure(list, "Processes", p.processes.map((c) => c.comm + " (" + number(c.requests) + ")").join(", "));
 	figure(list, "Cgroup", p.cgroup);
+	if (p.cgroup)
+		list.lastChild.className = "path";
 	return list;
 }
 
@@ -364,7 +376,7 @@ function drawDetail(p, report) {
 	parts.push(pair);
 	if (about.length) {
 		const list = make("ul", "findings");
-		list.append(...about.map((f) => drawFinding(f, false)));
+		list.append(...about.map((f, i) => drawFinding(f, "pod", i === 0)));
 		parts.push(part("What to do", list));
 	}
 	return parts;
@@ -374,6 +386,15 @@ function drawDetail(p, report) {
 function isBeingRead(e) {
 	const s = getSelection();
 	return s && !s.isCollapsed && s.anchorNode && e.contains(s.anchorNode);
+}
+
+/* Rebuilds a part of the page; the button or fold in it that had the focus has it again, found by its place. */
+function keepFocus(e, rebuild) {
+	const tags = "button, summary", at = [...e.querySelectorAll(tags)].indexOf(document.activeElement);
+	rebuild();
+	const again = at < 0 ? null : e.querySelectorAll(tags)[at];
+	if (again)
+		again.focus({ preventScroll: true });
 }
 
 function updateDetail(row, p, report) {
@@ -393,11 +414,7 @@ function updateDetail(row, p, report) {
 	if (isBeingRead(row.detail))
 		return;
 	whenChanged(row.detail, [p, report.node_token_ttl, report.findings.filter((f) => isAbout(f, p))], () => {
-		const focused = row.detail.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
-		row.detail.replaceChildren(...drawDetail(p, report));
-		for (const b of focused ? row.detail.querySelectorAll("button") : [])
-			if (b.getAttribute("aria-label") === focused)
-				b.focus({ preventScroll: true });
+		keepFocus(row.detail, () => row.detail.replaceChildren(...drawDetail(p, report)));
 	});
 }
 
@@ -483,7 +500,9 @@ function showVerdict(report) {
 	if (worst) {
 		className = worst.severity;
 		headline = worst.summary;
-		reason = serious.length > 1 ? plural(serious.length - 1, "more finding") + " below." : "";
+		const same = serious.filter((f) => f.code === worst.code).length - 1, others = serious.length - 1 - same;
+		reason = [same && number(same) + " more with the same cause", others && plural(others, "other finding") + " below"]
+			.filter(Boolean).join(", ");
 	} else if (total.requests) {
 		className = "good";
 		headline = answered === total.requests ? "All metadata requests were answered." :
@@ -537,13 +556,13 @@ function showNamespaces(report) {
 function showFindings(report) {
 	const list = $("findings");
 	setText($("findings-count"), report.findings.length ? number(report.findings.length) : "");
-	if (isBeingRead(list) || list.contains(document.activeElement))
+	if (isBeingRead(list))
 		return;
-	whenChanged(list, report.findings, (findings) => {
-		list.replaceChildren(...findings.map((f) => drawFinding(f, true)));
+	whenChanged(list, report.findings, (findings) => keepFocus(list, () => {
+		list.replaceChildren(...findings.map((f) => drawFinding(f, "all", false)));
 		if (!findings.length)
 			list.append(make("li", "note", "None."));
-	});
+	}));
 }
 
 function showNodeFacts(report) {
