@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "probe.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 8			/* cgroups that a container makes below its own */
+#define PROCESSES_MAX 64		/* tried in one cgroup: some may be dying */
+#define ANSWER_MAX 65536		/* a token answer has some 300 bytes */
+#define LINE_MAX_LEN 8192
+
+#ifndef SO_COOKIE
+#define SO_COOKIE 57			/* Linux 4.12 */
+#endif
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+/* --- a process of a cgroup -------------------------------------------------------------------------------------------- */
+
+static FILE *open_procs(int dir)
+{
+	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (!f && fd >= 0)
+		close(fd);
+	return f;
+}
+
+/* Still there: its pid has not become another process's since it was read. */
+static bool is_member(int dir, long pid)
+{
+	FILE *f = open_procs(dir);
+	bool found = false;
+	long n;
+
+	if (!f)
+		return false;
+	while (!found && fscanf(f, "%ld", &n) == 1)
+		found = n == pid;
+	fclose(f);
+	return found;
+}
+
+static int open_from_procs(int dir)
+{
+	FILE *f = open_procs(dir);
+	int ret = -ESRCH;
+	char path[64];
+	long pid;
+
+	if (!f)
+		return errno == ENOENT || errno == ENODEV ? -ESRCH : -errno;
+	for (int i = 0; i < PROCESSES_MAX && ret < 0 && fscanf(f, "%ld", &pid) == 1; i++) {
+		if (pid <= 0) {			/* cgroup_procs_show() writes 0 for processes of other pid namespaces */
+			ret = -ENXIO;
+			continue;
+		}
+		snprintf(path, sizeof(path), "/proc/%ld/ns/net", pid);
+		ret = open(path, O_RDONLY | O_CLOEXEC);
+		if (ret < 0) {
+			ret = errno == ENOENT ? -ESRCH : -errno;
+		} else if (!is_member(dir, pid)) {
+			close(ret);
+			ret = -ESRCH;
+		}
+	}
+	fclose(f);
+	return ret;
+}
+
+/* dir is closed. */
+static int open_below(int dir, int depth)
+{
+	int ret = open_from_procs(dir), err;
+	struct dirent *e;
+	DIR *d;
+
+	if (ret >= 0 || depth == DEPTH_MAX) {
+		close(dir);
+		return ret;
+	}
+	d = fdopendir(dir);
+	if (!d) {
+		err = -errno;
+		close(dir);
+		return err;
+	}
+	while (ret < 0 && (e = readdir(d))) {
+		int sub;
+
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (sub < 0)
+			continue;
+		err = open_below(sub, depth + 1);
+		if (err >= 0 || ret == -ESRCH)		/* of several errors, one that says more than "nobody there" */
+			ret = err;
+	}
+	closedir(d);
+	return ret;
+}
+
+int probe_open_netns(int cgroup_fd, const char *path)
+{
+	int dir = openat(cgroup_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	return open_below(dir, 0);
+}
+
+/* --- the answer ------------------------------------------------------------------------------------------------------- */
+
+static void feed_status(struct probe_answer *a, char c)
+{
+	static const char start[] = "HTTP/1.";
+
+	if (a->at < sizeof(start) - 1)
+		a->bad |= c != start[a->at];
+	else if (a->at == sizeof(start) - 1)
+		a->bad |= !isdigit((unsigned char)c);
+	else if (a->at == sizeof(start))
+		a->bad |= c != ' ';
+	else if (a->at <= sizeof(start) + 3 && isdigit((unsigned char)c))
+		a->status = a->status * 10 + (c - '0');
+	else if (a->at <= sizeof(start) + 3)
+		a->bad = true;
+}
+
+static void feed_header(struct probe_answer *a, char c)
+{
+	static const char name[] = "content-length:";
+	const uint8_t whole = sizeof(name) - 1;
+
+	if (a->matched < whole) {
+		if (a->at == a->matched && tolower((unsigned char)c) == name[a->matched])
+			a->matched++;
+		return;
+	}
+	if (isdigit((unsigned char)c) && a->length < ANSWER_MAX) {
+		a->length = a->length * 10 + (c - '0');
+		a->has_length = true;
+	}
+}
+
+static void end_line(struct probe_answer *a, bool empty)
+{
+	if (empty && a->status >= 100 && a->status < 200)
+		*a = (struct probe_answer){ .status = 0 };	/* 1xx: the answer itself follows (RFC 9110, 15.2) */
+	else if (empty)
+		a->in_body = true;
+	a->at = 0;
+	a->matched = 0;
+}
+
+void probe_answer_feed(struct probe_answer *a, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len && !a->bad; i++) {
+		char c = bytes[i];
+
+		if (a->in_body) {
+			a->body += len - i;
+			break;
+		}
+		if (c == '\r')
+			continue;
+		if (c == '\n') {
+			if (a->status < 100) {		/* the status line comes first */
+				a->bad = true;
+				break;
+			}
+			end_line(a, !a->at);
+			continue;
+		}
+		if (a->status < 100)
+			feed_status(a, c);
+		else
+			feed_header(a, c);	/* the rest of the status line never matches: its `at` is not 0 */
+		if (++a->at > LINE_MAX_LEN)
+			a->bad = true;
+	}
+	a->complete = a->in_body && a->has_length && a->body >= a->length;
+}
+
+/* --- asking ----------------------------------------------------------------------------------------------------------- */
+
+/* Milliseconds to the deadline, rounded up; 0 when it has passed. */
+static int left_ms(uint64_t deadline_ns)
+{
+	uint64_t now = now_ns();
+
+	return now >= deadline_ns ? 0 : (int)((deadline_ns - now + 999999) / 1000000);
+}
+
+static int wait_for(int fd, short events, uint64_t deadline_ns)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int n;
+
+	do {
+		n = poll(&p, 1, left_ms(deadline_ns));
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n ? 0 : -ETIMEDOUT;
+}
+
+static bool is_v4(const struct imds_addr *a)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };		/* ::ffff:0:0/96 */
+
+	return !memcmp(a->b, mapped, sizeof(mapped));
+}
+
+static socklen_t fill_sockaddr(const struct imds_endpoint *e, struct sockaddr_storage *ret)
+{
+	uint16_t port = htons(e->port ? e->port : 80);
+
+	memset(ret, 0, sizeof(*ret));
+	if (is_v4(&e->addr)) {
+		struct sockaddr_in *in = (struct sockaddr_in *)ret;
+
+		in->sin_family = AF_INET;
+		in->sin_port = port;
+		memcpy(&in->sin_addr, e->addr.b + 12, 4);
+		return sizeof(*in);
+	} else {
+		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
+
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = port;
+		memcpy(&in6->sin6_addr, e->addr.b, 16);
+		return sizeof(*in6);
+	}
+}
+
+static void read_local(int fd, struct probe_result *r)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &len))
+		return;
+	if (sa.ss_family == AF_INET) {
+		const struct sockaddr_in *in = (struct sockaddr_in *)&sa;
+
+		r->local.b[10] = r->local.b[11] = 0xff;
+		memcpy(r->local.b + 12, &in->sin_addr, 4);
+		r->local_port = ntohs(in->sin_port);
+	} else {
+		const struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&sa;
+
+		memcpy(r->local.b, &in6->sin6_addr, 16);
+		r->local_port = ntohs(in6->sin6_port);
+	}
+}
+
+static void read_tcp_info(int fd, struct probe_result *r)
+{
+	struct tcp_info info = { .tcpi_unacked = 1 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+		return;
+	r->retransmits = info.tcpi_total_retrans;
+	r->acked = r->sent_ns && !info.tcpi_unacked && info.tcpi_state == 1 /* TCP_ESTABLISHED */;
+}
+
+/* An open socket, or a negative errno; -EINPROGRESS never. */
+static int connect_to(const struct imds_endpoint *e, uint64_t deadline_ns, struct probe_result *r)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = fill_sockaddr(e, &sa), size = sizeof(r->cookie);
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP), err = 0;
+	const struct linger reset = { .l_onoff = 1 };
+
+	if (fd < 0) {
+		r->refused_at_once = 1;
+		return -errno;
+	}
+	/* A reset at close: neither side goes on to send what nobody waits for, and no port stays in TIME_WAIT. */
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &r->cookie, &size);
+	if (connect(fd, (struct sockaddr *)&sa, len)) {
+		err = -errno;
+		if (err != -EINPROGRESS) {
+			r->refused_at_once = 1;
+		} else {
+			read_local(fd, r);
+			size = sizeof(err);
+			err = wait_for(fd, POLLOUT, deadline_ns);
+			if (!err && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size))
+				err = errno;
+			err = err > 0 ? -err : err;
+		}
+	}
+	if (err) {
+		read_tcp_info(fd, r);
+		close(fd);
+		return err;
+	}
+	read_local(fd, r);
+	return fd;
+}
+
+static int read_answer(int fd, uint64_t deadline_ns, struct probe_result *r)
+{
+	struct probe_answer answer = { .status = 0 };
+	char buf[512];
+	int err = 0;
+	ssize_t n;
+
+	while (!answer.complete && !answer.bad) {
+		err = wait_for(fd, POLLIN, deadline_ns);
+		if (err)
+			break;
+		n = recv(fd, buf, sizeof(buf), 0);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n < 0)
+			err = -errno;
+		if (n <= 0)
+			break;
+		r->last_byte_ns = now_ns();
+		if (!r->first_byte_ns)
+			r->first_byte_ns = r->last_byte_ns;
+		r->bytes_in += n;
+		probe_answer_feed(&answer, buf, n);
+		explicit_bzero(buf, n);
+		if (r->bytes_in > ANSWER_MAX)
+			break;
+	}
+	r->status = answer.bad || answer.status < 100 ? 0 : answer.status;
+	if (answer.bad || answer.complete || r->bytes_in > ANSWER_MAX)
+		return 0;
+	if (!err)			/* closed: the end of an answer without a length, or no answer */
+		return answer.in_body && !answer.has_length ? 0 : -ECONNRESET;
+	return err;
+}
+
+void probe_ask(const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, struct probe_result *ret)
+{
+	uint64_t deadline_ns = now_ns() + wait_ms * 1000000ull;
+	char request[256], host[INET6_ADDRSTRLEN + 2];
+	int fd = -ENETUNREACH, n;
+
+	for (size_t i = 0; i < len; i++) {
+		*ret = (struct probe_result){ .step = PROBE_CONNECT, .endpoint = i, .start_ns = now_ns() };
+		fd = connect_to(&endpoints[i], deadline_ns, ret);
+		if (fd >= 0 || !ret->refused_at_once)
+			break;			/* else this pod has no such family, or no route */
+	}
+	if (fd < 0) {
+		ret->err = fd;
+		ret->end_ns = now_ns();
+		return;
+	}
+	ret->connected_ns = now_ns();
+	ret->step = PROBE_SEND;
+	if (is_v4(&endpoints[ret->endpoint].addr)) {
+		inet_ntop(AF_INET, endpoints[ret->endpoint].addr.b + 12, host, sizeof(host));
+	} else {
+		inet_ntop(AF_INET6, endpoints[ret->endpoint].addr.b, host + 1, sizeof(host) - 2);
+		host[0] = '[';
+		strcat(host, "]");
+	}
+	n = snprintf(request, sizeof(request),
+		     "PUT /latest/api/token HTTP/1.1\r\nHost: %s\r\nUser-Agent: imdsnoop-probe\r\n"
+		     "X-aws-ec2-metadata-token-ttl-seconds: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", host);
+	/* An empty send buffer takes it whole. */
+	if (send(fd, request, n, MSG_NOSIGNAL) != n) {
+		ret->err = errno ? -errno : -EIO;
+	} else {
+		ret->sent_ns = now_ns();
+		ret->bytes_out = n;
+		ret->step = PROBE_ANSWER;
+		ret->err = read_answer(fd, deadline_ns, ret);
+		if (!ret->err)
+			ret->step = PROBE_DONE;
+	}
+	read_tcp_info(fd, ret);
+	close(fd);
+	ret->end_ns = now_ns();
+}
+
+/* --- the child -------------------------------------------------------------------------------------------------------- */
+
+static void run_child(int netns_fd, const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, int out)
+{
+	struct probe_result r = { .step = PROBE_ENTER };
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int sig = 1; sig < NSIG; sig++)		/* the event loop's handlers are the parent's */
+		sigaction(sig, &dfl, NULL);
+	if (setns(netns_fd, CLONE_NEWNET)) {
+		r.err = -errno;
+		r.start_ns = r.end_ns = now_ns();
+	} else {
+		probe_ask(endpoints, len, wait_ms, &r);
+	}
+	_exit(write(out, &r, sizeof(r)) != sizeof(r));
+}
+
+int probe_start(int netns_fd, const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, pid_t *ret_pid)
+{
+	int fds[2], err;
+	pid_t pid;
+
+	_Static_assert(sizeof(struct probe_result) <= 512, "written at once: _POSIX_PIPE_BUF");
+	if (pipe2(fds, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		err = -errno;
+		close(fds[0]);
+		close(fds[1]);
+		return err;
+	}
+	if (!pid)
+		run_child(netns_fd, endpoints, len, wait_ms, fds[1]);
+	close(fds[1]);
+	*ret_pid = pid;
+	return fds[0];
+}
+
+int probe_finish(int fd, pid_t pid, struct probe_result *ret)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	ssize_t n = -1;
+
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLIN))
+		n = read(fd, ret, sizeof(*ret));
+	else
+		kill(pid, SIGKILL);
+	close(fd);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return n == sizeof(*ret) ? 0 : -EIO;
+}
+
+/* --- as a record ------------------------------------------------------------------------------------------------------ */
+
+static enum imds_end end_of(const struct probe_result *r)
+{
+	if (r->step == PROBE_DONE)
+		return IMDS_END_ANSWERED;
+	if (r->err == -ECONNREFUSED)
+		return IMDS_END_REFUSED;
+	if (r->err == -ECONNRESET || r->err == -EPIPE)
+		return r->connected_ns ? IMDS_END_PEER_RST : IMDS_END_REFUSED;
+	return IMDS_END_CLOSED;
+}
+
+void probe_record(const struct probe_result *r, const struct imds_endpoint *e, bool host, struct imds_rec_request *ret)
+{
+	struct imds_request *q = &ret->req;
+
+	*ret = (struct imds_rec_request){
+		.hdr = { .type = IMDS_REC_REQUEST, .len = sizeof(*ret), .ts_ns = r->end_ns },
+		.peer = {
+			.cookie = r->cookie, .local = r->local, .remote = e->addr, .local_port = r->local_port,
+			.remote_port = e->port ? e->port : 80, .proto = IPPROTO_TCP, .family = is_v4(&e->addr) ? 4 : 6,
+			.pid = getpid(),
+		},
+		.syn_ns = r->refused_at_once ? 0 : r->start_ns,
+		.synack_ns = r->connected_ns,
+		.connect_call_ns = r->start_ns,
+	};
+	q->sent_ns = r->sent_ns;
+	q->start_ns = r->connected_ns ? r->connected_ns : r->start_ns;
+	q->first_byte_ns = r->first_byte_ns;
+	q->last_byte_ns = r->last_byte_ns;
+	q->end_ns = r->end_ns;
+	q->flags = IMDS_F_FIRST | IMDS_F_CONNECT_SEEN | IMDS_F_RELEASED | IMDS_F_NETNS_KNOWN | (host ? IMDS_F_HOST_NETNS : 0) |
+		   (r->refused_at_once ? 0 : IMDS_F_SYN_SEEN) | (r->sent_ns ? IMDS_F_HEAD_COMPLETE : 0) |
+		   (r->acked ? IMDS_F_REQUEST_ACKED : 0);
+	q->bytes_out = r->bytes_out;
+	q->bytes_in = r->bytes_in;
+	q->retransmits = r->retransmits < UINT16_MAX ? r->retransmits : UINT16_MAX;
+	q->status = r->status;
+	q->end = end_of(r);
+	q->kind = IMDS_KIND_CONNECT_ONLY;
+	if (!r->sent_ns)
+		return;
+	q->method = IMDS_METHOD_PUT;
+	q->kind = IMDS_KIND_TOKEN;
+	q->version = IMDS_VERSION_V2;
+	q->words = IMDS_W_P_EC2 | IMDS_W_P_API | IMDS_W_P_TOKEN | IMDS_W_H_TOKEN_TTL | IMDS_W_HTTP;
+	q->path_len = snprintf(q->path, sizeof(q->path), "/latest/api/token");
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Asks the metadata service for a token from inside a pod's network namespace, and measures. The token lives one second,
+ * and its bytes are overwritten as soon as they are read: status, lengths and times are all that is kept.
+ */
+#ifndef IMDSNOOP_PROBE_H
+#define IMDSNOOP_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../../bpf/imdsnoop.h"
+
+enum probe_step { PROBE_ENTER, PROBE_CONNECT, PROBE_SEND, PROBE_ANSWER, PROBE_DONE };
+
+/* Times in CLOCK_MONOTONIC ns, 0 where it did not happen. */
+struct probe_result {
+	int err;			/* 0 when PROBE_DONE; else the negative errno that ended `step`; -ETIMEDOUT: no time left */
+	uint8_t step;			/* enum probe_step: what was being done */
+	uint8_t endpoint;		/* index of the one that was asked */
+	uint8_t refused_at_once;	/* connect(2) itself failed: no packet left */
+	uint8_t acked;			/* the service acknowledged all of the request */
+	uint16_t status;		/* 0: none */
+	uint16_t local_port;
+	struct imds_addr local;
+	uint64_t cookie;		/* of the socket, as in struct imds_peer */
+	uint64_t start_ns, connected_ns, sent_ns, first_byte_ns, last_byte_ns, end_ns;
+	uint32_t bytes_out, bytes_in;
+	uint32_t retransmits;
+};
+
+/*
+ * Opens the network namespace of a process that lives in the cgroup at path (below cgroup_fd) or below it. Returns a
+ * descriptor, -ESRCH when no process is left there, -ENXIO when its processes are hidden by a pid namespace, or
+ * another negative errno.
+ */
+int probe_open_netns(int cgroup_fd, const char *path);
+
+/*
+ * Starts a child that enters netns_fd and asks the first of the endpoints that has a route there; port 0 means 80. It
+ * ends by itself within wait_ms. Returns a descriptor that becomes readable when there is a result, or a negative errno.
+ */
+int probe_start(int netns_fd, const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, pid_t *ret_pid);
+
+/* Takes the result, closes fd and reaps the child, which is killed when it has none yet. Returns 0 or -EIO. */
+int probe_finish(int fd, pid_t pid, struct probe_result *ret);
+
+/* What the child does; in the caller's own network namespace. */
+void probe_ask(const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, struct probe_result *ret);
+
+/*
+ * The same as a record of the kernel side, for a kernel that lets nobody watch: no TTL, no drops. host: netns is the
+ * node's own.
+ */
+void probe_record(const struct probe_result *r, const struct imds_endpoint *e, bool host, struct imds_rec_request *ret);
+
+/* Head of an HTTP answer, byte by byte: nothing of it is stored but numbers. Zero-initialised. */
+struct probe_answer {
+	uint16_t status;		/* 0: not yet */
+	bool bad;			/* not HTTP */
+	bool in_body;
+	bool has_length;
+	bool complete;			/* by Content-Length */
+	uint32_t length, body;		/* bytes said, bytes seen */
+	uint32_t at;			/* in the line */
+	uint8_t matched;		/* of "content-length:" in this line */
+};
+void probe_answer_feed(struct probe_answer *a, const char *bytes, size_t len);
+
+#endif
