@@ -19,6 +19,12 @@ for i in 6 7 8; do		# the process is gone before anybody could look into /proc
 	raw "job-$i" 'send:GET /latest/meta-data/ami-id HTTP/1.1\r\n\r\n' >/dev/null
 	lab_pod_delete "job-$i"
 done
+kill -STOP "$LAB_TRACE_PID"	# a whole life while nobody looks: only the kernel's records tell which cgroup it was
+lab_pod_bridge job-9 --namespace batch --container step
+get job-9 >/dev/null
+lab_pod_load job-9
+lab_cgroup_remove "${pod_cgroup%/*}"
+kill -CONT "$LAB_TRACE_PID"
 sleep 0.3
 trace_stop
 for i in 1 2 3 4 5; do
@@ -30,4 +36,6 @@ for i in 6 7 8; do
 	expect_trace "$t" "job-$i, gone at once, is named" "of(\"job-$i\") | length == 1 and "'all_are(.namespace == "batch" and
 		.comm == "raw_client")'
 done
+expect_trace "$t" "job-9, which lived while imdsnoop was stopped, is named by its logs" 'of("job-9") | length == 1 and
+	all_are(.outcome == "ok" and .namespace == "batch" and .container == "step")'
 expect_trace "$t" "nobody is nameless" 'requests | all_are(.pod != "" and .cgroup != "")'
