@@ -62,6 +62,7 @@ struct session {
 	size_t held_len;
 	uint64_t last_names_ns;
 	bool closing;				/* stalled requests are added as they stand */
+	bool stopped;				/* session_stop() was called, perhaps before the loop began */
 	uint64_t started_ns, started_wall_ns;
 	const char *node;
 	char node_buf[256];
@@ -504,6 +505,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 
 void session_stop(struct session *s)
 {
+	s->stopped = true;
 	event_base_loopbreak(s->base);
 }
 
@@ -694,7 +696,7 @@ int session_run(struct session *s)
 {
 	uint64_t now_ns;
 
-	if (event_base_dispatch(s->base) < 0)
+	if (!s->stopped && event_base_dispatch(s->base) < 0)
 		return -EIO;
 	/* what the last tick did not see: held requests, and those that stalled since */
 	tracer_consume(s->tracer);
