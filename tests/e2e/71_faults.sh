@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What it reads and writes breaks while it runs: it lives, goes on counting and says what is wrong in one line.
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+e2e_lab --hop-limit 2
+lab_pod_bridge web-1 --namespace shop
+r=$LAB_ROOT/report t=$LAB_ROOT/trace
+logs=$LAB_ROOT/node/log
+
+# --- the kubelet's log folders ---
+
+cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+trace_start "$t"
+get web-1 >/dev/null
+mv "$logs" "$logs.gone"
+lab_pod_host gone-1 --namespace shop --no-logs
+get gone-1 >/dev/null
+mkdir -p "$logs"
+ln -s loop "$logs/loop"
+ln -s loop/pods "$logs/pods"
+ln -s ../log/containers "$logs/containers"
+lab_pod_host loop-1 --namespace shop --no-logs
+get loop-1 >/dev/null
+rm "$logs/pods" "$logs/containers" "$logs/loop"
+: >"$logs/pods"
+: >"$logs/containers"
+lab_pod_host file-1 --namespace shop --no-logs
+before=$(cpu_ticks "$LAB_TRACE_PID")
+get file-1 >/dev/null
+sleep 1
+check "log folders: broken ones cost no CPU" test $(($(cpu_ticks "$LAB_TRACE_PID") - before)) -le 20
+get web-1 >/dev/null
+rm -r "$logs"
+mv "$logs.gone" "$logs"
+lab_pod_host back-1 --namespace shop
+get back-1 >/dev/null
+trace_stop
+check "log folders: it lived" equal $? 0
+for p in gone loop file; do
+	lab_pod_load $p-1
+	expect_trace "$t" "log folders: $p: seen, by its identifiers, without a name" "requests |
+		map(select(.container_id == \"$pod_id\")) | length == 1 and
+		(.[0] | .pod_uid == \"$pod_uid\" and .pod == \"\" and .namespace == \"\" and .outcome == \"ok\")"
+done
+expect_trace "$t" "log folders: a known name stays" 'of("web-1") | length == 2 and all_are(.namespace == "shop")'
+expect_trace "$t" "log folders: names again when they are back" 'of("back-1") | length == 1 and .[0].namespace == "shop"'
+
+# --- output that takes no more ---
+
+fails_in_one_line() {		# fails_in_one_line WORDS COMMAND...
+	local words=$1 code
+	shift
+	timeout 20 "$@" 2>"$LAB_ROOT/err" </dev/null
+	code=$?
+	cat "$LAB_ROOT/err"
+	equal $code 1 && equal "$(grep -vc watching "$LAB_ROOT/err")" 1 && grep -qE "$words" "$LAB_ROOT/err"
+}
+lab_args
+full='No space left|cannot write to /dev/full'
+check "disk full: trace says so at once" fails_in_one_line "$full" "$IMDSNOOP" trace "${LAB_ARGS[@]}" --quiet --output /dev/full
+check "disk full: trace --json, too" fails_in_one_line "$full" "$IMDSNOOP" trace "${LAB_ARGS[@]}" --json --output /dev/full
+check "disk full: report says so" fails_in_one_line "$full" "$IMDSNOOP" report "${LAB_ARGS[@]}" --duration 200ms \
+	--output /dev/full
+check "disk full: report to standard output, too" fails_in_one_line 'No space left' sh -c 'exec "$0" "$@" >/dev/full' \
+	"$IMDSNOOP" report "${LAB_ARGS[@]}" --duration 200ms --json
+
+mkdir "$LAB_ROOT/small"
+mount -t tmpfs -o size=64k none "$LAB_ROOT/small" || e2e_die "a small tmpfs"
+e2e_later umount -l "$LAB_ROOT/small"
+trace_start "$LAB_ROOT/small/trace"
+pid=$LAB_TRACE_PID
+lab_exec web-1 "$LAB_BIN/load_client" --target 169.254.169.254:80 --rate 200 --seconds 1 >"$LAB_ROOT/load"
+check "disk full later: it ends by itself" lab_wait_for 5 lab_is_gone "$pid"
+LAB_TRACE_PID=
+wait "$pid"
+check "disk full later: exit code 1" equal $? 1
+check "disk full later: the traffic went on" e2e_jq "$LAB_ROOT/load" '.failed == 0 and .ok == 200'
+
+# --- standard output closed ---
+
+closed='standard output|file descriptor'
+check "no stdout: report says so" fails_in_one_line "$closed" sh -c 'exec "$0" "$@" >&-' \
+	"$IMDSNOOP" report "${LAB_ARGS[@]}" --duration 200ms
+check "no stdout: trace says so" fails_in_one_line "$closed" sh -c 'exec "$0" "$@" >&-' \
+	"$IMDSNOOP" trace "${LAB_ARGS[@]}" --quiet
+check "no stdin, stdout, stderr: --output is written all the same" sh -c 'exec "$0" "$@" <&- >&- 2>&-' \
+	"$IMDSNOOP" report "${LAB_ARGS[@]}" --duration 200ms --json --output "$r"
+expect_report "$r" "no stdin, stdout, stderr: and whole" '.schema == "imdsnoop.report/1"'
+
+# --- paths on request only ---
+
+trace_start "$t" --redact-paths --stall 100ms
+report_start "$r" --redact-paths
+lab_server_set slow-ms 400
+get web-1 3 /latest/meta-data/iam/security-credentials/role-of-mine >/dev/null
+lab_server_set slow-ms 0
+"$IMDSNOOP" trace "${LAB_ARGS[@]}" --redact-paths --count 1 --duration 20s >"$t.text" 2>&1 &
+pid=$!
+e2e_attached $pid
+get web-1 2 /latest/meta-data/iam/security-credentials/role-of-mine >/dev/null
+wait $pid
+trace_stop
+report_stop
+expect_trace "$t" "--redact-paths: stall and request have kind and no path" '(stalls | length == 1) and (requests | length == 2) and
+	(stalls + requests | all_are(.kind == "credentials" and (.path // "") == ""))'
+check "--redact-paths: the text has the request" grep -q credentials "$t.text"
+check "--redact-paths: the role is in no output" sh -c "! grep -H role-of-mine '$t' '$t.text' '$t.err' '$r' '$r.err'"
