@@ -234,7 +234,6 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 	if (!o->process) {
 		off(f, s->progs.imds_connect4, "process", "off", "--no-process");
 		off(f, s->progs.imds_connect6, NULL, NULL, NULL);
-		off(f, s->progs.imds_release, "release", "off", "--no-process");
 	}
 	if (!o->names || !f->has_cgroup_names) {
 		off(f, s->progs.imds_cgroup_mkdir, NULL, NULL, NULL);

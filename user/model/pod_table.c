@@ -30,6 +30,7 @@ struct row {
 	uint64_t answered_ns;		/* newest answered request */
 	uint64_t silent_ns;		/* newest unanswered token request of the container, 0 after an answered one */
 	uint64_t token_ok_ns;		/* newest answered token request */
+	uint64_t other_packets;		/* neither TCP nor DNS requests: ICMP, other UDP */
 	UT_hash_handle hh;
 	char key[];
 };
@@ -603,8 +604,10 @@ void pod_table_add_packets(struct pod_table *t, const struct pod_identity *who, 
 	if (!row)
 		return;
 	for (int d = 0; d < IMDS_DIRECTION_COUNT; d++) {
-		for (int p = 0; p < IMDS_PROTO_COUNT; p++)
+		for (int p = 0; p < IMDS_PROTO_COUNT; p++) {
 			row->s.packets[d] += more->packets[d][p];
+			row->other_packets += p == IMDS_PROTO_TCP ? 0 : more->packets[d][p];
+		}
 		row->s.bytes[d] += more->bytes[d];
 	}
 	if (!row->s.first_ns)
@@ -760,7 +763,8 @@ int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 	s->totals.who = nobody;
 	s->totals.hops = -1;
 	HASH_ITER(hh, t->rows, r, tmp) {
-		if (!r->s.requests && !r->s.in_flight && !r->s.packets[0] && !r->s.packets[1])
+		/* the last packets of a connection older than us are no reason for a row */
+		if (!r->s.requests && !r->s.in_flight && !r->other_packets)
 			continue;
 		t->sorted[n++] = &r->s;
 	}
