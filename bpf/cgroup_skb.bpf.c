@@ -47,83 +47,21 @@ static __always_inline void flow_fill(struct imds_flow *f, const struct imds_flo
 		count_loss(IMDS_LOSS_TUPLE_FULL);
 }
 
-/* Of a connection older than us the first bytes may be the middle of a body: only a method that we know is a start. */
-static __always_inline bool begins_request(struct __sk_buff *skb, __u32 off)
-{
-	__u8 b[4];
-
-	if (bpf_skb_load_bytes(skb, off, b, sizeof(b)))
-		return false;
-	return (b[0] == 'G' && b[1] == 'E' && b[2] == 'T' && b[3] == ' ') ||
-	       (b[0] == 'P' && b[1] == 'U' && b[2] == 'T' && b[3] == ' ') ||
-	       (b[0] == 'P' && b[1] == 'O' && b[2] == 'S' && b[3] == 'T') ||
-	       (b[0] == 'H' && b[1] == 'E' && b[2] == 'A' && b[3] == 'D');
-}
-
 /* New request bytes: [off, off + len) of the packet, all beyond snd_nxt. */
 static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flow *f, const struct imds_flow_key *key,
 					  __u32 off, __u32 len, __u32 seq_end, __u64 now)
 {
-	bool opaque = f->peer.remote_port == PORT_DNS || f->peer.remote_port == PORT_HTTPS;
-	struct imds_request *r = 0;
+	struct imds_request *r;
 
-	if (opaque) {
-		if (!f->in_request && !flow_waiting(f)) {
-			r = request_begin(f, now);
-			r->bytes_out += len;
-			r->seq_end = seq_end;
-			imds_sent(key->cookie, key->query, now);
-		}
-		return;
-	}
 	for (int round = 0; round < SCAN_ROUNDS; round++) {
-		__u32 n, used;
+		__u32 n = imds_request_bytes(skb, key->cookie, RANGE(off, len), seq_end, now);
 
-		if (!len)
+		if (!n || n >= len)
 			return;
-		if (f->scan_out.body_left) {
-			n = f->scan_out.body_left < len ? f->scan_out.body_left : len;
-			if (f->scan_out.body_left != BODY_UNTIL_CLOSE)
-				f->scan_out.body_left -= n;
-			r = flow_slot(f, f->head - 1);
-			r->bytes_out += n;
-			r->seq_end = seq_end - (len - n);
-			r->sent_ns = now;
-			off += n;
-			len -= n;
-			continue;
-		}
-		if (!f->in_request) {
-			if (flow_waiting(f) >= IMDS_PIPELINE) {
-				count_loss(IMDS_LOSS_PIPELINE);
-				f->flags |= IMDS_F_NO_PAIRING;
-				return;
-			}
-			r = request_begin(f, now);
-			if ((f->flags & IMDS_F_MIDSTREAM) && (r->flags & IMDS_F_FIRST) && !begins_request(skb, off))
-				f->scan_out.state = IMDS_HTTP_DEAD;
-		} else {
-			r = flow_slot(f, f->head);
-		}
-		n = imds_scan_out(skb, f->peer.cookie, off, len);
-		used = n & (SCAN_ENDED - 1);
-		if (!used)
-			return;
-		r->bytes_out += used;
-		off += used;
-		len -= used;
-		r->seq_end = seq_end - len;
-		r->sent_ns = now;
-		if (n & SCAN_ENDED) {
-			__u32 body = f->scan_out.words & IMDS_W_H_CHUNKED ? BODY_UNTIL_CLOSE : f->scan_out.length;
-
-			r->flags |= IMDS_F_HEAD_COMPLETE;
-			imds_sent(key->cookie, key->query, now);
-			f->scan_out.body_left = body;
-			f->scan_out.length = 0;
-		}
+		off += n;
+		len -= n;
 	}
-	if (len && f->in_request) {
+	if (f->in_request) {
 		r = flow_slot(f, f->head);
 		r->bytes_out += len;
 		r->seq_end = seq_end;
@@ -198,98 +136,21 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 	return f;
 }
 
-/* An answer's first byte proves that the request was complete, whatever we saw of its head. */
-static __always_inline void flow_end_head(struct imds_flow *f, const struct imds_flow_key *key, __u64 now)
-{
-	if (f->in_request && !flow_waiting(f)) {
-		struct imds_request *r = flow_slot(f, f->head);
-		__u64 sent = r->sent_ns;
-
-		imds_sent(key->cookie, key->query, now);
-		r->sent_ns = sent;
-	}
-}
-
-/* New answer bytes, in order. A chunked body ends with an empty chunk (RFC 9112 7.1), always last in its packet here. */
+/* New answer bytes, in order. */
 static __always_inline void flow_scan_in(struct __sk_buff *skb, struct imds_flow *f, const struct imds_flow_key *key,
 					 __u32 off, __u32 len, __u8 ttl, __u64 now)
 {
-	bool opaque = f->peer.remote_port == PORT_DNS || f->peer.remote_port == PORT_HTTPS;
-	__u32 packet_end = off + len;
 	struct imds_request *r;
 
 	for (int round = 0; round < SCAN_ROUNDS; round++) {
-		__u32 n, used;
+		__u32 n = imds_answer_bytes(skb, key->cookie, RANGE(off, len), ttl, now);
 
-		if (!len)
+		if (!n || n >= len)
 			return;
-		flow_end_head(f, key, now);
-		if (!flow_waiting(f)) {
-			if (f->last_end == IMDS_END_CLOSED) {	/* the client had given up */
-				f->flags |= IMDS_F_LATE_ANSWER;
-				f->ttl_late = ttl;
-			}
-			return;
-		}
-		r = flow_slot(f, f->tail);
-		if (!r->first_byte_ns) {
-			r->first_byte_ns = now;
-			r->ttl_response = ttl;
-			fingerprint_clear(f);
-		}
-		r->last_byte_ns = now;
-		if (opaque) {
-			r->bytes_in += len;
-			imds_answered(key->cookie, key->query, now);
-			return;
-		}
-		if (f->scan_in.body_left) {
-			n = f->scan_in.body_left < len ? f->scan_in.body_left : len;
-			r->bytes_in += n;
-			off += n;
-			len -= n;
-			if (f->scan_in.body_left == BODY_UNTIL_CLOSE) {
-				if ((f->scan_in.words & IMDS_W_H_CHUNKED) && packet_end >= 5 && !len) {
-					__u8 last[5];
-
-					if (!bpf_skb_load_bytes(skb, packet_end - 5, last, 5) && last[0] == '0' &&
-					    last[1] == '\r' && last[2] == '\n' && last[3] == '\r' && last[4] == '\n')
-						imds_answered(key->cookie, key->query, now);
-				}
-				return;
-			}
-			f->scan_in.body_left -= n;
-			if (!f->scan_in.body_left)
-				imds_answered(key->cookie, key->query, now);
-			continue;
-		}
-		n = imds_scan_in(skb, f->peer.cookie, off, len);
-		used = n & (SCAN_ENDED - 1);
-		if (!used)
-			return;
-		r->bytes_in += used;
-		off += used;
-		len -= used;
-		if (!(n & SCAN_ENDED))
-			continue;
-		if (f->scan_in.status >= 100 && f->scan_in.status < 200) {	/* interim answer: the real one follows */
-			f->scan_in = (struct imds_scan){};
-			f->scan_in.state = IMDS_HTTP_START_RESPONSE;
-			continue;
-		}
-		r->status = f->scan_in.status;
-		if (r->method == IMDS_METHOD_HEAD || r->status == 204 || r->status == 304)
-			f->scan_in.body_left = 0;
-		else if (f->scan_in.words & IMDS_W_H_CHUNKED)
-			f->scan_in.body_left = BODY_UNTIL_CLOSE;
-		else if (f->scan_in.words & IMDS_W_H_LENGTH)
-			f->scan_in.body_left = f->scan_in.length;
-		else
-			f->scan_in.body_left = BODY_UNTIL_CLOSE;
-		if (!f->scan_in.body_left)
-			imds_answered(key->cookie, key->query, now);
+		off += n;
+		len -= n;
 	}
-	if (len && flow_waiting(f)) {
+	if (flow_waiting(f)) {
 		r = flow_slot(f, f->tail);
 		r->bytes_in += len;
 		r->flags |= IMDS_F_HEAD_CUT;

@@ -242,10 +242,15 @@ __noinline int imds_answered(__u64 cookie, __u32 query, __u64 now)
 static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char *path, __u32 off, __u32 len)
 {
 	__u64 w[SCAN_CHUNK / 8] = {};
-	__u32 n = (len < SCAN_CHUNK ? len : SCAN_CHUNK) - 1;
-	__u32 k, state, words;
+	__u32 n = len / SCAN_CHUNK, k, state, words;
 
-	/* verifiers before 6.8 learn no lower bound from "not 0": give it by arithmetic */
+	/*
+	 * The lesser of len and SCAN_CHUNK without a branch, so that the verifier goes through the loop with one range for
+	 * n, not also with the constant; and with a lower bound of 1, which those before 6.8 do not learn from "not 0".
+	 */
+	n = (__s32)(n | -n) >> 31;
+	barrier_var(n);
+	n = ((len - 1) | n) & (SCAN_CHUNK - 1);
 	barrier_var(n);
 	n = (n & (SCAN_CHUNK - 1)) + 1;
 	if (!len || bpf_skb_load_bytes(skb, off, w, n))
@@ -269,19 +274,157 @@ static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char
 	}
 	s->state = state;
 	s->words = words;
-	return state == IMDS_HTTP_ENDED ? k | SCAN_ENDED : k;
+	return k;
 }
 
-__noinline int imds_scan_out(struct __sk_buff *skb, __u64 cookie, __u32 off, __u32 len)
+/* Of a connection older than us the first bytes may be the middle of a body: only a method that we know is a start. */
+static __always_inline bool begins_request(struct __sk_buff *skb, __u32 off)
 {
-	struct imds_flow *f = flow_lookup(cookie, 0);
+	__u8 b[4];
 
-	return f ? scan(skb, &f->scan_out, flow_slot(f, f->head)->path, off, len) : 0;
+	if (bpf_skb_load_bytes(skb, off, b, sizeof(b)))
+		return false;
+	return (b[0] == 'G' && b[1] == 'E' && b[2] == 'T' && b[3] == ' ') ||
+	       (b[0] == 'P' && b[1] == 'U' && b[2] == 'T' && b[3] == ' ') ||
+	       (b[0] == 'P' && b[1] == 'O' && b[2] == 'S' && b[3] == 'T') ||
+	       (b[0] == 'H' && b[1] == 'E' && b[2] == 'A' && b[3] == 'D');
 }
 
-__noinline int imds_scan_in(struct __sk_buff *skb, __u64 cookie, __u32 off, __u32 len)
+/* New request bytes. */
+__noinline int imds_request_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u64 now)
 {
+	__u32 off = range >> 32, len = range, n;
 	struct imds_flow *f = flow_lookup(cookie, 0);
+	struct imds_request *r;
 
-	return f ? scan(skb, &f->scan_in, 0, off, len) : 0;
+	if (!f || !len)
+		return 0;
+	if (flow_opaque(f)) {
+		if (!f->in_request && !flow_waiting(f)) {
+			r = request_begin(f, now);
+			r->bytes_out += len;
+			r->seq_end = seq_end;
+			imds_sent(cookie, 0, now);
+		}
+		return 0;
+	}
+	if (f->scan_out.body_left) {
+		n = f->scan_out.body_left < len ? f->scan_out.body_left : len;
+		if (f->scan_out.body_left != BODY_UNTIL_CLOSE)
+			f->scan_out.body_left -= n;
+		r = flow_slot(f, f->head - 1);
+		r->bytes_out += n;
+		r->seq_end = seq_end - (len - n);
+		r->sent_ns = now;
+		return n;
+	}
+	if (f->in_request) {
+		r = flow_slot(f, f->head);
+	} else {
+		if (flow_waiting(f) >= IMDS_PIPELINE) {
+			count_loss(IMDS_LOSS_PIPELINE);
+			f->flags |= IMDS_F_NO_PAIRING;
+			return 0;
+		}
+		r = request_begin(f, now);
+		if ((f->flags & IMDS_F_MIDSTREAM) && (r->flags & IMDS_F_FIRST) && !begins_request(skb, off))
+			f->scan_out.state = IMDS_HTTP_DEAD;
+	}
+	n = f->scan_out.state == IMDS_HTTP_DEAD ? len : scan(skb, &f->scan_out, r->path, off, len);
+	r->bytes_out += n;
+	r->seq_end = seq_end - (len - n);
+	r->sent_ns = now;
+	if (imds_scan_ended(&f->scan_out)) {
+		__u32 body = f->scan_out.words & IMDS_W_H_CHUNKED ? BODY_UNTIL_CLOSE : f->scan_out.length;
+
+		r->flags |= IMDS_F_HEAD_COMPLETE;
+		imds_sent(cookie, 0, now);
+		f->scan_out.body_left = body;
+		f->scan_out.length = 0;
+	}
+	return n;
+}
+
+/* An answer's first byte proves that the request was complete, whatever we saw of its head. */
+static __always_inline void flow_end_head(struct imds_flow *f, __u64 cookie, __u64 now)
+{
+	if (f->in_request && !flow_waiting(f)) {
+		struct imds_request *r = flow_slot(f, f->head);
+		__u64 sent = r->sent_ns;
+
+		imds_sent(cookie, 0, now);
+		r->sent_ns = sent;
+	}
+}
+
+/* A chunked body ends with an empty chunk (RFC 9112 7.1), always last in its packet here. */
+static __always_inline bool ends_in_empty_chunk(struct __sk_buff *skb, __u32 end)
+{
+	__u8 last[5];
+
+	return end >= 5 && !bpf_skb_load_bytes(skb, end - 5, last, 5) && last[0] == '0' && last[1] == '\r' &&
+	       last[2] == '\n' && last[3] == '\r' && last[4] == '\n';
+}
+
+/* The head of an answer was read: how its body ends. RFC 9112 6.3. */
+static __always_inline __u32 answer_body(const struct imds_request *r, const struct imds_scan *s)
+{
+	if (r->method == IMDS_METHOD_HEAD || r->status == 204 || r->status == 304)
+		return 0;
+	return !(s->words & IMDS_W_H_CHUNKED) && (s->words & IMDS_W_H_LENGTH) ? s->length : BODY_UNTIL_CLOSE;
+}
+
+/* New answer bytes. */
+__noinline int imds_answer_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 ttl, __u64 now)
+{
+	__u32 off = range >> 32, len = range, n;
+	struct imds_flow *f = flow_lookup(cookie, 0);
+	struct imds_request *r;
+	bool done = false;
+
+	if (!f || !len)
+		return 0;
+	flow_end_head(f, cookie, now);
+	if (!flow_waiting(f)) {
+		if (f->last_end == IMDS_END_CLOSED) {	/* the client had given up */
+			f->flags |= IMDS_F_LATE_ANSWER;
+			f->ttl_late = ttl;
+		}
+		return 0;
+	}
+	r = flow_slot(f, f->tail);
+	if (!r->first_byte_ns) {
+		r->first_byte_ns = now;
+		r->ttl_response = ttl;
+		fingerprint_clear(f);
+	}
+	r->last_byte_ns = now;
+	if (flow_opaque(f)) {
+		n = len;
+		done = true;
+	} else if (f->scan_in.body_left) {
+		n = f->scan_in.body_left < len ? f->scan_in.body_left : len;
+		if (f->scan_in.body_left == BODY_UNTIL_CLOSE) {
+			done = (f->scan_in.words & IMDS_W_H_CHUNKED) && ends_in_empty_chunk(skb, off + len);
+		} else {
+			f->scan_in.body_left -= n;
+			done = !f->scan_in.body_left;
+		}
+	} else {
+		n = f->scan_in.state == IMDS_HTTP_DEAD ? len : scan(skb, &f->scan_in, 0, off, len);
+		if (!imds_scan_ended(&f->scan_in)) {
+			;
+		} else if (f->scan_in.status >= 100 && f->scan_in.status < 200) {	/* the real one follows */
+			f->scan_in = (struct imds_scan){};
+			f->scan_in.state = IMDS_HTTP_START_RESPONSE;
+		} else {
+			r->status = f->scan_in.status;
+			f->scan_in.body_left = answer_body(r, &f->scan_in);
+			done = !f->scan_in.body_left;
+		}
+	}
+	r->bytes_in += n;
+	if (done)
+		imds_answered(cookie, 0, now);
+	return n;
 }

@@ -19,13 +19,18 @@
 
 #define BODY_UNTIL_CLOSE 0xffffffffu
 #define SCAN_CHUNK 64			/* bytes looked at in one call */
-#define SCAN_ENDED 0x100		/* the head ended with the last byte used */
 #define SCAN_ROUNDS (IMDS_SCAN_MAX / SCAN_CHUNK + 8)	/* some more for heads and bodies that end inside a packet */
 #define FLOW_DELETE 0x100		/* imds_finish: forget the connection afterwards */
 
-/* Up to SCAN_CHUNK bytes at off of the packet. Returns how many were used, | SCAN_ENDED; 0 on failure. */
-int imds_scan_out(struct __sk_buff *skb, __u64 cookie, __u32 off, __u32 len);
-int imds_scan_in(struct __sk_buff *skb, __u64 cookie, __u32 off, __u32 len);
+/* Where payload lies in a packet, as one argument: five are all that a function can have. */
+#define RANGE(off, len) ((__u64)(off) << 32 | (len))
+
+/*
+ * The next bytes of a request, of an answer, in order: some of them, up to the end of a head or body. Returns how many
+ * were used; 0: the rest of the packet is of no interest.
+ */
+int imds_request_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u64 now);
+int imds_answer_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 ttl, __u64 now);
 /* The request in slot head is complete and waits for its answer. */
 int imds_sent(__u64 cookie, __u32 query, __u64 now);
 /* The answer to slot tail is complete. */
@@ -53,6 +58,12 @@ static __always_inline struct imds_request *flow_slot(struct imds_flow *f, __u32
 static __always_inline __u32 flow_waiting(const struct imds_flow *f)
 {
 	return f->head - f->tail;
+}
+
+/* Not HTTP, or hidden: a request is what goes out until an answer comes. */
+static __always_inline bool flow_opaque(const struct imds_flow *f)
+{
+	return f->peer.remote_port == PORT_DNS || f->peer.remote_port == PORT_HTTPS;
 }
 
 /* The request that an answer's packet belongs to: the one waiting longest, else the one being sent. NULL: none. */
