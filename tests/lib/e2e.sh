@@ -45,7 +45,7 @@ check() {			# check NAME COMMAND...: runs it in a subshell; what it prints is sh
 	fi
 	E2E_FAILED=1
 	echo "not ok $name"
-	printf '%s\n' "    $*" "$out" | cut -c1-600 | head -40 | sed 's/^/    # /'
+	printf '%s\n' "    $*" "$out" | cut -c1-1000 | head -60 | sed 's/^/    # /'
 	return 1
 }
 

@@ -1,51 +1,274 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* report: watch for a while, then name the pods, the cause, the evidence and what to do. */
+/* report: watch for a while, or read a trace, then name the pods, the cause, the evidence and what to do. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "../model/timeline.h"
+#include "../view/extras.h"
+#include "../view/html.h"
 #include "../view/json.h"
 #include "../view/text.h"
 #include "command.h"
+#include "report_input.h"
 #include "session.h"
+#include "trace_input.h"
 
-static int exit_code(const struct options *o, const struct snapshot *s)
+struct report {
+	const struct options *o;
+	struct timeline timeline;
+	struct session *session;	/* one of these two */
+	struct trace_input *input;
+	struct snapshot view;		/* what the options select of the snapshot; owns its arrays, not what they hold */
+	const struct pod_stats **pods;
+	struct finding *findings;
+	struct what_if_result what_if;
+	struct report_doc before, after;
+	struct changes changes;
+};
+
+/* --- what goes on the timeline ----------------------------------------------------------------------------------------- */
+
+static void on_request(void *arg, const struct request *r, uint64_t now_ns)
 {
-	if (!o->exit_code)
+	struct report *rep = arg;
+
+	if (session_selects_identity(rep->o, r->who) && request_is_problem(r, rep->o->slow_ns / 1000))
+		timeline_add_request(&rep->timeline, r, now_ns);
+}
+
+static void on_drop(void *arg, const struct pod_identity *who, const struct imds_rec_drop *rec, const char *reason,
+		    const char *location)
+{
+	struct report *rep = arg;
+
+	if (session_selects_identity(rep->o, who))
+		timeline_add_drop(&rep->timeline, who, &rec->drop, reason, location);
+}
+
+/* --- where it comes from ----------------------------------------------------------------------------------------------- */
+
+static const struct snapshot *watch(struct report *rep, const struct session_callbacks *cb)
+{
+	const struct options *o = rep->o;
+	const struct snapshot *s;
+
+	rep->session = session_new(o, cb);
+	if (!rep->session)
+		return NULL;
+	if (!o->quiet)
+		session_log("watching for %g s, Ctrl-C ends sooner and prints the report", o->duration_ns / 1e9);
+	if (session_run(rep->session)) {
+		session_log("the event loop failed");
+		return NULL;
+	}
+	s = session_snapshot(rep->session, true);
+	if (!s)
+		session_log("out of memory");
+	return s;
+}
+
+static void tell_bad_lines(const char *name, const struct trace_input *input)
+{
+	struct trace_input_stats stats;
+
+	trace_input_get_stats(input, &stats);
+	if (stats.bad)
+		session_log("'%s': %llu of %llu lines skipped, the first is line %llu: %s", name, (unsigned long long)stats.bad,
+			    (unsigned long long)stats.lines, (unsigned long long)stats.first_bad, stats.why);
+	if (stats.cut)
+		session_log("'%s' has no end line: packets and drops are not counted", name);
+	if (stats.missing)
+		session_log("'%s' counts %llu more requests than it tells: it was filtered or cut", name,
+			    (unsigned long long)stats.missing);
+}
+
+static const struct snapshot *read_trace(struct report *rep, const struct session_callbacks *cb)
+{
+	const char *name = rep->o->from;
+	bool is_stdin = !strcmp(name, "-");
+	FILE *f = is_stdin ? stdin : fopen(name, "re");
+	char msg[256];
+	int err;
+
+	if (!f) {
+		session_log("cannot read '%s': %s", name, strerror(errno));
+		return NULL;
+	}
+	err = trace_input_read(rep->o, f, cb, &rep->input, msg, sizeof(msg));
+	if (!is_stdin)
+		fclose(f);
+	if (err) {
+		session_log("cannot read '%s': %s", name, msg);
+		return NULL;
+	}
+	tell_bad_lines(name, rep->input);
+	return trace_input_snapshot(rep->input);
+}
+
+/* --- what is shown ----------------------------------------------------------------------------------------------------- */
+
+/* Rows and findings that the options select; totals stay whole. Findings of the node as a whole always stay. */
+static int select_view(struct report *rep, const struct snapshot *s)
+{
+	struct snapshot *v = &rep->view;
+	size_t *index = calloc(s->pods_len + 1, sizeof(*index));
+
+	*v = *s;
+	rep->pods = calloc(s->pods_len + 1, sizeof(*rep->pods));
+	/* room for one would-break of each pod behind them */
+	rep->findings = calloc(s->findings_len + s->pods_len + 1, sizeof(*rep->findings));
+	if (!index || !rep->pods || !rep->findings) {
+		free(index);
+		return -ENOMEM;
+	}
+	v->pods = rep->pods;
+	v->pods_len = 0;
+	v->findings = rep->findings;
+	v->findings_len = 0;
+	for (size_t i = 0; i < s->pods_len; i++) {
+		index[i] = SIZE_MAX;
+		if (session_selects_pod(rep->o, s->pods[i])) {
+			index[i] = v->pods_len;
+			rep->pods[v->pods_len++] = s->pods[i];
+		}
+	}
+	for (size_t i = 0; i < s->findings_len; i++) {
+		struct finding f = s->findings[i];
+
+		if (f.pod_index != SIZE_MAX) {
+			f.pod_index = index[f.pod_index];
+			if (f.pod_index == SIZE_MAX)
+				continue;
+		}
+		rep->findings[v->findings_len++] = f;
+	}
+	free(index);
+	return 0;
+}
+
+static int compare(struct report *rep)
+{
+	char msg[256];
+
+	/* read back what would be written: reports are compared with their like */
+	if (report_input_from_json(json_report(&rep->view), "", &rep->after, msg, sizeof(msg)))
+		return -ENOMEM;
+	return compare_reports(&rep->before, &rep->after, &rep->changes);
+}
+
+static json_t *json_of(struct report *rep)
+{
+	const struct options *o = rep->o;
+	struct snapshot v = rep->view;
+	json_t *root;
+	int err = 0;
+
+	/* a dry run's findings stand behind what is: `findings` is otherwise worst first */
+	if (o->what_if)
+		memcpy(rep->findings + v.findings_len, rep->what_if.findings,
+		       rep->what_if.findings_len * sizeof(*rep->findings));
+	v.findings_len += rep->what_if.findings_len;
+	root = json_report(&v);
+	if (o->what_if)
+		err |= json_object_set_new(root, "what_if", json_what_if(&rep->what_if));
+	if (o->baseline)
+		err |= json_object_set_new(root, "changes", json_changes(&rep->changes));
+	if (!err)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+static int print(struct report *rep, FILE *out)
+{
+	const struct options *o = rep->o;
+	struct text_options text;
+
+	if (o->format == FORMAT_JSON)
+		return json_print(json_of(rep), true, out);
+	if (o->format == FORMAT_HTML) {
+		timeline_sort(&rep->timeline);
+		html_report(out, &(struct html_report){
+			.s = &rep->view,
+			.timeline = &rep->timeline,
+			.what_if = o->what_if ? &rep->what_if : NULL,
+			.changes = o->baseline ? &rep->changes : NULL,
+		});
+		return 0;
+	}
+	text = session_text_options(o, out);
+	text_report(out, &rep->view, &text);
+	if (o->what_if)
+		text_what_if(out, &rep->what_if, &text);
+	if (o->baseline)
+		text_changes(out, &rep->changes, &text);
+	return 0;
+}
+
+static int exit_code(const struct report *rep)
+{
+	if (!rep->o->exit_code)
 		return EXIT_FINE;
-	for (size_t i = 0; i < s->findings_len; i++)
-		if (s->findings[i].severity != SEVERITY_INFO)
+	for (size_t i = 0; i < rep->view.findings_len; i++)
+		if (rep->view.findings[i].severity != SEVERITY_INFO)
 			return EXIT_FINDINGS;
-	return EXIT_FINE;
+	return rep->what_if.findings_len ? EXIT_FINDINGS : EXIT_FINE;
+}
+
+static int make(struct report *rep)
+{
+	const struct options *o = rep->o;
+	struct session_callbacks cb = { .arg = rep };
+	const struct what_if question = { o->what_if_hop_limit, o->what_if_tokens_required };
+	const struct snapshot *s;
+	char msg[256];
+	FILE *out;
+	int err;
+
+	if (o->baseline && report_input_read(o->baseline, &rep->before, msg, sizeof(msg))) {
+		session_log("cannot read '%s': %s", o->baseline, msg);
+		return EXIT_CANNOT_RUN;
+	}
+	if (o->format == FORMAT_HTML) {
+		cb.on_request = on_request;
+		cb.on_stall = on_request;
+		cb.on_drop = on_drop;
+	}
+	s = o->from ? read_trace(rep, &cb) : watch(rep, &cb);
+	if (!s)
+		return EXIT_CANNOT_RUN;
+	err = select_view(rep, s);
+	if (!err && o->what_if)
+		err = what_if_ask(&question, &rep->view, &rep->what_if);
+	if (!err && o->baseline)
+		err = compare(rep);
+	if (err) {
+		session_log("%s", strerror(-err));
+		return EXIT_CANNOT_RUN;
+	}
+	out = session_open_output(o);
+	if (!out)
+		return EXIT_CANNOT_RUN;
+	err = print(rep, out);
+	if (err == -ENOMEM)
+		session_log("out of memory");
+	return session_close_output(o, out) || err ? EXIT_CANNOT_RUN : exit_code(rep);
 }
 
 int cmd_report(const struct options *o)
 {
-	struct session_callbacks cb = { .arg = NULL };
-	const struct snapshot *s;
-	struct text_options text;
-	struct session *session;
-	int code = EXIT_CANNOT_RUN;
-	FILE *out;
+	struct report rep = { .o = o };
+	int code = make(&rep);
 
-	session = session_new(o, &cb);
-	if (!session)
-		return EXIT_CANNOT_RUN;
-	if (!o->quiet)
-		session_log("watching for %g s, Ctrl-C ends sooner and prints the report", o->duration_ns / 1e9);
-	if (session_run(session))
-		goto out;
-	s = session_snapshot(session, true);
-	out = s ? session_open_output(o) : NULL;
-	if (!out)
-		goto out;
-	if (o->format == FORMAT_JSON) {
-		json_print(json_report(s), true, out);
-	} else {
-		text = session_text_options(o, out);
-		text_report(out, s, &text);
-	}
-	if (!session_close_output(o, out))
-		code = exit_code(o, s);
-out:
-	session_free(session);
+	compare_clear(&rep.changes);
+	report_input_clear(&rep.before);
+	report_input_clear(&rep.after);
+	what_if_clear(&rep.what_if);
+	free(rep.pods);
+	free(rep.findings);
+	timeline_clear(&rep.timeline);
+	session_free(rep.session);
+	trace_input_free(rep.input);
 	return code;
 }

@@ -8,6 +8,7 @@
 #include "../view/text.h"
 #include "command.h"
 #include "session.h"
+#include "trace_counts.h"
 
 struct trace {
 	const struct options *o;
@@ -66,12 +67,24 @@ static void print_end(const struct snapshot *s)
 	fputc('\n', stderr);
 }
 
+static json_t *end_line(struct session *session, const struct snapshot *s)
+{
+	json_t *line = json_end(s);
+
+	if (json_object_set_new(line, "drops_watched", json_boolean(s->drops_watched)) ||
+	    json_object_set_new(line, "counts", trace_counts_write(session, s))) {
+		json_decref(line);
+		return NULL;
+	}
+	return line;
+}
+
 int cmd_trace(const struct options *o)
 {
 	struct trace t = { .o = o };
 	struct session_callbacks cb = { .on_request = on_request, .on_stall = on_stall, .arg = &t };
 	const struct snapshot *s;
-	int err = 0;
+	int err;
 
 	t.session = session_new(o, &cb);
 	if (!t.session)
@@ -82,19 +95,16 @@ int cmd_trace(const struct options *o)
 		return EXIT_CANNOT_RUN;
 	}
 	t.text = session_text_options(o, t.out);
-	s = session_snapshot(t.session, false);
-	if (!s)
-		err = -ENOMEM;
-	else if (o->format == FORMAT_JSON)
-		json_print(json_start(s), false, t.out);
+	/* without the counts: reading them would hand out requests before the first line */
+	if (o->format == FORMAT_JSON)
+		json_print(json_start(session_describe(t.session)), false, t.out);
 	else
 		text_trace_header(t.out, &t.text);
 	flushed(&t);
-	if (!err)
-		err = session_run(t.session);
+	err = session_run(t.session);
 	s = session_snapshot(t.session, false);
 	if (s && o->format == FORMAT_JSON)
-		json_print(json_end(s), false, t.out);
+		json_print(end_line(t.session, s), false, t.out);
 	else if (s && !o->quiet)
 		print_end(s);
 	err = session_close_output(o, t.out) ? -EIO : err;

@@ -402,10 +402,30 @@ static void fill_losses(struct session *s)
 	s->snapshot.losses_len = n;
 }
 
+const struct snapshot *session_describe(struct session *s)
+{
+	struct snapshot *v = &s->snapshot;
+
+	v->version = IMDSNOOP_VERSION;
+	v->node = s->node;
+	v->kernel = s->features.kernel;
+	v->started_wall_ns = s->started_wall_ns;
+	v->started_ns = s->started_ns;
+	v->now_ns = session_now_ns();
+	v->now_wall_ns = clock_ns(CLOCK_REALTIME);
+	v->endpoints = s->o->endpoint_texts;
+	v->features = s->features.rows;
+	v->features_len = s->features.rows_len;
+	return v;
+}
+
 const struct snapshot *session_snapshot(struct session *s, bool close_open)
 {
 	struct snapshot *v = &s->snapshot;
-	uint64_t now_ns = session_now_ns();
+	uint64_t now_ns;
+
+	session_describe(s);
+	now_ns = v->now_ns;
 
 	tracer_consume(s->tracer);
 	if (close_open) {
@@ -417,16 +437,6 @@ const struct snapshot *session_snapshot(struct session *s, bool close_open)
 	findings_free(v->findings, v->findings_len);
 	v->findings = NULL;
 	v->findings_len = 0;
-	v->version = IMDSNOOP_VERSION;
-	v->node = s->node;
-	v->kernel = s->features.kernel;
-	v->started_wall_ns = s->started_wall_ns;
-	v->started_ns = s->started_ns;
-	v->now_ns = now_ns;
-	v->now_wall_ns = clock_ns(CLOCK_REALTIME);
-	v->endpoints = s->o->endpoint_texts;
-	v->features = s->features.rows;
-	v->features_len = s->features.rows_len;
 	fill_losses(s);
 	if (pod_table_snapshot(s->table, v) || findings_collect(v, &v->findings, &v->findings_len))
 		return NULL;
@@ -708,7 +718,7 @@ int session_run(struct session *s)
 
 /* --- selection and output --------------------------------------------------------------------------------------------- */
 
-static bool selects(const struct options *o, const struct pod_identity *who)
+bool session_selects_identity(const struct options *o, const struct pod_identity *who)
 {
 	return (!o->namespace || !strcmp(o->namespace, who->namespace)) && (!o->pod || !fnmatch(o->pod, who->pod, 0)) &&
 	       (!o->container || !strcmp(o->container, who->container));
@@ -718,7 +728,7 @@ bool session_selects_request(const struct session *s, const struct request *r)
 {
 	const struct options *o = s->o;
 
-	return selects(o, r->who) && (!o->comm || !strncmp(o->comm, r->rec.peer.comm, sizeof(r->rec.peer.comm))) &&
+	return session_selects_identity(o, r->who) && (!o->comm || !strncmp(o->comm, r->rec.peer.comm, sizeof(r->rec.peer.comm))) &&
 	       (!o->problems || request_is_problem(r, o->slow_ns / 1000));
 }
 
@@ -726,7 +736,7 @@ bool session_selects_pod(const struct options *o, const struct pod_stats *p)
 {
 	bool problem = p->requests != p->outcomes[OUTCOME_OK] || p->slow || p->fallbacks || p->in_flight;
 
-	if (!selects(o, &p->who) || (o->problems && !problem))
+	if (!session_selects_identity(o, &p->who) || (o->problems && !problem))
 		return false;
 	if (!o->comm)
 		return true;

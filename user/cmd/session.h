@@ -60,9 +60,12 @@ void session_each_count(struct session *s, const struct session_count_callbacks 
 /* Fill levels of the kernel's tables and ours, and run times of the BPF programs; each returns how many it wrote. */
 size_t session_tables(struct session *s, struct tracer_table *ret_tables, size_t len);
 size_t session_programs(struct session *s, struct tracer_program *ret_programs, size_t len);
+/* As session_snapshot(), but only what is known from the start: version, kernel, node, endpoints, features, times. */
+const struct snapshot *session_describe(struct session *s);
 
 /* True when r passes --namespace, --pod, --container, --comm and --problems. */
 bool session_selects_request(const struct session *s, const struct request *r);
+bool session_selects_identity(const struct options *o, const struct pod_identity *who);	/* the first three */
 bool session_selects_pod(const struct options *o, const struct pod_stats *p);
 
 /* Standard output, or --output. Prints one line on failure and returns NULL. */

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "utf8.h"
+
 /* An object being built: the first failure sticks, so that callers put and ask once, as ferror(3) does for streams. */
 struct builder {
 	json_t *object;
@@ -39,38 +41,6 @@ static void append(json_t *array, json_t *value, bool *failed)
 {
 	if (json_array_append_new(array, value))
 		*failed = true;
-}
-
-/* Length of the valid UTF-8 character at s, 0 for a bad byte (RFC 3629: not overlong, no surrogate, up to 10FFFF). */
-static size_t utf8_len(const unsigned char *s)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t len;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		len = 2;
-	else if (s[0] >= 0xe0 && s[0] <= 0xef)
-		len = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (s[0] == 0xe0)
-		low = 0xa0;
-	else if (s[0] == 0xed)
-		high = 0x9f;
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
-	if (s[1] < low || s[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if (s[i] < 0x80 || s[i] > 0xbf)		/* the ending NUL too */
-			return 0;
-	return len;
 }
 
 json_t *json_text(const char *bytes)

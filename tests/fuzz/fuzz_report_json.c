@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/cmd/report_input.c user/model/merge.c user/model/compare.c user/model/workload.c user/model/words.c */
+/* needs: user/view/html.c user/view/html_merge.c user/view/html_part.c user/view/html_style.c user/view/svg.c */
+/* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c user/view/json_extras.c */
+/* needs: user/model/findings.c user/model/finding_rules.c user/model/advice.c user/model/way.c user/model/headline.c */
+/* needs: user/model/histogram.c user/model/request.c user/model/what_if.c user/model/timeline.c */
+/*
+ * A report of unknown origin goes through merge and compare and out in all three forms. Properties: no string is NULL,
+ * counts add up, JSON out is JSON, no markup and no bad byte gets into the page.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../user/cmd/report_input.h"
+#include "../../user/view/extras.h"
+#include "../../user/view/html.h"
+
+static void check(const struct report_doc *d)
+{
+	uint64_t failed;
+
+	assert(d->version && d->node && d->kernel && d->started && d->duration_s >= 0 && d->seconds_lost >= 0);
+	for (size_t i = 0; i < d->pods_len; i++) {
+		const struct report_pod *p = &d->pods[i];
+
+		assert(p->namespace && p->pod && p->container && p->cgroup && strlen(p->workload) < WORKLOAD_LEN);
+		assert(p->p99_us >= -1 && p->seconds_lost >= 0 && p->required_hop_limit >= 0);
+		failed = 0;
+		for (int k = 0; k < OUTCOME_COUNT; k++)
+			failed += k == OUTCOME_OK || k == OUTCOME_HTTP_ERROR ? 0 : p->outcomes[k];
+		assert(p->failed == failed);
+	}
+	for (size_t i = 0; i < d->findings_len; i++)
+		assert(d->findings[i].code && d->findings[i].summary && d->findings[i].severity <= SEVERITY_ERROR);
+}
+
+static void check_page(const char *text)
+{
+	json_t *v = json_string(text);		/* refuses what is no UTF-8 */
+
+	assert(v);
+	json_decref(v);
+	assert(!strstr(text, "<script") && !strstr(text, "<img"));
+}
+
+static void check_json(json_t *v)
+{
+	char *text;
+
+	assert(v);
+	text = json_dumps(v, 0);
+	assert(text);
+	free(text);
+	json_decref(v);
+}
+
+static void merge(const struct report_doc *d)
+{
+	const struct report_doc *docs[] = { d, d };
+	const struct text_options o = { .utf8 = true };
+	struct merged m;
+	size_t len, pods = 0;
+	char *text;
+	FILE *f;
+
+	assert(!merge_reports(docs, 2, &m));
+	assert(m.pods_len == 2 * d->pods_len && !m.differences_len);
+	for (size_t i = 0; i < m.groups_len; i++)
+		pods += m.groups[i].pods;
+	assert(pods == 2 * d->findings_len);
+	check_json(json_merge(&m, "1"));
+	f = open_memstream(&text, &len);
+	html_merge(f, &m, "1");
+	fclose(f);
+	check_page(text);
+	free(text);
+	f = open_memstream(&text, &len);
+	text_merge(f, &m, &o);
+	fclose(f);
+	assert(!strchr(text, '\033'));
+	free(text);
+	merge_clear(&m);
+}
+
+static void compare(const struct report_doc *d)
+{
+	struct changes c;
+
+	assert(!compare_reports(d, d, &c));
+	assert(!c.counts[CHANGE_NEW] && !c.counts[CHANGE_GONE] && c.counts[CHANGE_STILL] == c.findings_len);
+	check_json(json_changes(&c));
+	compare_clear(&c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	json_t *root = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+	struct report_doc d;
+	char msg[256];
+
+	if (!root || report_input_from_json(root, "f", &d, msg, sizeof(msg)))
+		return 0;
+	check(&d);
+	merge(&d);
+	compare(&d);
+	report_input_clear(&d);
+	return 0;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/model/compare.c user/model/workload.c user/model/words.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <cmocka.h>
+
+#include "../../user/model/compare.h"
+
+static struct report_pod pod(const char *name, uint64_t requests, int64_t p99_us, double lost)
+{
+	struct report_pod p = { "shop", name, "app", "", .requests = requests, .p50_us = p99_us / 2, .p99_us = p99_us,
+				.seconds_lost = lost };
+
+	workload_name(name, "", p.workload, sizeof(p.workload));
+	return p;
+}
+
+static struct report_finding finding(const char *code, const char *pod_name, enum severity severity)
+{
+	static const char *none[] = { NULL };
+	struct report_finding f = { severity, code, "shop", pod_name, "app", "", "what", .advice = none };
+
+	workload_name(pod_name, "", f.workload, sizeof(f.workload));
+	return f;
+}
+
+static void workloads(void **state)
+{
+	static const struct {
+		const char *pod, *node, *workload;
+	} rows[] = {
+		{ "cart-7d9f6c5b8-x2x4q", "", "cart" },		/* ReplicaSet */
+		{ "cart-api-5d4f7c9d66-zz9zk", "", "cart-api" },
+		{ "batch-29301445-9sd2k", "", "batch" },	/* CronJob */
+		{ "agent-5k2p9", "", "agent" },			/* DaemonSet, Job */
+		{ "db-0", "", "db" },
+		{ "db-12", "", "db" },
+		{ "kube-proxy-ip-10-0-1-17", "ip-10-0-1-17", "kube-proxy" },
+		{ "data-exporter-proxy", "", "data-exporter-proxy" },
+		{ "my-database-proxy", "", "my-database-proxy" },
+		{ "plain", "", "plain" },
+		{ "-0", "", "-0" },
+		{ "a-", "", "a-" },
+		{ "", "", "" },
+	};
+	char buf[WORKLOAD_LEN];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_string_equal(workload_name(rows[i].pod, rows[i].node, buf, sizeof(buf)), rows[i].workload);
+	assert_string_equal(workload_name("abcdef", "", buf, 4), "abc");
+}
+
+static void pods_of_other_names_meet(void **state)
+{
+	struct report_pod before[] = { pod("cart-7d9f6c5b8-x2x4q", 3, 9000, 2.0), pod("cart-7d9f6c5b8-b2b4b", 1, 7000, 1.0),
+				       pod("gone-5k2p9", 1, 100, 0) };
+	struct report_pod after[] = { pod("cart-66b7d9f6c5-zzzzz", 2, 800, 0), pod("new-5k2p9", 1, -1, 5.0) };
+	struct report_doc a = { .node = "n", .pods = before, .pods_len = 3 }, b = { .node = "n", .pods = after, .pods_len = 2 };
+	struct changes c;
+
+	assert_int_equal(compare_reports(&a, &b, &c), 0);
+	assert_int_equal(c.workloads_len, 3);
+	assert_string_equal(c.workloads[0].workload, "new");	/* most lost */
+	assert_int_equal(c.workloads[0].before.pods, 0);
+	assert_int_equal(c.workloads[0].after.p99_us, -1);
+	assert_string_equal(c.workloads[1].workload, "cart");
+	assert_int_equal(c.workloads[1].before.pods, 2);
+	assert_int_equal(c.workloads[1].before.requests, 4);
+	assert_int_equal(c.workloads[1].before.p99_us, 9000);
+	assert_true(c.workloads[1].before.seconds_lost == 3.0);
+	assert_int_equal(c.workloads[1].after.requests, 2);
+	assert_int_equal(c.workloads[1].after.p99_us, 800);
+	assert_string_equal(c.workloads[2].workload, "gone");
+	assert_int_equal(c.workloads[2].after.pods, 0);
+	compare_clear(&c);
+}
+
+static void findings_are_new_still_or_gone(void **state)
+{
+	struct report_pod pods[] = { pod("cart-66b7d9f6c5-zzzzz", 2, 800, 0) };
+	struct report_finding before[] = {
+		finding("hop-limit-exhausted", "cart-7d9f6c5b8-x2x4q", SEVERITY_ERROR),
+		finding("imdsv1-in-use", "cart-7d9f6c5b8-x2x4q", SEVERITY_INFO),
+		finding("slow", "silent-5k2p9", SEVERITY_WARNING),
+		finding("would-break", "cart-7d9f6c5b8-x2x4q", SEVERITY_ERROR),
+	};
+	struct report_finding after[] = {
+		finding("imdsv1-in-use", "cart-66b7d9f6c5-zzzzz", SEVERITY_INFO),
+		finding("slow", "cart-66b7d9f6c5-zzzzz", SEVERITY_WARNING),
+	};
+	struct report_doc a = { .findings = before, .findings_len = 4 };
+	struct report_doc b = { .pods = pods, .pods_len = 1, .findings = after, .findings_len = 2 };
+	struct changes c;
+
+	assert_int_equal(compare_reports(&a, &b, &c), 0);
+	assert_int_equal(c.findings_len, 4);		/* a dry run is no finding of before */
+	assert_int_equal(c.counts[CHANGE_NEW], 1);
+	assert_int_equal(c.counts[CHANGE_STILL], 1);
+	assert_int_equal(c.counts[CHANGE_GONE], 2);
+	assert_ptr_equal(c.findings[0].after, &after[1]);
+	assert_null(c.findings[0].before);
+	assert_ptr_equal(c.findings[1].before, &before[1]);
+	assert_ptr_equal(c.findings[1].after, &after[0]);
+	assert_ptr_equal(c.findings[2].before, &before[0]);
+	assert_true(c.findings[2].spoke_after);
+	assert_ptr_equal(c.findings[3].before, &before[2]);
+	assert_false(c.findings[3].spoke_after);	/* it did not ask: no proof of a cure */
+	compare_clear(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(workloads),
+		cmocka_unit_test(pods_of_other_names_meet),
+		cmocka_unit_test(findings_are_new_still_or_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

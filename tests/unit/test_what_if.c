@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/model/what_if.c user/model/findings.c user/model/finding_rules.c user/model/advice.c user/model/way.c */
+/* needs: user/model/histogram.c user/model/words.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <cmocka.h>
+
+#include "../../user/model/what_if.h"
+#include "golden/case.h"
+
+/* A pod that gets tokens two forwards away. */
+static struct pod_stats far(void)
+{
+	return (struct pod_stats){
+		.who = { 9, "shop", "far", "app", "", "", "" },
+		.requests = 4, .token_requests = 4, .token_answered = 4, .hops = 2, .required_hop_limit = 3,
+		.providers = 1u << PROVIDER_EC2,
+	};
+}
+
+static void fates(void **state)
+{
+	static const struct what_if one = { .hop_limit = 1 }, two = { .hop_limit = 2 }, three = { .hop_limit = 3 };
+	static const struct what_if required = { .tokens_required = true };
+	struct pod_stats p = far();
+
+	assert_int_equal(what_if_fate(&one, &p), WHAT_IF_BREAKS);
+	assert_int_equal(what_if_fate(&two, &p), WHAT_IF_BREAKS);
+	assert_int_equal(what_if_fate(&three, &p), WHAT_IF_UNTOUCHED);
+	assert_int_equal(what_if_fate(&required, &p), WHAT_IF_UNTOUCHED);
+	p.v1_requests = p.v1_answered = 1;
+	assert_int_equal(what_if_fate(&required, &p), WHAT_IF_BREAKS);
+	assert_int_equal(what_if_fate(&three, &p), WHAT_IF_UNTOUCHED);
+	p.v1_answered = 0;			/* v1 that does not work now cannot break */
+	assert_int_equal(what_if_fate(&required, &p), WHAT_IF_UNTOUCHED);
+	p.required_hop_limit = 0;		/* its way was not seen */
+	assert_int_equal(what_if_fate(&one, &p), WHAT_IF_UNKNOWN);
+	p = far();
+	p.providers = 1u << PROVIDER_EKS_POD_IDENTITY;	/* has no hop limit */
+	assert_int_equal(what_if_fate(&one, &p), WHAT_IF_UNTOUCHED);
+	p = far();
+	p.token_answered = 0;
+	p.outcomes[OUTCOME_HOP_LIMIT] = 4;	/* broken now */
+	assert_int_equal(what_if_fate(&two, &p), WHAT_IF_BROKEN);
+	assert_int_equal(what_if_fate(&three, &p), WHAT_IF_CURED);
+	p.required_hop_limit = 0;
+	assert_int_equal(what_if_fate(&three, &p), WHAT_IF_BROKEN);
+}
+
+static void asked_of_a_node(void **state)
+{
+	static const struct what_if w = { .hop_limit = 1, .tokens_required = true };
+	static struct golden_case c;
+	const struct pod_stats *pods[4];
+	struct pod_stats p = far();
+	struct what_if_result r;
+
+	golden_case_init(&c);
+	memcpy(pods, c.pods, sizeof(c.pods));
+	pods[3] = &p;
+	c.s.pods = pods;
+	c.s.pods_len = 4;
+	assert_int_equal(what_if_ask(&w, &c.s, &r), 0);
+	assert_string_equal(r.title, "hop limit 1, tokens required");
+	/* cart lives on v1 fallback: a warning; far loses tokens for certain: an error, and first */
+	assert_int_equal(r.findings_len, 2);
+	assert_int_equal(r.findings[0].severity, SEVERITY_ERROR);
+	assert_int_equal(r.findings[0].pod_index, 3);
+	assert_non_null(strstr(r.findings[0].summary, "shop/far (app) would lose its tokens: it needs hop limit 3"));
+	assert_int_equal(r.findings[1].severity, SEVERITY_WARNING);
+	assert_int_equal(r.findings[1].pod_index, 0);
+	assert_int_equal(r.findings[1].code, FINDING_WOULD_BREAK);
+	assert_int_equal(r.counts[WHAT_IF_UNTOUCHED], 2);
+	assert_non_null(strstr(r.lines[WHAT_IF_UNTOUCHED], "2 pods would not notice: "));
+	assert_non_null(strstr(r.lines[WHAT_IF_UNTOUCHED], "node-agent-5k2p9"));
+	assert_non_null(strstr(r.basis, "20 requests seen in 30 s"));
+	what_if_clear(&r);
+	golden_case_clear(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(fates), cmocka_unit_test(asked_of_a_node) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

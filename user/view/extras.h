@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What-if, changes and merged reports, as text and JSON. HTML: html.h. */
+#ifndef IMDSNOOP_EXTRAS_H
+#define IMDSNOOP_EXTRAS_H
+
+#include <jansson.h>
+
+#include "../model/compare.h"
+#include "../model/headline.h"
+#include "../model/merge.h"
+#include "../model/what_if.h"
+#include "text.h"
+
+/* Parts that follow text_report(). */
+void text_what_if(FILE *out, const struct what_if_result *r, const struct text_options *o);
+void text_changes(FILE *out, const struct changes *c, const struct text_options *o);
+void text_merge(FILE *out, const struct merged *m, const struct text_options *o);
+
+/* Each returns a new reference, or NULL without memory. */
+json_t *json_what_if(const struct what_if_result *r);	/* without its findings: they are in the report's */
+json_t *json_changes(const struct changes *c);
+json_t *json_merge(const struct merged *m, const char *version);	/* schema imdsnoop.merge/1 */
+
+/* "shop/cart (app)" of a workload, the cgroup of what is none, "the node" without both. Returns buf. */
+char *extras_subject(const char *namespace, const char *workload, const char *container, const char *cgroup, char *buf,
+		     size_t len);
+
+/* The sentence that a merged report begins with. */
+enum headline_level extras_headline(const struct merged *m, char *buf, size_t len);
+
+#endif

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "html.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../model/findings.h"
+#include "extras.h"
+#include "html_part.h"
+#include "json.h"
+
+#define CARDS 40			/* findings as cards; the rest in one line each */
+#define PLOTS 24			/* pods with a drawing of their own */
+#define LANES 16
+#define CHANGES 60
+#define TEXT_LEN 2048
+
+static const char *subject_of(const struct pod_stats *p, char *buf, size_t len)
+{
+	if (!p->other)
+		return findings_subject(&p->who, buf, len);
+	snprintf(buf, len, "pods beyond --max-pods");
+	return buf;
+}
+
+static void fact(FILE *out, const char *name, const char *value)
+{
+	fprintf(out, "<div><dt>%s</dt><dd>", name);
+	html_text(out, value);
+	fputs("</dd></div>\n", out);
+}
+
+static void facts(FILE *out, const struct snapshot *s)
+{
+	char buf[256], when[40];
+	size_t at = 0;
+
+	fputs("<dl class=\"facts\">\n", out);
+	fact(out, "Node", s->node);
+	fact(out, "Kernel", s->kernel);
+	json_time(s->started_wall_ns, when, sizeof(when));
+	snprintf(buf, sizeof(buf), "%.10s %.8s UTC, for %.1f s", when, when + 11,
+		 s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0);
+	fact(out, "Watched", buf);
+	buf[0] = '\0';
+	for (size_t i = 0; s->endpoints && s->endpoints[i] && at < sizeof(buf); i++)
+		at += (size_t)snprintf(buf + at, sizeof(buf) - at, "%s%s", i ? ", " : "", s->endpoints[i]);
+	fact(out, "Endpoints", buf);
+	snprintf(buf, sizeof(buf), "%llu by %zu pods", (unsigned long long)s->totals.requests, s->pods_len);
+	fact(out, "Requests", buf);
+	fputs("</dl>\n</header>\n<main>\n", out);
+}
+
+/* --- findings -------------------------------------------------------------------------------------------------------- */
+
+static bool same_lines(char **a, char **b)
+{
+	for (; *a && *b; a++, b++)
+		if (strcmp(*a, *b))
+			return false;
+	return !*a && !*b;
+}
+
+/* The card that already gave this advice; findings_len when this is the first. */
+static size_t advised_before(const struct finding *findings, size_t n)
+{
+	for (size_t i = 0; i < n && i < CARDS; i++)
+		if (findings[i].code == findings[n].code && findings[i].code != FINDING_OBSERVATION_INCOMPLETE &&
+		    same_lines(findings[i].advice, findings[n].advice))
+			return i;
+	return n;
+}
+
+static bool pod_is_new(const struct finding *findings, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (findings[i].pod_index == findings[n].pod_index)
+			return false;
+	return true;
+}
+
+static void card(FILE *out, const struct snapshot *s, const struct finding *findings, size_t n, bool with_way)
+{
+	const struct finding *f = &findings[n];
+	size_t before;
+
+	fprintf(out, "<article class=\"card %s\">\n", severity_word(f->severity));
+	html_chip(out, f->severity, severity_word(f->severity));
+	html_chip(out, SEVERITY_INFO, finding_word(f->code));
+	fputs("<h3>", out);
+	html_text(out, f->summary);
+	fputs("</h3>\n", out);
+	if (with_way && f->pod_index < s->pods_len && pod_is_new(findings, n))
+		svg_way(out, s, s->pods[f->pod_index]);
+	if (f->evidence && f->evidence[0]) {
+		fputs("<h4>Evidence</h4>\n", out);
+		html_list(out, (const char *const *)f->evidence);
+	}
+	if (f->advice && f->advice[0]) {
+		before = advised_before(findings, n);
+		fputs("<h4>What to do</h4>\n", out);
+		if (before < n) {
+			fputs("<p>As above, under: ", out);
+			html_text(out, findings[before].summary);
+			fputs("</p>\n", out);
+		} else {
+			html_advice(out, (const char *const *)f->advice);
+		}
+	}
+	fputs("</article>\n", out);
+}
+
+static void cards(FILE *out, const struct snapshot *s, const struct finding *findings, size_t len, bool with_way)
+{
+	for (size_t i = 0; i < len && i < CARDS; i++)
+		if (findings[i].code != FINDING_OBSERVATION_INCOMPLETE)
+			card(out, s, findings, i, with_way);
+	if (len <= CARDS)
+		return;
+	fprintf(out, "<details><summary>%zu more findings</summary>\n<ul>\n", len - CARDS);
+	for (size_t i = CARDS; i < len; i++) {
+		fputs("<li>", out);
+		html_text(out, findings[i].summary);
+		fputs("</li>\n", out);
+	}
+	fputs("</ul>\n</details>\n", out);
+}
+
+static void findings_section(FILE *out, const struct snapshot *s)
+{
+	html_section(out, "Findings");
+	if (!s->findings_len ||
+	    (s->findings_len == 1 && s->findings[0].code == FINDING_OBSERVATION_INCOMPLETE))
+		fputs("<p>Nothing stands out.</p>\n", out);
+	cards(out, s, s->findings, s->findings_len, true);
+	html_section_end(out);
+}
+
+static void what_if_section(FILE *out, const struct snapshot *s, const struct what_if_result *r)
+{
+	char title[128];
+
+	snprintf(title, sizeof(title), "What if: %s", r->title);
+	html_section(out, title);
+	if (!r->counts[WHAT_IF_BREAKS])
+		fputs("<p class=\"good\">No pod that works now would break.</p>\n", out);
+	cards(out, s, r->findings, r->findings_len, false);
+	for (int i = 0; i < WHAT_IF_FATE_COUNT; i++) {
+		if (!r->lines[i])
+			continue;
+		fputs("<p>", out);
+		html_text(out, r->lines[i]);
+		fputs("</p>\n", out);
+	}
+	fputs("<p class=\"soft\">", out);
+	html_text(out, r->basis);
+	fputs("</p>\n", out);
+	html_section_end(out);
+}
+
+/* --- changes --------------------------------------------------------------------------------------------------------- */
+
+static void figure_cells(FILE *out, const struct workload_figures *f)
+{
+	if (!f->pods) {
+		fputs("<td>–</td><td>–</td><td>–</td><td>–</td><td>–</td>", out);
+		return;
+	}
+	fprintf(out, "<td>%llu</td><td%s>%llu</td><td>", (unsigned long long)f->requests, f->failed ? " class=\"bad\"" : "",
+		(unsigned long long)f->failed);
+	html_us(out, f->p50_us);
+	fputs("</td><td>", out);
+	html_us(out, f->p99_us);
+	fprintf(out, "</td><td%s>%.1f</td>", f->seconds_lost >= 0.05 ? " class=\"bad\"" : "", f->seconds_lost);
+}
+
+static void changes_section(FILE *out, const struct changes *c)
+{
+	static const char *const chips[CHANGE_KIND_COUNT] = { "error", "warning", "good" };
+	char buf[TEXT_LEN];
+
+	snprintf(buf, sizeof(buf), "Changed since %s", c->before->started);
+	html_section(out, buf);
+	if (strcmp(c->before->node, c->after->node)) {
+		fputs("<p class=\"warn\">The earlier report is of another node, ", out);
+		html_text(out, c->before->node);
+		fputs(".</p>\n", out);
+	}
+	fprintf(out, "<p>%zu new, %zu still there, %zu gone. Lost waiting: %.1f s in %.0f s before, %.1f s in %.0f s now."
+		"</p>\n",
+		c->counts[CHANGE_NEW], c->counts[CHANGE_STILL], c->counts[CHANGE_GONE], c->before->seconds_lost,
+		c->before->duration_s, c->after->seconds_lost, c->after->duration_s);
+	for (size_t i = 0; i < c->findings_len && i < CHANGES; i++) {
+		const struct finding_change *f = &c->findings[i];
+		const struct report_finding *said = f->after ? f->after : f->before;
+
+		fprintf(out, "<p><span class=\"chip %s\">%s</span> ", chips[f->kind], change_word(f->kind));
+		html_text(out, said->summary);
+		fputs(f->spoke_after ? "</p>\n" : " <span class=\"soft\">(it has not asked since, so this may be silence only)"
+						  "</span></p>\n", out);
+	}
+	if (c->findings_len > CHANGES)
+		fprintf(out, "<p class=\"soft\">and %zu more</p>\n", c->findings_len - CHANGES);
+	fputs("<div class=\"wide card\"><table>\n<tr><th></th><th class=\"c\" colspan=\"5\">before</th><th class=\"c\" colspan=\"5\">now</th></tr>\n"
+	      "<tr><th>Workload</th><th>requests</th><th>failed</th><th>p50</th><th>p99</th><th>s lost</th><th>requests</th>"
+	      "<th>failed</th><th>p50</th><th>p99</th><th>s lost</th></tr>\n", out);
+	for (size_t i = 0; i < c->workloads_len && i < CHANGES; i++) {
+		const struct workload_change *w = &c->workloads[i];
+
+		fputs("<tr><td>", out);
+		html_text(out, extras_subject(w->namespace, w->workload, w->container, w->cgroup, buf, sizeof(buf)));
+		fputs("</td>", out);
+		figure_cells(out, &w->before);
+		figure_cells(out, &w->after);
+		fputs("</tr>\n", out);
+	}
+	fputs("</table></div>\n<p class=\"soft\">Latencies are of a workload's slowest pod.</p>\n", out);
+	html_section_end(out);
+}
+
+/* --- timeline -------------------------------------------------------------------------------------------------------- */
+
+/* Names of the first lanes, in order of appearance; returns how many. */
+static size_t lanes_of(const struct timeline *t, const char **lanes, size_t max, uint64_t *ret_elsewhere)
+{
+	size_t n = 0, j;
+
+	for (size_t i = 0; i < t->len; i++) {
+		for (j = 0; j < n && strcmp(lanes[j], t->events[i].who); j++)
+			;
+		if (j < n)
+			continue;
+		if (n < max)
+			lanes[n++] = t->events[i].who;
+		else
+			++*ret_elsewhere;
+	}
+	return n;
+}
+
+static void event_rows(FILE *out, const struct timeline *t, uint64_t from_ns)
+{
+	static const char *const words[EVENT_TYPE_COUNT] = { "stalled", "", "dropped" };
+
+	fprintf(out, "<details><summary>All %zu events</summary>\n<div class=\"wide\"><table>\n<tr><th>After</th>"
+		"<th class=\"l\">Pod</th><th class=\"l\">What</th><th class=\"l\">Outcome</th><th>Took</th></tr>\n", t->len);
+	for (size_t i = 0; i < t->len; i++) {
+		const struct event_entry *e = &t->events[i];
+
+		/* what began before us has a time below zero */
+		fprintf(out, "<tr><td>%.3f s</td><td class=\"l\">", ((double)e->ns - (double)from_ns) / 1e9);
+		html_text(out, e->who);
+		fputs("</td><td class=\"l\">", out);
+		html_text(out, e->what);
+		fprintf(out, "</td><td class=\"l%s\">%s</td><td>",
+			e->type == EVENT_DROP || e->outcome == OUTCOME_HOP_LIMIT ? " bad" : "",
+			e->type == EVENT_REQUEST ? outcome_word(e->outcome) : words[e->type]);
+		html_us(out, e->type == EVENT_DROP ? -1 : (int64_t)e->took_us);
+		fputs("</td></tr>\n", out);
+	}
+	fputs("</table></div></details>\n", out);
+}
+
+static void timeline_section(FILE *out, const struct snapshot *s, const struct timeline *t)
+{
+	const char *lanes[LANES];
+	uint64_t elsewhere = 0;
+	size_t n = lanes_of(t, lanes, LANES, &elsewhere);
+
+	html_section(out, "Timeline");
+	if (!t->len) {
+		fputs("<p>No stall, no request with a problem, no drop.</p>\n", out);
+		html_section_end(out);
+		return;
+	}
+	fputs("<div class=\"card\">\n", out);
+	for (size_t i = 0; i < n; i++) {
+		fputs("<div class=\"lane\"><span>", out);
+		html_text(out, lanes[i]);
+		fputs("</span>", out);
+		svg_lane(out, t, lanes[i], s->started_ns, s->now_ns);
+		fputs("</div>\n", out);
+	}
+	fprintf(out, "<div class=\"lane\"><span></span><div class=\"axis\"><span>0 s</span><span>%.1f s</span></div></div>\n",
+		s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0);
+	fputs("<div class=\"key\"><span><i style=\"background:var(--bar)\"></i>request with a problem</span><span>"
+	      "<i style=\"background:var(--warn)\"></i>stalled</span><span><i style=\"background:var(--bad)\"></i>packet dropped"
+	      "</span></div>\n", out);
+	if (elsewhere)
+		fprintf(out, "<p class=\"soft\">%llu events of further pods are in the list only.</p>\n",
+			(unsigned long long)elsewhere);
+	if (t->more)
+		fprintf(out, "<p class=\"warn\">%llu more events were not kept: the first %u are shown.</p>\n",
+			(unsigned long long)t->more, TIMELINE_MAX);
+	event_rows(out, t, s->started_ns);
+	fputs("</div>\n", out);
+	html_section_end(out);
+}
+
+/* --- latency, pods, limits ------------------------------------------------------------------------------------------- */
+
+static bool has_finding(const struct snapshot *s, size_t pod)
+{
+	for (size_t i = 0; i < s->findings_len; i++)
+		if (s->findings[i].pod_index == pod)
+			return true;
+	return false;
+}
+
+/* A card: the packet's way, where no finding drew it, and how long answers took. */
+static void pod_card(FILE *out, const struct snapshot *s, size_t pod)
+{
+	const struct pod_stats *p = s->pods[pod];
+	const struct histogram *h = &p->latency;
+	char buf[512];
+
+	fputs("<div class=\"card\"><h3>", out);
+	html_text(out, subject_of(p, buf, sizeof(buf)));
+	fputs("</h3>\n", out);
+	if (!has_finding(s, pod))
+		svg_way(out, s, p);
+	if (h->count) {
+		fprintf(out, "<p class=\"soft\">%llu answered, p50 ", (unsigned long long)h->count);
+		html_us(out, (int64_t)histogram_quantile_us(h, 0.5));
+		fputs(", p99 ", out);
+		html_us(out, (int64_t)histogram_quantile_us(h, 0.99));
+		fputs(", max ", out);
+		html_us(out, (int64_t)h->max_us);
+		fputs("</p>\n", out);
+		svg_latency(out, h, s->slow_us);
+	} else {
+		fputs("<p class=\"soft\">Nothing was answered.</p>\n", out);
+	}
+	fputs("</div>\n", out);
+}
+
+static void latency_section(FILE *out, const struct snapshot *s)
+{
+	if (!s->pods_len)
+		return;
+	html_section(out, "Way and latency");
+	fputs("<div class=\"grid\">\n", out);
+	for (size_t i = 0; i < s->pods_len && i < PLOTS; i++)
+		pod_card(out, s, i);
+	fputs("</div>\n", out);
+	if (s->pods_len > PLOTS)
+		fprintf(out, "<p class=\"soft\">%zu more pods: see the table.</p>\n", s->pods_len - PLOTS);
+	html_section_end(out);
+}
+
+static void number(FILE *out, int n, bool known)
+{
+	if (known)
+		fprintf(out, "<td>%d</td>", n);
+	else
+		fputs("<td>–</td>", out);
+}
+
+static void pod_row(FILE *out, const struct pod_stats *p)
+{
+	uint64_t answered = p->outcomes[OUTCOME_OK] + p->outcomes[OUTCOME_HTTP_ERROR], drops = 0;
+	const char *class = p->hop_limit == HOP_LIMIT_EXHAUSTED ? "bad" : p->hop_limit == HOP_LIMIT_OK ? "good" : "";
+	char buf[512];
+
+	for (size_t i = 0; i < p->drops_len; i++)
+		drops += p->drops[i].packets;
+	fputs("<tr><td>", out);
+	html_text(out, subject_of(p, buf, sizeof(buf)));
+	fprintf(out, "%s</td><td>%llu</td><td>%llu</td><td>%llu</td><td>%llu</td><td>%llu</td><td>",
+		p->host_network ? " <span class=\"soft\">host network</span>" : "", (unsigned long long)p->requests,
+		(unsigned long long)answered, (unsigned long long)p->v1_requests, (unsigned long long)p->v2_requests,
+		(unsigned long long)p->fallbacks);
+	html_us(out, p->latency.count ? (int64_t)histogram_quantile_us(&p->latency, 0.5) : -1);
+	fputs("</td><td>", out);
+	html_us(out, p->latency.count ? (int64_t)histogram_quantile_us(&p->latency, 0.99) : -1);
+	fprintf(out, "</td><td%s>%.1f</td>", p->seconds_lost >= 0.05 ? " class=\"bad\"" : "", p->seconds_lost);
+	number(out, p->ttl_synack, p->ttl_synack > 0);
+	number(out, p->hops, p->hops >= 0);
+	number(out, p->required_hop_limit, p->required_hop_limit > 0);
+	fprintf(out, "<td class=\"l %s\">%s</td><td>%llu</td></tr>\n", class, hop_limit_word(p->hop_limit),
+		(unsigned long long)drops);
+}
+
+static void pods_section(FILE *out, const struct snapshot *s)
+{
+	html_section(out, "All pods");
+	if (!s->pods_len) {
+		fputs("<p>None spoke to a metadata service.</p>\n", out);
+		html_section_end(out);
+		return;
+	}
+	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th>requests</th><th>answered</th><th>v1</th><th>v2</th>"
+	      "<th>fallbacks</th><th>p50</th><th>p99</th><th>s lost</th><th>TTL</th><th>hops</th><th>needs</th>"
+	      "<th class=\"l\">hop limit</th><th>drops</th></tr>\n", out);
+	for (size_t i = 0; i < s->pods_len; i++)
+		pod_row(out, s->pods[i]);
+	fputs("</table></div>\n<p class=\"soft\">TTL of the SYN-ACK as received; hops are the forwards between service and "
+	      "socket; needs is the hop limit that lets token answers through.</p>\n", out);
+	html_section_end(out);
+}
+
+/* Rows of what does not wholly work, then the rest in one line. */
+static void features(FILE *out, const struct snapshot *s)
+{
+	size_t rows = 0, fine = 0;
+
+	for (size_t i = 0; i < s->features_len; i++) {
+		const struct feature *f = &s->features[i];
+
+		if (!strcmp(f->state, "ok")) {
+			fine++;
+			continue;
+		}
+		fputs(rows++ ? "" : "<div class=\"wide card\"><table>\n<tr><th>Part</th><th class=\"l\">state</th>"
+				    "<th class=\"l\">why</th></tr>\n", out);
+		fputs("<tr><td>", out);
+		html_text(out, f->name);
+		fputs("</td><td class=\"l warn\">", out);
+		html_text(out, f->state);
+		fputs("</td><td class=\"l\" style=\"white-space:normal\">", out);
+		html_text(out, f->why);
+		fputs("</td></tr>\n", out);
+	}
+	fputs(rows ? "</table></div>\n" : "", out);
+	if (!fine)
+		return;
+	fputs("<p>Working: ", out);
+	for (size_t i = 0, n = 0; i < s->features_len; i++) {
+		if (strcmp(s->features[i].state, "ok"))
+			continue;
+		fputs(n++ ? ", " : "", out);
+		html_text(out, s->features[i].name);
+	}
+	fputs(".</p>\n", out);
+}
+
+static void limits_section(FILE *out, const struct snapshot *s)
+{
+	size_t lost = 0;
+
+	html_section(out, "What could be seen");
+	features(out, s);
+	for (size_t i = 0; i < s->losses_len; i++) {
+		if (!s->losses[i].count)
+			continue;
+		fputs(lost++ ? "" : "<h4>Lost</h4>\n<ul>\n", out);
+		fputs("<li class=\"warn\">", out);
+		html_textf(out, "%s: %llu, %s", s->losses[i].name, (unsigned long long)s->losses[i].count, s->losses[i].what);
+		fputs("</li>\n", out);
+	}
+	fputs(lost ? "</ul>\n" : "<p class=\"soft\">Nothing was lost: the counts are exact.</p>\n", out);
+	html_section_end(out);
+}
+
+void html_report(FILE *out, const struct html_report *r)
+{
+	const struct snapshot *s = r->s;
+	char headline[1024], title[300];
+	enum headline_level level = headline_write(s, headline, sizeof(headline));
+
+	snprintf(title, sizeof(title), "metadata service on %.250s", s->node);
+	html_begin(out, title, level, headline);
+	facts(out, s);
+	if (r->what_if)
+		what_if_section(out, s, r->what_if);
+	if (r->changes)
+		changes_section(out, r->changes);
+	findings_section(out, s);
+	if (r->timeline)
+		timeline_section(out, s, r->timeline);
+	latency_section(out, s);
+	pods_section(out, s);
+	limits_section(out, s);
+	html_end(out, s->version);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One self-contained page to attach to a ticket: no script, no outside address, light and dark, phone and desk. All names
+ * from outside are escaped; bytes that are no UTF-8 become U+FFFD. Write errors stay in `out` for the caller's ferror().
+ */
+#ifndef IMDSNOOP_HTML_H
+#define IMDSNOOP_HTML_H
+
+#include <stdio.h>
+
+#include "../model/compare.h"
+#include "../model/merge.h"
+#include "../model/timeline.h"
+#include "../model/what_if.h"
+
+struct html_report {
+	const struct snapshot *s;
+	const struct timeline *timeline;	/* sorted; may be NULL, as the next two */
+	const struct what_if_result *what_if;
+	const struct changes *changes;
+};
+
+void html_report(FILE *out, const struct html_report *r);
+void html_merge(FILE *out, const struct merged *m, const char *version);
+
+#endif

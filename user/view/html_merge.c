@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <string.h>
+
+#include "extras.h"
+#include "html.h"
+#include "html_part.h"
+
+#define GROUPS 60
+#define ROWS 500			/* of a table; JSON has all of them */
+#define NODES_NAMED 40
+
+static void facts(FILE *out, const struct merged *m)
+{
+	fprintf(out, "<dl class=\"facts\">\n<div><dt>Nodes</dt><dd>%zu</dd></div>\n<div><dt>Pods</dt><dd>%zu</dd></div>\n"
+		"<div><dt>Requests</dt><dd>%llu</dd></div>\n<div><dt>Failed</dt><dd>%llu</dd></div>\n", m->docs_len, m->pods_len,
+		(unsigned long long)m->requests, (unsigned long long)m->failed);
+	if (m->required_hop_limit)
+		fprintf(out, "<div><dt>Hop limit that is enough for all</dt><dd>%d</dd></div>\n", m->required_hop_limit);
+	if (m->lost)
+		fprintf(out, "<div><dt>Events lost</dt><dd class=\"warn\">%llu</dd></div>\n", (unsigned long long)m->lost);
+	fputs("</dl>\n</header>\n<main>\n", out);
+}
+
+static void group_card(FILE *out, const struct merge_group *g)
+{
+	char subject[1024];
+
+	fprintf(out, "<article class=\"card %s\">\n", severity_word(g->severity));
+	html_chip(out, g->severity, severity_word(g->severity));
+	html_chip(out, SEVERITY_INFO, g->code);
+	fputs("<h3>", out);
+	html_text(out, extras_subject(g->namespace, g->workload, g->container, g->cgroup, subject, sizeof(subject)));
+	fprintf(out, "</h3>\n<p>%zu pod%s on %zu node%s", g->pods, g->pods == 1 ? "" : "s", g->nodes, g->nodes == 1 ? "" : "s");
+	if (g->required_hop_limit)
+		fprintf(out, ", needs hop limit %d", g->required_hop_limit);
+	if (g->seconds_lost >= 0.05)
+		fprintf(out, ", %.1f s lost waiting", g->seconds_lost);
+	fputs(".</p>\n<p class=\"soft\">", out);
+	html_text(out, g->worst->summary);
+	fputs("</p>\n", out);
+	if (g->worst->advice[0]) {
+		fputs("<details><summary>What to do</summary>\n", out);
+		html_advice(out, g->worst->advice);
+		fputs("</details>\n", out);
+	}
+	fputs("</article>\n", out);
+}
+
+static void groups_section(FILE *out, const struct merged *m)
+{
+	html_section(out, "Findings by workload");
+	if (!m->groups_len)
+		fputs("<p>Nothing stands out.</p>\n", out);
+	for (size_t i = 0; i < m->groups_len && i < GROUPS; i++)
+		group_card(out, &m->groups[i]);
+	if (m->groups_len > GROUPS)
+		fprintf(out, "<p class=\"soft\">and %zu more: --format json has all of them</p>\n", m->groups_len - GROUPS);
+	html_section_end(out);
+}
+
+static void pods_section(FILE *out, const struct merged *m)
+{
+	char subject[1024];
+
+	html_section(out, "Pods, worst first");
+	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th class=\"l\">node</th><th>requests</th><th>failed</th>"
+	      "<th>v1</th><th>p50</th><th>p99</th><th>s lost</th><th>needs</th><th class=\"l\">hop limit</th></tr>\n", out);
+	for (size_t i = 0; i < m->pods_len && i < ROWS; i++) {
+		const struct report_pod *p = m->pods[i].pod;
+
+		fputs("<tr><td>", out);
+		html_text(out, p->other ? "pods beyond --max-pods" :
+			  extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject, sizeof(subject)));
+		fputs("</td><td class=\"l\">", out);
+		html_text(out, m->pods[i].doc->node);
+		fprintf(out, "</td><td>%llu</td><td%s>%llu</td><td>%llu</td><td>", (unsigned long long)p->requests,
+			p->failed ? " class=\"bad\"" : "", (unsigned long long)p->failed, (unsigned long long)p->v1_requests);
+		html_us(out, p->p50_us);
+		fputs("</td><td>", out);
+		html_us(out, p->p99_us);
+		fprintf(out, "</td><td>%.1f</td>", p->seconds_lost);
+		if (p->required_hop_limit)
+			fprintf(out, "<td>%d</td>", p->required_hop_limit);
+		else
+			fputs("<td>–</td>", out);
+		fprintf(out, "<td class=\"l %s\">%s</td></tr>\n", p->hop_limit == HOP_LIMIT_EXHAUSTED ? "bad" : "",
+			hop_limit_word(p->hop_limit));
+	}
+	fputs("</table></div>\n", out);
+	if (m->pods_len > ROWS)
+		fprintf(out, "<p class=\"soft\">and %zu more: --format json has all of them</p>\n", m->pods_len - ROWS);
+	html_section_end(out);
+}
+
+static void difference(FILE *out, const struct merge_difference *d)
+{
+	for (size_t i = 0; i < d->values_len; i++) {
+		const struct merge_value *v = &d->values[i];
+
+		fputs("<tr><td>", out);
+		html_text(out, i ? "" : d->what);
+		fputs("</td><td class=\"l\">", out);
+		html_text(out, v->value);
+		fprintf(out, "</td><td>%zu</td><td class=\"l\" style=\"white-space:normal\">", v->docs_len);
+		for (size_t j = 0; j < v->docs_len && j < NODES_NAMED; j++) {
+			fputs(j ? ", " : "", out);
+			html_text(out, v->docs[j]->node);
+		}
+		fputs(v->docs_len > NODES_NAMED ? ", …</td></tr>\n" : "</td></tr>\n", out);
+	}
+}
+
+static void differences_section(FILE *out, const struct merged *m)
+{
+	html_section(out, "In what the nodes differ");
+	if (!m->differences_len) {
+		fputs("<p>In nothing: kernel, version, hop limit and features are the same.</p>\n", out);
+	} else {
+		fputs("<div class=\"wide card\"><table>\n<tr><th>What</th><th class=\"l\">value</th><th>nodes</th>"
+		      "<th class=\"l\">which</th></tr>\n", out);
+		for (size_t i = 0; i < m->differences_len; i++)
+			difference(out, &m->differences[i]);
+		fputs("</table></div>\n", out);
+	}
+	html_section_end(out);
+}
+
+static void nodes_section(FILE *out, const struct merged *m)
+{
+	html_section(out, "Nodes");
+	fputs("<div class=\"wide card\"><table>\n<tr><th>Node</th><th class=\"l\">kernel</th><th class=\"l\">imdsnoop</th>"
+	      "<th class=\"l\">from</th><th>seconds</th><th>requests</th><th>hop limit set</th></tr>\n", out);
+	for (size_t i = 0; i < m->docs_len && i < ROWS; i++) {
+		const struct report_doc *d = m->docs[i];
+
+		fputs("<tr><td>", out);
+		html_text(out, d->node);
+		fputs("</td><td class=\"l\">", out);
+		html_text(out, d->kernel);
+		fputs("</td><td class=\"l\">", out);
+		html_text(out, d->version);
+		fputs("</td><td class=\"l\">", out);
+		html_text(out, d->started);
+		fprintf(out, "</td><td>%.0f</td><td>%llu</td>", d->duration_s, (unsigned long long)d->requests);
+		if (d->node_token_ttl)
+			fprintf(out, "<td>%d</td></tr>\n", d->node_token_ttl);
+		else
+			fputs("<td>–</td></tr>\n", out);
+	}
+	fputs("</table></div>\n", out);
+	html_section_end(out);
+}
+
+void html_merge(FILE *out, const struct merged *m, const char *version)
+{
+	char headline[1024], title[64];
+	enum headline_level level = extras_headline(m, headline, sizeof(headline));
+
+	snprintf(title, sizeof(title), "metadata service on %zu node%s", m->docs_len, m->docs_len == 1 ? "" : "s");
+	html_begin(out, title, level, headline);
+	facts(out, m);
+	groups_section(out, m);
+	pods_section(out, m);
+	differences_section(out, m);
+	nodes_section(out, m);
+	html_end(out, version);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <string.h>
+
+#include "../model/findings.h"
+#include "extras.h"
+#include "text_layout.h"
+
+#define LINE_LEN 2048
+#define WHOLE 12			/* findings and groups told at length */
+#define ROWS 30				/* of a table; --format json has all of them */
+#define PLURAL(n) (unsigned long long)(n), (n) == 1 ? "" : "s"
+
+static const enum text_style severity_styles[] = { TEXT_DIM, TEXT_YELLOW, TEXT_RED };
+
+static const char *bullet(const struct text_options *o)
+{
+	return o->utf8 ? "   • " : "   - ";
+}
+
+static void heading(FILE *out, const struct text_options *o, const char *text)
+{
+	fprintf(out, "\n%s%s%s\n", text_on(o, TEXT_BOLD), text, text_off(o));
+}
+
+char *extras_subject(const char *namespace, const char *workload, const char *container, const char *cgroup, char *buf,
+		     size_t len)
+{
+	const struct pod_identity who = {
+		.namespace = namespace, .pod = workload, .container = container, .pod_uid = "", .container_id = "",
+		.cgroup = cgroup,
+	};
+
+	if (!workload[0] && !cgroup[0]) {
+		snprintf(buf, len, "the node");
+		return buf;
+	}
+	return findings_subject(&who, buf, len);
+}
+
+/* --- what if ------------------------------------------------------------------------------------------------------- */
+
+void text_what_if(FILE *out, const struct what_if_result *r, const struct text_options *o)
+{
+	char text[LINE_LEN];
+
+	snprintf(text, sizeof(text), "What if: %s", r->title);
+	heading(out, o, text);
+	if (!r->counts[WHAT_IF_BREAKS])
+		text_paragraph(out, o, "   ", "No pod that works now would break.");
+	for (size_t i = 0; i < r->findings_len; i++) {
+		const struct finding *f = &r->findings[i];
+
+		fputs(text_on(o, severity_styles[f->severity]), out);
+		snprintf(text, sizeof(text), "   %s ", f->severity == SEVERITY_ERROR ? "BREAKS" : "breaks");
+		text_paragraph(out, o, text, f->summary);
+		fputs(text_off(o), out);
+		if (i >= WHOLE)
+			continue;
+		for (char **line = f->evidence; *line; line++)
+			text_paragraph(out, o, o->utf8 ? "     • " : "     - ", *line);
+		if (i)
+			continue;		/* the advice differs little: once */
+		for (char **line = f->advice; *line; line++)
+			text_advice(out, o, *line);
+	}
+	for (int i = 0; i < WHAT_IF_FATE_COUNT; i++)
+		if (r->lines[i])
+			text_paragraph(out, o, "   ", r->lines[i]);
+	fputs(text_on(o, TEXT_DIM), out);
+	text_paragraph(out, o, "   ", r->basis);
+	fputs(text_off(o), out);
+}
+
+/* --- changes ------------------------------------------------------------------------------------------------------- */
+
+static const char *latency(int64_t us, char buf[32])
+{
+	if (us < 0)
+		snprintf(buf, 32, "-");
+	else
+		findings_duration((uint64_t)us, buf, 32);
+	return buf;
+}
+
+static void figures_cell(FILE *out, const struct workload_figures *f)
+{
+	char p50[32], p99[32];
+
+	if (!f->pods)
+		fprintf(out, "  %6s %6s %8s %8s %8s", "-", "-", "-", "-", "-");
+	else
+		fprintf(out, "  %6llu %6llu %8s %8s %8.1f", (unsigned long long)f->requests, (unsigned long long)f->failed,
+			latency(f->p50_us, p50), latency(f->p99_us, p99), f->seconds_lost);
+}
+
+static void change_lines(FILE *out, const struct changes *c, enum change_kind kind, const struct text_options *o)
+{
+	static const enum text_style styles[CHANGE_KIND_COUNT] = { TEXT_RED, TEXT_YELLOW, TEXT_GREEN };
+	size_t told = 0;
+
+	for (size_t i = 0; i < c->findings_len; i++) {
+		const struct finding_change *f = &c->findings[i];
+		const struct report_finding *said = f->after ? f->after : f->before;
+		char text[LINE_LEN], first[24];
+
+		if (f->kind != kind)
+			continue;
+		if (++told > WHOLE)
+			continue;
+		snprintf(first, sizeof(first), "   %-5s  ", change_word(kind));
+		snprintf(text, sizeof(text), "%s: %s%s", said->code, said->summary,
+			 f->spoke_after ? "" : " (it has not asked since, so this may be silence only)");
+		fputs(text_on(o, said->severity == SEVERITY_INFO ? TEXT_DIM : styles[kind]), out);
+		text_paragraph(out, o, first, text);
+		fputs(text_off(o), out);
+	}
+	if (told > WHOLE)
+		fprintf(out, "   %-5s  and %zu more\n", change_word(kind), told - WHOLE);
+}
+
+void text_changes(FILE *out, const struct changes *c, const struct text_options *o)
+{
+	char text[LINE_LEN], subject[512], buf[1024];
+	size_t name = 8;
+
+	snprintf(text, sizeof(text), "Changed since %s", c->before->started);
+	heading(out, o, text_escape(text, o->utf8, 0, buf, sizeof(buf)));
+	if (strcmp(c->before->node, c->after->node)) {
+		snprintf(text, sizeof(text), "The earlier report is of another node, %s.", c->before->node);
+		text_paragraph(out, o, "   ", text);
+	}
+	fprintf(out, "   %zu new, %zu still there, %zu gone; %.1f s lost in %.0f s before, %.1f s in %.0f s now\n",
+		c->counts[CHANGE_NEW], c->counts[CHANGE_STILL], c->counts[CHANGE_GONE], c->before->seconds_lost,
+		c->before->duration_s, c->after->seconds_lost, c->after->duration_s);
+	for (int k = 0; k < CHANGE_KIND_COUNT; k++)
+		change_lines(out, c, k, o);
+	if (!c->workloads_len)
+		return;
+	for (size_t i = 0; i < c->workloads_len && i < ROWS; i++) {
+		const struct workload_change *w = &c->workloads[i];
+		size_t n = text_columns(text_escape(extras_subject(w->namespace, w->workload, w->container, w->cgroup, subject,
+								   sizeof(subject)), o->utf8, 40, buf, sizeof(buf)));
+
+		name = n > name ? n : name;
+	}
+	fprintf(out, "\n   %s", text_on(o, TEXT_BOLD));
+	text_cell(out, "WORKLOAD", name);
+	for (int i = 0; i < 2; i++)
+		fprintf(out, "  %6s %6s %8s %8s %8s", i ? "NOW" : "BEFORE", "FAILED", "P50", "P99", "LOST s");
+	fprintf(out, "%s\n", text_off(o));
+	for (size_t i = 0; i < c->workloads_len && i < ROWS; i++) {
+		const struct workload_change *w = &c->workloads[i];
+
+		extras_subject(w->namespace, w->workload, w->container, w->cgroup, subject, sizeof(subject));
+		fputs("   ", out);
+		text_cell(out, text_escape(subject, o->utf8, 40, buf, sizeof(buf)), name);
+		figures_cell(out, &w->before);
+		figures_cell(out, &w->after);
+		fputc('\n', out);
+	}
+	if (c->workloads_len > ROWS)
+		fprintf(out, "   and %zu more\n", c->workloads_len - ROWS);
+	fprintf(out, "   %sBEFORE, NOW: requests. Latencies are of a workload's slowest pod.%s\n", text_on(o, TEXT_DIM),
+		text_off(o));
+}
+
+/* --- merge --------------------------------------------------------------------------------------------------------- */
+
+enum headline_level extras_headline(const struct merged *m, char *buf, size_t len)
+{
+	int at;
+
+	if (m->hop_limit_pods) {
+		at = snprintf(buf, len, "%zu pod%s on %zu node%s: no metadata token, the hop limit is too low", m->hop_limit_pods,
+			      m->hop_limit_pods == 1 ? "" : "s", m->docs_len, m->docs_len == 1 ? "" : "s");
+		if (m->exhausted_hop_limit)
+			at += snprintf(buf + at, len - (size_t)at, ", %d is needed", m->exhausted_hop_limit);
+		if (m->seconds_lost >= 0.05)
+			snprintf(buf + at, len - (size_t)at, "; %.1f s lost", m->seconds_lost);
+		return HEADLINE_PROBLEM;
+	}
+	if (m->severities[SEVERITY_ERROR] || m->severities[SEVERITY_WARNING]) {
+		snprintf(buf, len, "%zu problem%s and %zu warning%s on %zu node%s", m->severities[SEVERITY_ERROR],
+			 m->severities[SEVERITY_ERROR] == 1 ? "" : "s", m->severities[SEVERITY_WARNING],
+			 m->severities[SEVERITY_WARNING] == 1 ? "" : "s", m->docs_len, m->docs_len == 1 ? "" : "s");
+		return m->severities[SEVERITY_ERROR] ? HEADLINE_PROBLEM : HEADLINE_WARNING;
+	}
+	if (!m->requests) {
+		snprintf(buf, len, "nothing asked a metadata service on %zu node%s", m->docs_len, m->docs_len == 1 ? "" : "s");
+		return HEADLINE_QUIET;
+	}
+	snprintf(buf, len, "no problem on %zu node%s: %llu request%s", m->docs_len, m->docs_len == 1 ? "" : "s",
+		 PLURAL(m->requests));
+	return HEADLINE_OK;
+}
+
+static void merge_groups(FILE *out, const struct merged *m, const struct text_options *o)
+{
+	char subject[512], text[LINE_LEN], first[24];
+
+	if (m->groups_len)
+		heading(out, o, "Findings by workload");
+	for (size_t i = 0; i < m->groups_len && i < WHOLE * 2; i++) {
+		const struct merge_group *g = &m->groups[i];
+		int at;
+
+		extras_subject(g->namespace, g->workload, g->container, g->cgroup, subject, sizeof(subject));
+		at = snprintf(text, sizeof(text), "%s: %.300s, %zu pod%s on %zu node%s", g->code, subject, g->pods,
+			      g->pods == 1 ? "" : "s", g->nodes, g->nodes == 1 ? "" : "s");
+		if (g->required_hop_limit && !strcmp(g->code, finding_word(FINDING_HOP_LIMIT_EXHAUSTED)))
+			at += snprintf(text + at, sizeof(text) - (size_t)at, ", needs hop limit %d", g->required_hop_limit);
+		if (g->seconds_lost >= 0.05)
+			snprintf(text + at, sizeof(text) - (size_t)at, ", %.1f s lost", g->seconds_lost);
+		snprintf(first, sizeof(first), "   %-7s ", severity_word(g->severity));
+		fputs(text_on(o, severity_styles[g->severity]), out);
+		text_paragraph(out, o, first, text);
+		fputs(text_off(o), out);
+	}
+	if (m->groups_len > WHOLE * 2)
+		fprintf(out, "   and %zu more\n", m->groups_len - WHOLE * 2);
+	if (m->groups_len && m->groups[0].severity != SEVERITY_INFO && m->groups[0].worst->advice[0]) {
+		snprintf(text, sizeof(text), "What to do about the first (%s)", m->groups[0].worst->code);
+		heading(out, o, text_escape(text, o->utf8, 0, subject, sizeof(subject)));
+		for (const char **line = m->groups[0].worst->advice; *line; line++)
+			text_advice(out, o, *line);
+	}
+}
+
+static void merge_pods(FILE *out, const struct merged *m, const struct text_options *o)
+{
+	size_t rows = m->pods_len < ROWS ? m->pods_len : ROWS, name = 3, node = 4;
+	char subject[512], buf[1024], p99[32];
+
+	if (!rows)
+		return;
+	for (size_t i = 0; i < rows; i++) {
+		const struct report_pod *p = m->pods[i].pod;
+		size_t n;
+
+		extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject, sizeof(subject));
+		n = text_columns(text_escape(subject, o->utf8, 60, buf, sizeof(buf)));
+		name = n > name ? n : name;
+		n = text_columns(text_escape(m->pods[i].doc->node, o->utf8, 30, buf, sizeof(buf)));
+		node = n > node ? n : node;
+	}
+	fprintf(out, "\n%s", text_on(o, TEXT_BOLD));
+	text_cell(out, "NODE", node);
+	fputc(' ', out);
+	text_cell(out, "POD", name);
+	fprintf(out, " %6s %6s %6s %8s %8s %5s  %s%s\n", "REQS", "FAILED", "V1", "P99", "LOST s", "NEEDS", "HOP LIMIT",
+		text_off(o));
+	for (size_t i = 0; i < rows; i++) {
+		const struct report_pod *p = m->pods[i].pod;
+		const char *word = hop_limit_word(p->hop_limit);
+
+		text_cell(out, text_escape(m->pods[i].doc->node, o->utf8, 30, buf, sizeof(buf)), node);
+		fputc(' ', out);
+		extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject, sizeof(subject));
+		text_cell(out, text_escape(p->other ? "(beyond --max-pods)" : subject, o->utf8, 60, buf, sizeof(buf)), name);
+		fprintf(out, " %6llu %6llu %6llu %8s %8.1f", (unsigned long long)p->requests, (unsigned long long)p->failed,
+			(unsigned long long)p->v1_requests, latency(p->p99_us, p99), p->seconds_lost);
+		if (p->required_hop_limit)
+			fprintf(out, " %5d", p->required_hop_limit);
+		else
+			fprintf(out, " %5s", "-");
+		fprintf(out, "  %s%s%s\n", text_on(o, p->hop_limit == HOP_LIMIT_EXHAUSTED ? TEXT_RED : TEXT_PLAIN), word,
+			text_off(o));
+	}
+	if (m->pods_len > rows)
+		fprintf(out, "and %zu more (--format json has all of them)\n", m->pods_len - rows);
+}
+
+static void merge_differences(FILE *out, const struct merged *m, const struct text_options *o)
+{
+	char text[LINE_LEN];
+
+	if (m->docs_len < 2)
+		return;
+	if (!m->differences_len) {
+		fprintf(out, "\n%sThe nodes do not differ in kernel, version, hop limit or features.%s\n", text_on(o, TEXT_DIM),
+			text_off(o));
+		return;
+	}
+	heading(out, o, "In what the nodes differ");
+	for (size_t i = 0; i < m->differences_len; i++) {
+		const struct merge_difference *d = &m->differences[i];
+		size_t at = 0;
+
+		at += (size_t)snprintf(text, sizeof(text), "%s: ", d->what);
+		for (size_t j = 0; j < d->values_len && at < sizeof(text) - 1; j++) {
+			const struct merge_value *v = &d->values[j];
+
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s on %zu node%s", j ? "; " : "", v->value,
+					       v->docs_len, v->docs_len == 1 ? "" : "s");
+			for (size_t k = 0; j && k < v->docs_len && k < 4 && at < sizeof(text) - 1; k++)
+				at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%.60s", k ? ", " : " (",
+						       v->docs[k]->node);
+			if (j && at < sizeof(text) - 1)
+				at += (size_t)snprintf(text + at, sizeof(text) - at, "%s", v->docs_len > 4 ? ", ...)" : ")");
+		}
+		text_paragraph(out, o, bullet(o), text);
+	}
+}
+
+void text_merge(FILE *out, const struct merged *m, const struct text_options *o)
+{
+	static const enum text_style styles[] = { TEXT_GREEN, TEXT_YELLOW, TEXT_YELLOW, TEXT_RED };
+	char text[LINE_LEN], first[16];
+	enum headline_level level = extras_headline(m, text, sizeof(text));
+
+	fputs(text_on(o, styles[level]), out);
+	snprintf(first, sizeof(first), "%s  ", headline_word(level));
+	text_paragraph(out, o, first, text);
+	fprintf(out, "%s%zu node%s, %zu pod%s, %llu request%s, %llu failed", text_off(o), m->docs_len,
+		m->docs_len == 1 ? "" : "s", m->pods_len, m->pods_len == 1 ? "" : "s", PLURAL(m->requests),
+		(unsigned long long)m->failed);
+	if (m->required_hop_limit)
+		fprintf(out, "; hop limit %d is enough for every pod that asks for tokens", m->required_hop_limit);
+	if (m->lost)
+		fprintf(out, "; %llu event%s lost, see each node's report", PLURAL(m->lost));
+	fputc('\n', out);
+	merge_groups(out, m, o);
+	merge_pods(out, m, o);
+	merge_differences(out, m, o);
+}
