@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "http_table.h"
@@ -301,11 +303,37 @@ static int attach(struct tracer *t, const struct tracer_options *o, struct featu
 	return 0;
 }
 
+/*
+ * libbpf asks for kernel BTF as soon as the object has one relocation, even in programs that are not loaded. Without BTF
+ * we give it an empty one: what is loaded then reaches no relocated access, and the verifier drops those as dead code.
+ * Returns a descriptor of the file, or a negative errno.
+ */
+static int empty_btf(void)
+{
+	struct btf *btf = btf__new_empty();
+	int fd = -ENOMEM;
+	const void *data;
+	uint32_t len;
+
+	if (btf && btf__add_int(btf, "int", 4, BTF_INT_SIGNED) > 0 && (data = btf__get_raw_data(btf, &len))) {
+		fd = memfd_create("btf", MFD_CLOEXEC);
+		if (fd < 0) {
+			fd = -errno;
+		} else if (write(fd, data, len) != (ssize_t)len) {
+			close(fd);
+			fd = -EIO;
+		}
+	}
+	btf__free(btf);
+	return fd;
+}
+
 /* Loads; when an optional program is refused, once more without the optional ones, one by one. */
-static int load(struct tracer *t, const struct tracer_options *o, struct features *f, const struct tracer_callbacks *cb,
-		char *msg, size_t msg_len)
+static int load_from(struct tracer *t, const struct tracer_options *o, struct features *f,
+		     const char *btf_path, char *msg, size_t msg_len)
 {
 	static const char *const order[] = { NULL, "drops", "names", "release", "process" };
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf_path);
 	int err = -EINVAL;
 
 	for (size_t round = 0; round < sizeof(order) / sizeof(order[0]); round++) {
@@ -313,7 +341,7 @@ static int load(struct tracer *t, const struct tracer_options *o, struct feature
 		size_t n;
 
 		imdsnoop_bpf__destroy(t->skel);
-		t->skel = imdsnoop_bpf__open();
+		t->skel = imdsnoop_bpf__open_opts(&opts);
 		if (!t->skel)
 			return fail(msg, msg_len, -errno, "cannot open the BPF object: %s", strerror(errno));
 		err = configure(t, o, f, msg, msg_len);
@@ -339,6 +367,22 @@ static int load(struct tracer *t, const struct tracer_options *o, struct feature
 		    strerror(-err));
 }
 
+static int load(struct tracer *t, const struct tracer_options *o, struct features *f, char *msg, size_t msg_len)
+{
+	char path[32];
+	int fd, err;
+
+	if (f->has_btf)
+		return load_from(t, o, f, NULL, msg, msg_len);
+	fd = empty_btf();
+	if (fd < 0)
+		return fail(msg, msg_len, fd, "cannot make an empty BTF: %s", strerror(-fd));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	err = load_from(t, o, f, path, msg, msg_len);
+	close(fd);
+	return err;
+}
+
 int tracer_new(const struct tracer_options *o, struct features *features, const struct tracer_callbacks *cb,
 	       struct tracer **ret_tracer, char *msg, size_t msg_len)
 {
@@ -360,7 +404,7 @@ int tracer_new(const struct tracer_options *o, struct features *features, const 
 		err = fail(msg, msg_len, t->cpus, "cannot count CPUs: %s", strerror(-t->cpus));
 		goto out;
 	}
-	err = load(t, o, features, cb, msg, msg_len);
+	err = load(t, o, features, msg, msg_len);
 	if (err)
 		goto out;
 	t->ring = ring_buffer__new(bpf_map__fd(t->skel->maps.imds_ring), on_record, t, NULL);
