@@ -18,6 +18,20 @@ check "rules: each alert has a case" equal "$(sed -n 's/.*alert: //p' "$rules/im
 
 # --- three nodes, a Prometheus on the metadata service's side --------------------------------------------------------
 
+started=()
+start() {			# start NETNS LOG COMMAND...: in the background until the test ends
+	local ns=$1 log=$2
+	shift 2
+	(exec nsenter --net="/run/netns/$LAB_ID-$ns" -- "$@") </dev/null >"$log" 2>&1 &
+	started+=($!)
+}
+# shellcheck disable=SC2317	# called when the test ends
+stop_all() {
+	local pid
+	kill -TERM "${started[@]}" 2>/dev/null
+	for pid in "${started[@]}"; do lab_wait_for 3 lab_is_gone "$pid" || kill -KILL "$pid"; done
+}
+e2e_later stop_all
 e2e_lab --hop-limit 1
 nodes=(node n1 n2)
 { lab_node n1 && lab_node n2; } || e2e_die "three nodes come up"
@@ -26,9 +40,7 @@ for i in 0 1 2; do
 	{ lab_pod_bridge "web-$i" --namespace shop && lab_pod_host "agent-$i" --namespace kube-system; } ||
 		e2e_die "pods of $LAB_NODE come up"
 	lab_args
-	lab_in "$LAB_NODE" "$IMDSNOOP" serve "${LAB_ARGS[@]}" --listen "172.31.$i.10:9754" --node "$LAB_NODE" \
-		</dev/null >"$LAB_ROOT/serve.$i" 2>&1 &
-	e2e_later kill -TERM $!
+	start "$LAB_NODE" "$LAB_ROOT/serve.$i" "$IMDSNOOP" serve "${LAB_ARGS[@]}" --listen "172.31.$i.10:9754" --node "$LAB_NODE"
 done
 { lab_pod_bridge walled --namespace shop && lab_drop walled; } || e2e_die "a walled pod comes up"
 LAB_NODE=node
@@ -45,9 +57,8 @@ cat >"$dir/config.yml" <<-END
 	      - { targets: ['172.31.1.10:9754'], labels: { node: n1 } }
 	      - { targets: ['172.31.2.10:9754'], labels: { node: n2 } }
 END
-lab_in imds prometheus --config.file="$dir/config.yml" --storage.tsdb.path="$dir/data" --log.level=warn \
-	--web.listen-address=127.0.0.1:9090 </dev/null >"$dir/log" 2>&1 &
-e2e_later kill -KILL $!
+start imds "$dir/log" prometheus --config.file="$dir/config.yml" --storage.tsdb.path="$dir/data" --log.level=warn \
+	--web.listen-address=127.0.0.1:9090
 
 api() { lab_in imds curl -sf -m 5 -G "http://127.0.0.1:9090/api/v1/$1" "${@:2}"; }
 query() { api query --data-urlencode "query=$1"; }

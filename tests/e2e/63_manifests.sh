@@ -79,7 +79,7 @@ fresh() { rm -rf "$FAKE"; mkdir "$FAKE"; printf '%s\n' node-a node-b.example nod
 report_of() {			# report_of NODE: a report as a pod's log holds it
 	jq -n --arg node "$1" '{ schema: "imdsnoop.report/1", version: "0.1.0", node: $node, kernel: "6.1.0",
 		started: "2026-01-01T00:00:00.000000Z", duration_s: 30, endpoints: [], features: [], losses: {}, totals: {},
-		pods: [], findings: [{ severity: "error", code: "hop-limit-exhausted", namespace: "shop", pod: ("web-" + $node),
+		pods: [], findings: [{ severity: "error", code: "hop-limit-exhausted", namespace: "shop", pod: "web-1",
 		container: "app", summary: "s", evidence: ["e"], advice: ["a"] }] }'
 }
 calls() { sed -E 's/imdsnoop-report-[0-9]+-[0-9]+/JOB/g; s/run=[0-9]+-[0-9]+/RUN/; s/-f [^ ]+/-f FILE/; s/ -o .*//' "$FAKE/calls" | uniq; }
@@ -103,16 +103,16 @@ for i in 1 2 3; do report_of "$(sed -n ${i}p "$FAKE/nodes")" >"$FAKE/result.$i";
 check "plugin: all nodes succeed" "$plugin" --all --format json
 "$plugin" --all --format json >"$work/joined" 2>/dev/null
 check "plugin: one Job a node" equal "$(sed -n 's/^ *nodeName: //p' "$FAKE/created.yaml" | xargs)" "node-a node-b.example node-c"
-check "plugin: the joined report has all three" equal "$(jq -c '[.findings[].pod] | sort' "$work/joined")" \
-	'["web-node-a","web-node-b.example","web-node-c"]'
-check "plugin: text, too" eval '"$plugin" --all 2>/dev/null | grep -q web-node-b.example'
+check "plugin: the joined report has all three" equal "$(jq -c '[.nodes[].node] | sort' "$work/joined")" \
+	'["node-a","node-b.example","node-c"]'
+check "plugin: text, too" eval '"$plugin" --all 2>/dev/null | grep -q hop-limit-exhausted'
 check "plugin: a selector goes to the API" eval '"$plugin" -l role=web --format json >/dev/null &&
 	grep -q "^get nodes -l kubernetes.io/os=linux,role=web" "$FAKE/calls"'
 
 fresh
 report_of node-a >"$FAKE/result.1"
 check "plugin: a failed node is told, the others shown, exit 1" equal \
-	"$("$plugin" node-a node-x --format json 2>"$work/error" | jq -r '.findings[].pod'; echo "${PIPESTATUS[0]}")" "web-node-a
+	"$("$plugin" node-a node-x --format json 2>"$work/error" | jq -r '.nodes[].node'; echo "${PIPESTATUS[0]}")" "node-a
 1"
 check "plugin: says which and why" grep -q "no report of 'node-x'" "$work/error"
 check "plugin: and what it said" grep -q "cannot watch: no such thing" "$work/error"
