@@ -557,6 +557,8 @@ void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, con
 
 	if (!row || key->kind >= IMDS_KIND_COUNT || key->version >= IMDS_VERSION_COUNT)
 		return;
+	if (row == t->other)
+		t->overflowed += n;
 	count_request(&row->s, key->kind, key->version, verdict_from_key(key), n);
 	if (key->status > IMDS_STATUS_NONE && key->status < IMDS_STATUS_COUNT)
 		row->s.responses[key->status] += n;
