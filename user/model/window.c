@@ -114,6 +114,8 @@ static void forget_old(struct row_history *r, uint64_t step)
 
 	while (drop + 1 < r->len && r->points[drop + 1].step <= oldest)
 		drop++;
+	if (!drop)
+		return;
 	memmove(r->points, r->points + drop, (r->len - drop) * sizeof(*r->points));
 	r->len -= drop;
 }

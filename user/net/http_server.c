@@ -23,18 +23,6 @@
 #define UNTAKEN_MAX (64u << 20)		/* bytes of answers that clients have not taken yet; then 503 */
 #define GZIP_FROM 512			/* smaller bodies are not worth it */
 
-/* Outlives the server where libevent frees a buffer later than the server. */
-struct budget {
-	size_t bytes;
-	unsigned int refs;
-};
-
-struct body {
-	struct budget *budget;
-	size_t len;
-	char *data;
-};
-
 /*
  * An open connection. evhttp (2.1) neither bounds connections nor tells when one ends, and its time-outs start anew
  * with each byte. So each accepted socket is remembered by number and SO_COOKIE (4.12), which stops to match once it is
@@ -44,6 +32,7 @@ struct slot {
 	int fd;				/* -1: free */
 	uint64_t cookie;
 	uint64_t deadline_ns;
+	size_t untaken;			/* bytes of the answer under way */
 };
 
 struct http_server {
@@ -53,7 +42,6 @@ struct http_server {
 	struct bufferevent *fresh;	/* accepted just now, its socket not set yet; a reference is held */
 	const struct http_route *routes;
 	void *arg;
-	struct budget *budget;
 	struct slot slots[HTTP_CONNECTIONS_MAX];
 	struct http_server_stats stats;
 	uint16_t port;
@@ -105,7 +93,7 @@ static void resolve_fresh(struct http_server *s)
 	if (fd >= 0) {
 		slot = slot_take(s);
 		if (slot) {
-			*slot = (struct slot){ fd, socket_cookie(fd), now_ns() + HEAD_NS };
+			*slot = (struct slot){ fd, socket_cookie(fd), now_ns() + HEAD_NS, 0 };
 		} else {
 			s->stats.refused++;
 			shutdown(fd, SHUT_RDWR);
@@ -150,169 +138,92 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static void set_deadline(struct http_server *s, struct evhttp_request *req, uint64_t from_now_ns)
+/* An answer of that many bytes is under way now; 0: it was taken. */
+static void set_untaken(struct http_server *s, struct evhttp_request *req, size_t bytes)
 {
 	struct evhttp_connection *c = evhttp_request_get_connection(req);
 	struct bufferevent *bev = c ? evhttp_connection_get_bufferevent(c) : NULL;
 	int fd = bev ? bufferevent_getfd(bev) : -1;
 
-	for (size_t i = 0; fd >= 0 && i < HTTP_CONNECTIONS_MAX; i++)
-		if (s->slots[i].fd == fd && slot_is_open(&s->slots[i]))
-			s->slots[i].deadline_ns = now_ns() + from_now_ns;
+	for (size_t i = 0; fd >= 0 && i < HTTP_CONNECTIONS_MAX; i++) {
+		struct slot *slot = &s->slots[i];
+
+		if (slot->fd != fd || !slot_is_open(slot))
+			continue;
+		slot->untaken = bytes;
+		slot->deadline_ns = now_ns() + (bytes ? TAKE_NS : HEAD_NS);
+	}
 }
 
 static void on_taken(struct evhttp_request *req, void *arg)
 {
-	set_deadline(arg, req, HEAD_NS);
+	set_untaken(arg, req, 0);
 }
 
-/* --- what a request says ------------------------------------------------------------------------------------------ */
-
-static bool is_space(char c)
+static size_t untaken_bytes(struct http_server *s)
 {
-	return c == ' ' || c == '\t';
-}
+	size_t sum = 0;
 
-/* "0.75" in thousandths; what is no quality counts as 0: not wanted. */
-static int parse_quality(const char *p, const char *end)
-{
-	int q = 0, weight = 1000;
-
-	if (p == end || (*p != '0' && *p != '1'))
-		return 0;
-	q = *p++ == '1' ? 1000 : 0;
-	if (p < end && *p == '.')
-		while (++p < end && *p >= '0' && *p <= '9' && weight > 1) {
-			weight /= 10;
-			q += (*p - '0') * weight;
-		}
-	while (p < end && is_space(*p))
-		p++;
-	return p != end || q > 1000 ? 0 : q;
-}
-
-int http_quality(const char *header, const char *name)
-{
-	size_t name_len = strlen(name);
-	int best = -1;
-
-	for (const char *p = header; p && *p;) {
-		const char *end = p + strcspn(p, ","), *next = *end ? end + 1 : end, *word;
-		int q = 1000;
-
-		while (is_space(*p))
-			p++;
-		word = p;
-		p += strcspn(p, ",; \t");
-		if ((size_t)(p - word) == name_len && !strncasecmp(word, name, name_len)) {
-			while (p < end) {
-				const char *part;
-
-				p += strspn(p, "; \t");
-				part = p;
-				while (p < end && *p != ';')
-					p++;
-				if (p - part >= 2 && (part[0] == 'q' || part[0] == 'Q') && part[1] == '=')
-					q = parse_quality(part + 2, p);
-			}
-			best = q > best ? q : best;
-		}
-		p = next;
-	}
-	return best;
-}
-
-int http_query_value(const char *query, const char *key, char *buf, size_t len)
-{
-	size_t key_len = strlen(key);
-
-	while (*query) {
-		size_t part = strcspn(query, "&");
-
-		if (part > key_len && query[key_len] == '=' && !strncmp(query, key, key_len)) {
-			const char *value = query + key_len + 1;
-			size_t n = part - key_len - 1;
-
-			if (n >= len)
-				return -EINVAL;
-			for (size_t i = 0; i < n; i++)
-				if (!((value[i] >= '0' && value[i] <= '9') || (value[i] >= 'a' && value[i] <= 'z') ||
-				      (value[i] >= 'A' && value[i] <= 'Z') || strchr(".-_", value[i])))
-					return -EINVAL;
-			memcpy(buf, value, n);
-			buf[n] = '\0';
-			return 0;
-		}
-		query += part;
-		query += *query == '&';
-	}
-	return -ENOENT;
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+		sum += slot_is_open(&s->slots[i]) ? s->slots[i].untaken : 0;
+	return sum;
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
-static void budget_put(struct budget *b)
+/* Sink of a body's stream. */
+static ssize_t write_body(void *cookie, const char *data, size_t len)
 {
-	if (--b->refs == 0)
-		free(b);
+	return evbuffer_add(cookie, data, len) ? 0 : (ssize_t)len;	/* 0 is an error to fopencookie(3) */
 }
 
-static void body_release(const void *data, size_t len, void *arg)
+/* One turn of deflate(3): takes len bytes at data, puts what comes of it into to. */
+static int deflate_into(z_stream *z, const void *data, size_t len, int flush, struct evbuffer *to)
 {
-	struct body *b = arg;
+	unsigned char out[16384];
+	int result;
 
-	b->budget->bytes -= b->len;
-	budget_put(b->budget);
-	free(b->data);
-	free(b);
+	z->next_in = (unsigned char *)data;
+	z->avail_in = len;
+	do {
+		z->next_out = out;
+		z->avail_out = sizeof(out);
+		result = deflate(z, flush);
+		if (result == Z_STREAM_ERROR || evbuffer_add(to, out, sizeof(out) - z->avail_out))
+			return -ENOMEM;
+	} while (!z->avail_out);
+	return 0;
 }
 
-/* Puts data, which is taken, into out without a copy. */
-static int add_body(struct http_server *s, struct evbuffer *out, char *data, size_t len)
+/* Replaces the body by its gzip form; leaves it when there is no memory. Level 1: a scrape must be quick above all. */
+static bool compress_body(struct evbuffer *body)
 {
-	struct body *b = malloc(sizeof(*b));
-
-	if (!b) {
-		free(data);
-		return -ENOMEM;
-	}
-	*b = (struct body){ s->budget, len, data };
-	s->budget->bytes += len;
-	s->budget->refs++;
-	if (!evbuffer_add_reference(out, data, len, body_release, b))
-		return 0;
-	body_release(data, len, b);
-	return -ENOMEM;
-}
-
-/* Replaces *data by its gzip form; leaves it when there is no memory. Level 1: a scrape must be quick above all. */
-static bool compress_body(char **data, size_t *len)
-{
+	struct evbuffer *packed = evbuffer_new();
+	struct evbuffer_iovec part;
+	struct evbuffer_ptr at;
 	z_stream z = { 0 };
-	char *out;
-	size_t bound;
-	bool ok;
+	int err;
 
-	if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (!packed || deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+		if (packed)
+			evbuffer_free(packed);
 		return false;
-	bound = deflateBound(&z, *len);
-	out = malloc(bound);
-	z.next_in = (unsigned char *)*data;
-	z.avail_in = *len;
-	z.next_out = (unsigned char *)out;
-	z.avail_out = bound;
-	ok = out && *len <= UINT32_MAX && bound <= UINT32_MAX && deflate(&z, Z_FINISH) == Z_STREAM_END;
-	if (ok) {
-		char *small = realloc(out, z.total_out);
-
-		free(*data);
-		*data = small ? small : out;
-		*len = z.total_out;
-	} else {
-		free(out);
+	}
+	err = evbuffer_ptr_set(body, &at, 0, EVBUFFER_PTR_SET);
+	while (!err && evbuffer_peek(body, -1, &at, &part, 1) > 0) {
+		err = deflate_into(&z, part.iov_base, part.iov_len, Z_NO_FLUSH, packed);
+		if (evbuffer_ptr_set(body, &at, part.iov_len, EVBUFFER_PTR_ADD))
+			break;
+	}
+	if (!err)
+		err = deflate_into(&z, NULL, 0, Z_FINISH, packed);
+	if (!err) {
+		evbuffer_drain(body, evbuffer_get_length(body));
+		err = evbuffer_add_buffer(body, packed);
 	}
 	deflateEnd(&z);
-	return ok;
+	evbuffer_free(packed);
+	return !err;
 }
 
 static void add_headers(struct evkeyvalq *headers, const struct http_reply *reply)
@@ -332,41 +243,37 @@ static void add_headers(struct evkeyvalq *headers, const struct http_reply *repl
 	evhttp_add_header(headers, "Content-Type", reply->type);
 }
 
-/* Takes data. A HEAD answer has the headers of the GET answer and no body. */
-static void send_reply(struct http_server *s, struct evhttp_request *req, const struct http_reply *reply, char *data,
-		       size_t len)
+/* A HEAD answer has the headers of the GET answer and no body. */
+static void send_reply(struct http_server *s, struct evhttp_request *req, const struct http_reply *reply,
+		       struct evbuffer *body)
 {
 	const char *encodings = evhttp_find_header(evhttp_request_get_input_headers(req), "Accept-Encoding");
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
-	struct evbuffer *out = evbuffer_new();
 	char length[24];
 
-	if (len >= GZIP_FROM && http_quality(encodings, "gzip") > 0 && compress_body(&data, &len))
+	if (evbuffer_get_length(body) >= GZIP_FROM && http_quality(encodings, "gzip") > 0 && compress_body(body))
 		evhttp_add_header(headers, "Content-Encoding", "gzip");
 	add_headers(headers, reply);
-	snprintf(length, sizeof(length), "%zu", len);
+	snprintf(length, sizeof(length), "%zu", evbuffer_get_length(body));
 	evhttp_add_header(headers, "Content-Length", length);
-	set_deadline(s, req, TAKE_NS);
+	if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD)
+		evbuffer_drain(body, evbuffer_get_length(body));
+	set_untaken(s, req, evbuffer_get_length(body) + 1);
 	evhttp_request_set_on_complete_cb(req, on_taken, s);
-	if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD || !out) {
-		free(data);
-	} else if (add_body(s, out, data, len)) {
-		evhttp_remove_header(headers, "Content-Length");
-		evhttp_send_reply(req, 503, "Service Unavailable", NULL);
-		evbuffer_free(out);
-		return;
-	}
-	evhttp_send_reply(req, reply->status, NULL, out);
-	if (out)
-		evbuffer_free(out);
+	evhttp_send_reply(req, reply->status, NULL, body);
 }
 
 static void send_text(struct http_server *s, struct evhttp_request *req, int status, const char *text)
 {
 	struct http_reply reply = { .status = status, .type = "text/plain; charset=utf-8" };
-	char *copy = strdup(text);
+	struct evbuffer *body = evbuffer_new();
 
-	send_reply(s, req, &reply, copy, copy ? strlen(copy) : 0);
+	if (!body || evbuffer_add(body, text, strlen(text)))
+		evhttp_send_reply(req, 503, NULL, NULL);
+	else
+		send_reply(s, req, &reply, body);
+	if (body)
+		evbuffer_free(body);
 }
 
 static void run_handler(struct http_server *s, struct evhttp_request *req, const struct http_route *route,
@@ -378,24 +285,21 @@ static void run_handler(struct http_server *s, struct evhttp_request *req, const
 		.accept = evhttp_find_header(evhttp_request_get_input_headers(req), "Accept"),
 	};
 	struct http_reply reply = { .status = 200, .type = "text/plain; charset=utf-8" };
-	char *data = NULL;
-	size_t len = 0;
-	FILE *body = open_memstream(&data, &len);
-	bool failed;
+	struct evbuffer *body = evbuffer_new();
+	FILE *f = body ? fopencookie(body, "w", (cookie_io_functions_t){ .write = write_body }) : NULL;
+	bool failed = !f;
 
-	if (!body) {
-		send_text(s, req, 503, "no memory\n");
-		return;
+	if (f) {
+		route->handler(s->arg, &in, f, &reply);
+		failed = ferror(f);
+		failed |= fclose(f) != 0;
 	}
-	route->handler(s->arg, &in, body, &reply);
-	failed = ferror(body);
-	failed |= fclose(body) != 0;
-	if (failed) {
-		free(data);
+	if (failed)
 		send_text(s, req, 503, "no memory\n");
-		return;
-	}
-	send_reply(s, req, &reply, data, len);
+	else
+		send_reply(s, req, &reply, body);
+	if (body)
+		evbuffer_free(body);
 }
 
 static size_t count_headers(struct evkeyvalq *headers)
@@ -425,7 +329,7 @@ static void on_request(struct evhttp_request *req, void *arg)
 		send_text(s, req, 405, "only GET and HEAD\n");
 		return;
 	}
-	if (s->budget->bytes > UNTAKEN_MAX) {
+	if (untaken_bytes(s) > UNTAKEN_MAX) {
 		s->stats.overloaded++;
 		send_text(s, req, 503, "too many answers that were not taken yet\n");
 		return;
@@ -470,10 +374,6 @@ static int set_up(struct http_server *s)
 {
 	struct timeval sweep = { .tv_usec = SWEEP_MS * 1000 };
 
-	s->budget = calloc(1, sizeof(*s->budget));
-	if (!s->budget)
-		return -ENOMEM;
-	s->budget->refs = 1;
 	s->http = evhttp_new(s->base);
 	s->sweep = event_new(s->base, -1, EV_PERSIST, on_sweep, s);
 	s->resolve = event_new(s->base, -1, 0, on_resolve, s);
@@ -484,12 +384,13 @@ static int set_up(struct http_server *s)
 	evhttp_set_timeout(s->http, IDLE_S);
 	evhttp_set_max_headers_size(s->http, HTTP_HEAD_MAX);
 	evhttp_set_max_body_size(s->http, 0);
-	evhttp_set_allowed_methods(s->http, UINT16_MAX);	/* on_request answers 405 with Allow; evhttp would say 501 */
+	/* on_request answers 405 with Allow; evhttp would say 501 */
+	evhttp_set_allowed_methods(s->http, UINT16_MAX);
 	return 0;
 }
 
-int http_server_new(struct event_base *base, const char *host, uint16_t port, const struct http_route *routes, void *arg,
-		    struct http_server **ret_server)
+int http_server_new(struct event_base *base, const char *host, uint16_t port, const struct http_route *routes,
+		    void *arg, struct http_server **ret_server)
 {
 	struct http_server *s = calloc(1, sizeof(*s));
 	int fd, err;
@@ -532,8 +433,6 @@ void http_server_free(struct http_server *s)
 		event_free(s->sweep);
 	if (s->resolve)
 		event_free(s->resolve);
-	if (s->budget)
-		budget_put(s->budget);
 	free(s);
 }
 

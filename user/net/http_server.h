@@ -42,8 +42,8 @@ struct http_route {
  * Listens on host (an IPv4 or IPv6 address without brackets) and port (0: any free one). routes and arg must outlive
  * the server. Returns 0 or a negative errno, e.g. -EADDRINUSE.
  */
-int http_server_new(struct event_base *base, const char *host, uint16_t port, const struct http_route *routes, void *arg,
-		    struct http_server **ret_server);
+int http_server_new(struct event_base *base, const char *host, uint16_t port, const struct http_route *routes,
+		    void *arg, struct http_server **ret_server);
 void http_server_free(struct http_server *s);
 
 uint16_t http_server_port(const struct http_server *s);		/* the real one */

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../model/counters.h"
 #include "json.h"
@@ -18,8 +17,11 @@ struct series {
 	size_t labels_len;
 };
 
+/* Output is gathered here first: a scrape of a thousand pods is a million small pieces, too many for stdio. */
 struct writer {
 	FILE *f;
+	char buf[16384];
+	size_t at;
 	bool openmetrics;
 	const struct snapshot *s;
 	const struct agent_stats *agent;
@@ -28,9 +30,28 @@ struct writer {
 
 /* --- samples ------------------------------------------------------------------------------------------------------ */
 
+static void flush(struct writer *w)
+{
+	fwrite_unlocked(w->buf, 1, w->at, w->f);
+	w->at = 0;
+}
+
+static void put_bytes(struct writer *w, const char *bytes, size_t len)
+{
+	if (len > sizeof(w->buf) - w->at) {
+		flush(w);
+		if (len > sizeof(w->buf)) {
+			fwrite_unlocked(bytes, 1, len, w->f);
+			return;
+		}
+	}
+	memcpy(w->buf + w->at, bytes, len);
+	w->at += len;
+}
+
 static void put_text(struct writer *w, const char *text)
 {
-	fputs_unlocked(text, w->f);
+	put_bytes(w, text, strlen(text));
 }
 
 static void put_integer(struct writer *w, uint64_t n)
@@ -40,7 +61,7 @@ static void put_integer(struct writer *w, uint64_t n)
 	do
 		*--p = '0' + n % 10;
 	while (n /= 10);
-	fwrite_unlocked(p, 1, buf + sizeof(buf) - p, w->f);
+	put_bytes(w, p, buf + sizeof(buf) - p);
 }
 
 /* A number that %.15g writes with few digits; never in a way that depends on the locale: none is set. */
@@ -52,18 +73,30 @@ static void put_real(struct writer *w, double v)
 	put_text(w, buf);
 }
 
-/* Label values: any valid UTF-8, with backslash, quote and newline escaped. */
-static void put_value(FILE *f, const char *value)
+static bool has_high_bytes(const char *s)
 {
-	json_t *valid = json_text(value);	/* bad bytes become U+FFFD: one of them would spoil the whole scrape */
+	while (*s > 0 && (unsigned char)*s < 0x80)
+		s++;
+	return *s;
+}
 
+/* Label values: any valid UTF-8, with backslash, quote and newline escaped. */
+static void put_value(struct writer *w, const char *value)
+{
+	json_t *valid;
+
+	if (!value[strcspn(value, "\\\"\n")] && !has_high_bytes(value)) {
+		put_text(w, value);
+		return;
+	}
+	valid = json_text(value);		/* bad bytes become U+FFFD: one of them would spoil the whole scrape */
 	for (const char *p = valid ? json_string_value(valid) : ""; *p; p++) {
 		if (*p == '\\' || *p == '"')
-			fputc_unlocked('\\', f);
+			put_bytes(w, "\\", 1);
 		if (*p == '\n')
-			fputs_unlocked("\\n", f);
+			put_bytes(w, "\\n", 2);
 		else
-			fputc_unlocked(*p, f);
+			put_bytes(w, p, 1);
 	}
 	json_decref(valid);
 }
@@ -76,15 +109,15 @@ static void begin_sample(struct writer *w, const char *suffix, const struct seri
 	put_text(w, w->name);
 	put_text(w, suffix);
 	if (of) {
-		fputc_unlocked('{', w->f);
-		fwrite_unlocked(of->labels, 1, of->labels_len, w->f);
+		put_bytes(w, "{", 1);
+		put_bytes(w, of->labels, of->labels_len);
 		open = true;
 	}
 	for (; pairs && *pairs; pairs += 2) {
 		put_text(w, open ? "," : "{");
 		put_text(w, pairs[0]);
 		put_text(w, "=\"");
-		put_value(w->f, pairs[1]);
+		put_value(w, pairs[1]);
 		put_text(w, "\"");
 		open = true;
 	}
@@ -153,45 +186,32 @@ static const char *const bounds[HISTOGRAM_BUCKETS] = {
 	"0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.05", "0.1", "0.25", "0.5", "1.0", "5.0", "+Inf",
 };
 
-/* offset: of a struct histogram; kind NULL: no such label */
-static void write_histogram(struct writer *w, const struct series *of, size_t offset, const char *kind)
+/* offset: of a struct histogram; pairs: further labels */
+static void write_histogram(struct writer *w, const struct series *of, size_t offset, const char *const *pairs)
 {
 	uint64_t count = sum_at(of, offset + offsetof(struct histogram, count)), so_far = 0;
-	char *labels = NULL;
-	size_t len = 0;
-	struct series with_kind = *of;
-	FILE *f;
 
 	if (!count)
 		return;
-	f = kind ? open_memstream(&labels, &len) : NULL;
-	if (f) {
-		fprintf(f, "%s,kind=\"%s\"", of->labels, kind);
-		if (!fclose(f)) {
-			with_kind.labels = labels;
-			with_kind.labels_len = len;
-		}
-	}
 	for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		so_far += sum_at(of, offset + offsetof(struct histogram, bucket) + i * sizeof(uint64_t));
-		put_text(w, w->name);
-		put_text(w, "_bucket{");
-		fwrite_unlocked(with_kind.labels, 1, with_kind.labels_len, w->f);
+		begin_sample(w, "_bucket", of, pairs);
+		w->at -= 2;			/* "} ": one more label */
 		put_text(w, ",le=\"");
 		put_text(w, bounds[i]);
 		put_text(w, "\"} ");
 		put_integer(w, so_far);
-		put_text(w, "\n");
+		put_bytes(w, "\n", 1);
 	}
-	real_sample(w, "_sum", &with_kind, NULL, sum_at(of, offset + offsetof(struct histogram, sum_us)) / 1e6);
-	integer_sample(w, "_count", &with_kind, NULL, so_far);
-	free(labels);
+	real_sample(w, "_sum", of, pairs, sum_at(of, offset + offsetof(struct histogram, sum_us)) / 1e6);
+	integer_sample(w, "_count", of, pairs, so_far);
 }
 
 static void write_durations(struct writer *w, const struct series *of)
 {
 	for (int k = 0; k < IMDS_KIND_COUNT; k++)
-		write_histogram(w, of, offsetof(struct pod_stats, latency_kind) + k * sizeof(struct histogram), kind_word(k));
+		write_histogram(w, of, offsetof(struct pod_stats, latency_kind) + k * sizeof(struct histogram),
+				PAIRS("kind", kind_word(k)));
 }
 
 static void write_connects(struct writer *w, const struct series *of)
@@ -411,25 +431,36 @@ static int compare_labels(const void *a, const void *b)
 	return c;
 }
 
-static int write_labels(struct series *of)
+/* w->f is a stream into of->labels. */
+static void write_labels(struct writer *w, const struct series *of)
 {
 	static const char *const names[3] = { "namespace=\"", ",pod=\"", ",container=\"" };
-	FILE *f = open_memstream(&of->labels, &of->labels_len);
 	const char *values[3];
 
-	if (!f)
-		return -ENOMEM;
 	labels_of(of->rows[0], values);
 	for (int i = 0; i < 3; i++) {
-		fputs(names[i], f);
-		put_value(f, values[i]);
-		fputc('"', f);
+		put_text(w, names[i]);
+		put_value(w, values[i]);
+		put_bytes(w, "\"", 1);
 	}
-	return fclose(f) ? -ENOMEM : 0;
+	flush(w);
+}
+
+static int make_labels(struct writer *w, struct series *of)
+{
+	FILE *out = w->f;
+	int err;
+
+	w->f = open_memstream(&of->labels, &of->labels_len);
+	if (w->f)
+		write_labels(w, of);
+	err = !w->f || fclose(w->f) ? -ENOMEM : 0;
+	w->f = out;
+	return err;
 }
 
 /* Sorts rows, which is series' storage, and groups them. */
-static int group(const struct pod_stats **rows, size_t len, struct series *series, size_t *ret_len)
+static int group(struct writer *w, const struct pod_stats **rows, size_t len, struct series *series, size_t *ret_len)
 {
 	size_t n = 0;
 	int err = 0;
@@ -441,10 +472,20 @@ static int group(const struct pod_stats **rows, size_t len, struct series *serie
 			continue;
 		}
 		series[n] = (struct series){ .rows = &rows[i], .rows_len = 1 };
-		err = write_labels(&series[n++]);
+		err = make_labels(w, &series[n++]);
 	}
 	*ret_len = n;
 	return err;
+}
+
+static void put_head(struct writer *w, const char *mark, const char *total, const char *text)
+{
+	put_text(w, mark);
+	put_text(w, w->name);
+	put_text(w, total);
+	put_text(w, " ");
+	put_text(w, text);
+	put_text(w, "\n");
 }
 
 static void write_family(struct writer *w, const struct family *f, const struct series *series, size_t len)
@@ -452,7 +493,8 @@ static void write_family(struct writer *w, const struct family *f, const struct 
 	const char *total = !w->openmetrics && !strcmp(f->type, "counter") ? "_total" : "";
 
 	w->name = f->name;
-	fprintf(w->f, "# HELP %s%s %s\n# TYPE %s%s %s\n", f->name, total, f->help, f->name, total, f->type);
+	put_head(w, "# HELP ", total, f->help);
+	put_head(w, "# TYPE ", total, f->type);
 	if (f->agent)
 		f->agent(w);
 	for (size_t i = 0; f->row && i < len; i++)
@@ -470,60 +512,16 @@ int prometheus_write(FILE *out, const struct snapshot *s, const struct agent_sta
 	if (rows && series) {
 		for (size_t i = 0; i < s->pods_len; i++)
 			rows[i] = s->pods[i];
-		err = group(rows, s->pods_len, series, &len);
+		err = group(&w, rows, s->pods_len, series, &len);
 	}
 	for (size_t i = 0; !err && i < sizeof(families) / sizeof(families[0]); i++)
 		write_family(&w, &families[i], series, len);
 	if (!err && openmetrics)
 		put_text(&w, "# EOF\n");
+	flush(&w);
 	for (size_t i = 0; i < len; i++)
 		free(series[i].labels);
 	free(series);
 	free(rows);
 	return err;
-}
-
-/* --- /proc/self --------------------------------------------------------------------------------------------------- */
-
-static double boot_seconds(void)
-{
-	unsigned long long seconds = 0;
-	char line[256];
-	FILE *f = fopen("/proc/stat", "re");
-
-	while (f && !seconds && fgets(line, sizeof(line), f))
-		sscanf(line, "btime %llu", &seconds);
-	if (f)
-		fclose(f);
-	return seconds;
-}
-
-void prometheus_read_process(struct agent_stats *a, DIR *fds)
-{
-	unsigned long long user, system, start, size;
-	long resident, hz = sysconf(_SC_CLK_TCK), page = sysconf(_SC_PAGESIZE), max;
-	FILE *f = fopen("/proc/self/stat", "re");
-	char line[1024], *p = NULL;
-
-	if (f) {
-		if (fgets(line, sizeof(line), f))
-			p = strrchr(line, ')');		/* the name may hold anything */
-		fclose(f);
-	}
-	/* proc(5): fields 14, 15, 22, 23 and 24; p stands at the end of field 2 */
-	if (p && sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu %llu %ld",
-			&user, &system, &start, &size, &resident) == 5) {
-		a->cpu_seconds = (double)(user + system) / hz;
-		a->start_seconds = boot_seconds() + (double)start / hz;
-		a->virtual_bytes = size;
-		a->resident_bytes = (uint64_t)resident * page;
-	}
-	a->open_fds = 0;
-	if (fds) {
-		rewinddir(fds);
-		for (struct dirent *e; (e = readdir(fds));)
-			a->open_fds += e->d_name[0] != '.';
-	}
-	max = sysconf(_SC_OPEN_MAX);
-	a->max_fds = max > 0 ? max : 0;
 }

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/net/http_server.c user/net/http_words.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <cmocka.h>
+
+#include <event2/event.h>
+
+#include "../../user/net/http_server.h"
+
+static struct {
+	struct event_base *base;
+	struct http_server *server;
+	int calls;
+} t;
+
+static void on_small(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+{
+	assert_ptr_equal(arg, &t);
+	t.calls++;
+	fprintf(body, "query=%s accept=%s\n", req->query, req->accept ? req->accept : "(none)");
+}
+
+static void on_large(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+{
+	for (int i = 0; i < 20000; i++)
+		fprintf(body, "line %d\n", i);
+	reply->type = "text/x-large";
+}
+
+/* More than a socket takes at once, so that a client that does not read keeps it in memory. */
+static void on_huge(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+{
+	static char block[1 << 20];
+
+	for (int i = 0; i < 24; i++)
+		fwrite(block, 1, sizeof(block), body);
+}
+
+static void on_broken(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+{
+	reply->status = 400;
+	fputs("no\n", body);
+}
+
+static const struct http_route routes[] = {
+	{ "/small", on_small }, { "/large", on_large }, { "/huge", on_huge }, { "/broken", on_broken }, { .path = NULL },
+};
+
+static int set_up(void **state)
+{
+	signal(SIGPIPE, SIG_IGN);
+	t.calls = 0;
+	t.base = event_base_new();
+	return http_server_new(t.base, "127.0.0.1", 0, routes, &t, &t.server);
+}
+
+static int tear_down(void **state)
+{
+	http_server_free(t.server);
+	event_base_free(t.base);
+	return 0;
+}
+
+static void spin(int ms)
+{
+	for (int i = 0; i < ms; i++) {
+		event_base_loop(t.base, EVLOOP_NONBLOCK);
+		usleep(1000);
+	}
+}
+
+static int dial(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(http_server_port(t.server)),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	return fd;
+}
+
+/* Sends request and reads until the server closes or says nothing for 200 ms. NUL-ended; caller frees. */
+static char *ask_len(const char *request, size_t *ret_len)
+{
+	char *got = calloc(1, 1 << 20);
+	int fd = dial(), quiet = 0;
+	size_t len = 0;
+
+	assert_int_equal(send(fd, request, strlen(request), 0), (ssize_t)strlen(request));
+	while (quiet < 200) {
+		ssize_t n;
+
+		spin(1);
+		n = recv(fd, got + len, (1 << 20) - 1 - len, 0);
+		if (n == 0)
+			break;
+		quiet = n < 0 ? quiet + 1 : 0;
+		len += n > 0 ? n : 0;
+	}
+	close(fd);
+	spin(2);
+	got[len] = 0;
+	*ret_len = len;
+	return got;
+}
+
+static char *ask(const char *request)
+{
+	size_t len;
+
+	return ask_len(request, &len);
+}
+
+static void answers(const char *request, const char *first_line, const char *also)
+{
+	char *got = ask(request);
+
+	if (strncmp(got, first_line, strlen(first_line)) || !strstr(got, also))
+		fail_msg("to %.60s\nwanted %s and %s, got\n%.600s", request, first_line, also, got);
+	free(got);
+}
+
+#define TAIL " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+
+static void routes_are_exact(void **state)
+{
+	answers("GET /small?a=1&b" TAIL "\r\n", "HTTP/1.1 200 ", "\r\n\r\nquery=a=1&b accept=(none)\n");
+	answers("GET /small" TAIL "Accept: text/plain\r\n\r\n", "HTTP/1.1 200 ", "query= accept=text/plain\n");
+	answers("GET /broken" TAIL "\r\n", "HTTP/1.1 400 ", "\r\n\r\nno\n");
+	assert_int_equal(t.calls, 2);
+	answers("GET /" TAIL "\r\n", "HTTP/1.1 404 ", "not found");
+	answers("GET /small/" TAIL "\r\n", "HTTP/1.1 404 ", "not found");
+	answers("GET /smal%6c" TAIL "\r\n", "HTTP/1.1 404 ", "not found");
+	answers("GET /x/../small" TAIL "\r\n", "HTTP/1.1 404 ", "not found");
+	assert_int_equal(t.calls, 2);
+}
+
+static void only_get_and_head(void **state)
+{
+	static const char *const methods[] = { "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE" };
+	char request[128];
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		snprintf(request, sizeof(request), "%s /small" TAIL "\r\n", methods[i]);
+		answers(request, "HTTP/1.1 405 ", "Allow: GET, HEAD\r\n");
+	}
+	answers("POST /small" TAIL "Content-Length: 5\r\n\r\nhello", "HTTP/1.1 413 ", "");
+	answers("GET /small" TAIL "Content-Length: 5\r\n\r\nhello", "HTTP/1.1 413 ", "");
+	answers("GET /small" TAIL "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "HTTP/1.1 413 ", "");
+	assert_int_equal(t.calls, 0);
+}
+
+static const char *body_of(const char *got)
+{
+	const char *end = strstr(got, "\r\n\r\n");
+
+	assert_non_null(end);
+	return end + 4;
+}
+
+static void head_has_the_length_and_no_body(void **state)
+{
+	char *get = ask("GET /large" TAIL "\r\n"), *head = ask("HEAD /large" TAIL "\r\n"), length[64];
+
+	snprintf(length, sizeof(length), "Content-Length: %zu\r\n", strlen(body_of(get)));
+	assert_non_null(strstr(get, length));
+	assert_non_null(strstr(head, length));
+	assert_string_equal(body_of(head), "");
+	assert_non_null(strstr(head, "Content-Type: text/x-large\r\n"));
+	free(get);
+	free(head);
+}
+
+static void gzip_only_when_wanted(void **state)
+{
+	static unsigned char plain[1 << 20];
+	size_t len;
+	char *get = ask("GET /large" TAIL "\r\n"), *zip = ask_len("GET /large" TAIL "Accept-Encoding: br, gzip;q=0.5\r\n\r\n", &len);
+	const char *body = body_of(zip);
+	z_stream z = { 0 };
+
+	assert_non_null(strstr(zip, "Content-Encoding: gzip\r\n"));
+	assert_true(len < strlen(get) / 2);
+	inflateInit2(&z, 15 + 16);
+	z.next_in = (unsigned char *)body;
+	z.avail_in = len - (body - zip);
+	z.next_out = plain;
+	z.avail_out = sizeof(plain) - 1;
+	assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+	inflateEnd(&z);
+	assert_string_equal((char *)plain, body_of(get));
+	free(zip);
+	zip = ask("GET /large" TAIL "Accept-Encoding: gzip;q=0, *\r\n\r\n");
+	assert_null(strstr(zip, "Content-Encoding"));
+	free(zip);
+	zip = ask("GET /small" TAIL "Accept-Encoding: gzip\r\n\r\n");
+	assert_null(strstr(zip, "Content-Encoding"));		/* too small to be worth it */
+	free(zip);
+	free(get);
+}
+
+static void every_answer_guards_the_browser(void **state)
+{
+	static const char *const headers[] = {
+		"\r\nContent-Security-Policy: default-src 'none'; ", "\r\nX-Content-Type-Options: nosniff\r\n",
+		"\r\nReferrer-Policy: no-referrer\r\n", "\r\nCache-Control: no-store\r\n",
+	};
+
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		answers("GET /small" TAIL "\r\n", "HTTP/1.1 200 ", headers[i]);
+		answers("GET /none" TAIL "\r\n", "HTTP/1.1 404 ", headers[i]);
+	}
+}
+
+static void heads_are_bounded(void **state)
+{
+	char request[16384], *p = request;
+
+	snprintf(request, sizeof(request), "GET /small?%09000d" TAIL "\r\n", 0);
+	answers(request, "HTTP/1.1 400 ", "");
+	p += sprintf(p, "GET /small" TAIL);
+	for (int i = 0; i < HTTP_HEADERS_MAX; i++)
+		p += sprintf(p, "a: b\r\n");
+	strcpy(p, "\r\n");
+	answers(request, "HTTP/1.1 431 ", "too many headers");
+	answers("GARBAGE\r\n\r\n", "HTTP/1.1 400 ", "");
+	assert_int_equal(t.calls, 0);
+}
+
+static void connections_are_bounded_and_counted(void **state)
+{
+	struct http_server_stats stats;
+	int fds[HTTP_CONNECTIONS_MAX + 10], closed = 0;
+	char c;
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		fds[i] = dial();
+		assert_int_equal(send(fds[i], "G", 1, 0), 1);
+		spin(1);
+	}
+	spin(30);
+	http_server_get_stats(t.server, &stats);
+	assert_int_equal(stats.connections, HTTP_CONNECTIONS_MAX);
+	assert_int_equal(stats.refused, 10);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		ssize_t n = recv(fds[i], &c, 1, 0);
+
+		closed += n == 0 || (n < 0 && errno == ECONNRESET);
+		close(fds[i]);
+	}
+	assert_int_equal(closed, 10);
+	spin(30);
+	answers("GET /small" TAIL "\r\n", "HTTP/1.1 200 ", "");		/* and all are free again */
+	http_server_get_stats(t.server, &stats);
+	assert_int_equal(stats.connections, 0);
+}
+
+static void answers_not_taken_are_bounded(void **state)
+{
+	struct http_server_stats stats;
+	int fds[8];
+
+	for (int i = 0; i < 8; i++) {
+		int small = 4096;
+
+		fds[i] = dial();
+		setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+		send(fds[i], "GET /huge HTTP/1.1\r\n\r\n", 22, 0);
+		spin(20);
+	}
+	http_server_get_stats(t.server, &stats);
+	assert_true(stats.overloaded >= 3 && stats.overloaded <= 6);	/* 24 MiB each, bound 64 MiB */
+	for (int i = 0; i < 8; i++)
+		close(fds[i]);
+	spin(50);
+	answers("GET /small" TAIL "\r\n", "HTTP/1.1 200 ", "");
+}
+
+static void many_requests_on_one_connection(void **state)
+{
+	char *got = ask("GET /small HTTP/1.1\r\nHost: x\r\n\r\nGET /small?2" TAIL "\r\n");
+
+	assert_int_equal(t.calls, 2);
+	assert_non_null(strstr(got, "query=2 "));
+	free(got);
+}
+
+static void qualities(void **state)
+{
+	static const struct {
+		const char *header, *name;
+		int quality;
+	} rows[] = {
+		{ NULL, "gzip", -1 },
+		{ "", "gzip", -1 },
+		{ "gzip", "gzip", 1000 },
+		{ "GZIP", "gzip", 1000 },
+		{ "*", "gzip", -1 },
+		{ "gzipped", "gzip", -1 },
+		{ "br;q=1.0, gzip;q=0.8, *;q=0.1", "gzip", 800 },
+		{ "gzip;q=0", "gzip", 0 },
+		{ "gzip;q=0.000", "gzip", 0 },
+		{ "gzip ; q=0.25", "gzip", 250 },
+		{ "gzip;q=2", "gzip", 0 },
+		{ "gzip;q=1.5", "gzip", 0 },
+		{ "gzip;q=", "gzip", 0 },
+		{ "gzip;q=x", "gzip", 0 },
+		{ "gzip;q=0.12345", "gzip", 0 },
+		{ "text/plain;version=0.0.4;q=0.5,application/openmetrics-text;version=1.0.0;q=0.75",
+		  "application/openmetrics-text", 750 },
+		{ "a;q=0.2,a;q=0.4", "a", 400 },
+		{ ",,;;,a", "a", 1000 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (http_quality(rows[i].header, rows[i].name) != rows[i].quality)
+			fail_msg("'%s': %d", rows[i].header, http_quality(rows[i].header, rows[i].name));
+}
+
+static void query_values(void **state)
+{
+	static const struct {
+		const char *query;
+		int err;
+		const char *value;
+	} rows[] = {
+		{ "", -ENOENT, "" }, { "since", -ENOENT, "" }, { "sinc=1", -ENOENT, "" }, { "xsince=1", -ENOENT, "" },
+		{ "since=5m", 0, "5m" }, { "a=b&since=1.5-_Z", 0, "1.5-_Z" }, { "since=&x=1", 0, "" },
+		{ "since=%35", -EINVAL, "" }, { "since=0123456789", -EINVAL, "" }, { "since=a b", -EINVAL, "" },
+	};
+	char buf[8];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int err = http_query_value(rows[i].query, "since", buf, sizeof(buf));
+
+		if (err != rows[i].err || (!err && strcmp(buf, rows[i].value)))
+			fail_msg("'%s': %d '%s'", rows[i].query, err, err ? "" : buf);
+	}
+}
+
+static void listening_fails_with_a_reason(void **state)
+{
+	struct http_server *second = NULL;
+
+	assert_int_equal(http_server_new(t.base, "127.0.0.1", http_server_port(t.server), routes, &t, &second), -EADDRINUSE);
+	assert_int_equal(http_server_new(t.base, "localhost", 0, routes, &t, &second), -EINVAL);
+	assert_int_equal(http_server_new(t.base, "::1", 0, routes, &t, &second), 0);
+	http_server_free(second);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(routes_are_exact, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(only_get_and_head, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(head_has_the_length_and_no_body, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(gzip_only_when_wanted, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(every_answer_guards_the_browser, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(heads_are_bounded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(connections_are_bounded_and_counted, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(answers_not_taken_are_bounded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(many_requests_on_one_connection, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(listening_fails_with_a_reason, set_up, tear_down),
+		cmocka_unit_test(qualities),
+		cmocka_unit_test(query_values),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

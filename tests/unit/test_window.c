@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/model/window.c user/model/counters.c user/model/pod_table.c user/model/verdict.c user/model/findings.c */
+/* needs: user/model/finding_rules.c user/model/advice.c user/model/way.c user/model/words.c user/model/request.c */
+/* needs: user/model/histogram.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <cmocka.h>
+
+#include "../../user/model/pod_table.h"
+#include "../../user/model/window.h"
+
+#define SECOND 1000000000ull
+#define MINUTE (60 * SECOND)
+
+static const struct imds_endpoint endpoint;
+static const struct pod_table_options options = {
+	.max_pods = 8, .stall_ns = SECOND / 4, .slow_ns = SECOND, .endpoints = &endpoint, .endpoints_len = 1,
+};
+
+static struct pod_identity who(const char *pod, const char *id)
+{
+	return (struct pod_identity){ 7, "shop", pod, "app", "uid", id, "kubepods/x" };
+}
+
+/* One answered request of us microseconds at now_ns. */
+static void add(struct pod_table *t, const char *pod, const char *id, uint64_t us, uint64_t now_ns)
+{
+	struct pod_identity w = who(pod, id);
+	struct request r = { .who = &w, .drop_reason = "", .drop_location = "", .node = "n" };
+	struct imds_request *q = &r.rec.req;
+
+	q->kind = IMDS_KIND_DATA;
+	q->version = IMDS_VERSION_V2;
+	q->status = 200;
+	q->end = IMDS_END_ANSWERED;
+	q->start_ns = now_ns - us * 1000;
+	q->sent_ns = q->start_ns;
+	q->first_byte_ns = q->last_byte_ns = q->end_ns = now_ns;
+	strcpy(r.rec.peer.comm, "curl");
+	r.rec.peer.pid = 5;
+	pod_table_add_request(t, &r, now_ns);
+}
+
+static struct loss losses[] = { { "ring_request", "", 0 } };
+
+static struct snapshot take(struct pod_table *t, struct snapshot *s, uint64_t now_ns)
+{
+	s->now_ns = now_ns;
+	s->now_wall_ns = 1000 * MINUTE + now_ns;
+	s->losses = losses;
+	s->losses_len = 1;
+	s->version = s->node = s->kernel = "x";
+	assert_int_equal(pod_table_snapshot(t, s), 0);
+	return *s;
+}
+
+static void a_window_holds_what_came_after_its_step(void **state)
+{
+	struct snapshot s = { .started_ns = MINUTE }, recent;
+	struct pod_table *t;
+	struct window *w;
+
+	assert_int_equal(pod_table_new(&options, &t), 0);
+	assert_int_equal(window_new(&w), 0);
+	assert_true(window_is_due(w, MINUTE));
+	add(t, "old", "1", 4000000, 6 * MINUTE - SECOND);	/* 4 s: the slowest of all, before the window */
+	add(t, "quiet", "2", 100, 6 * MINUTE - SECOND);
+	losses[0].count = 2;
+	for (uint64_t m = 1; m <= 20; m++) {
+		take(t, &s, m * MINUTE);
+		assert_int_equal(window_keep(w, &s), 0);
+		assert_false(window_is_due(w, m * MINUTE + 59 * SECOND));
+		assert_true(window_is_due(w, (m + 1) * MINUTE));
+		if (m == 14)
+			add(t, "old", "1", 300, m * MINUTE + SECOND);	/* kept at the very step where the window begins */
+		if (m == 17) {
+			add(t, "old", "1", 300, m * MINUTE + SECOND);
+			add(t, "old", "1", 300, m * MINUTE + SECOND);
+			add(t, "new", "3", 2000, m * MINUTE + SECOND);
+			losses[0].count = 5;
+		}
+	}
+	take(t, &s, 20 * MINUTE + 30 * SECOND);
+	assert_int_equal(window_since(w, &s, 300, &recent), 0);
+	assert_int_equal(recent.started_ns, 15 * MINUTE);	/* the step before: never less than asked */
+	assert_int_equal(recent.started_wall_ns, 1000 * MINUTE + 15 * MINUTE);
+	assert_int_equal(recent.pods_len, 2);			/* `quiet` said nothing */
+	assert_int_equal(recent.totals.requests, 3);
+	assert_int_equal(recent.totals.outcomes[OUTCOME_OK], 3);
+	assert_int_equal(recent.losses[0].count, 3);
+	for (size_t i = 0; i < 2; i++) {
+		const struct pod_stats *p = recent.pods[i];
+		bool old = !strcmp(p->who.pod, "old");
+
+		assert_int_equal(p->requests, old ? 2 : 1);
+		assert_int_equal(p->kinds[IMDS_KIND_DATA], old ? 2 : 1);
+		assert_int_equal(p->latency.count, old ? 2 : 1);
+		assert_int_equal(p->slow, 0);
+		assert_int_equal(p->latency.max_us, old ? 500 : 2000);	/* the true longest of `old` is older */
+		assert_int_equal(p->processes[0].requests, old ? 2 : 1);
+		assert_int_equal(histogram_quantile_us(&p->latency, 0.99), old ? 500 : 2000);
+	}
+	window_release(&recent);
+
+	assert_int_equal(window_since(w, &s, 60, &recent), 0);
+	assert_int_equal(recent.pods_len, 0);
+	assert_int_equal(recent.totals.requests, 0);
+	window_release(&recent);
+	assert_int_equal(window_since(w, &s, WINDOW_MAX_S, &recent), 0);
+	assert_int_equal(recent.started_ns, 10 * MINUTE);
+	assert_int_equal(recent.totals.requests, 4);
+	window_release(&recent);
+
+	assert_int_equal(s.totals.requests, 6);		/* the snapshot itself is as it was */
+	window_free(w);
+	pod_table_free(t);
+	histogram_clear(&s.totals.latency);
+}
+
+static void younger_than_asked_is_all_of_it(void **state)
+{
+	struct snapshot s = { .started_ns = MINUTE }, recent;
+	struct pod_table *t;
+	struct window *w;
+
+	assert_int_equal(pod_table_new(&options, &t), 0);
+	assert_int_equal(window_new(&w), 0);
+	take(t, &s, MINUTE);
+	assert_int_equal(window_since(w, &s, 300, &recent), -ENOENT);
+	assert_int_equal(window_keep(w, &s), 0);
+	take(t, &s, 2 * MINUTE);
+	assert_int_equal(window_since(w, &s, 300, &recent), -ENOENT);
+	window_free(w);
+	pod_table_free(t);
+	histogram_clear(&s.totals.latency);
+}
+
+static bool is_alive(void *arg, uint64_t cgroup_id)
+{
+	return false;
+}
+
+static void row_that_came_back_starts_anew(void **state)
+{
+	struct snapshot s = { .started_ns = MINUTE }, recent;
+	struct pod_table *t;
+	struct window *w;
+
+	assert_int_equal(pod_table_new(&options, &t), 0);
+	assert_int_equal(window_new(&w), 0);
+	for (int i = 0; i < 5; i++)
+		add(t, "web", "1", 100, MINUTE);
+	take(t, &s, MINUTE + SECOND);
+	assert_int_equal(window_keep(w, &s), 0);
+	pod_table_expire(t, 7 * MINUTE, 5 * MINUTE, is_alive, NULL);
+	add(t, "web", "1", 100, 7 * MINUTE);
+	take(t, &s, 7 * MINUTE);
+	assert_int_equal(window_since(w, &s, 300, &recent), 0);
+	assert_int_equal(recent.totals.requests, 1);
+	window_release(&recent);
+	window_free(w);
+	pod_table_free(t);
+	histogram_clear(&s.totals.latency);
+}
+
+static void container_started_again_takes_over_its_counts(void **state)
+{
+	struct snapshot s = { .started_ns = MINUTE };
+	const struct pod_stats *p;
+	struct pod_table *t;
+
+	assert_int_equal(pod_table_new(&options, &t), 0);
+	add(t, "web", "1", 100, MINUTE);
+	add(t, "web", "1", 100, MINUTE);
+	add(t, "web", "2", 100, 3 * MINUTE);
+	pod_table_expire(t, 7 * MINUTE, 5 * MINUTE, is_alive, NULL);	/* 1 leaves to 2 */
+	add(t, "cart", "4", 100, 9 * MINUTE);
+	add(t, "web", "3", 100, 9 * MINUTE);
+	pod_table_expire(t, 9 * MINUTE, 5 * MINUTE, is_alive, NULL);	/* 2 leaves to 3, with what it had */
+	take(t, &s, 9 * MINUTE);
+	assert_int_equal(s.pods_len, 2);
+	p = s.pods[strcmp(s.pods[0]->who.pod, "web") ? 1 : 0];
+	assert_int_equal(p->requests, 1);
+	assert_non_null(p->before);
+	assert_int_equal(p->before->requests, 3);
+	assert_int_equal(p->before->cells[IMDS_KIND_DATA][IMDS_VERSION_V2][OUTCOME_OK], 3);
+	assert_int_equal(p->before->latency_kind[IMDS_KIND_DATA].count, 3);
+	assert_null(s.pods[strcmp(s.pods[0]->who.pod, "web") ? 0 : 1]->before);
+	pod_table_free(t);
+	histogram_clear(&s.totals.latency);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_window_holds_what_came_after_its_step),
+		cmocka_unit_test(younger_than_asked_is_all_of_it),
+		cmocka_unit_test(row_that_came_back_starts_anew),
+		cmocka_unit_test(container_started_again_takes_over_its_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
