@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/cmd/report_input.c user/cmd/trace_input.c user/cmd/trace_line.c user/cmd/trace_counts.c */
-/* needs: user/cmd/options_value.c user/view/json.c user/model/pod_table.c user/model/verdict.c user/model/findings.c */
+/* needs: user/cmd/options_value.c user/view/json.c user/model/pod_table.c user/model/counters.c user/model/verdict.c user/model/findings.c */
 /* needs: user/model/finding_rules.c user/model/advice.c user/model/way.c user/model/histogram.c user/model/words.c */
 /* needs: user/model/request.c user/model/workload.c */
 #include <setjmp.h>
