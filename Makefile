@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # imdsnoop: `make` builds ./imdsnoop, static where the .a files exist; `make DYNAMIC=1` links shared libraries.
-# Targets: all check-unit check-bpf check-e2e check-kernels check-lint check-fuzz check-page fuzz bench dist install clean. V=1 shows commands.
+# Targets: all check-unit check-bpf check-e2e check-kernels check-lint check-fuzz fuzz bench dist install clean. V=1 shows commands.
 
 VERSION := 0.1.0
 O ?= build
@@ -118,8 +118,6 @@ fuzz: $(FUZZ)
 	$(Q)tests/fuzz/run $(or $(SECONDS),30) $^
 check-fuzz: $(FUZZ)
 	$(Q)tests/fuzz/run 3 $^
-check-page: imdsnoop lab
-	$(Q)tests/page/run
 bench: imdsnoop lab
 	$(Q)scripts/bench
 dist:
@@ -136,4 +134,4 @@ clean:
 -include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d)
 .DELETE_ON_ERROR:
 .SECONDARY: $(BPF_OBJ)
-.PHONY: all lab check-unit check-bpf check-e2e check-kernels check-lint check-fuzz check-page fuzz bench dist install clean
+.PHONY: all lab check-unit check-bpf check-e2e check-kernels check-lint check-fuzz fuzz bench dist install clean

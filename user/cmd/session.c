@@ -481,6 +481,38 @@ static bool is_alive(void *arg, uint64_t cgroup_id)
 	return pod_names_is_alive(s->names, cgroup_id);
 }
 
+/* Never the root (1) nor "no connection known" (0). */
+static bool is_gone(void *arg, uint64_t cgroup_id)
+{
+	return cgroup_id > 1 && !is_alive(arg, cgroup_id);
+}
+
+static void seen_forget(struct session *s, struct seen **table)
+{
+	struct seen *n, *tmp;
+	uint64_t cgroup_id;
+
+	HASH_ITER(hh, *table, n, tmp) {
+		memcpy(&cgroup_id, n->key, sizeof(cgroup_id));
+		if (!is_gone(s, cgroup_id))
+			continue;
+		HASH_DEL(*table, n);
+		free(n);
+	}
+}
+
+/* Rows, kernel counts and what we remember of them, of cgroups that are gone: for an agent that runs for months. */
+static void forget_gone(struct session *s, uint64_t now_ns)
+{
+	read_counts(s);
+	if (!tracer_forget(s->tracer, is_gone, s)) {
+		seen_forget(s, &s->seen_packets);
+		seen_forget(s, &s->seen_requests);
+		seen_forget(s, &s->seen_drops);
+	}
+	pod_table_expire(s->table, now_ns, GONE_NS, is_alive, s);
+}
+
 static void on_ring(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *s = arg;
@@ -498,11 +530,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	sweep(s, now_ns);
 	if (s->held_len)
 		release_held(s, now_ns, false);
+	pod_names_expire(s->names, now_ns, GONE_NS);	/* also looks for names of newborn pods: on each tick */
 	if (now_ns - s->last_names_ns > GONE_NS / 10) {
 		s->last_names_ns = now_ns;
-		pod_names_expire(s->names, now_ns, GONE_NS);
 		if (!strcmp(s->o->command->name, "serve"))
-			pod_table_expire(s->table, now_ns, GONE_NS, is_alive, s);
+			forget_gone(s, now_ns);
 	}
 	if (s->cb.on_tick)
 		s->cb.on_tick(s->cb.arg, now_ns);

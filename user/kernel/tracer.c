@@ -676,6 +676,34 @@ int tracer_read_drops(struct tracer *t, tracer_drops_fn fn, void *arg)
 	return n < 0 ? n : 0;
 }
 
+struct forget {
+	bool (*gone)(void *arg, uint64_t cgroup_id);
+	void *arg;
+};
+
+/* The keys of all three tables begin with the cgroup id. */
+static bool is_gone(void *arg, const void *key, const void *value)
+{
+	struct forget *f = arg;
+	uint64_t cgroup_id;
+
+	memcpy(&cgroup_id, key, sizeof(cgroup_id));
+	return f->gone(f->arg, cgroup_id);
+}
+
+int tracer_forget(struct tracer *t, bool (*gone)(void *arg, uint64_t cgroup_id), void *arg)
+{
+	struct forget f = { gone, arg };
+	int p = walk(bpf_map__fd(t->skel->maps.imds_packets), sizeof(__u64), sizeof(struct imds_packet_counters) * t->cpus,
+		     is_gone, &f, NULL);
+	int r = walk(bpf_map__fd(t->skel->maps.imds_requests), sizeof(struct imds_request_key),
+		     sizeof(struct imds_request_counters) * t->cpus, is_gone, &f, NULL);
+	int d = walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key), sizeof(__u64) * t->cpus, is_gone,
+		     &f, NULL);
+
+	return p < 0 ? p : r < 0 ? r : d < 0 ? d : 0;
+}
+
 void tracer_losses(const struct tracer *t, uint64_t ret_losses[TRACER_LOSS_COUNT])
 {
 	for (int i = 0; i < IMDS_LOSS_COUNT; i++)

@@ -65,6 +65,12 @@ int tracer_read_packets(struct tracer *t, tracer_packets_fn fn, void *arg);
 int tracer_read_requests(struct tracer *t, tracer_requests_fn fn, void *arg);
 int tracer_read_drops(struct tracer *t, tracer_drops_fn fn, void *arg);
 
+/*
+ * Deletes the counts of cgroups for which gone() is true, so that a node where pods come and go never fills the tables.
+ * Read them before. Returns 0 or a negative errno.
+ */
+int tracer_forget(struct tracer *t, bool (*gone)(void *arg, uint64_t cgroup_id), void *arg);
+
 /* Losses counted by the kernel side and, as the last one, records that user space refused. */
 enum { TRACER_LOSS_BAD_RECORD = IMDS_LOSS_COUNT, TRACER_LOSS_COUNT };
 void tracer_losses(const struct tracer *t, uint64_t ret_losses[TRACER_LOSS_COUNT]);
