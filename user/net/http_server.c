@@ -171,59 +171,66 @@ static size_t untaken_bytes(struct http_server *s)
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
-/* Sink of a body's stream. */
-static ssize_t write_body(void *cookie, const char *data, size_t len)
-{
-	return evbuffer_add(cookie, data, len) ? 0 : (ssize_t)len;	/* 0 is an error to fopencookie(3) */
-}
+/*
+ * Where a handler's stream ends. Compressed on the way, so that a scrape of many megabytes is never held whole; a body
+ * shorter than GZIP_FROM stays as it is. Level 1: a scrape must be quick above all.
+ */
+struct sink {
+	struct evbuffer *body;
+	z_stream z;
+	bool gzip, deflating;
+};
 
-/* One turn of deflate(3): takes len bytes at data, puts what comes of it into to. */
-static int deflate_into(z_stream *z, const void *data, size_t len, int flush, struct evbuffer *to)
+/* One turn of deflate(3): len bytes at data, and what comes of them into the body. */
+static int sink_deflate(struct sink *sink, const void *data, size_t len, int flush)
 {
 	unsigned char out[16384];
-	int result;
 
-	z->next_in = (unsigned char *)data;
-	z->avail_in = len;
+	sink->z.next_in = (unsigned char *)data;
+	sink->z.avail_in = len;
 	do {
-		z->next_out = out;
-		z->avail_out = sizeof(out);
-		result = deflate(z, flush);
-		if (result == Z_STREAM_ERROR || evbuffer_add(to, out, sizeof(out) - z->avail_out))
+		sink->z.next_out = out;
+		sink->z.avail_out = sizeof(out);
+		if (deflate(&sink->z, flush) == Z_STREAM_ERROR ||
+		    evbuffer_add(sink->body, out, sizeof(out) - sink->z.avail_out))
 			return -ENOMEM;
-	} while (!z->avail_out);
+	} while (!sink->z.avail_out);
 	return 0;
 }
 
-/* Replaces the body by its gzip form; leaves it when there is no memory. Level 1: a scrape must be quick above all. */
-static bool compress_body(struct evbuffer *body)
+/* What is in the body so far goes through deflate from now on. */
+static int sink_start(struct sink *sink)
 {
-	struct evbuffer *packed = evbuffer_new();
-	struct evbuffer_iovec part;
-	struct evbuffer_ptr at;
-	z_stream z = { 0 };
-	int err;
+	unsigned char plain[GZIP_FROM];
+	int len = evbuffer_remove(sink->body, plain, sizeof(plain));
 
-	if (!packed || deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-		if (packed)
-			evbuffer_free(packed);
-		return false;
-	}
-	err = evbuffer_ptr_set(body, &at, 0, EVBUFFER_PTR_SET);
-	while (!err && evbuffer_peek(body, -1, &at, &part, 1) > 0) {
-		err = deflate_into(&z, part.iov_base, part.iov_len, Z_NO_FLUSH, packed);
-		if (evbuffer_ptr_set(body, &at, part.iov_len, EVBUFFER_PTR_ADD))
-			break;
-	}
+	if (len < 0 || deflateInit2(&sink->z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return -ENOMEM;
+	sink->deflating = true;
+	return sink_deflate(sink, plain, len, Z_NO_FLUSH);
+}
+
+static ssize_t sink_write(void *cookie, const char *data, size_t len)
+{
+	struct sink *sink = cookie;
+	int err = 0;
+
+	if (sink->gzip && !sink->deflating && evbuffer_get_length(sink->body) + len >= GZIP_FROM)
+		err = sink_start(sink);
 	if (!err)
-		err = deflate_into(&z, NULL, 0, Z_FINISH, packed);
-	if (!err) {
-		evbuffer_drain(body, evbuffer_get_length(body));
-		err = evbuffer_add_buffer(body, packed);
+		err = sink->deflating ? sink_deflate(sink, data, len, Z_NO_FLUSH) : evbuffer_add(sink->body, data, len);
+	return err ? 0 : (ssize_t)len;		/* 0 is an error to fopencookie(3) */
+}
+
+static int sink_end(struct sink *sink)
+{
+	int err = 0;
+
+	if (sink->deflating) {
+		err = sink_deflate(sink, NULL, 0, Z_FINISH);
+		deflateEnd(&sink->z);
 	}
-	deflateEnd(&z);
-	evbuffer_free(packed);
-	return !err;
+	return err;
 }
 
 static void add_headers(struct evkeyvalq *headers, const struct http_reply *reply)
@@ -247,12 +254,9 @@ static void add_headers(struct evkeyvalq *headers, const struct http_reply *repl
 static void send_reply(struct http_server *s, struct evhttp_request *req, const struct http_reply *reply,
 		       struct evbuffer *body)
 {
-	const char *encodings = evhttp_find_header(evhttp_request_get_input_headers(req), "Accept-Encoding");
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
 	char length[24];
 
-	if (evbuffer_get_length(body) >= GZIP_FROM && http_quality(encodings, "gzip") > 0 && compress_body(body))
-		evhttp_add_header(headers, "Content-Encoding", "gzip");
 	add_headers(headers, reply);
 	snprintf(length, sizeof(length), "%zu", evbuffer_get_length(body));
 	evhttp_add_header(headers, "Content-Length", length);
@@ -284,22 +288,26 @@ static void run_handler(struct http_server *s, struct evhttp_request *req, const
 		.query = query ? query : "",
 		.accept = evhttp_find_header(evhttp_request_get_input_headers(req), "Accept"),
 	};
+	const char *encodings = evhttp_find_header(evhttp_request_get_input_headers(req), "Accept-Encoding");
 	struct http_reply reply = { .status = 200, .type = "text/plain; charset=utf-8" };
-	struct evbuffer *body = evbuffer_new();
-	FILE *f = body ? fopencookie(body, "w", (cookie_io_functions_t){ .write = write_body }) : NULL;
+	struct sink sink = { .body = evbuffer_new(), .gzip = http_quality(encodings, "gzip") > 0 };
+	FILE *f = sink.body ? fopencookie(&sink, "w", (cookie_io_functions_t){ .write = sink_write }) : NULL;
 	bool failed = !f;
 
 	if (f) {
 		route->handler(s->arg, &in, f, &reply);
 		failed = ferror(f);
 		failed |= fclose(f) != 0;
+		failed |= sink_end(&sink) != 0;
 	}
+	if (!failed && sink.deflating)
+		evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Encoding", "gzip");
 	if (failed)
 		send_text(s, req, 503, "no memory\n");
 	else
-		send_reply(s, req, &reply, body);
-	if (body)
-		evbuffer_free(body);
+		send_reply(s, req, &reply, sink.body);
+	if (sink.body)
+		evbuffer_free(sink.body);
 }
 
 static size_t count_headers(struct evkeyvalq *headers)
