@@ -164,7 +164,7 @@ static int set_user(uid_t uid, gid_t gid)
 /* --- seccomp ------------------------------------------------------------------------------------------------------ */
 
 /*
- * What the loop, libevent, libbpf and glibc use once all is open; found by strace on x86-64 and arm64 and rounded up to
+ * What the loop, libevent, libbpf and glibc use once all is open; found by running it on x86-64 (not tried on arm64) and rounded up to
  * what glibc may choose instead. Names that an architecture does not have are left out. No new sockets but accepted
  * ones, no programs, nothing opened for writing. What is refused fails with EPERM: an agent must not die of it.
  */
