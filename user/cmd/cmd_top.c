@@ -1,160 +1,148 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* top: the live table. The terminal is given back on every way out, a crash included. */
+/* top: the table of pods on the whole screen. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <event2/event.h>
-#include <ncurses.h>
 
 #include "../view/ui.h"
 #include "command.h"
 #include "session.h"
 
+#define TICKS_PER_UPDATE 4		/* of 250 ms: figures that change faster are hard to read */
+
 struct top {
 	const struct options *o;
 	struct session *session;
-	struct ui_state ui;
-	const struct snapshot *shown;	/* on the screen; not renewed while paused */
+	struct ui *ui;
+	struct event *input, *resize;
+	unsigned int ticks;
+	uint64_t finished;
+	bool stale;			/* a request that is on the screen */
+	int err;
 };
 
-/* For the crash handler, which may call async-signal-safe functions only. */
-static struct termios saved_termios;
-static volatile sig_atomic_t screen_taken;
-
-static void on_crash(int sig)
+static bool selects(void *arg, const struct pod_stats *p)
 {
-	/* leave the alternate screen, normal attributes, cursor visible, keypad off: ECMA-48 and xterm, as ncurses' rmcup */
-	static const char restore[] = "\033[?1049l\033[m\033[?25h\033[?1l\033>";
-
-	if (screen_taken) {
-		(void)!write(STDOUT_FILENO, restore, sizeof(restore) - 1);
-		tcsetattr(STDIN_FILENO, TCSANOW, &saved_termios);
-	}
-	signal(sig, SIG_DFL);
-	raise(sig);
+	return session_selects_pod(arg, p);
 }
 
-static void catch_crashes(void)
+static void update(struct top *t)
 {
-	static const int signals[] = { SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGHUP, SIGQUIT };
-	struct sigaction a = { .sa_handler = on_crash };
+	const struct snapshot *s = session_snapshot(t->session, false);
 
-	tcgetattr(STDIN_FILENO, &saved_termios);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], &a, NULL);
-}
-
-static void draw(struct top *t)
-{
-	const struct snapshot *s;
-
-	if (t->ui.paused && t->shown)
-		return;
-	s = session_snapshot(t->session, false);
-	if (!s)
-		return;
-	t->shown = s;
-	ui_take_rates(&t->ui, s);
-	ui_draw(&t->ui, s);
+	t->err = s ? ui_update(t->ui, s, selects, (void *)t->o) : -ENOMEM;
+	if (t->err)
+		session_stop(t->session);
 }
 
 static void on_tick(void *arg, uint64_t now_ns)
 {
-	draw(arg);
+	struct top *t = arg;
+
+	if (++t->ticks % TICKS_PER_UPDATE == 0)
+		update(t);
+	else if (t->stale)
+		ui_draw(t->ui);
+	t->stale = false;
 }
 
-static void on_line(struct top *t, const struct request *r)
+static void on_stall(void *arg, const struct request *r, uint64_t now_ns)
 {
-	char key[UI_KEY_LEN], line[UI_LINE_LEN * 2];
-	size_t len = 0;
-	char *text = NULL;
-	FILE *f;
+	struct top *t = arg;
 
-	snprintf(key, sizeof(key), "%s", *r->who->container_id ? r->who->container_id : r->who->cgroup);
-	if (!t->ui.open || t->ui.paused || strcmp(key, t->ui.selected))
-		return;
-	f = open_memstream(&text, &len);
-	if (!f)
-		return;
-	text_trace_line(f, r, &(struct text_options){ .utf8 = t->ui.text.utf8 });
-	fclose(f);
-	snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\n"), text);
-	free(text);
-	ui_add_event(&t->ui, line);
+	if (t->ui && session_selects_request(t->session, r))
+		t->stale |= ui_add_request(t->ui, r, now_ns);
 }
 
 static void on_request(void *arg, const struct request *r, uint64_t now_ns)
 {
 	struct top *t = arg;
 
-	if (session_selects_request(t->session, r))
-		on_line(t, r);
+	on_stall(t, r, now_ns);
+	if (session_selects_request(t->session, r) && ++t->finished == t->o->count)
+		session_stop(t->session);
 }
 
-static void on_keys(evutil_socket_t fd, short what, void *arg)
+static void on_input(evutil_socket_t fd, short what, void *arg)
 {
 	struct top *t = arg;
-	int key;
 
-	while ((key = getch()) != ERR) {
-		if (!t->shown)
-			continue;
-		if (ui_key(&t->ui, t->shown, key)) {
-			session_stop(t->session);
-			return;
-		}
-	}
-	if (t->shown)
-		ui_draw(&t->ui, t->shown);
+	if (ui_input(t->ui) == UI_QUIT)
+		session_stop(t->session);
 }
 
 static void on_resize(evutil_socket_t fd, short what, void *arg)
 {
 	struct top *t = arg;
 
-	endwin();			/* refresh() then asks the terminal for its size anew */
-	refresh();
-	if (t->shown)
-		ui_draw(&t->ui, t->shown);
+	ui_resize(t->ui);
+}
+
+static int start(struct top *t)
+{
+	struct text_options text = session_text_options(t->o, stdout);
+	struct ui_options ui = { .color = text.color, .utf8 = text.utf8, .in = stdin, .out = stdout };
+	struct event_base *base = session_base(t->session);
+	const char *term = getenv("TERM");
+	int err;
+
+	t->resize = evsignal_new(base, SIGWINCH, on_resize, t);
+	t->input = event_new(base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, t);
+	if (!t->resize || !t->input || event_add(t->input, NULL))
+		goto memory;
+	err = ui_new(&ui, &t->ui);
+	if (err == -ENOMEM)
+		goto memory;
+	if (err) {
+		session_log("cannot draw on terminal type '%.40s': set TERM to one that is known here, or use 'imdsnoop trace'",
+			    term ? term : "");
+		return err;
+	}
+	if (event_add(t->resize, NULL)) {	/* in place of ncurses' handler, which waits for a key */
+		ui_free(t->ui);
+		t->ui = NULL;
+		goto memory;
+	}
+	return 0;
+memory:
+	session_log("cannot start the screen: out of memory");
+	return -ENOMEM;
 }
 
 int cmd_top(const struct options *o)
 {
 	struct top t = { .o = o };
-	struct session_callbacks cb = { .on_request = on_request, .on_stall = on_request, .on_tick = on_tick, .arg = &t };
-	struct event *keys = NULL, *resize = NULL;
-	int err = 0;
+	struct session_callbacks cb = { .on_request = on_request, .on_stall = on_stall, .on_tick = on_tick, .arg = &t };
+	int err;
 
+	if (o->output) {
+		session_log("'imdsnoop top' draws on the terminal and writes no --output: use 'imdsnoop trace' or 'imdsnoop report'");
+		return EXIT_USAGE;
+	}
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-		session_log("top needs a terminal; `imdsnoop trace` and `imdsnoop report` do without");
+		session_log("'imdsnoop top' needs a terminal for input and output: use 'imdsnoop trace' or 'imdsnoop report'");
 		return EXIT_CANNOT_RUN;
 	}
 	t.session = session_new(o, &cb);
 	if (!t.session)
 		return EXIT_CANNOT_RUN;
-	t.ui.text = session_text_options(o, stdout);
-	catch_crashes();
-	screen_taken = 1;
-	ui_start(&t.ui);
-	keys = event_new(session_base(t.session), STDIN_FILENO, EV_READ | EV_PERSIST, on_keys, &t);
-	resize = evsignal_new(session_base(t.session), SIGWINCH, on_resize, &t);
-	if (!keys || !resize || event_add(keys, NULL) || event_add(resize, NULL)) {
-		err = 1;
-	} else {
-		draw(&t);
-		err = session_run(t.session);
+	err = start(&t);
+	if (!err) {
+		update(&t);
+		err = t.err ? t.err : session_run(t.session);
+		ui_free(t.ui);
+		t.ui = NULL;
+		if (t.err || err)
+			session_log("stopped: %s", strerror(t.err ? -t.err : -err));
 	}
-	ui_stop(&t.ui);
-	screen_taken = 0;
-	if (keys)
-		event_free(keys);
-	if (resize)
-		event_free(resize);
+	if (t.input)
+		event_free(t.input);
+	if (t.resize)
+		event_free(t.resize);
 	session_free(t.session);
-	if (err)
-		session_log("the event loop failed");
-	return err ? EXIT_CANNOT_RUN : EXIT_FINE;
+	return err || t.err ? EXIT_CANNOT_RUN : EXIT_FINE;
 }

@@ -1,57 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The live screen of `top`: draws a snapshot with ncurses and turns keys into state. Knows no event loop and no kernel. */
+/*
+ * The screen of `top`: a table of pods, one pod, and help, drawn with ncurses. The terminal comes back as it was by
+ * ui_free(), and by a handler when a signal kills the process.
+ */
 #ifndef IMDSNOOP_UI_H
 #define IMDSNOOP_UI_H
 
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdio.h>
 
+#include "../model/request.h"
 #include "../model/snapshot.h"
-#include "text.h"
 
-#define UI_FILTER_LEN 64
-#define UI_EVENTS 200			/* request lines kept of the opened pod, the oldest leave */
-#define UI_LINE_LEN 256
-#define UI_KEY_LEN 256
+struct ui;
 
-enum ui_sort { UI_SORT_WORST, UI_SORT_REQUESTS, UI_SORT_LOST, UI_SORT_LATENCY, UI_SORT_RATE, UI_SORT_NAME, UI_SORT_COUNT };
-
-struct ui_state {
-	struct text_options text;	/* colour and UTF-8 */
-	enum ui_sort sort;
-	char filter[UI_FILTER_LEN];
-	bool typing;			/* keys go to the filter */
-	bool paused, help, open;
-	char selected[UI_KEY_LEN];	/* ui_key_of() of the row under the cursor; stays with its pod when rows move */
-	int scroll;			/* of the opened pod */
-	char events[UI_EVENTS][UI_LINE_LEN];	/* ring */
-	size_t events_len, events_next;
-	/* requests of each pod a second ago, for rates: parallel arrays */
-	struct ui_rate {
-		char key[UI_KEY_LEN];
-		uint64_t requests;
-		double rate;
-	} *rates;
-	size_t rates_len, rates_size;
-	uint64_t rates_ns;
+struct ui_options {
+	bool color, utf8;
+	FILE *in, *out;			/* of the terminal */
 };
 
-/* Takes the terminal. Returns 0, or -ENOTTY when standard input or output is none. */
-int ui_start(struct ui_state *ui);
-void ui_stop(struct ui_state *ui);	/* gives it back; may be called twice */
+enum ui_action { UI_NONE, UI_QUIT };
 
-/* What names a row from one snapshot to the next. Returns buf. */
-const char *ui_key_of(const struct pod_stats *p, char *buf, size_t len);
+/* Takes over the terminal. Returns 0, -ENOMEM, or -ENOTTY when this terminal cannot be driven. One at a time. */
+int ui_new(const struct ui_options *o, struct ui **ret_ui);
+void ui_free(struct ui *ui);
 
-/* Called once a second at most: rates from the difference to the snapshot before. */
-void ui_take_rates(struct ui_state *ui, const struct snapshot *s);
+/* Takes what there is to see, unless it is paused; draws. Returns 0 or -ENOMEM. */
+int ui_update(struct ui *ui, const struct snapshot *s, bool (*selects)(void *arg, const struct pod_stats *p), void *arg);
 
-/* A line for the opened pod's list of requests. */
-void ui_add_event(struct ui_state *ui, const char *line);
+/* A finished or stalled request. Shown with the next draw; true when it is worth drawing now. */
+bool ui_add_request(struct ui *ui, const struct request *r, uint64_t now_ns);
 
-void ui_draw(struct ui_state *ui, const struct snapshot *s);
-
-/* One key as getch() gives it. Returns true when it means quit. */
-bool ui_key(struct ui_state *ui, const struct snapshot *s, int key);
+/* Reads the keys that are there, and draws. */
+enum ui_action ui_input(struct ui *ui);
+/* The terminal's size has changed. */
+void ui_resize(struct ui *ui);
+void ui_draw(struct ui *ui);
 
 #endif
