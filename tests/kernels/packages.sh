@@ -55,6 +55,7 @@ pk_configure() {
 		Acquire::Languages "none";
 		Acquire::Retries "3";
 		Acquire::Check-Date "false";
+		Debug::NoLocking "1";
 	END
 }
 
