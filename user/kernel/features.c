@@ -213,11 +213,13 @@ static int probe_capabilities(struct features *f, bool *ret_tracing)
 		return -EPERM;
 	}
 	*ret_tracing = admin || caps & HAS_PERFMON;
-	if (!*ret_tracing)
-		note(f, "capabilities", DEGRADED,
-		     "no CAP_PERFMON: drops, names of short-lived pods and parent processes stay "
-		     "unseen; grant CAP_PERFMON");
-	else if (kernel_below(f, 5, 11) && !(caps & HAS_SYS_RESOURCE))
+	if (!*ret_tracing) {
+		note(f, "capabilities", MISSING, "%s",
+		     "needs CAP_PERFMON (or CAP_SYS_ADMIN): without it the verifier also walks each path that a CPU "
+		     "might only guess, and gives up on the programs; grant it to the container");
+		return -EPERM;
+	}
+		if (kernel_below(f, 5, 11) && !(caps & HAS_SYS_RESOURCE))
 		note(f, "capabilities", DEGRADED,
 		     "before 5.11 maps count against RLIMIT_MEMLOCK: grant CAP_SYS_RESOURCE, or "
 		     "raise ulimit -l");
