@@ -18,7 +18,8 @@ from() {			# from FILE [ARGS...]
 # Without times of running, and what is measured: two observers stamp the same packet at times of their own, and dead
 # answers go on dying between the end of the one and of the other.
 same_facts() {			# same_facts A B
-	local filter='del(.started, .duration_s) | del(.. | .seconds_lost?, .latency_us?, .hop_limit_drops?, .drops?) |
+	local filter='del(.started, .duration_s) |
+		del(.. | .seconds_lost?, .latency_us?, .latency_buckets_us?, .hop_limit_drops?, .drops?) |
 		.pods |= sort_by(.cgroup) | .findings |= sort_by(.code, .cgroup) |
 		walk(if type == "string" then gsub("[0-9.]+ (us|ms|s|answer packets?)\\b"; "N") else . end)'
 	diff <(jq -S "$filter" "$1") <(jq -S "$filter" "$2")
@@ -55,10 +56,12 @@ check "from standard input: the same bytes" cmp <(from - --json <"$t") "$LAB_ROO
 { head -3 "$t"; echo '{"type":"request"}'; echo 'garbage'; tail -n +4 "$t"; } >"$LAB_ROOT/damaged"
 from "$LAB_ROOT/damaged" --json >"$LAB_ROOT/from3" 2>"$LAB_ROOT/from.err"
 check "damaged trace: still a report" equal $? 0
-check "damaged trace: lines counted, the first named" grep -q '2 of .* lines skipped, the first is line 4:' "$LAB_ROOT/from.err"
+check "damaged trace: lines counted, the first named" grep -q '2 of .* lines skipped, the first is line 4:' \
+	"$LAB_ROOT/from.err"
 expect_report "$LAB_ROOT/from3" "damaged trace: the report says so" \
 	'.losses.trace_lines_bad == 2 and ([.findings[].code] | index("observation-incomplete") != null)'
-check "damaged trace: the rest counts" equal "$(jq .totals.requests "$LAB_ROOT/from3")" "$(jq .totals.requests "$LAB_ROOT/from1")"
+check "damaged trace: the rest counts" \
+	equal "$(jq .totals.requests "$LAB_ROOT/from3")" "$(jq .totals.requests "$LAB_ROOT/from1")"
 grep -v '"type":"end"' "$t" >"$LAB_ROOT/cut"
 from "$LAB_ROOT/cut" --json 2>/dev/null >"$LAB_ROOT/from4"
 expect_report "$LAB_ROOT/from4" "cut trace: the report says so" '.losses.trace_cut == 1'

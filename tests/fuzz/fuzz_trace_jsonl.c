@@ -2,6 +2,7 @@
 /* needs: user/cmd/trace_input.c user/cmd/trace_line.c user/cmd/trace_counts.c user/cmd/options_value.c */
 /* needs: user/view/json.c user/model/pod_table.c user/model/verdict.c user/model/findings.c user/model/finding_rules.c */
 /* needs: user/model/advice.c user/model/way.c user/model/histogram.c user/model/words.c user/model/request.c */
+/* needs: user/model/counters.c */
 /*
  * The lines of a trace, of any bytes. Properties: every line is read or counted as bad, what is read is in the totals,
  * the report can be written, and reading it again gives the same.

@@ -57,10 +57,11 @@ static void workloads(void **state)
 
 static void pods_of_other_names_meet(void **state)
 {
-	struct report_pod before[] = { pod("cart-7d9f6c5b8-x2x4q", 3, 9000, 2.0), pod("cart-7d9f6c5b8-b2b4b", 1, 7000, 1.0),
-				       pod("gone-5k2p9", 1, 100, 0) };
+	struct report_pod before[] = { pod("cart-7d9f6c5b8-x2x4q", 3, 9000, 2.0),
+				       pod("cart-7d9f6c5b8-b2b4b", 1, 7000, 1.0), pod("gone-5k2p9", 1, 100, 0) };
 	struct report_pod after[] = { pod("cart-66b7d9f6c5-zzzzz", 2, 800, 0), pod("new-5k2p9", 1, -1, 5.0) };
-	struct report_doc a = { .node = "n", .pods = before, .pods_len = 3 }, b = { .node = "n", .pods = after, .pods_len = 2 };
+	struct report_doc a = { .node = "n", .pods = before, .pods_len = 3 },
+			  b = { .node = "n", .pods = after, .pods_len = 2 };
 	struct changes c;
 
 	assert_int_equal(compare_reports(&a, &b, &c), 0);

@@ -48,8 +48,11 @@ static void text_is_escaped(void **state)
 		{ "<script>&\"'", "&lt;script&gt;&amp;&quot;&#39;" },
 		{ "a\xff\xc3", "a\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "\x1b[31m\x7f", "\xef\xbf\xbd[31m\xef\xbf\xbd" },
-		{ "\xc2\x9b", "\xef\xbf\xbd" },				/* CSI */
-		{ "a\xe2\x80\xae""b\xe2\x81\xa6\xef\xbb\xbf", "a\xef\xbf\xbd""b\xef\xbf\xbd\xef\xbf\xbd" },	/* bidi, BOM */
+		{ "\xc2\x9b", "\xef\xbf\xbd" }, /* CSI */
+		{ "a\xe2\x80\xae"
+		  "b\xe2\x81\xa6\xef\xbb\xbf",
+		  "a\xef\xbf\xbd"
+		  "b\xef\xbf\xbd\xef\xbf\xbd" }, /* bidi, BOM */
 		{ "\xe2\x80\xa2\xe2\x82\xac", "\xe2\x80\xa2\xe2\x82\xac" },
 	};
 
@@ -191,8 +194,8 @@ static void a_merged_page_escapes_too(void **state)
 	struct report_pod p[] = { { evil, evil, evil, evil, "<script>", .p50_us = -1, .p99_us = 7 } };
 	struct report_finding f[] = { { SEVERITY_ERROR, evil, evil, evil, evil, evil, evil, "<script>", advice } };
 	struct report_doc d[2] = {
-		{ evil, evil, evil, evil, evil, .features = on, .features_len = 1, .pods = p, .pods_len = 1, .findings = f,
-		  .findings_len = 1 },
+		{ evil, evil, evil, evil, evil, .features = on, .features_len = 1, .pods = p, .pods_len = 1,
+		  .findings = f, .findings_len = 1 },
 		{ evil, "1", "n", "k", "s", .features = off, .features_len = 1 },
 	};
 	const struct report_doc *docs[2] = { &d[0], &d[1] };

@@ -15,8 +15,16 @@ static const char *none[] = { NULL };
 
 static struct report_pod pod(const char *name, uint64_t dead, double lost, int required)
 {
-	struct report_pod p = { "shop", name, "app", "", .requests = 5, .failed = dead, .seconds_lost = lost, .p99_us = -1,
-				.token_requests = 2, .required_hop_limit = required };
+	struct report_pod p = { "shop",
+				name,
+				"app",
+				"",
+				.requests = 5,
+				.failed = dead,
+				.seconds_lost = lost,
+				.p99_us = -1,
+				.token_requests = 2,
+				.required_hop_limit = required };
 
 	p.outcomes[OUTCOME_HOP_LIMIT] = dead;
 	workload_name(name, "", p.workload, sizeof(p.workload));
@@ -36,12 +44,13 @@ static void nodes_are_joined(void **state)
 	struct report_feature on[] = { { "drops", "ok" } }, off[] = { { "drops", "missing" } };
 	struct report_pod p1[] = { pod("cart-7d9f6c5b8-x2x4q", 2, 1.5, 2), pod("agent-5k2p9", 0, 0, 1) };
 	struct report_pod p2[] = { pod("cart-7d9f6c5b8-zzzzz", 4, 3.0, 3), pod("cart-7d9f6c5b8-bbbbb", 0, 0, 2) };
-	struct report_finding f1[] = { finding("hop-limit-exhausted", "cart-7d9f6c5b8-x2x4q", SEVERITY_WARNING) };
+	struct report_finding f1[] = { finding("hop-limit-exhausted", "cart-7d9f6c5b8-x2x4q", SEVERITY_WARNING),
+				       finding("hop-limit-exhausted", "cart-7d9f6c5b8-ccccc", SEVERITY_WARNING) };
 	struct report_finding f2[] = { finding("hop-limit-exhausted", "cart-7d9f6c5b8-zzzzz", SEVERITY_ERROR),
 				       finding("slow", "cart-7d9f6c5b8-bbbbb", SEVERITY_WARNING) };
 	struct report_doc a = { .version = "1", .node = "b", .kernel = "6.1", .started = "", .requests = 10, .lost = 1,
 				.node_token_ttl = 1, .features = on, .features_len = 1, .pods = p1, .pods_len = 2,
-				.findings = f1, .findings_len = 1 };
+				.findings = f1, .findings_len = 2 };
 	struct report_doc b = { .version = "1", .node = "a", .kernel = "6.1", .started = "", .requests = 10,
 				.features = off, .features_len = 1, .pods = p2, .pods_len = 2, .findings = f2,
 				.findings_len = 2 };
@@ -64,7 +73,7 @@ static void nodes_are_joined(void **state)
 	assert_string_equal(m.groups[0].workload, "cart");
 	assert_int_equal(m.groups[0].severity, SEVERITY_ERROR);
 	assert_ptr_equal(m.groups[0].worst, &f2[0]);
-	assert_int_equal(m.groups[0].pods, 2);
+	assert_int_equal(m.groups[0].pods, 3);
 	assert_int_equal(m.groups[0].nodes, 2);
 	assert_true(m.groups[0].seconds_lost == 4.5);
 	assert_int_equal(m.groups[0].required_hop_limit, 3);

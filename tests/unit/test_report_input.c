@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/cmd/report_input.c user/cmd/trace_input.c user/cmd/trace_line.c user/cmd/trace_counts.c */
-/* needs: user/cmd/options_value.c user/view/json.c user/model/pod_table.c user/model/counters.c user/model/verdict.c user/model/findings.c */
+/* needs: user/cmd/options_value.c user/view/json.c user/model/pod_table.c user/model/verdict.c user/model/findings.c */
 /* needs: user/model/finding_rules.c user/model/advice.c user/model/way.c user/model/histogram.c user/model/words.c */
-/* needs: user/model/request.c user/model/workload.c */
+/* needs: user/model/request.c user/model/workload.c user/model/counters.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ void session_each_count(struct session *s, const struct session_count_callbacks 
 	each_count(cb);
 }
 
-/* --- reports --------------------------------------------------------------------------------------------------------- */
+/* --- reports ------------------------------------------------------------------------------------------------------ */
 
 #define REPORT(rest) "{\"schema\":\"imdsnoop.report/1\",\"totals\":{},\"pods\":[],\"findings\":[]" rest "}"
 
@@ -79,7 +79,8 @@ static void foreign_files_are_refused(void **state)
 
 static void wrong_types_are_nothing(void **state)
 {
-	static const char text[] = "{\"schema\":\"imdsnoop.report/1\",\"node\":7,\"duration_s\":-1,\"node_token_ttl\":900,"
+	static const char text[] =
+		"{\"schema\":\"imdsnoop.report/1\",\"node\":7,\"duration_s\":-1,\"node_token_ttl\":900,"
 		"\"totals\":{\"requests\":\"x\",\"seconds_lost\":1e300},\"features\":[1,{\"name\":[]},null],"
 		"\"losses\":{\"a\":3,\"b\":-4,\"c\":\"x\",\"d\":9223372036854775807,\"e\":9223372036854775807,\"f\":7},"
 		"\"pods\":[1,null,{\"pod\":{},\"requests\":-5,\"outcomes\":[],\"latency_us\":7,\"hop_limit\":\"odd\","
@@ -125,10 +126,12 @@ static void a_stream_has_a_bound(void **state)
 	fclose(f);
 }
 
-/* --- traces ---------------------------------------------------------------------------------------------------------- */
+/* --- traces ------------------------------------------------------------------------------------------------------- */
 
 static const struct pod_identity cart = { 11, "shop", "cart-7d9f6c5b8-x2x4q", "app", "uid", "cid", "kubepods/cart" };
-static const struct pod_identity agent = { 12, "kube-system", "agent-5k2p9", "agent", "uid2", "cid2", "kubepods/agent" };
+static const struct pod_identity agent = {
+	12, "kube-system", "agent-5k2p9", "agent", "uid2", "cid2", "kubepods/agent"
+};
 static const struct pod_identity stray = { 13, "", "", "", "", "", "system.slice/x" };
 static const struct feature features[] = { { "cgroup_skb", "ok", "" }, { "drops", "degraded", "because" } };
 static const char *const endpoint_texts[] = { "169.254.169.254", "fd00:ec2::254", "169.254.170.23", NULL };
@@ -191,8 +194,11 @@ static struct request dead(const struct pod_identity *who, uint64_t at_ms)
 	struct imds_request *q = &r.rec.req;
 
 	q->drop = (struct imds_drop){
-		.ts_ns = q->start_ns + 2000000, .ttl = 1, .match = IMDS_MATCH_TUPLE,
-		.flags = IMDS_D_FROM_ENDPOINT | IMDS_D_PAYLOAD | IMDS_D_WAITING_TOKEN | IMDS_D_EXPECTED_SEQ | IMDS_D_HAS_REASON,
+		.ts_ns = q->start_ns + 2000000,
+		.ttl = 1,
+		.match = IMDS_MATCH_TUPLE,
+		.flags = IMDS_D_FROM_ENDPOINT | IMDS_D_PAYLOAD | IMDS_D_WAITING_TOKEN | IMDS_D_EXPECTED_SEQ |
+			 IMDS_D_HAS_REASON,
 	};
 	r.drop_reason = "IP_INHDR";
 	r.drop_location = "ip_forward";
@@ -255,17 +261,30 @@ static char *live(struct options *o, char **ret_trace)
 	struct request rows[] = {
 		dead(&cart, 0), answered(&cart, IMDS_KIND_CREDENTIALS, 1100, 200), answered(&agent, IMDS_KIND_TOKEN, 1200, 200),
 		answered(&agent, IMDS_KIND_DATA, 1300, 404), dead(&cart, 1400), answered(&cart, IMDS_KIND_DATA, 2600, 200),
-		answered(&cart, IMDS_KIND_DNS, 2700, 0), request(&cart, IMDS_KIND_CONNECT_ONLY, 2800),
+		answered(&cart, IMDS_KIND_DNS, 2700, 0), request(&cart, IMDS_KIND_CONNECT_ONLY, 2800), request(&agent, IMDS_KIND_CONNECT_ONLY, 4000),
 	}, stall = dead(&cart, 5000), hanging;
 	struct pod_table_options to = {
-		.max_pods = 16, .stall_ns = o->stall_ns, .slow_ns = o->slow_ns, .endpoints = o->endpoints, .endpoints_len = 3,
+		.max_pods = 16,
+		.stall_ns = o->stall_ns,
+		.slow_ns = o->slow_ns,
+		.endpoints = o->endpoints,
+		.endpoints_len = 3,
 	};
 	struct session_count_callbacks cb = { table_packets, table_lost, table_drops, NULL };
 	const struct loss losses[] = { { "ring_request", "what it means", 3 }, { "flow_table_full", "x", 0 } };
 	struct snapshot s = {
-		.version = "0.1.0", .node = "n", .kernel = "6.1", .started_wall_ns = 1700000000 * S + 123456000,
-		.now_wall_ns = 1700000008 * S + 123456000, .started_ns = S, .now_ns = 9 * S, .endpoints = endpoint_texts,
-		.features = features, .features_len = 2, .losses = losses, .losses_len = 2,
+		.version = "0.1.0",
+		.node = "n",
+		.kernel = "6.1",
+		.started_wall_ns = 1700000000 * S + 123456000,
+		.now_wall_ns = 1700000008 * S + 123456000,
+		.started_ns = S,
+		.now_ns = 9 * S,
+		.endpoints = endpoint_texts,
+		.features = features,
+		.features_len = 2,
+		.losses = losses,
+		.losses_len = 2,
 	};
 	struct pod_table *t;
 	char *report;
@@ -280,13 +299,18 @@ static char *live(struct options *o, char **ret_trace)
 	rows[7].rec.req.start_ns = 0;
 	rows[7].rec.req.end = IMDS_END_CLOSED;
 	rows[7].rec.req.end_ns = rows[7].rec.hdr.ts_ns = S + 3900 * MS;
+	/* closed at once: refused, unless drops are watched and there was none */
+	rows[8].rec.synack_ns = 0;
+	rows[8].rec.req.start_ns = 0;
+	rows[8].rec.req.end = IMDS_END_CLOSED;
+	rows[8].rec.req.end_ns = rows[8].rec.hdr.ts_ns = S + 4010 * MS;
 	assert_int_equal(pod_table_new(&to, &t), 0);
 	assert_int_equal(json_print(json_start(&s), false, f), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct request first = rows[i];
 		uint64_t now_ns = rows[i].rec.hdr.ts_ns + 3 * MS;
 
-		pod_table_set_drops_watched(t, i != 4);		/* a loss comes and goes: it must be judged as then */
+		pod_table_set_drops_watched(t, i != 4 && i != 8);		/* a loss comes and goes: it must be judged as then */
 		if (i == 4) {
 			first.running = true;
 			first.rec.req.end = IMDS_END_NONE;
@@ -298,6 +322,7 @@ static char *live(struct options *o, char **ret_trace)
 		pod_table_add_request(t, &rows[i], now_ns);
 		assert_int_equal(json_print(json_request(&rows[i], now_ns, false), false, f), 0);
 	}
+	pod_table_set_drops_watched(t, true);
 	/* one that still hangs when all ends */
 	hanging = stall;
 	hanging.running = true;
@@ -362,6 +387,7 @@ static void a_trace_gives_the_live_report(void **state)
 	assert_non_null(strstr(report, "\"hop_limit_drops\": 9"));
 	assert_non_null(strstr(report, "\"records_lost\": 3"));
 	assert_non_null(strstr(report, "\"in_flight\": 1"));
+	assert_non_null(strstr(report, "\"refused\": 1"));
 	trace_input_get_stats(t, &stats);
 	assert_int_equal(stats.bad, 0);
 	assert_int_equal(stats.missing, 0);
@@ -395,9 +421,15 @@ static void count_drop(void *arg, const struct pod_identity *who, const struct i
 static void damaged_lines_are_counted_and_skipped(void **state)
 {
 	size_t calls[3] = { 0 };
-	struct session_callbacks cb = { .on_request = count_call, .on_stall = count_call, .on_drop = count_drop, .arg = calls };
+	struct session_callbacks cb = {
+		.on_request = count_call, .on_stall = count_call, .on_drop = count_drop, .arg = calls
+	};
 	static const char *const bad[] = {
-		"garbage", "", "[]", "{\"type\":\"odd\"}", "{\"type\":\"request\"}",
+		"garbage",
+		"",
+		"[]",
+		"{\"type\":\"odd\"}",
+		"{\"type\":\"request\"}",
 		"{\"type\":\"request\",\"facts\":{},\"kind\":\"odd\",\"method\":\"GET\"}",
 		"{\"type\":\"request\",\"facts\":{\"judged_ns\":5},\"kind\":\"token\",\"method\":\"odd\"}",
 		"{\"type\":\"request\",\"facts\":{\"judged_ns\":5},\"kind\":\"token\",\"method\":\"GET\"}",
@@ -428,7 +460,7 @@ static void damaged_lines_are_counted_and_skipped(void **state)
 	assert_int_equal(stats.bad, bad_len + 1);
 	assert_int_equal(stats.first_bad, 3);
 	assert_string_equal(stats.why, "not JSON");
-	assert_int_equal(calls[0], 9);		/* 8, and the one that hung */
+	assert_int_equal(calls[0], 10);		/* 9, and the one that hung */
 	assert_int_equal(calls[1], 2);
 	assert_int_equal(calls[2], 3);
 	trace_input_free(t);
@@ -439,7 +471,7 @@ static void damaged_lines_are_counted_and_skipped(void **state)
 	t = read_trace(&o, trace, NULL);
 	trace_input_get_stats(t, &stats);
 	assert_true(stats.cut);
-	assert_int_equal(trace_input_snapshot(t)->totals.requests, 9);
+	assert_int_equal(trace_input_snapshot(t)->totals.requests, 10);
 	trace_input_free(t);
 	free(report);
 	free(trace);

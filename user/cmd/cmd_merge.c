@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* merge: one report from those of many nodes. What cannot be read is named and skipped, and the exit code tells of it. */
+/* merge: one report from those of many nodes. What cannot be read is named and skipped; the exit code tells. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -19,7 +19,7 @@ struct report {
 	struct timeline timeline;
 	struct session *session;	/* one of these two */
 	struct trace_input *input;
-	struct snapshot view;		/* what the options select of the snapshot; owns its arrays, not what they hold */
+	struct snapshot view; /* what the options select of the snapshot; owns its arrays, not what they hold */
 	const struct pod_stats **pods;
 	struct finding *findings;
 	struct what_if_result what_if;
@@ -27,7 +27,7 @@ struct report {
 	struct changes changes;
 };
 
-/* --- what goes on the timeline ----------------------------------------------------------------------------------------- */
+/* --- what goes on the timeline ------------------------------------------------------------------------------------ */
 
 static void on_request(void *arg, const struct request *r, uint64_t now_ns)
 {
@@ -46,7 +46,7 @@ static void on_drop(void *arg, const struct pod_identity *who, const struct imds
 		timeline_add_drop(&rep->timeline, who, &rec->drop, reason, location);
 }
 
-/* --- where it comes from ----------------------------------------------------------------------------------------------- */
+/* --- where it comes from ------------------------------------------------------------------------------------------ */
 
 static const struct snapshot *watch(struct report *rep, const struct session_callbacks *cb)
 {
@@ -74,8 +74,9 @@ static void tell_bad_lines(const char *name, const struct trace_input *input)
 
 	trace_input_get_stats(input, &stats);
 	if (stats.bad)
-		session_log("'%s': %llu of %llu lines skipped, the first is line %llu: %s", name, (unsigned long long)stats.bad,
-			    (unsigned long long)stats.lines, (unsigned long long)stats.first_bad, stats.why);
+		session_log("'%s': %llu of %llu lines skipped, the first is line %llu: %s", name,
+			    (unsigned long long)stats.bad, (unsigned long long)stats.lines,
+			    (unsigned long long)stats.first_bad, stats.why);
 	if (stats.cut)
 		session_log("'%s' has no end line: packets and drops are not counted", name);
 	if (stats.missing)
@@ -106,7 +107,7 @@ static const struct snapshot *read_trace(struct report *rep, const struct sessio
 	return trace_input_snapshot(rep->input);
 }
 
-/* --- what is shown ----------------------------------------------------------------------------------------------------- */
+/* --- what is shown ------------------------------------------------------------------------------------------------ */
 
 /* Rows and findings that the options select; totals stay whole. Findings of the node as a whole always stay. */
 static int select_view(struct report *rep, const struct snapshot *s)

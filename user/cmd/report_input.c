@@ -147,7 +147,8 @@ static int fill(const json_t *root, struct report_doc *d)
 		const json_t *row = json_array_get(features, i);
 
 		if (json_is_object(row))
-			d->features[d->features_len++] = (struct report_feature){ text_of(row, "name"), text_of(row, "state") };
+			d->features[d->features_len++] =
+				(struct report_feature){ text_of(row, "name"), text_of(row, "state") };
 	}
 	for (size_t i = 0; i < json_array_size(pods); i++)
 		if (json_is_object(json_array_get(pods, i)))

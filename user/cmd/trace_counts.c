@@ -77,11 +77,13 @@ static void on_lost(void *arg, const struct pod_identity *who, const struct imds
 						      (json_int_t)n));
 }
 
-static void on_drops(void *arg, const struct pod_identity *who, const struct imds_drop_key *k, const char *reason, uint64_t n)
+static void on_drops(void *arg, const struct pod_identity *who, const struct imds_drop_key *k, const char *reason,
+		     uint64_t n)
 {
 	struct writer *w = arg;
 
-	append(w, object_of(w, who), "drops", json_pack("[siiI]", reason, k->ttl_expired, k->from_endpoint, (json_int_t)n));
+	append(w, object_of(w, who), "drops",
+	       json_pack("[siiI]", reason, k->ttl_expired, k->from_endpoint, (json_int_t)n));
 }
 
 json_t *trace_counts_write(struct session *session, const struct snapshot *s)
@@ -108,7 +110,7 @@ json_t *trace_counts_write(struct session *session, const struct snapshot *s)
 	return NULL;
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static const char *text_of(const json_t *object, const char *key)
 {

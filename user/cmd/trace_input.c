@@ -61,7 +61,7 @@ static void refuse(struct trace_input *t, const char *why)
 	}
 }
 
-/* --- lines ----------------------------------------------------------------------------------------------------------- */
+/* --- lines -------------------------------------------------------------------------------------------------------- */
 
 struct reader {
 	FILE *f;
@@ -116,11 +116,12 @@ static uint64_t time_from(const char *text)
 	return n == 6 ? ((uint64_t)s * 1000000 + us) * 1000 : 0;
 }
 
-/* --- the first line -------------------------------------------------------------------------------------------------- */
+/* --- the first line ----------------------------------------------------------------------------------------------- */
 
 static int read_start(struct trace_input *t, char *msg, size_t len)
 {
-	const json_t *endpoints = json_object_get(t->start, "endpoints"), *features = json_object_get(t->start, "features");
+	const json_t *endpoints = json_object_get(t->start, "endpoints"),
+		     *features = json_object_get(t->start, "features");
 	struct snapshot *s = &t->snapshot;
 	size_t n = 0;
 
@@ -176,7 +177,7 @@ static int read_start(struct trace_input *t, char *msg, size_t len)
 	return 0;
 }
 
-/* --- requests -------------------------------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------------------------------- */
 
 static struct open_stall *stall_find(struct trace_input *t, const struct request *r)
 {
@@ -328,7 +329,7 @@ static int read_all(struct trace_input *t, FILE *f, char *msg, size_t msg_len)
 	return err;
 }
 
-/* --- the last line --------------------------------------------------------------------------------------------------- */
+/* --- the last line ------------------------------------------------------------------------------------------------ */
 
 static void add_loss(struct trace_input *t, const char *name, const char *what, uint64_t count)
 {
@@ -352,10 +353,11 @@ static void fill_losses(struct trace_input *t)
 	told = told > unrecorded ? told - unrecorded : 0;
 	t->stats.missing = t->end && told > t->requests ? told - t->requests : 0;
 	add_loss(t, "trace_lines_bad", "lines of the trace that could not be read", t->stats.bad);
-	add_loss(t, "trace_requests_missing", "requests that the trace counts and does not tell: it was filtered or cut",
-		 t->stats.missing);
+	add_loss(t, "trace_requests_missing",
+		 "requests that the trace counts and does not tell: it was filtered or cut", t->stats.missing);
 	add_loss(t, "trace_cut", "the trace has no end line: packets and drops are not counted", t->stats.cut);
-	add_loss(t, "trace_stalls_over_limit", "stalled requests not followed to the end: raise --max-flows", t->unkept_stalls);
+	add_loss(t, "trace_stalls_over_limit", "stalled requests not followed to the end: raise --max-flows",
+		 t->unkept_stalls);
 }
 
 static int fill_snapshot(struct trace_input *t)

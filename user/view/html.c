@@ -51,7 +51,7 @@ static void facts(FILE *out, const struct snapshot *s)
 	fputs("</dl>\n</header>\n<main>\n", out);
 }
 
-/* --- findings -------------------------------------------------------------------------------------------------------- */
+/* --- findings ----------------------------------------------------------------------------------------------------- */
 
 static bool same_lines(char **a, char **b)
 {
@@ -158,7 +158,7 @@ static void what_if_section(FILE *out, const struct snapshot *s, const struct wh
 	html_section_end(out);
 }
 
-/* --- changes --------------------------------------------------------------------------------------------------------- */
+/* --- changes ------------------------------------------------------------------------------------------------------ */
 
 static void figure_cells(FILE *out, const struct workload_figures *f)
 {
@@ -166,8 +166,8 @@ static void figure_cells(FILE *out, const struct workload_figures *f)
 		fputs("<td>–</td><td>–</td><td>–</td><td>–</td><td>–</td>", out);
 		return;
 	}
-	fprintf(out, "<td>%llu</td><td%s>%llu</td><td>", (unsigned long long)f->requests, f->failed ? " class=\"bad\"" : "",
-		(unsigned long long)f->failed);
+	fprintf(out, "<td>%llu</td><td%s>%llu</td><td>", (unsigned long long)f->requests,
+		f->failed ? " class=\"bad\"" : "", (unsigned long long)f->failed);
 	html_us(out, f->p50_us);
 	fputs("</td><td>", out);
 	html_us(out, f->p99_us);
@@ -186,7 +186,8 @@ static void changes_section(FILE *out, const struct changes *c)
 		html_text(out, c->before->node);
 		fputs(".</p>\n", out);
 	}
-	fprintf(out, "<p>%zu new, %zu still there, %zu gone. Lost waiting: %.1f s in %.0f s before, %.1f s in %.0f s now."
+	fprintf(out,
+		"<p>%zu new, %zu still there, %zu gone. Lost waiting: %.1f s in %.0f s before, %.1f s in %.0f s now."
 		"</p>\n",
 		c->counts[CHANGE_NEW], c->counts[CHANGE_STILL], c->counts[CHANGE_GONE], c->before->seconds_lost,
 		c->before->duration_s, c->after->seconds_lost, c->after->duration_s);
@@ -196,14 +197,18 @@ static void changes_section(FILE *out, const struct changes *c)
 
 		fprintf(out, "<p><span class=\"chip %s\">%s</span> ", chips[f->kind], change_word(f->kind));
 		html_text(out, said->summary);
-		fputs(f->spoke_after ? "</p>\n" : " <span class=\"soft\">(it has not asked since, so this may be silence only)"
-						  "</span></p>\n", out);
+		fputs(f->spoke_after ? "</p>\n"
+				     : " <span class=\"soft\">(it has not asked since, so this may be silence only)"
+				       "</span></p>\n",
+		      out);
 	}
 	if (c->findings_len > CHANGES)
 		fprintf(out, "<p class=\"soft\">and %zu more</p>\n", c->findings_len - CHANGES);
-	fputs("<div class=\"wide card\"><table>\n<tr><th></th><th class=\"c\" colspan=\"5\">before</th><th class=\"c\" colspan=\"5\">now</th></tr>\n"
+	fputs("<div class=\"wide card\"><table>\n<tr><th></th><th class=\"c\" colspan=\"5\">before</th>"
+	      "<th class=\"c\" colspan=\"5\">now</th></tr>\n"
 	      "<tr><th>Workload</th><th>requests</th><th>failed</th><th>p50</th><th>p99</th><th>s lost</th><th>requests</th>"
-	      "<th>failed</th><th>p50</th><th>p99</th><th>s lost</th></tr>\n", out);
+	      "<th>failed</th><th>p50</th><th>p99</th><th>s lost</th></tr>\n",
+	      out);
 	for (size_t i = 0; i < c->workloads_len && i < CHANGES; i++) {
 		const struct workload_change *w = &c->workloads[i];
 
@@ -218,7 +223,7 @@ static void changes_section(FILE *out, const struct changes *c)
 	html_section_end(out);
 }
 
-/* --- timeline -------------------------------------------------------------------------------------------------------- */
+/* --- timeline ----------------------------------------------------------------------------------------------------- */
 
 /* Names of the first lanes, in order of appearance; returns how many. */
 static size_t lanes_of(const struct timeline *t, const char **lanes, size_t max, uint64_t *ret_elsewhere)
@@ -242,8 +247,10 @@ static void event_rows(FILE *out, const struct timeline *t, uint64_t from_ns)
 {
 	static const char *const words[EVENT_TYPE_COUNT] = { "stalled", "", "dropped" };
 
-	fprintf(out, "<details><summary>All %zu events</summary>\n<div class=\"wide\"><table>\n<tr><th>After</th>"
-		"<th class=\"l\">Pod</th><th class=\"l\">What</th><th class=\"l\">Outcome</th><th>Took</th></tr>\n", t->len);
+	fprintf(out,
+		"<details><summary>All %zu events</summary>\n<div class=\"wide\"><table>\n<tr><th>After</th>"
+		"<th class=\"l\">Pod</th><th class=\"l\">What</th><th class=\"l\">Outcome</th><th>Took</th></tr>\n",
+		t->len);
 	for (size_t i = 0; i < t->len; i++) {
 		const struct event_entry *e = &t->events[i];
 
@@ -281,11 +288,12 @@ static void timeline_section(FILE *out, const struct snapshot *s, const struct t
 		svg_lane(out, t, lanes[i], s->started_ns, s->now_ns);
 		fputs("</div>\n", out);
 	}
-	fprintf(out, "<div class=\"lane\"><span></span><div class=\"axis\"><span>0 s</span><span>%.1f s</span></div></div>\n",
+	fprintf(out,
+		"<div class=\"lane\"><span></span><div class=\"axis\"><span>0 s</span><span>%.1f s</span></div></div>\n",
 		s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0);
-	fputs("<div class=\"key\"><span><i style=\"background:var(--bar)\"></i>request with a problem</span><span>"
-	      "<i style=\"background:var(--warn)\"></i>stalled</span><span><i style=\"background:var(--bad)\"></i>packet dropped"
-	      "</span></div>\n", out);
+	fputs("<div class=\"key\"><span><i style=\"background:var(--bar)\"></i>request with a problem</span>"
+	      "<span><i style=\"background:var(--warn)\"></i>stalled</span>"
+	      "<span><i style=\"background:var(--bad)\"></i>packet dropped</span></div>\n", out);
 	if (elsewhere)
 		fprintf(out, "<p class=\"soft\">%llu events of further pods are in the list only.</p>\n",
 			(unsigned long long)elsewhere);
@@ -297,7 +305,7 @@ static void timeline_section(FILE *out, const struct snapshot *s, const struct t
 	html_section_end(out);
 }
 
-/* --- latency, pods, limits ------------------------------------------------------------------------------------------- */
+/* --- latency, pods, limits ---------------------------------------------------------------------------------------- */
 
 static bool has_finding(const struct snapshot *s, size_t pod)
 {
@@ -391,11 +399,13 @@ static void pods_section(FILE *out, const struct snapshot *s)
 	}
 	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th>requests</th><th>answered</th><th>v1</th><th>v2</th>"
 	      "<th>fallbacks</th><th>p50</th><th>p99</th><th>s lost</th><th>TTL</th><th>hops</th><th>needs</th>"
-	      "<th class=\"l\">hop limit</th><th>drops</th></tr>\n", out);
+	      "<th class=\"l\">hop limit</th><th>drops</th></tr>\n",
+	      out);
 	for (size_t i = 0; i < s->pods_len; i++)
 		pod_row(out, s->pods[i]);
 	fputs("</table></div>\n<p class=\"soft\">TTL of the SYN-ACK as received; hops are the forwards between service and "
-	      "socket; needs is the hop limit that lets token answers through.</p>\n", out);
+	      "socket; needs is the hop limit that lets token answers through.</p>\n",
+	      out);
 	html_section_end(out);
 }
 
@@ -445,7 +455,8 @@ static void limits_section(FILE *out, const struct snapshot *s)
 			continue;
 		fputs(lost++ ? "" : "<h4>Lost</h4>\n<ul>\n", out);
 		fputs("<li class=\"warn\">", out);
-		html_textf(out, "%s: %llu, %s", s->losses[i].name, (unsigned long long)s->losses[i].count, s->losses[i].what);
+		html_textf(out, "%s: %llu, %s", s->losses[i].name, (unsigned long long)s->losses[i].count,
+			   s->losses[i].what);
 		fputs("</li>\n", out);
 	}
 	fputs(lost ? "</ul>\n" : "<p class=\"soft\">Nothing was lost: the counts are exact.</p>\n", out);

@@ -11,13 +11,16 @@
 
 static void facts(FILE *out, const struct merged *m)
 {
-	fprintf(out, "<dl class=\"facts\">\n<div><dt>Nodes</dt><dd>%zu</dd></div>\n<div><dt>Pods</dt><dd>%zu</dd></div>\n"
-		"<div><dt>Requests</dt><dd>%llu</dd></div>\n<div><dt>Failed</dt><dd>%llu</dd></div>\n", m->docs_len, m->pods_len,
-		(unsigned long long)m->requests, (unsigned long long)m->failed);
+	fprintf(out,
+		"<dl class=\"facts\">\n<div><dt>Nodes</dt><dd>%zu</dd></div>\n<div><dt>Pods</dt><dd>%zu</dd></div>\n"
+		"<div><dt>Requests</dt><dd>%llu</dd></div>\n<div><dt>Failed</dt><dd>%llu</dd></div>\n",
+		m->docs_len, m->pods_len, (unsigned long long)m->requests, (unsigned long long)m->failed);
 	if (m->required_hop_limit)
-		fprintf(out, "<div><dt>Hop limit that is enough for all</dt><dd>%d</dd></div>\n", m->required_hop_limit);
+		fprintf(out, "<div><dt>Hop limit that is enough for all</dt><dd>%d</dd></div>\n",
+			m->required_hop_limit);
 	if (m->lost)
-		fprintf(out, "<div><dt>Events lost</dt><dd class=\"warn\">%llu</dd></div>\n", (unsigned long long)m->lost);
+		fprintf(out, "<div><dt>Events lost</dt><dd class=\"warn\">%llu</dd></div>\n",
+			(unsigned long long)m->lost);
 	fputs("</dl>\n</header>\n<main>\n", out);
 }
 
@@ -30,7 +33,8 @@ static void group_card(FILE *out, const struct merge_group *g)
 	html_chip(out, SEVERITY_INFO, g->code);
 	fputs("<h3>", out);
 	html_text(out, extras_subject(g->namespace, g->workload, g->container, g->cgroup, subject, sizeof(subject)));
-	fprintf(out, "</h3>\n<p>%zu pod%s on %zu node%s", g->pods, g->pods == 1 ? "" : "s", g->nodes, g->nodes == 1 ? "" : "s");
+	fprintf(out, "</h3>\n<p>%zu pod%s on %zu node%s", g->pods, g->pods == 1 ? "" : "s", g->nodes,
+		g->nodes == 1 ? "" : "s");
 	if (g->required_hop_limit)
 		fprintf(out, ", needs hop limit %d", g->required_hop_limit);
 	if (g->seconds_lost >= 0.05)
@@ -54,7 +58,8 @@ static void groups_section(FILE *out, const struct merged *m)
 	for (size_t i = 0; i < m->groups_len && i < GROUPS; i++)
 		group_card(out, &m->groups[i]);
 	if (m->groups_len > GROUPS)
-		fprintf(out, "<p class=\"soft\">and %zu more: --format json has all of them</p>\n", m->groups_len - GROUPS);
+		fprintf(out, "<p class=\"soft\">and %zu more: --format json has all of them</p>\n",
+			m->groups_len - GROUPS);
 	html_section_end(out);
 }
 
@@ -64,7 +69,8 @@ static void pods_section(FILE *out, const struct merged *m)
 
 	html_section(out, "Pods, worst first");
 	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th class=\"l\">node</th><th>requests</th><th>failed</th>"
-	      "<th>v1</th><th>p50</th><th>p99</th><th>s lost</th><th>needs</th><th class=\"l\">hop limit</th></tr>\n", out);
+	      "<th>v1</th><th>p50</th><th>p99</th><th>s lost</th><th>needs</th><th class=\"l\">hop limit</th></tr>\n",
+	      out);
 	for (size_t i = 0; i < m->pods_len && i < ROWS; i++) {
 		const struct report_pod *p = m->pods[i].pod;
 
@@ -74,7 +80,8 @@ static void pods_section(FILE *out, const struct merged *m)
 		fputs("</td><td class=\"l\">", out);
 		html_text(out, m->pods[i].doc->node);
 		fprintf(out, "</td><td>%llu</td><td%s>%llu</td><td>%llu</td><td>", (unsigned long long)p->requests,
-			p->failed ? " class=\"bad\"" : "", (unsigned long long)p->failed, (unsigned long long)p->v1_requests);
+			p->failed ? " class=\"bad\"" : "", (unsigned long long)p->failed,
+			(unsigned long long)p->v1_requests);
 		html_us(out, p->p50_us);
 		fputs("</td><td>", out);
 		html_us(out, p->p99_us);
@@ -129,7 +136,8 @@ static void nodes_section(FILE *out, const struct merged *m)
 {
 	html_section(out, "Nodes");
 	fputs("<div class=\"wide card\"><table>\n<tr><th>Node</th><th class=\"l\">kernel</th><th class=\"l\">imdsnoop</th>"
-	      "<th class=\"l\">from</th><th>seconds</th><th>requests</th><th>hop limit set</th></tr>\n", out);
+	      "<th class=\"l\">from</th><th>seconds</th><th>requests</th><th>hop limit set</th></tr>\n",
+	      out);
 	for (size_t i = 0; i < m->docs_len && i < ROWS; i++) {
 		const struct report_doc *d = m->docs[i];
 

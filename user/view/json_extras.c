@@ -39,17 +39,16 @@ static json_t *seconds(double s)
 
 json_t *json_what_if(const struct what_if_result *r)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "title", r->title,
-			 "hop_limit", positive(r->question.hop_limit),
-			 "tokens", r->question.tokens_required ? json_string("required") : json_null(),
-			 "would_break", count(r->counts[WHAT_IF_BREAKS]),
-			 "would_not_notice", count(r->counts[WHAT_IF_UNTOUCHED]),
-			 "unknown", count(r->counts[WHAT_IF_UNKNOWN]), "broken_already", count(r->counts[WHAT_IF_BROKEN]),
-			 "cured", count(r->counts[WHAT_IF_CURED]),
-			 "not_noticing", json_text(r->lines[WHAT_IF_UNTOUCHED]), "basis", json_text(r->basis));
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "title", r->title, "hop_limit",
+			 positive(r->question.hop_limit), "tokens",
+			 r->question.tokens_required ? json_string("required") : json_null(), "would_break",
+			 count(r->counts[WHAT_IF_BREAKS]), "would_not_notice", count(r->counts[WHAT_IF_UNTOUCHED]),
+			 "unknown", count(r->counts[WHAT_IF_UNKNOWN]), "broken_already",
+			 count(r->counts[WHAT_IF_BROKEN]), "cured", count(r->counts[WHAT_IF_CURED]), "not_noticing",
+			 json_text(r->lines[WHAT_IF_UNTOUCHED]), "basis", json_text(r->basis));
 }
 
-/* --- changes ------------------------------------------------------------------------------------------------------- */
+/* --- changes ------------------------------------------------------------------------------------------------------ */
 
 static json_t *change_value(const struct finding_change *f)
 {
@@ -77,15 +76,16 @@ static json_t *figures_value(const struct workload_figures *f)
 {
 	if (!f->pods)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "pods", count(f->pods), "requests", count(f->requests),
-			 "failed", count(f->failed), "fallbacks", count(f->fallbacks), "seconds_lost", seconds(f->seconds_lost),
-			 "latency_us", "p50", us(f->p50_us), "p99", us(f->p99_us));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "pods", count(f->pods), "requests",
+			 count(f->requests), "failed", count(f->failed), "fallbacks", count(f->fallbacks),
+			 "seconds_lost", seconds(f->seconds_lost), "latency_us", "p50", us(f->p50_us), "p99",
+			 us(f->p99_us));
 }
 
 static json_t *report_value(const struct report_doc *d)
 {
-	return json_pack("{s:o, s:o, s:o, s:o}", "node", json_text(d->node), "started", json_text(d->started), "duration_s",
-			 json_real(d->duration_s), "seconds_lost", seconds(d->seconds_lost));
+	return json_pack("{s:o, s:o, s:o, s:o}", "node", json_text(d->node), "started", json_text(d->started),
+			 "duration_s", json_real(d->duration_s), "seconds_lost", seconds(d->seconds_lost));
 }
 
 json_t *json_changes(const struct changes *c)
@@ -95,38 +95,39 @@ json_t *json_changes(const struct changes *c)
 	for (size_t i = 0; i < c->workloads_len && workloads; i++) {
 		const struct workload_change *w = &c->workloads[i];
 
-		workloads = array_put(workloads, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "namespace", json_text(w->namespace),
-							   "workload", json_text(w->workload),
-							   "container", json_text(w->container), "cgroup", json_text(w->cgroup),
-							   "before", figures_value(&w->before),
-							   "after", figures_value(&w->after)));
+		workloads = array_put(workloads,
+				      json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "namespace", json_text(w->namespace),
+						"workload", json_text(w->workload), "container",
+						json_text(w->container), "cgroup", json_text(w->cgroup), "before",
+						figures_value(&w->before), "after", figures_value(&w->after)));
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "before", report_value(c->before), "new", changes_of(c, CHANGE_NEW),
-			 "still", changes_of(c, CHANGE_STILL), "gone", changes_of(c, CHANGE_GONE), "workloads", workloads);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "before", report_value(c->before), "new",
+			 changes_of(c, CHANGE_NEW), "still", changes_of(c, CHANGE_STILL), "gone",
+			 changes_of(c, CHANGE_GONE), "workloads", workloads);
 }
 
-/* --- merge --------------------------------------------------------------------------------------------------------- */
+/* --- merge -------------------------------------------------------------------------------------------------------- */
 
 static json_t *node_value(const struct report_doc *d)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node", json_text(d->node),
-			 "file", json_text(d->file), "version", json_text(d->version), "kernel", json_text(d->kernel), "started", json_text(d->started),
-			 "duration_s", json_real(d->duration_s), "requests", count(d->requests),
-			 "hop_limit_set", positive(d->node_token_ttl), "lost", count(d->lost));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node", json_text(d->node), "file",
+			 json_text(d->file), "version", json_text(d->version), "kernel", json_text(d->kernel),
+			 "started", json_text(d->started), "duration_s", json_real(d->duration_s), "requests",
+			 count(d->requests), "hop_limit_set", positive(d->node_token_ttl), "lost", count(d->lost));
 }
 
 static json_t *pod_value(const struct merge_pod *m)
 {
 	const struct report_pod *p = m->pod;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}",
-			 "node", json_text(m->doc->node), "namespace", json_text(p->namespace), "pod", json_text(p->pod),
-			 "workload", json_text(p->workload), "container", json_text(p->container), "cgroup", json_text(p->cgroup),
-			 "requests", count(p->requests), "failed", count(p->failed), "v1_requests", count(p->v1_requests),
-			 "seconds_lost", seconds(p->seconds_lost), "required_hop_limit", positive(p->required_hop_limit),
-			 "hop_limit", json_string(hop_limit_word(p->hop_limit)),
-			 "hop_limit_requests", count(p->outcomes[OUTCOME_HOP_LIMIT]), "latency_us", "p50", us(p->p50_us),
-			 "p99", us(p->p99_us));
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "node",
+		json_text(m->doc->node), "namespace", json_text(p->namespace), "pod", json_text(p->pod), "workload",
+		json_text(p->workload), "container", json_text(p->container), "cgroup", json_text(p->cgroup),
+		"requests", count(p->requests), "failed", count(p->failed), "v1_requests", count(p->v1_requests),
+		"seconds_lost", seconds(p->seconds_lost), "required_hop_limit", positive(p->required_hop_limit),
+		"hop_limit", json_string(hop_limit_word(p->hop_limit)), "hop_limit_requests",
+		count(p->outcomes[OUTCOME_HOP_LIMIT]), "latency_us", "p50", us(p->p50_us), "p99", us(p->p99_us));
 }
 
 static json_t *group_value(const struct merge_group *g)
@@ -153,7 +154,8 @@ static json_t *difference_value(const struct merge_difference *d)
 
 		for (size_t j = 0; j < d->values[i].docs_len && nodes; j++)
 			nodes = array_put(nodes, json_text(d->values[i].docs[j]->node));
-		values = array_put(values, json_pack("{s:o, s:o}", "value", json_text(d->values[i].value), "nodes", nodes));
+		values = array_put(values,
+				   json_pack("{s:o, s:o}", "value", json_text(d->values[i].value), "nodes", nodes));
 	}
 	return json_pack("{s:o, s:o}", "what", json_text(d->what), "values", values);
 }
@@ -173,11 +175,11 @@ static json_t *node_at(const struct report_doc *const *d)
 
 json_t *json_merge(const struct merged *m, const char *version)
 {
-	return json_pack("{s:s, s:s, s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o}", "schema", "imdsnoop.merge/1",
-			 "version", version, "nodes", LIST(m->docs, m->docs_len, node_at), "totals", "pods", count(m->pods_len),
-			 "requests", count(m->requests), "failed", count(m->failed), "lost", count(m->lost),
-			 "seconds_lost", seconds(m->seconds_lost), "hop_limit_pods", count(m->hop_limit_pods),
-			 "required_hop_limit", positive(m->required_hop_limit),
-			 "findings", LIST(m->groups, m->groups_len, group_value), "pods", LIST(m->pods, m->pods_len, pod_value),
+	return json_pack("{s:s, s:s, s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o}", "schema",
+			 "imdsnoop.merge/1", "version", version, "nodes", LIST(m->docs, m->docs_len, node_at), "totals",
+			 "pods", count(m->pods_len), "requests", count(m->requests), "failed", count(m->failed), "lost",
+			 count(m->lost), "seconds_lost", seconds(m->seconds_lost), "hop_limit_pods",
+			 count(m->hop_limit_pods), "required_hop_limit", positive(m->required_hop_limit), "findings",
+			 LIST(m->groups, m->groups_len, group_value), "pods", LIST(m->pods, m->pods_len, pod_value),
 			 "differences", LIST(m->differences, m->differences_len, difference_value));
 }

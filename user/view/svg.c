@@ -4,7 +4,7 @@
 #include "../model/findings.h"
 #include "html_part.h"
 
-/* --- the way of a packet: stations and the links between them, drawn in the direction of travel -------------------- */
+/* --- the way of a packet: stations and the links between them, drawn in the direction of travel ------------------- */
 
 #define FORWARDS_DRAWN 6		/* a longer way is cut by a station of dots */
 #define STATIONS_MAX (FORWARDS_DRAWN + 4)
@@ -54,8 +54,8 @@ static void forward(struct way *w, enum station_kind kind, int i, int ttl)
 
 static void cause(struct way *w, const char *what, const char *location, const char *reason)
 {
-	snprintf(w->cause, sizeof(w->cause), "%s%s%s%s%s%s", what, location[0] ? " in " : "", location, reason[0] ? " (" : "",
-		 reason, reason[0] ? ")" : "");
+	snprintf(w->cause, sizeof(w->cause), "%s%s%s%s%s%s", what, location[0] ? " in " : "", location,
+		 reason[0] ? " (" : "", reason, reason[0] ? ")" : "");
 }
 
 static void way_exhausted(struct way *w, const struct snapshot *s, const struct pod_stats *p)
@@ -113,7 +113,8 @@ static bool way_plan(struct way *w, const struct snapshot *s, const struct pod_s
 		station(w, STATION, from, 0);
 		station(w, STATION_DOTS, "", 0);
 		station(w, STATION_GHOST, "IMDS", 0);
-		cause(w, p->outcomes[OUTCOME_NO_RESPONSE] ? "nothing comes back" : "the service cuts the connection", "", "");
+		cause(w, p->outcomes[OUTCOME_NO_RESPONSE] ? "nothing comes back" : "the service cuts the connection",
+		      "", "");
 	} else if (p->ttl_token_response || p->ttl_response || p->ttl_synack) {
 		way_arrival(w, p);
 	}
@@ -128,8 +129,8 @@ static void draw_link(FILE *out, int x, const struct station *to)
 	if (!to->unreached)
 		fprintf(out, "<path class=\"w\" d=\"M%d %dl6 5l-6 5\"/>", end - 11, y - 5);
 	if (to->ttl > 0)
-		fprintf(out, "<text class=\"t\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">TTL %d</text>", x + GAP / 2, y - 9,
-			to->ttl);
+		fprintf(out, "<text class=\"t\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">TTL %d</text>", x + GAP / 2,
+			y - 9, to->ttl);
 }
 
 static void draw_station(FILE *out, int x, const struct station *st)
@@ -140,12 +141,14 @@ static void draw_station(FILE *out, int x, const struct station *st)
 	int mid = x + BOX_W / 2, y = 26;
 
 	if (st->kind == STATION_DOTS) {
-		fprintf(out, "<text class=\"n\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">…</text>", mid, y + BOX_H / 2 + 4);
+		fprintf(out, "<text class=\"n\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">…</text>", mid,
+			y + BOX_H / 2 + 4);
 		return;
 	}
-	fprintf(out, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"8\"/>"
-		"<text class=\"n\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">", classes[st->kind], x, y, BOX_W, BOX_H, mid,
-		y + BOX_H / 2 + 4);
+	fprintf(out,
+		"<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"8\"/>"
+		"<text class=\"n\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">",
+		classes[st->kind], x, y, BOX_W, BOX_H, mid, y + BOX_H / 2 + 4);
 	html_text(out, st->name);
 	fputs("</text>", out);
 	if (st->kind == STATION_DEAD)
@@ -166,8 +169,10 @@ void svg_way(FILE *out, const struct snapshot *s, const struct pod_stats *p)
 	for (size_t i = 0; i < w.len; i++)
 		if (w.stations[i].kind == STATION_DEAD || w.stations[i].kind == STATION_DOTS)
 			dead = 2 + (int)i * (BOX_W + GAP) + BOX_W / 2;
-	fprintf(out, "<div class=\"wide\"><svg role=\"img\" viewBox=\"0 0 %d %d\" "
-		"style=\"max-width:%dpx;min-width:%dpx\"><title>", width, w.cause[0] ? 94 : 74, width, w.len > 3 ? width * 4 / 5 : 0);
+	fprintf(out,
+		"<div class=\"wide\"><svg role=\"img\" viewBox=\"0 0 %d %d\" "
+		"style=\"max-width:%dpx;min-width:%dpx\"><title>",
+		width, w.cause[0] ? 94 : 74, width, w.len > 3 ? width * 4 / 5 : 0);
 	html_text(out, findings_draw_way(s, p, 1, words, sizeof(words)));
 	fputs("</title>", out);
 	for (size_t i = 0; i < w.len; i++) {
@@ -192,7 +197,7 @@ void svg_way(FILE *out, const struct snapshot *s, const struct pod_stats *p)
 	fputs("</svg></div>\n", out);
 }
 
-/* --- latency: a bar for each bucket -------------------------------------------------------------------------------- */
+/* --- latency: a bar for each bucket ------------------------------------------------------------------------------- */
 
 #define BAR_W 21
 #define BAR_GAP 2
@@ -217,7 +222,8 @@ void svg_latency(FILE *out, const struct histogram *h, uint64_t slow_us)
 		int x = i * (BAR_W + BAR_GAP);
 		int height = (int)((double)h->bucket[i] / (double)most * PLOT_H + 0.5);
 
-		fprintf(out, "<rect class=\"rail\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"2\"/>", x, PLOT_H + 14, BAR_W);
+		fprintf(out, "<rect class=\"rail\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"2\"/>", x, PLOT_H + 14,
+			BAR_W);
 		if (!h->bucket[i])
 			continue;
 		height = height < 3 ? 3 : height;
@@ -225,7 +231,8 @@ void svg_latency(FILE *out, const struct histogram *h, uint64_t slow_us)
 			snprintf(below, sizeof(below), "more than 5 s");
 		else
 			findings_duration(histogram_bounds_us[i], below, sizeof(below));
-		fprintf(out, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"2\"><title>%llu%s%s</title>"
+		fprintf(out,
+			"<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"2\"><title>%llu%s%s</title>"
 			"</rect><text class=\"t\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%llu</text>",
 			i && histogram_bounds_us[i - 1] >= slow_us ? "hs" : "h", x, PLOT_H + 14 - height, BAR_W, height,
 			(unsigned long long)h->bucket[i], i == HISTOGRAM_BUCKETS - 1 ? ": " : " up to ", below,
@@ -242,7 +249,7 @@ void svg_latency(FILE *out, const struct histogram *h, uint64_t slow_us)
 	fputs("</svg>\n", out);
 }
 
-/* --- the timeline -------------------------------------------------------------------------------------------------- */
+/* --- the timeline ------------------------------------------------------------------------------------------------- */
 
 #define LANE_W 1000			/* stretched to whatever width there is: no text inside */
 
@@ -252,8 +259,10 @@ void svg_lane(FILE *out, const struct timeline *t, const char *who, uint64_t fro
 	static const enum event_type layers[EVENT_TYPE_COUNT] = { EVENT_REQUEST, EVENT_STALL, EVENT_DROP };
 	double span = to_ns > from_ns ? (double)(to_ns - from_ns) : 1;
 
-	fprintf(out, "<svg role=\"img\" viewBox=\"0 0 %d 22\" preserveAspectRatio=\"none\"><rect class=\"rail\" y=\"10\" "
-		"width=\"%d\" height=\"2\"/>", LANE_W, LANE_W);
+	fprintf(out,
+		"<svg role=\"img\" viewBox=\"0 0 %d 22\" preserveAspectRatio=\"none\"><rect class=\"rail\" y=\"10\" "
+		"width=\"%d\" height=\"2\"/>",
+		LANE_W, LANE_W);
 	for (size_t layer = 0; layer < EVENT_TYPE_COUNT; layer++) {
 		for (size_t i = 0; i < t->len; i++) {
 			const struct event_entry *e = &t->events[i];

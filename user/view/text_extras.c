@@ -37,7 +37,7 @@ char *extras_subject(const char *namespace, const char *workload, const char *co
 	return findings_subject(&who, buf, len);
 }
 
-/* --- what if ------------------------------------------------------------------------------------------------------- */
+/* --- what if ------------------------------------------------------------------------------------------------------ */
 
 void text_what_if(FILE *out, const struct what_if_result *r, const struct text_options *o)
 {
@@ -71,7 +71,7 @@ void text_what_if(FILE *out, const struct what_if_result *r, const struct text_o
 	fputs(text_off(o), out);
 }
 
-/* --- changes ------------------------------------------------------------------------------------------------------- */
+/* --- changes ------------------------------------------------------------------------------------------------------ */
 
 static const char *latency(int64_t us, char buf[32])
 {
@@ -89,8 +89,9 @@ static void figures_cell(FILE *out, const struct workload_figures *f)
 	if (!f->pods)
 		fprintf(out, "  %6s %6s %8s %8s %8s", "-", "-", "-", "-", "-");
 	else
-		fprintf(out, "  %6llu %6llu %8s %8s %8.1f", (unsigned long long)f->requests, (unsigned long long)f->failed,
-			latency(f->p50_us, p50), latency(f->p99_us, p99), f->seconds_lost);
+		fprintf(out, "  %6llu %6llu %8s %8s %8.1f", (unsigned long long)f->requests,
+			(unsigned long long)f->failed, latency(f->p50_us, p50), latency(f->p99_us, p99),
+			f->seconds_lost);
 }
 
 static void change_lines(FILE *out, const struct changes *c, enum change_kind kind, const struct text_options *o)
@@ -138,8 +139,9 @@ void text_changes(FILE *out, const struct changes *c, const struct text_options 
 		return;
 	for (size_t i = 0; i < c->workloads_len && i < ROWS; i++) {
 		const struct workload_change *w = &c->workloads[i];
-		size_t n = text_columns(text_escape(extras_subject(w->namespace, w->workload, w->container, w->cgroup, subject,
-								   sizeof(subject)), o->utf8, 40, buf, sizeof(buf)));
+		size_t n = text_columns(text_escape(
+			extras_subject(w->namespace, w->workload, w->container, w->cgroup, subject, sizeof(subject)),
+			o->utf8, 40, buf, sizeof(buf)));
 
 		name = n > name ? n : name;
 	}
@@ -164,15 +166,16 @@ void text_changes(FILE *out, const struct changes *c, const struct text_options 
 		text_off(o));
 }
 
-/* --- merge --------------------------------------------------------------------------------------------------------- */
+/* --- merge -------------------------------------------------------------------------------------------------------- */
 
 enum headline_level extras_headline(const struct merged *m, char *buf, size_t len)
 {
 	int at;
 
 	if (m->hop_limit_pods) {
-		at = snprintf(buf, len, "%zu pod%s on %zu node%s: no metadata token, the hop limit is too low", m->hop_limit_pods,
-			      m->hop_limit_pods == 1 ? "" : "s", m->docs_len, m->docs_len == 1 ? "" : "s");
+		at = snprintf(buf, len, "%zu pod%s on %zu node%s: no metadata token, the hop limit is too low",
+			      m->hop_limit_pods, m->hop_limit_pods == 1 ? "" : "s", m->docs_len,
+			      m->docs_len == 1 ? "" : "s");
 		if (m->exhausted_hop_limit)
 			at += snprintf(buf + at, len - (size_t)at, ", %d is needed", m->exhausted_hop_limit);
 		if (m->seconds_lost >= 0.05)
@@ -186,7 +189,8 @@ enum headline_level extras_headline(const struct merged *m, char *buf, size_t le
 		return m->severities[SEVERITY_ERROR] ? HEADLINE_PROBLEM : HEADLINE_WARNING;
 	}
 	if (!m->requests) {
-		snprintf(buf, len, "nothing asked a metadata service on %zu node%s", m->docs_len, m->docs_len == 1 ? "" : "s");
+		snprintf(buf, len, "nothing asked a metadata service on %zu node%s", m->docs_len,
+			 m->docs_len == 1 ? "" : "s");
 		return HEADLINE_QUIET;
 	}
 	snprintf(buf, len, "no problem on %zu node%s: %llu request%s", m->docs_len, m->docs_len == 1 ? "" : "s",
@@ -208,7 +212,8 @@ static void merge_groups(FILE *out, const struct merged *m, const struct text_op
 		at = snprintf(text, sizeof(text), "%s: %.300s, %zu pod%s on %zu node%s", g->code, subject, g->pods,
 			      g->pods == 1 ? "" : "s", g->nodes, g->nodes == 1 ? "" : "s");
 		if (g->required_hop_limit && !strcmp(g->code, finding_word(FINDING_HOP_LIMIT_EXHAUSTED)))
-			at += snprintf(text + at, sizeof(text) - (size_t)at, ", needs hop limit %d", g->required_hop_limit);
+			at += snprintf(text + at, sizeof(text) - (size_t)at, ", needs hop limit %d",
+				       g->required_hop_limit);
 		if (g->seconds_lost >= 0.05)
 			snprintf(text + at, sizeof(text) - (size_t)at, ", %.1f s lost", g->seconds_lost);
 		snprintf(first, sizeof(first), "   %-7s ", severity_word(g->severity));
@@ -256,15 +261,17 @@ static void merge_pods(FILE *out, const struct merged *m, const struct text_opti
 		text_cell(out, text_escape(m->pods[i].doc->node, o->utf8, 30, buf, sizeof(buf)), node);
 		fputc(' ', out);
 		extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject, sizeof(subject));
-		text_cell(out, text_escape(p->other ? "(beyond --max-pods)" : subject, o->utf8, 60, buf, sizeof(buf)), name);
-		fprintf(out, " %6llu %6llu %6llu %8s %8.1f", (unsigned long long)p->requests, (unsigned long long)p->failed,
-			(unsigned long long)p->v1_requests, latency(p->p99_us, p99), p->seconds_lost);
+		text_cell(out, text_escape(p->other ? "(beyond --max-pods)" : subject, o->utf8, 60, buf, sizeof(buf)),
+			  name);
+		fprintf(out, " %6llu %6llu %6llu %8s %8.1f", (unsigned long long)p->requests,
+			(unsigned long long)p->failed, (unsigned long long)p->v1_requests, latency(p->p99_us, p99),
+			p->seconds_lost);
 		if (p->required_hop_limit)
 			fprintf(out, " %5d", p->required_hop_limit);
 		else
 			fprintf(out, " %5s", "-");
-		fprintf(out, "  %s%s%s\n", text_on(o, p->hop_limit == HOP_LIMIT_EXHAUSTED ? TEXT_RED : TEXT_PLAIN), word,
-			text_off(o));
+		fprintf(out, "  %s%s%s\n", text_on(o, p->hop_limit == HOP_LIMIT_EXHAUSTED ? TEXT_RED : TEXT_PLAIN),
+			word, text_off(o));
 	}
 	if (m->pods_len > rows)
 		fprintf(out, "and %zu more (--format json has all of them)\n", m->pods_len - rows);
@@ -277,8 +284,8 @@ static void merge_differences(FILE *out, const struct merged *m, const struct te
 	if (m->docs_len < 2)
 		return;
 	if (!m->differences_len) {
-		fprintf(out, "\n%sThe nodes do not differ in kernel, version, hop limit or features.%s\n", text_on(o, TEXT_DIM),
-			text_off(o));
+		fprintf(out, "\n%sThe nodes do not differ in kernel, version, hop limit or features.%s\n",
+			text_on(o, TEXT_DIM), text_off(o));
 		return;
 	}
 	heading(out, o, "In what the nodes differ");
@@ -290,13 +297,14 @@ static void merge_differences(FILE *out, const struct merged *m, const struct te
 		for (size_t j = 0; j < d->values_len && at < sizeof(text) - 1; j++) {
 			const struct merge_value *v = &d->values[j];
 
-			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s on %zu node%s", j ? "; " : "", v->value,
-					       v->docs_len, v->docs_len == 1 ? "" : "s");
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s on %zu node%s", j ? "; " : "",
+					       v->value, v->docs_len, v->docs_len == 1 ? "" : "s");
 			for (size_t k = 0; j && k < v->docs_len && k < 4 && at < sizeof(text) - 1; k++)
 				at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%.60s", k ? ", " : " (",
 						       v->docs[k]->node);
 			if (j && at < sizeof(text) - 1)
-				at += (size_t)snprintf(text + at, sizeof(text) - at, "%s", v->docs_len > 4 ? ", ...)" : ")");
+				at += (size_t)snprintf(text + at, sizeof(text) - at, "%s",
+						       v->docs_len > 4 ? ", ...)" : ")");
 		}
 		text_paragraph(out, o, bullet(o), text);
 	}

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# merge: the reports of two nodes in three forms, and files that are none.
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+e2e_lab --hop-limit 1
+lab_pod_bridge cart-7d9f6c5b8-x2x4q --namespace shop --container app
+lab_pod_host agent-5k2p9 --namespace kube-system --container agent
+a=$LAB_ROOT/node-a.json b=$LAB_ROOT/node-b.json out=$LAB_ROOT/out err=$LAB_ROOT/err
+
+merge() { "$IMDSNOOP" merge "$@" >"$out" 2>"$err"; }
+
+report_start "$a" --node node-a
+put cart-7d9f6c5b8-x2x4q >/dev/null
+put agent-5k2p9 >/dev/null
+report_stop
+# the second node: another kernel, another pod of the same workload
+jq '.node = "node-b" | .kernel = "6.1.0-other" | (.pods[], .findings[]) |=
+	(if .pod == "cart-7d9f6c5b8-x2x4q" then .pod = "cart-7d9f6c5b8-b2b4b" else . end)' "$a" >"$b"
+
+merge --json "$a" "$b"
+check "merge: fine" equal $? 0
+check "merge: quiet" equal "$(cat "$err")" ""
+check "merge: both nodes, all pods, worst first" e2e_jq "$out" '.schema == "imdsnoop.merge/1" and
+	([.nodes[].node] == ["node-a", "node-b"]) and (.pods | length == 4) and
+	([.pods[0, 1].pod] | sort == ["cart-7d9f6c5b8-b2b4b", "cart-7d9f6c5b8-x2x4q"])'
+check "merge: grouped by workload" e2e_jq "$out" '.findings | map(select(.code == "hop-limit-exhausted")) |
+	length == 1 and (.[0] | .workload == "cart" and .pods == 2 and .nodes == 2 and .required_hop_limit == 2 and
+	.seconds_lost > 1 and (.advice | length > 0))'
+check "merge: highest required hop limit" e2e_jq "$out" \
+	'.totals.required_hop_limit == 2 and .totals.hop_limit_pods == 2'
+check "merge: in what they differ" e2e_jq "$out" '.differences | length == 1 and .[0].what == "kernel" and
+	(.[0].values | map(.nodes[]) | sort == ["node-a", "node-b"])'
+check "merge: standard input" equal "$("$IMDSNOOP" merge --json - "$b" <"$a" | jq '.nodes | length')" 2
+
+merge "$a" "$b"
+check "merge: text" grep -q '^PROBLEM  2 pods on 2 nodes: no metadata token' "$out"
+merge --format html --output "$LAB_ROOT/page.html" "$a" "$b"
+check "merge: html" grep -q 'shop/cart (app)' "$LAB_ROOT/page.html"
+no_outside() { ! grep -Eio '<script|src=|href=|@import|url\(|https?:/' "$LAB_ROOT/page.html"; }
+check "merge: html without script or outside address" no_outside
+
+# --- files that are none ---------------------------------------------------------------------------------------------
+head -c 100 "$a" >"$LAB_ROOT/cut"
+echo '{"schema":"other/1"}' >"$LAB_ROOT/foreign"
+truncate -s 65M "$LAB_ROOT/huge"
+merge --json "$a" "$LAB_ROOT/cut" "$LAB_ROOT/foreign" "$LAB_ROOT/huge" "$LAB_ROOT/none" "$a" "$b"
+check "broken files: exit 1" equal $? 1
+check "broken files: a report of the rest" e2e_jq "$out" '.nodes | length == 2'
+for f in cut foreign huge none node-a.json; do
+	check "broken files: $f is named" grep -q "skipped '.*/$f'" "$err"
+done
+check "broken files: one line each" equal "$(wc -l <"$err")" 5
+check "broken files: the size is told" grep -q 'huge.*larger than 64 MiB' "$err"
+merge --json "$LAB_ROOT/cut"
+check "nothing to merge: exit 1" equal $? 1
+check "nothing to merge: no report" equal "$(wc -c <"$out")" 0
