@@ -9,7 +9,7 @@ btf_find() {
 	local at hdr type_len str_off str_len
 	# magic 0xeb9f, version 1, flags 0, header of 24 bytes or a little more (little endian)
 	for at in $(btf_offsets '\x9f\xeb\x01\x00[\x18-\x40]\x00\x00\x00' "$1"); do
-		read -r hdr _ type_len str_off str_len < <(od -An -tu4 -j $((at + 4)) -N 20 "$1")
+		read -r hdr _ type_len str_off str_len < <(od -An -tu4 -w20 -j $((at + 4)) -N 20 "$1")
 		[ "$type_len" -gt 100000 ] && [ "$str_off" -ge "$type_len" ] || continue
 		tail -c +$((at + 1)) "$1" | head -c $((hdr + str_off + str_len))
 		return 0
@@ -17,9 +17,10 @@ btf_find() {
 	return 1
 }
 
-# btf_extract VMLINUZ: prints the kernel's BTF; bzImage, Image.gz and EFI zboot hold a compressed image somewhere
+# btf_extract VMLINUZ: prints the kernel's BTF; a bzImage holds a compressed ELF, arm64 has the plain Image
 btf_extract() {
 	local image=$1 tmp magic tool at
+	! btf_find "$image" || return 0
 	tmp=$(mktemp)
 	while read -r magic tool; do
 		for at in $(btf_offsets "$magic" "$image"); do

@@ -4,6 +4,7 @@
 # A virtual machine whose whole root is in the initramfs: Debian's userland of that architecture, the kernel's network
 # modules, the program under test and the tests. Nothing of the host is visible inside. To be sourced after packages.sh.
 
+PATH=$PATH:/usr/sbin:/sbin		# depmod
 VM_PACKAGES=(bash coreutils findutils grep sed mawk util-linux mount procps kmod iproute2 iptables libcap2-bin)
 VM_MODULES=(kernel/net kernel/lib kernel/crypto kernel/drivers/net/veth.ko*)
 
