@@ -263,33 +263,43 @@ static size_t optional_programs(struct imdsnoop_bpf *s, struct optional *o)
 	return sizeof(all) / sizeof(all[0]);
 }
 
+/* The optional programs of feature "names", or all others. A refused one is noted, no more. */
+static void attach_optional(struct tracer *t, struct features *f, bool names)
+{
+	struct optional optional[8];
+	size_t n = optional_programs(t->skel, optional);
+
+	for (size_t i = 0; i < n; i++) {
+		struct bpf_program *prog = optional[i].prog;
+		struct bpf_link *link;
+		char why[160];
+		int err;
+
+		if (!bpf_program__autoload(prog) || !strcmp(optional[i].feature, "names") != names)
+			continue;
+		link = bpf_program__type(prog) == BPF_PROG_TYPE_TRACING ? bpf_program__attach(prog) :
+									  bpf_program__attach_cgroup(prog, t->cgroup_fd);
+		err = -errno;
+		if (link) {
+			t->links[t->links_len++] = link;
+			continue;
+		}
+		snprintf(why, sizeof(why), "cannot attach %s: %s", bpf_program__name(prog), strerror(-err));
+		features_note(f, optional[i].feature, "missing", why);
+	}
+}
+
+/*
+ * Names first, so that no packet's cgroup is unknown. Ingress before egress and both before connect(2): a connection
+ * that is known has had all its packets seen from then on, or is marked as older than us by its first packet out.
+ */
 static int attach(struct tracer *t, const struct tracer_options *o, struct features *f, char *msg, size_t msg_len)
 {
-	struct imdsnoop_bpf *s = t->skel;
-	struct bpf_program *required[] = { s->progs.imds_egress, s->progs.imds_ingress };
-	struct optional optional[8];
-	size_t n = optional_programs(s, optional);
+	struct bpf_program *required[] = { t->skel->progs.imds_ingress, t->skel->progs.imds_egress };
 	struct bpf_link *link;
 	int err;
 
-	/* optional ones first: names and processes are known before the first packet is seen */
-	for (size_t i = 0; i < n; i++) {
-		char why[160];
-
-		if (!bpf_program__autoload(optional[i].prog))
-			continue;
-		if (bpf_program__type(optional[i].prog) == BPF_PROG_TYPE_TRACING)
-			link = bpf_program__attach(optional[i].prog);
-		else
-			link = bpf_program__attach_cgroup(optional[i].prog, t->cgroup_fd);
-		err = -errno;
-		if (!link) {
-			snprintf(why, sizeof(why), "cannot attach %s: %s", bpf_program__name(optional[i].prog), strerror(-err));
-			features_note(f, optional[i].feature, "missing", why);
-			continue;
-		}
-		t->links[t->links_len++] = link;
-	}
+	attach_optional(t, f, true);
 	for (size_t i = 0; i < 2; i++) {
 		link = bpf_program__attach_cgroup(required[i], t->cgroup_fd);
 		err = -errno;
@@ -300,6 +310,7 @@ static int attach(struct tracer *t, const struct tracer_options *o, struct featu
 				    err == -EINVAL ? " (is it a cgroup v2 folder, and the kernel 5.10 or newer?)" : "");
 		t->links[t->links_len++] = link;
 	}
+	attach_optional(t, f, false);
 	return 0;
 }
 
