@@ -96,6 +96,9 @@ $(O)/tests/%.bpf.o: tests/lib/%.bpf.c
 RIG := tests/bpf/rig.c user/kernel/features.c user/kernel/kernel_btf.c user/kernel/http_table.c user/kernel/nfa.c
 $(O)/tests/bpf_tables: $(filter-out tests/bpf/rig.c,$(wildcard tests/bpf/*.c))
 $(O)/tests/bench_packets: tests/bench/bench_packets.c
+$(O)/tests/bench_net: tests/bench/bench_net.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE $(LDFLAGS) -o $@ $< $(LDLIBS)
 $(O)/tests/bpf_tables $(O)/tests/bench_packets: $(RIG) $(wildcard tests/bpf/*.h) user/kernel/tracer.c $(SKEL)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -MMD -MP -Wmissing-prototypes,$(ALL_CFLAGS)) -Wno-missing-field-initializers \
@@ -118,7 +121,7 @@ fuzz: $(FUZZ)
 	$(Q)tests/fuzz/run $(or $(SECONDS),30) $^
 check-fuzz: $(FUZZ)
 	$(Q)tests/fuzz/run 3 $^
-bench: imdsnoop lab
+bench: imdsnoop lab $(O)/tests/bench_packets $(O)/tests/bench_net
 	$(Q)scripts/bench
 dist:
 	$(Q)scripts/dist

@@ -381,8 +381,10 @@ static bool packets_are_seen(void)
 
 static bool passes(void (*fn)(void))
 {
-	rig_reset(rig);
-	rig_on_bytes(rig, NULL, NULL);
+	if (rig) {
+		rig_reset(rig);
+		rig_on_bytes(rig, NULL, NULL);
+	}
 	row = "";
 	if (setjmp(failed_at))
 		return false;
@@ -404,7 +406,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < TESTS; i++) {
 		if (argc > 1 && strcmp(argv[1], tests[i].name))
 			continue;
-		if (!rig || why) {
+		if (!rig || (why && tests[i].fn != programs_can_only_pass)) {
 			printf("skip %s: %s\n", tests[i].name, why ? why : "the programs did not load");
 			skipped++;
 			continue;

@@ -3,6 +3,7 @@
 #include "../../user/kernel/tracer.c"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <linux/bpf.h>
 
 #include "rig.h"
@@ -229,6 +230,25 @@ size_t rig_map_walk(struct rig *r, const char *name, void (*fn)(void *arg, const
 	}
 	free(value);
 	return n;
+}
+
+uint64_t rig_memory(struct rig *r)
+{
+	uint64_t sum = 0, bytes;
+	struct bpf_map *map;
+	char path[64], line[128];
+	FILE *f;
+
+	bpf_object__for_each_map(map, r->t.skel->obj) {
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_map__fd(map));
+		f = fopen(path, "re");
+		while (f && fgets(line, sizeof(line), f))
+			if (sscanf(line, "memlock: %" SCNu64, &bytes) == 1)
+				sum += bytes;
+		if (f)
+			fclose(f);
+	}
+	return sum;
 }
 
 uint64_t rig_loss(struct rig *r, enum imds_loss loss)

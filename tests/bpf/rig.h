@@ -49,6 +49,7 @@ bool rig_flow(struct rig *r, uint32_t cookie, uint32_t query, struct imds_flow *
 void rig_set_flow(struct rig *r, const struct imds_flow *f);	/* a TCP one */
 /* Entries of a map, by name; fn may be NULL. */
 size_t rig_map_walk(struct rig *r, const char *map, void (*fn)(void *arg, const void *data, size_t len), void *arg);
+uint64_t rig_memory(struct rig *r);	/* bytes of all maps, as the kernel tells */
 uint64_t rig_loss(struct rig *r, enum imds_loss loss);
 struct imds_packet_counters rig_packets(struct rig *r, uint64_t cgroup);
 /* Finished requests of all keys that have this kind and end. */
