@@ -70,11 +70,13 @@ pk_open() {
 	[ -e "$PK_KEYRING" ] || { pk_fail "no $PK_KEYRING (package debian-archive-keyring)"; return; }
 	pk_configure || { pk_fail "cannot write to $PK_CACHE"; return; }
 	pk_lists_fresh && return
-	if pk_apt amd64 apt-get -qq update >"$log" 2>&1; then
-		touch "$PK_CACHE/apt/updated"
-	elif [ ! -e "$PK_CACHE/apt/updated" ]; then
-		pk_fail "the mirror gives no package lists: $(grep -m1 -E '^[EW]:' "$log")"
+	# apt-get calls it success when all failed, and failure of one release need not stop the others: look at what came
+	pk_apt amd64 apt-get -q update >"$log" 2>&1
+	if ! compgen -G "$PK_CACHE/apt/state/lists/*_dists_bookworm_InRelease" >/dev/null; then
+		pk_fail "the mirror gives no package lists: $(grep -m1 -E '^(E|W|Err):?' "$log")"
+		return
 	fi
+	grep -qE '^(E|W|Err):' "$log" || touch "$PK_CACHE/apt/updated"
 }
 
 pk_newest() {			# pk_newest ARCH PREFIX REGEX: the newest package whose name is PREFIX, then REGEX
