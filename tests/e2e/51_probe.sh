@@ -50,25 +50,48 @@ probe --pod web-1 --endpoint fd00:ec2::254 --json >"$t" 2>/dev/null
 expect_trace "$t" "no route is no hop limit" 'map(select(.type == "probe")) | all_are(.outcome == "refused" and .confidence == null)'
 
 
-# A kernel without BTF: packets are watched, drops are not. Then a limit can be suspected only, and not against what others
-# got. Run on the node, so that host networking is known to be that.
-blind() {
-	local LAB_ARGS
+# Without BTF no drops are seen: a limit can be suspected only, and not against what others got. Run on the node, so
+# that host networking is known to be that.
+on_node() {			# on_node COMMAND... --: what runs imdsnoop
+	local LAB_ARGS with=()
+	while [ "$1" != -- ]; do with+=("$1"); shift; done
+	shift
 	lab_args
-	lab_in node unshare -m sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$0" "$@"' "$IMDSNOOP" probe "${LAB_ARGS[@]}" "$@"
+	lab_in node "${with[@]}" "$IMDSNOOP" probe "${LAB_ARGS[@]}" "$@"
 }
-blind --all --json >"$t" 2>/dev/null
-probed agent-1 "without drops seen: host network, known by its namespace" '.host_network and .hops == 0 and .required_hop_limit == 1'
-expect_trace "$t" "without drops seen: nothing is proven" 'map(select(.type == "probe")) | length == 6 and
-	all(.[]; .confidence == null or .confidence == "likely")'
-probed web-1 "without drops seen: likely" '.outcome == "hop-limit" and .confidence == "likely" and .ttl_synack == 63'
-probed agent-1 "without drops seen: fine" '.outcome == "ok" and .status == 200 and .bytes_in > 100'
-probed block-1 "without drops seen: no answer, and no hop limit" '.outcome == "no-response"'
-probed reject-1 "without drops seen: refused" '.outcome == "refused"'
-lab_server_set silent-token 1
-blind --all --json >"$t" 2>/dev/null
-probed web-1 "without drops seen: the node gets none either, so it is no hop limit" '.outcome == "no-response"'
-lab_server_set silent-token 0
+# shellcheck disable=SC2016
+no_drops() { on_node unshare -m sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$0" "$@"' -- "$@"; }
+no_hooks() { on_node "$LAB_BIN/without_bpf" -- "$@"; }
+fine='.outcome == "ok" and .status == 200 and .bytes_in > 100'
+in_node='.host_network and .hops == 0 and .required_hop_limit == 1'
+for less in no_drops no_hooks; do
+	lab_server_set hop-limit 1
+	$less --all --json >"$t" 2>"$t.err"
+	expect_trace "$t" "$less: nothing is proven" 'map(select(.type == "probe")) | length == 6 and
+		all(.[]; .confidence == null or .confidence == "likely")'
+	probed web-1 "$less: likely" '.outcome == "hop-limit" and .confidence == "likely"'
+	probed agent-1 "$less: fine" "$fine"
+	probed agent-1 "$less: host network, known by its namespace" "$in_node"
+	probed block-1 "$less: no answer, and no hop limit" '.outcome == "no-response"'
+	probed reject-1 "$less: refused" '.outcome == "refused"'
+	case $less in
+	no_drops) probed web-1 "$less: how far it is" '.ttl_synack == 63 and .required_hop_limit == 2' ;;
+	no_hooks) probed web-1 "$less: the socket knows no TTL" '.ttl_synack == null and .hops == null' ;;
+	esac
+	lab_server_set hop-limit 2
+	$less --pod '*-1' --namespace shop --json >"$t" 2>/dev/null
+	probed web-1 "$less, limit 2: near pod ok" '.outcome == "ok"'
+	case $less in
+	no_drops) probed deep-1 "$less, limit 2: far pod likely" '.outcome == "hop-limit" and .required_hop_limit == 3' ;;
+	no_hooks) probed deep-1 "$less, limit 2: another gets one, so not blamed" '.outcome == "no-response"' ;;
+	esac
+	lab_server_set silent-token 1
+	$less --all --json >"$t" 2>/dev/null
+	probed web-1 "$less: the node gets none either, so it is no hop limit" '.outcome == "no-response"'
+	lab_server_set silent-token 0
+done
+check "without hooks: it says so" grep -q 'without hooks' "$t.err"
+lab_server_set hop-limit 1
 
 # The switch, seen live.
 t=$LAB_ROOT/watch

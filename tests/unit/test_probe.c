@@ -108,7 +108,8 @@ static uint16_t serve(const char *answer, pid_t *ret_pid)
 		if (!answer || !strstr(answer, "Length"))
 			usleep(answer ? 0 : 2000000);
 		_exit(!(n > 0 && !strncmp(buf, "PUT /latest/api/token HTTP/1.1\r\n", 32) &&
-			strstr(buf, "\r\nHost: 127.0.0.1\r\n") && strstr(buf, "\r\nX-aws-ec2-metadata-token-ttl-seconds: 1\r\n") &&
+			strstr(buf, "\r\nHost: 127.0.0.1\r\n") &&
+			strstr(buf, "\r\nX-aws-ec2-metadata-token-ttl-seconds: 1\r\n") &&
 			!strcmp(buf + n - 4, "\r\n\r\n")));
 	}
 	close(fd);
@@ -118,7 +119,11 @@ static uint16_t serve(const char *answer, pid_t *ret_pid)
 static enum outcome conclude(const struct probe_result *r, const struct imds_endpoint *e, enum confidence *ret)
 {
 	struct imds_rec_request rec;
-	struct verdict_input in = { .rec = &rec, .drop_reason = "", .drop_location = "", .others_answered = true, .hops = -1,
+	struct verdict_input in = { .rec = &rec,
+				    .drop_reason = "",
+				    .drop_location = "",
+				    .others_answered = true,
+				    .hops = -1,
 				    .stall_ns = 100000000 };
 	struct verdict v;
 
@@ -137,8 +142,10 @@ static void exchanges(void **state)
 		enum outcome outcome;
 		enum confidence confidence;
 	} cases[] = {
-		{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nTOKEN", PROBE_DONE, 0, 200, OUTCOME_OK, CONFIDENCE_NONE },
-		{ "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", PROBE_DONE, 0, 403, OUTCOME_HTTP_ERROR, CONFIDENCE_NONE },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nTOKEN", PROBE_DONE, 0, 200, OUTCOME_OK,
+		  CONFIDENCE_NONE },
+		{ "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", PROBE_DONE, 0, 403, OUTCOME_HTTP_ERROR,
+		  CONFIDENCE_NONE },
 		{ "HTTP/1.0 200 OK\r\n\r\nTOKEN", PROBE_DONE, 0, 200, OUTCOME_OK, CONFIDENCE_NONE },
 		{ "HTTP/1.1 200 OK\r\n", PROBE_ANSWER, -ECONNRESET, 200, OUTCOME_RESET, CONFIDENCE_NONE },
 		{ NULL, PROBE_ANSWER, -ETIMEDOUT, 0, OUTCOME_HOP_LIMIT, CONFIDENCE_LIKELY },
@@ -156,7 +163,8 @@ static void exchanges(void **state)
 		assert_int_equal(r.step, cases[i].step);
 		assert_int_equal(r.err, cases[i].err);
 		assert_int_equal(r.status, cases[i].status);
-		assert_true(r.cookie && r.connected_ns >= r.start_ns && r.sent_ns >= r.connected_ns && r.end_ns >= r.sent_ns);
+		assert_true(r.cookie && r.connected_ns >= r.start_ns && r.sent_ns >= r.connected_ns &&
+			    r.end_ns >= r.sent_ns);
 		assert_true(r.end_ns - r.start_ns < 1000000000ull);
 		if (cases[i].answer)
 			assert_int_equal(r.bytes_in, strlen(cases[i].answer));

@@ -76,7 +76,10 @@ struct run {
 	struct text_options text;
 	FILE *out;
 	const char *node;
-	bool stop, failed, host_silent, token_seen;
+	bool stop, failed;
+	/* of this round: the node's own network got no token; how far off others got one, -1: none, INT_MAX: unknown */
+	bool host_silent;
+	int token_hops;
 	uint64_t end_ns;		/* --duration; 0: none */
 	/* the probe that runs */
 	bool ready, have_record;
@@ -86,7 +89,7 @@ struct run {
 	size_t early_len;
 };
 
-/* --- event loop ------------------------------------------------------------------------------------------------------- */
+/* --- event loop -------------------------------------------------------------------------------------------------- */
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)
 {
@@ -125,7 +128,7 @@ static void pump(struct run *run, uint64_t ms, const bool *done)
 		run->stop = true;
 }
 
-/* --- the kernel's record ---------------------------------------------------------------------------------------------- */
+/* --- the kernel's record ----------------------------------------------------------------------------------------- */
 
 #define EARLY_MAX 256
 
@@ -167,7 +170,7 @@ static void find_early(struct run *run)
 			take_record(run, &run->early[i]);
 }
 
-/* --- targets ---------------------------------------------------------------------------------------------------------- */
+/* --- targets ----------------------------------------------------------------------------------------------------- */
 
 static int keep_identity(struct target *t, const struct pod_identity *who)
 {
@@ -296,7 +299,15 @@ static int find_targets(struct run *run)
 	return 0;
 }
 
-/* --- one probe -------------------------------------------------------------------------------------------------------- */
+/* --- one probe --------------------------------------------------------------------------------------------------- */
+
+/* So that silence means that nothing died on this node. */
+static bool drops_watched(struct run *run)
+{
+	const struct snapshot *s = run->session ? session_snapshot(run->session, false) : NULL;
+
+	return s && s->drops_watched;
+}
 
 static int ask_in(struct run *run, struct target *t, int netns_fd)
 {
@@ -321,8 +332,7 @@ static int ask_in(struct run *run, struct target *t, int netns_fd)
 	run->cookie = a->raw.cookie;
 	find_early(run);
 	if (run->session && !run->have_record && !a->raw.refused_at_once)
-		pump(run, session_snapshot(run->session, false)->drops_watched || a->raw.status ? RECORD_MS : RECORD_HELD_MS,
-		     &run->have_record);
+		pump(run, drops_watched(run) || a->raw.status ? RECORD_MS : RECORD_HELD_MS, &run->have_record);
 	if (run->have_record && (a->raw.step != PROBE_DONE || a->r.rec.req.end == IMDS_END_ANSWERED))
 		return 0;
 	/* not seen, or not what the socket itself knows better */
@@ -335,6 +345,13 @@ static int ask_in(struct run *run, struct target *t, int netns_fd)
 		a->r.hops_source = HOPS_FROM_BASELINE;
 	}
 	return 0;
+}
+
+static void got_token(struct run *run, const struct target *t)
+{
+	int hops = t->host ? 0 : t->now->r.hops < 0 ? INT_MAX : t->now->r.hops;
+
+	run->token_hops = hops > run->token_hops ? hops : run->token_hops;
 }
 
 static int ask(struct run *run, struct target *t)
@@ -355,17 +372,16 @@ static int ask(struct run *run, struct target *t)
 	if (fd >= 0)
 		close(fd);
 	t->now->r.wall_ns = wall.tv_sec * 1000000000ull + wall.tv_nsec;
-	if (!t->now->err && t->now->raw.status / 100 == 2) {
-		run->token_seen |= !t->host;
-	} else if (!t->now->err) {
+	if (!t->now->err && t->now->raw.status / 100 == 2)
+		got_token(run, t);
+	else if (!t->now->err)
 		run->host_silent |= t->host;
-	}
 	return 0;
 }
 
 /*
- * Where nobody watched drops, silence is `likely` the hop limit only when nothing speaks against it: that the node itself
- * got no token, or that another pod, as far away as can be told, did.
+ * Where nobody watched drops, silence is `likely` the hop limit only when nothing speaks against it: that the node
+ * itself got no token, or that another pod, as far away as can be told, did.
  */
 static void judge(struct run *run, struct target *t)
 {
@@ -377,7 +393,8 @@ static void judge(struct run *run, struct target *t)
 		.drop_location = a->location,
 		.drops_watched = a->r.drops_watched,
 		.others_answered = true,
-		.token_contradiction = run->host_silent || (run->token_seen && !a->r.drops_watched),
+		.token_contradiction = run->host_silent ||
+				       (a->r.hops < 0 ? run->token_hops > 0 : run->token_hops >= a->r.hops),
 		.hops = a->r.hops,
 		.stall_ns = WAIT_MS / 2 * MS,
 		.now_ns = a->r.rec.req.end_ns,
@@ -396,7 +413,7 @@ static void judge(struct run *run, struct target *t)
 	a->r.drop_location = a->location;
 }
 
-/* --- telling ---------------------------------------------------------------------------------------------------------- */
+/* --- telling ----------------------------------------------------------------------------------------------------- */
 
 static const char *not_asked(int err)
 {
@@ -436,8 +453,8 @@ static void tell_why(const struct answer *a, char *buf, size_t len)
 			snprintf(buf, len, "connected and asked, no answer: probably the hop limit");
 		break;
 	case OUTCOME_BLOCKED:
-		snprintf(buf, len, "a packet filter drops its packets%s%s%s%s%s", a->location[0] ? " in " : "", a->location,
-			 a->reason[0] ? " (" : "", a->reason, a->reason[0] ? ")" : "");
+		snprintf(buf, len, "a packet filter drops its packets%s%s%s%s%s", a->location[0] ? " in " : "",
+			 a->location, a->reason[0] ? " (" : "", a->reason, a->reason[0] ? ")" : "");
 		break;
 	case OUTCOME_REFUSED:
 		snprintf(buf, len, a->raw.refused_at_once ? "no way there: %s" : "refused: %s", strerror(-a->raw.err));
@@ -462,8 +479,8 @@ static size_t name_width(const struct run *run)
 	char subject[512], buf[1024];
 
 	for (size_t i = 0; i < run->len; i++) {
-		size_t n = strlen(text_escape(findings_subject(&run->targets[i].who, subject, sizeof(subject)), false, max,
-					      buf, sizeof(buf)));
+		size_t n = strlen(text_escape(findings_subject(&run->targets[i].who, subject, sizeof(subject)), false,
+					      max, buf, sizeof(buf)));
 
 		width = n > width ? n : width;
 	}
@@ -495,8 +512,8 @@ static void print_name(struct run *run, const struct pod_identity *who)
 static void print_header(struct run *run)
 {
 	print_time(run, 0);
-	fprintf(run->out, "%-*s %-18s %4s %5s %3s %8s %8s  %s\n", (int)name_width(run), "POD", "RESULT", "HOPS", "NEEDS", "TTL",
-		"CONNECT", "ANSWER", "WHY");
+	fprintf(run->out, "%-*s %-18s %4s %5s %3s %8s %8s  %s\n", (int)name_width(run), "POD", "RESULT", "HOPS",
+		"NEEDS", "TTL", "CONNECT", "ANSWER", "WHY");
 }
 
 static void print_number(FILE *out, int width, int n, bool known)
@@ -527,8 +544,8 @@ static void print_text(struct run *run, const struct target *t)
 
 	print_time(run, r->wall_ns);
 	print_name(run, &t->who);
-	snprintf(word, sizeof(word), "%s%s%s", t->now->err ? "unknown" : outcome_word(r->outcome), confidence ? " " : "",
-		 confidence ? confidence : "");
+	snprintf(word, sizeof(word), "%s%s%s", t->now->err ? "unknown" : outcome_word(r->outcome),
+		 confidence ? " " : "", confidence ? confidence : "");
 	fprintf(run->out, "%s%-18s%s", run->text.color ? colors[color] : "", word, run->text.color ? "\033[0m" : "");
 	print_number(run->out, 4, r->hops, r->hops >= 0);
 	print_number(run->out, 5, r->required_hop_limit, r->required_hop_limit > 0);
@@ -602,8 +619,10 @@ static void show(struct run *run, struct target *t)
 	else
 		t->now->r = (struct request){ .hops = -1, .who = &t->who, .node = run->node, .drop_reason = "",
 					      .drop_location = "", .wall_ns = a->r.wall_ns };
-	changed = t->state.outcome != a->r.outcome || t->state.confidence != a->r.confidence || t->state.err != a->err ||
-		  t->state.status != a->r.rec.req.status || (!t->host && strncmp(t->state.uid, t->who.pod_uid, 39)) || t->state.required != a->r.required_hop_limit;
+	changed = t->state.outcome != a->r.outcome || t->state.confidence != a->r.confidence ||
+		  t->state.err != a->err || t->state.status != a->r.rec.req.status ||
+		  (!t->host && strncmp(t->state.uid, t->who.pod_uid, 39)) ||
+		  t->state.required != a->r.required_hop_limit;
 	if (t->shown && !changed)
 		return;
 	t->shown = true;
@@ -670,7 +689,7 @@ static void print_end(struct run *run, const struct tally *n)
 	}
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------------------------------------------------- */
 
 static int choose_endpoints(struct run *run)
 {
@@ -779,18 +798,20 @@ static void announce(const struct run *run)
 		return;
 	options_endpoint_text(&run->endpoints[0], addr, sizeof(addr));
 	options_endpoint_text(&run->endpoints[run->endpoints_len - 1], other, sizeof(other));
-	session_log("sending one 'PUT /latest/api/token' (a token that lives 1 s, forgotten at once) to %s%s%s from inside %zu "
-		    "network namespace%s, one at a time, at most %g s each%s", addr,
-		    run->endpoints_len > 1 ? ", or without a route to it " : "", run->endpoints_len > 1 ? other : "", run->len,
-		    run->len == 1 ? "" : "s", WAIT_MS / 1e3, run->o->watch ? ", again every second until Ctrl-C" : "");
+	session_log("sending one 'PUT /latest/api/token' (a token that lives 1 s, forgotten at once) to %s%s%s from "
+		    "inside %zu network namespace%s, one at a time, at most %g s each%s",
+		    addr, run->endpoints_len > 1 ? ", or without a route to it " : "",
+		    run->endpoints_len > 1 ? other : "", run->len, run->len == 1 ? "" : "s", WAIT_MS / 1e3,
+		    run->o->watch ? ", again every second until Ctrl-C" : "");
 }
 
 static void one_round(struct run *run)
 {
-	bool at_once = run->session && session_snapshot(run->session, false)->drops_watched;
+	bool at_once = drops_watched(run);
 	size_t asked = 0;
 
-	run->host_silent = run->token_seen = false;
+	run->host_silent = false;
+	run->token_hops = -1;
 	for (; asked < run->len && !run->stop; asked++) {
 		if (ask(run, &run->targets[asked])) {
 			run->failed = run->stop = true;
@@ -829,8 +850,10 @@ static int probe(struct run *run)
 	if (run->o->duration_ns)
 		run->end_ns = session_now_ns() + run->o->duration_ns;
 	if (run->o->format == FORMAT_JSON)
-		json_print(json_pack("{s:s, s:s, s:s, s:I, s:b}", "type", "start", "version", IMDSNOOP_VERSION, "node", run->node,
-				     "namespaces", (json_int_t)run->len, "watched", run->session != NULL), false, run->out);
+		json_print(json_pack("{s:s, s:s, s:s, s:I, s:b}", "type", "start", "version", IMDSNOOP_VERSION,
+				     "node", run->node, "namespaces", (json_int_t)run->len, "watched",
+				     run->session != NULL),
+			   false, run->out);
 	else
 		print_header(run);
 	flushed(run);

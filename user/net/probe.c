@@ -38,7 +38,7 @@ static uint64_t now_ns(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
-/* --- a process of a cgroup -------------------------------------------------------------------------------------------- */
+/* --- a process of a cgroup --------------------------------------------------------------------------------------- */
 
 static FILE *open_procs(int dir)
 {
@@ -134,7 +134,7 @@ int probe_open_netns(int cgroup_fd, const char *path)
 	return open_below(dir, 0);
 }
 
-/* --- the answer ------------------------------------------------------------------------------------------------------- */
+/* --- the answer -------------------------------------------------------------------------------------------------- */
 
 static void feed_status(struct probe_answer *a, char c)
 {
@@ -207,7 +207,7 @@ void probe_answer_feed(struct probe_answer *a, const char *bytes, size_t len)
 	a->complete = a->in_body && a->has_length && a->body >= a->length;
 }
 
-/* --- asking ----------------------------------------------------------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------------------------------------------------ */
 
 /* Milliseconds to the deadline, rounded up; 0 when it has passed. */
 static int left_ms(uint64_t deadline_ns)
@@ -406,7 +406,7 @@ void probe_ask(const struct imds_endpoint *endpoints, size_t len, unsigned int w
 	ret->end_ns = now_ns();
 }
 
-/* --- the child -------------------------------------------------------------------------------------------------------- */
+/* --- the child --------------------------------------------------------------------------------------------------- */
 
 static void run_child(int netns_fd, const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, int out)
 {
@@ -462,7 +462,7 @@ int probe_finish(int fd, pid_t pid, struct probe_result *ret)
 	return n == sizeof(*ret) ? 0 : -EIO;
 }
 
-/* --- as a record ------------------------------------------------------------------------------------------------------ */
+/* --- as a record ------------------------------------------------------------------------------------------------- */
 
 static enum imds_end end_of(const struct probe_result *r)
 {
@@ -495,9 +495,9 @@ void probe_record(const struct probe_result *r, const struct imds_endpoint *e, b
 	q->first_byte_ns = r->first_byte_ns;
 	q->last_byte_ns = r->last_byte_ns;
 	q->end_ns = r->end_ns;
-	q->flags = IMDS_F_FIRST | IMDS_F_CONNECT_SEEN | IMDS_F_RELEASED | IMDS_F_NETNS_KNOWN | (host ? IMDS_F_HOST_NETNS : 0) |
-		   (r->refused_at_once ? 0 : IMDS_F_SYN_SEEN) | (r->sent_ns ? IMDS_F_HEAD_COMPLETE : 0) |
-		   (r->acked ? IMDS_F_REQUEST_ACKED : 0);
+	q->flags = IMDS_F_FIRST | IMDS_F_CONNECT_SEEN | IMDS_F_RELEASED | IMDS_F_NETNS_KNOWN |
+		   (host ? IMDS_F_HOST_NETNS : 0) | (r->refused_at_once ? 0 : IMDS_F_SYN_SEEN) |
+		   (r->sent_ns ? IMDS_F_HEAD_COMPLETE : 0) | (r->acked ? IMDS_F_REQUEST_ACKED : 0);
 	q->bytes_out = r->bytes_out;
 	q->bytes_in = r->bytes_in;
 	q->retransmits = r->retransmits < UINT16_MAX ? r->retransmits : UINT16_MAX;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Asks the metadata service for a token from inside a pod's network namespace, and measures. The token lives one second,
- * and its bytes are overwritten as soon as they are read: status, lengths and times are all that is kept.
+ * Asks the metadata service for a token from inside a pod's network namespace, and measures. The token lives one
+ * second, and its bytes are overwritten as soon as they are read: status, lengths and times are all that is kept.
  */
 #ifndef IMDSNOOP_PROBE_H
 #define IMDSNOOP_PROBE_H
@@ -17,7 +17,7 @@ enum probe_step { PROBE_ENTER, PROBE_CONNECT, PROBE_SEND, PROBE_ANSWER, PROBE_DO
 
 /* Times in CLOCK_MONOTONIC ns, 0 where it did not happen. */
 struct probe_result {
-	int err;			/* 0 when PROBE_DONE; else the negative errno that ended `step`; -ETIMEDOUT: no time left */
+	int err; /* 0 when PROBE_DONE; else the negative errno that ended `step`; -ETIMEDOUT: no time left */
 	uint8_t step;			/* enum probe_step: what was being done */
 	uint8_t endpoint;		/* index of the one that was asked */
 	uint8_t refused_at_once;	/* connect(2) itself failed: no packet left */
@@ -40,7 +40,8 @@ int probe_open_netns(int cgroup_fd, const char *path);
 
 /*
  * Starts a child that enters netns_fd and asks the first of the endpoints that has a route there; port 0 means 80. It
- * ends by itself within wait_ms. Returns a descriptor that becomes readable when there is a result, or a negative errno.
+ * ends by itself within wait_ms. Returns a descriptor that becomes readable when there is a result, or a negative
+ * errno.
  */
 int probe_start(int netns_fd, const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, pid_t *ret_pid);
 
