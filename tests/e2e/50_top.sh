@@ -56,6 +56,7 @@ fits() {			# no line longer than the screen, nothing wrapped: as many lines as i
 screen_new 80 24 C.UTF-8
 start_top '' ''
 sees "empty table: says so" 'No pod has asked a metadata service yet'
+check "empty table: QUIET" screen_has '^QUIET'
 all_ask
 all_ask
 sees "80x24: the exhausted pod, worst first" '^shop/cart-1 \(app\) +4 +2 +2 +2 +2 +0 .*1/2'
@@ -64,7 +65,8 @@ sees "80x24: the blocked pod" '^shop/block-1 \(app\) +4 .* 0 +0 +4 '
 sees "80x24: the host-network pod" '^kube-system/agent-.*4 +2 +2 +4 +0 +0 +- .*0/1'
 sees "80x24: columns" '^POD +REQS +V1 +V2 +OK +HOPL +FAIL +LOST +P99 +HOPS +LATENCY'
 sees "80x24: latency of answered requests as a line" '^kube-system.*[▁▂▃▄▅▆▇█]{4}'
-sees "80x24: totals" '^12 requests: 6 ok, 2 hop-limit, 4 failed otherwise'
+sees "80x24: verdict" '^PROBLEM .* 1 of 3 pods'
+sees "80x24: totals" '^12 requests: 6 ok, 2 hop-limit, 4 failed, '
 check "80x24: it fits" fits 80 24
 type_in n
 sees "sort by name" 'sorted by name'
@@ -106,7 +108,7 @@ type_in p
 sees "pause ends: catches up" '^kube-system/agent-.*5 +3 +2 +5 '
 tm resize-window -x 200 -y 50
 sees "resize to 200x50: all columns" \
-	'^POD +REQS +V1 +V2 +OK +HOPL +FAIL +LOST +P50 +P99 +MAX +/S +TTL +HOPS +DROPS +LATENCY'
+	'^POD +REQS +V1 +V2 +OK +HOPL +FAIL +WAIT +LOST +P50 +P99 +MAX +/S +TTL +HOPS +DROPS +LATENCY'
 sees "200x50: TTL, hops and drops" '^shop/cart-1 \(app\) .* 63 +1/2 +[0-9]+ '
 check "200x50: it fits" fits 200 50
 check "colour on a terminal" is_coloured
@@ -141,6 +143,10 @@ type_in clear Enter
 start_top '' ''
 type_in q
 ends_well q
+start_top '' '; echo code=$?'
+type_in q
+sees "q: exit 0" '^code=0$'
+type_in clear Enter
 for sig in TERM INT HUP SEGV ABRT; do
 	start_top '' ''
 	soon top_pid

@@ -98,7 +98,8 @@ static int start(struct top *t)
 	if (err == -ENOMEM)
 		goto memory;
 	if (err) {
-		session_log("cannot draw on terminal type '%.40s': set TERM to one that is known here, or use 'imdsnoop trace'",
+		session_log("cannot draw on terminal type '%.40s': set TERM to one that is known here, or use "
+			    "'imdsnoop trace'",
 			    term ? term : "");
 		return err;
 	}
@@ -120,11 +121,13 @@ int cmd_top(const struct options *o)
 	int err;
 
 	if (o->output) {
-		session_log("'imdsnoop top' draws on the terminal and writes no --output: use 'imdsnoop trace' or 'imdsnoop report'");
+		session_log("'imdsnoop top' draws on the terminal and writes no --output: use 'imdsnoop trace' or "
+			    "'imdsnoop report'");
 		return EXIT_USAGE;
 	}
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-		session_log("'imdsnoop top' needs a terminal for input and output: use 'imdsnoop trace' or 'imdsnoop report'");
+		session_log("'imdsnoop top' needs a terminal for input and output: use 'imdsnoop trace' or 'imdsnoop "
+			    "report'");
 		return EXIT_CANNOT_RUN;
 	}
 	t.session = session_new(o, &cb);

@@ -45,7 +45,8 @@ struct ui {
 	size_t at, top;			/* where it stands, and the first row on the screen */
 	size_t scroll;			/* of a page of lines */
 	uint64_t requests_end;		/* requests shown while paused */
-	char title[256], sums[256], notice[256];
+	char title[256], verdict[256], sums[256], notice[256];
+	enum text_style verdict_style;
 	struct line *lines;
 	size_t lines_len;
 };
@@ -61,7 +62,7 @@ static const struct { char key; const char *word, *help; } sorts[UI_SORT_COUNT] 
 	[UI_SORT_NAME] = { 'n', "name", "name" },
 };
 
-/* --- columns ---------------------------------------------------------------------------------------------------------- */
+/* --- columns ----------------------------------------------------------------------------------------------------- */
 
 static void cell_duration(uint64_t us, bool known, char *buf, size_t len)
 {
@@ -91,6 +92,7 @@ NUMBER_CELL(v2, v2)
 NUMBER_CELL(ok, ok)
 NUMBER_CELL(hop_limit, hop_limit)
 NUMBER_CELL(failed, failed)
+NUMBER_CELL(in_flight, in_flight)
 NUMBER_CELL(drops, drops)
 LATENCY_CELL(p50, p50_us)
 LATENCY_CELL(p99, p99_us)
@@ -132,6 +134,7 @@ static const struct column {
 	{ "OK", 5, 4, cell_ok, "answered" },
 	{ "HOPL", 4, 2, cell_hop_limit, "unanswered, as the answer's TTL was used up: the hop limit" },
 	{ "FAIL", 4, 3, cell_failed, "failed in other ways" },
+	{ "WAIT", 4, 15, cell_in_flight, "not answered yet" },
 	{ "LOST", 5, 5, cell_lost, "time that its processes waited in vain" },
 	{ "P50", 5, 12, cell_p50, "latency of answered requests" },
 	{ "P99", 5, 7, cell_p99, "" },
@@ -169,7 +172,7 @@ static unsigned int fit(int width, int longest, int *ret_name, int *ret_spark)
 	return bits;
 }
 
-/* --- drawing ---------------------------------------------------------------------------------------------------------- */
+/* --- drawing ----------------------------------------------------------------------------------------------------- */
 
 static int attribute(const struct ui *ui, enum text_style style)
 {
@@ -204,10 +207,13 @@ static void put(const struct ui *ui, int y, int x, int attr, const char *text)
 
 static enum text_style style_of(const struct ui_row *r)
 {
-	return r->hop_limit ? TEXT_RED : r->failed || (r->notes && r->notes[0] != UI_NOTE_INFO) ? TEXT_YELLOW : TEXT_PLAIN;
+	return r->hop_limit						? TEXT_RED
+	       : r->failed || (r->notes && r->notes[0] != UI_NOTE_INFO) ? TEXT_YELLOW
+									: TEXT_PLAIN;
 }
 
-static void draw_row(const struct ui *ui, int y, const struct ui_row *r, unsigned int bits, int name, int spark, int attr)
+static void draw_row(const struct ui *ui, int y, const struct ui_row *r, unsigned int bits, int name, int spark,
+		     int attr)
 {
 	char buf[128], escaped[1024];
 	int x = name;
@@ -252,12 +258,13 @@ static int draw_head(struct ui *ui)
 	put(ui, y++, 0, A_BOLD, ui->title);
 	if (ui->paused)
 		put(ui, 0, getmaxx(stdscr) - 8, A_REVERSE, " PAUSED ");
+	put(ui, y++, 0, attribute(ui, ui->verdict_style), ui->verdict);
 	put(ui, y++, 0, 0, ui->sums);
 	if (ui->notice[0])
 		put(ui, y++, 0, attribute(ui, TEXT_YELLOW), ui->notice);
 	if (ui->rows.filter[0] || ui->rows.sort != UI_SORT_WORST) {
-		snprintf(text, sizeof(text), "%s%s%ssorted by %s", ui->rows.filter[0] ? "only names with '" : "", ui->rows.filter,
-			 ui->rows.filter[0] ? "' (Esc: all), " : "", sorts[ui->rows.sort].word);
+		snprintf(text, sizeof(text), "%s%s%ssorted by %s", ui->rows.filter[0] ? "only names with '" : "",
+			 ui->rows.filter, ui->rows.filter[0] ? "' (Esc: all), " : "", sorts[ui->rows.sort].word);
 		put(ui, y++, 0, attribute(ui, TEXT_DIM), text);
 	}
 	return y;
@@ -299,7 +306,7 @@ static void draw_table(struct ui *ui)
 		    "No pod has asked a metadata service yet.");
 }
 
-/* --- pages of lines --------------------------------------------------------------------------------------------------- */
+/* --- pages of lines ---------------------------------------------------------------------------------------------- */
 
 static void lines_clear(struct ui *ui)
 {
@@ -405,7 +412,8 @@ static void format_request(const struct ui *ui, const struct ui_request *u, char
 {
 	const char *confidence = confidence_word(u->confidence);
 	int width = getmaxx(stdscr), room = width > 140 ? width - 82 : width - 58;
-	char clock[16] = "", what[512], comm[128], outcome[48], took[32] = "-", status[16] = "-", first[32] = "-", hops[24] = "-";
+	char clock[16] = "", what[512], comm[128], outcome[48], took[32] = "-", first[32] = "-";
+	char status[16] = "-", hops[24] = "-";
 	time_t t = u->wall_ns / 1000000000;
 	size_t used, comm_used;
 	struct tm tm;
@@ -426,9 +434,9 @@ static void format_request(const struct ui *ui, const struct ui_request *u, char
 		findings_duration(u->first_us, first, sizeof(first));
 	if (u->hops >= 0)
 		snprintf(hops, sizeof(hops), "%d/%d", u->hops, u->required);
-	snprintf(buf, len, "  %s.%03u %s%*s %s%*s %3s %-18s %7s", clock, (unsigned int)(u->wall_ns / 1000000 % 1000), comm,
-		 (int)(comm_used < 10 ? 10 - comm_used : 0), "", what, (int)((int)used < room ? room - used : 0), "", status,
-		 outcome, took);
+	snprintf(buf, len, "  %s.%03u %s%*s %s%*s %3s %-18s %7s", clock, (unsigned int)(u->wall_ns / 1000000 % 1000),
+		 comm, (int)(comm_used < 10 ? 10 - comm_used : 0), "", what,
+		 (int)((int)used < room ? room - used : 0), "", status, outcome, took);
 	if (width > 140)
 		snprintf(buf + strlen(buf), len - strlen(buf), " %8s %4d %5s %5u", first, u->ttl, hops, u->drops);
 }
@@ -470,7 +478,8 @@ static void build_pod(struct ui *ui)
 		add_text(ui, r->hop_limit ? TEXT_RED : r->failed ? TEXT_YELLOW : TEXT_GREEN, "  ", r->way, false);
 	}
 	add_line(ui, TEXT_PLAIN, "");
-	snprintf(text, sizeof(text), "%llu requests: %llu ok, %llu hop-limit, %llu failed otherwise; %llu v1, %llu v2; %.1f s lost",
+	snprintf(text, sizeof(text),
+		 "%llu requests: %llu ok, %llu hop-limit, %llu failed otherwise; %llu v1, %llu v2; %.1f s lost",
 		 (unsigned long long)r->requests, (unsigned long long)r->ok, (unsigned long long)r->hop_limit,
 		 (unsigned long long)r->failed, (unsigned long long)r->v1, (unsigned long long)r->v2, r->seconds_lost);
 	add_text(ui, TEXT_PLAIN, "  ", text, false);
@@ -492,7 +501,8 @@ static void build_pod(struct ui *ui)
 static void build_help(struct ui *ui)
 {
 	static const char *const keys[] = {
-		"Up Down PgUp PgDn Home End   choose a pod, or scroll", "Enter   open the pod: its requests, the packet's way, what to do",
+		"Up Down PgUp PgDn Home End   choose a pod, or scroll",
+		"Enter   open the pod: its requests, the packet's way, what to do",
 		"Esc     back, or show all again", "/       show only names with some text in them",
 		"p       pause: the screen stands still, counting goes on", "q       quit", "Ctrl-L  draw anew",
 	};
@@ -503,7 +513,8 @@ static void build_help(struct ui *ui)
 		add_text(ui, TEXT_PLAIN, "  ", keys[i], true);
 	add_line(ui, TEXT_BOLD, "Sort by");
 	for (size_t i = 0; i < LEN(sorts); i += 2) {
-		snprintf(text, sizeof(text), "%c  %-22s %c  %s", sorts[i].key, sorts[i].help, sorts[i + 1].key, sorts[i + 1].help);
+		snprintf(text, sizeof(text), "%c  %-22s %c  %s", sorts[i].key, sorts[i].help, sorts[i + 1].key,
+			 sorts[i + 1].help);
 		add_text(ui, TEXT_PLAIN, "  ", text, true);
 	}
 	add_line(ui, TEXT_BOLD, "Columns (a narrow screen leaves some out)");
@@ -512,8 +523,8 @@ static void build_help(struct ui *ui)
 		if (columns[i].help[0])
 			add_text(ui, TEXT_PLAIN, "  ", text, true);
 	}
-	add_text(ui, TEXT_PLAIN, "  LATENCY ", "the newest answers: lowest below 0.3 ms, then 1, 3, 10, 30, 100 ms, highest above 1 s",
-		 false);
+	add_text(ui, TEXT_PLAIN, "  LATENCY ",
+		 "the newest answers: lowest below 0.3 ms, then 1, 3, 10, 30, 100 ms, highest above 1 s", false);
 }
 
 static void draw_lines(struct ui *ui, void (*build)(struct ui *ui))
@@ -574,24 +585,39 @@ void ui_draw(struct ui *ui)
 	refresh();
 }
 
-/* --- what comes in ---------------------------------------------------------------------------------------------------- */
+/* --- what comes in ----------------------------------------------------------------------------------------------- */
 
 static void fill_head(struct ui *ui, const struct snapshot *s)
 {
 	const struct pod_stats *t = &s->totals;
 	uint64_t failed = 0, lost = 0;
 	char p99[32] = "-", *why = ui->notice;
-	size_t problems = 0;
+	size_t dead = 0, failing = 0;
 
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		failed += i == OUTCOME_OK || i == OUTCOME_HOP_LIMIT ? 0 : t->outcomes[i];
-	for (size_t i = 0; i < s->pods_len; i++)
-		problems += s->pods[i]->outcomes[OUTCOME_OK] != s->pods[i]->requests;
+	for (size_t i = 0; i < s->pods_len; i++) {
+		dead += s->pods[i]->outcomes[OUTCOME_HOP_LIMIT] > 0;
+		failing += s->pods[i]->outcomes[OUTCOME_OK] != s->pods[i]->requests;
+	}
 	if (t->latency.count)
 		findings_duration(histogram_quantile_us(&t->latency, 0.99), p99, sizeof(p99));
-	snprintf(ui->title, sizeof(ui->title), "imdsnoop top  %.64s  %.0f s  %zu pod%s, %zu with failures", s->node,
-		 (s->now_ns - s->started_ns) / 1e9, s->pods_len, s->pods_len == 1 ? "" : "s", problems);
-	snprintf(ui->sums, sizeof(ui->sums), "%llu requests: %llu ok, %llu hop-limit, %llu failed otherwise; %llu running; %.1f s lost; p99 %s",
+	snprintf(ui->title, sizeof(ui->title), "imdsnoop top  %.64s  %.0f s", s->node,
+		 (s->now_ns - s->started_ns) / 1e9);
+	ui->verdict_style = dead ? TEXT_RED : failing ? TEXT_YELLOW : s->pods_len ? TEXT_GREEN : TEXT_PLAIN;
+	if (dead)
+		snprintf(ui->verdict, sizeof(ui->verdict),
+			 "PROBLEM  the hop limit takes token answers from %zu of %zu pods", dead, s->pods_len);
+	else if (failing)
+		snprintf(ui->verdict, sizeof(ui->verdict),
+			 "WARNING  %zu of %zu pods have failed requests, none by the hop limit", failing,
+			 s->pods_len);
+	else if (s->pods_len)
+		snprintf(ui->verdict, sizeof(ui->verdict), "OK  no failed request in %zu pods", s->pods_len);
+	else
+		snprintf(ui->verdict, sizeof(ui->verdict), "QUIET  nobody has asked yet");
+	snprintf(ui->sums, sizeof(ui->sums),
+		 "%llu requests: %llu ok, %llu hop-limit, %llu failed, %llu running; %.1f s lost; p99 %s",
 		 (unsigned long long)t->requests, (unsigned long long)t->outcomes[OUTCOME_OK],
 		 (unsigned long long)t->outcomes[OUTCOME_HOP_LIMIT], (unsigned long long)failed,
 		 (unsigned long long)t->in_flight, t->seconds_lost, p99);
@@ -599,7 +625,8 @@ static void fill_head(struct ui *ui, const struct snapshot *s)
 		lost += s->losses[i].count;
 	ui->notice[0] = '\0';
 	if (lost)
-		snprintf(why, sizeof(ui->notice), "%llu things were not seen or not kept: 'imdsnoop report' tells which",
+		snprintf(why, sizeof(ui->notice),
+			 "%llu things were not seen or not kept: 'imdsnoop report' tells which",
 			 (unsigned long long)lost);
 	for (size_t i = 0; i < s->features_len && !lost; i++)
 		if (!strcmp(s->features[i].state, "missing") || !strcmp(s->features[i].state, "off")) {
@@ -626,7 +653,7 @@ bool ui_add_request(struct ui *ui, const struct request *r, uint64_t now_ns)
 	return ui->page == PAGE_POD && !ui->paused && r->who->cgroup_id == ui->key;
 }
 
-/* --- keys ------------------------------------------------------------------------------------------------------------- */
+/* --- keys -------------------------------------------------------------------------------------------------------- */
 
 static void arrange(struct ui *ui)
 {
@@ -787,7 +814,7 @@ void ui_resize(struct ui *ui)
 	ui_draw(ui);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------------------------------------------------- */
 
 /* A static program may lack the files of the user's locale; C.UTF-8 is in glibc itself since 2.35. */
 static bool has_utf8(void)

@@ -33,7 +33,7 @@ void ui_rows_clear(struct ui_rows *rows)
 	memset(rows, 0, sizeof(*rows));
 }
 
-/* --- from a snapshot -------------------------------------------------------------------------------------------------- */
+/* --- from a snapshot --------------------------------------------------------------------------------------------- */
 
 static struct ui_row *row_get(struct ui_rows *rows, uint64_t key)
 {
@@ -73,8 +73,9 @@ static void list_processes(const struct pod_stats *p, char *buf, size_t len)
 	buf[0] = '\0';
 	for (size_t i = 0; i < p->processes_len && at < len; i++) {
 		const struct process_count *c = &p->processes[i];
-		int n = snprintf(buf + at, len - at, "%s%.16s[%u]%s%.16s %llu", i ? ", " : "", c->comm[0] ? c->comm : "?", c->pid,
-				 c->parent[0] ? " of " : "", c->parent, (unsigned long long)c->requests);
+		int n = snprintf(buf + at, len - at, "%s%.16s[%u]%s%.16s %llu", i ? ", " : "",
+				 c->comm[0] ? c->comm : "?", c->pid, c->parent[0] ? " of " : "", c->parent,
+				 (unsigned long long)c->requests);
 
 		at += n > 0 ? n : 0;
 	}
@@ -154,8 +155,8 @@ static int fill_notes(struct ui_row *row, const struct snapshot *s, size_t pod)
 	return f && fclose(f) ? -ENOMEM : 0;
 }
 
-int ui_rows_update(struct ui_rows *rows, const struct snapshot *s, bool utf8, bool (*selects)(void *arg, const struct pod_stats *p),
-		   void *arg)
+int ui_rows_update(struct ui_rows *rows, const struct snapshot *s, bool utf8,
+		   bool (*selects)(void *arg, const struct pod_stats *p), void *arg)
 {
 	struct ui_row *row, *tmp;
 
@@ -180,7 +181,7 @@ int ui_rows_update(struct ui_rows *rows, const struct snapshot *s, bool utf8, bo
 	return ui_rows_arrange(rows);
 }
 
-/* --- order ------------------------------------------------------------------------------------------------------------ */
+/* --- order ------------------------------------------------------------------------------------------------------- */
 
 static double weight(const struct ui_row *row, enum ui_sort sort)
 {
@@ -231,7 +232,7 @@ int ui_rows_arrange(struct ui_rows *rows)
 	return 0;
 }
 
-/* --- requests --------------------------------------------------------------------------------------------------------- */
+/* --- requests ---------------------------------------------------------------------------------------------------- */
 
 void ui_rows_add_request(struct ui_rows *rows, const struct request *r, uint64_t now_ns)
 {
@@ -249,11 +250,22 @@ void ui_rows_add_request(struct ui_rows *rows, const struct request *r, uint64_t
 		u = &rows->requests[rows->requests_end++ % UI_REQUESTS];
 	rows->stalls += r->running - u->running;
 	*u = (struct ui_request){
-		.key = r->who->cgroup_id, .cookie = r->rec.peer.cookie, .start_ns = q->start_ns, .wall_ns = r->wall_ns,
-		.running = r->running, .fallback = r->fallback, .status = q->status, .outcome = r->outcome,
-		.confidence = r->confidence, .connect_us = request_connect_us(r), .first_us = request_first_byte_us(r),
-		.duration_us = request_duration_us(r, now_ns), .ttl = q->ttl_response ? q->ttl_response : r->rec.ttl_synack,
-		.hops = r->hops, .required = r->required_hop_limit, .drops = q->drops,
+		.key = r->who->cgroup_id,
+		.cookie = r->rec.peer.cookie,
+		.start_ns = q->start_ns,
+		.wall_ns = r->wall_ns,
+		.running = r->running,
+		.fallback = r->fallback,
+		.status = q->status,
+		.outcome = r->outcome,
+		.confidence = r->confidence,
+		.connect_us = request_connect_us(r),
+		.first_us = request_first_byte_us(r),
+		.duration_us = request_duration_us(r, now_ns),
+		.ttl = q->ttl_response ? q->ttl_response : r->rec.ttl_synack,
+		.hops = r->hops,
+		.required = r->required_hop_limit,
+		.drops = q->drops,
 	};
 	snprintf(u->comm, sizeof(u->comm), "%.*s", IMDS_COMM_LEN, r->rec.peer.comm[0] ? r->rec.peer.comm : "-");
 	if (q->method != IMDS_METHOD_NONE)
@@ -276,7 +288,7 @@ const struct ui_request *ui_rows_next_request(const struct ui_rows *rows, uint64
 	return NULL;
 }
 
-/* --- figures ---------------------------------------------------------------------------------------------------------- */
+/* --- figures ----------------------------------------------------------------------------------------------------- */
 
 char *ui_spark(const uint32_t *us, size_t len, size_t columns, bool utf8, char *buf, size_t buf_len)
 {

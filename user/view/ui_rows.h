@@ -79,8 +79,8 @@ int ui_rows_init(struct ui_rows *rows);
 void ui_rows_clear(struct ui_rows *rows);
 
 /* Takes over what selects (NULL: all) lets pass; utf8 is for the drawn way. Returns 0 or -ENOMEM. */
-int ui_rows_update(struct ui_rows *rows, const struct snapshot *s, bool utf8, bool (*selects)(void *arg, const struct pod_stats *p),
-		   void *arg);
+int ui_rows_update(struct ui_rows *rows, const struct snapshot *s, bool utf8,
+		   bool (*selects)(void *arg, const struct pod_stats *p), void *arg);
 
 /* Fills order anew, after a change of sort or filter. Returns 0 or -ENOMEM. */
 int ui_rows_arrange(struct ui_rows *rows);
@@ -92,8 +92,8 @@ void ui_rows_add_request(struct ui_rows *rows, const struct request *r, uint64_t
 const struct ui_request *ui_rows_next_request(const struct ui_rows *rows, uint64_t key, uint64_t *at);
 
 /*
- * The newest of the durations, one character each, at most `columns`: from below 0.3 ms up by half decades to 1 s, which
- * is the same for each pod, so that rows can be compared. Returns buf.
+ * The newest of the durations, one character each, at most `columns`: from below 0.3 ms up by half decades to 1 s,
+ * which is the same for each pod, so that rows can be compared. Returns buf.
  */
 char *ui_spark(const uint32_t *us, size_t len, size_t columns, bool utf8, char *buf, size_t buf_len);
 

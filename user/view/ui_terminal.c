@@ -19,8 +19,8 @@
 #undef lines
 #undef columns
 
-static const int guarded[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP, SIGTERM, SIGINT, SIGHUP, SIGQUIT,
-			       SIGXCPU };
+static const int guarded[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP,
+			       SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU };
 #define GUARDED (sizeof(guarded) / sizeof(guarded[0]))
 
 static struct {
@@ -85,8 +85,8 @@ void ui_terminal_guard(void)
 	if (!saved.stack || sigaltstack(&stack, NULL))
 		sa.sa_flags &= ~SA_ONSTACK;
 	for (size_t i = 0; i < GUARDED; i++) {
-		saved.ours[i] = !sigaction(guarded[i], NULL, &saved.before[i]) && saved.before[i].sa_handler == SIG_DFL &&
-				!sigaction(guarded[i], &sa, NULL);
+		saved.ours[i] = !sigaction(guarded[i], NULL, &saved.before[i]) &&
+				saved.before[i].sa_handler == SIG_DFL && !sigaction(guarded[i], &sa, NULL);
 	}
 	saved.on = true;
 }
