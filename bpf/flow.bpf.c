@@ -30,29 +30,6 @@ static __always_inline void request_take_scan(struct imds_request *r, const stru
 	}
 }
 
-static __always_inline __u8 status_class(__u16 status)
-{
-	switch (status) {
-	case 0:
-		return IMDS_STATUS_NONE;
-	case 401:
-		return IMDS_STATUS_401;
-	case 403:
-		return IMDS_STATUS_403;
-	case 404:
-		return IMDS_STATUS_404;
-	case 429:
-		return IMDS_STATUS_429;
-	}
-	if (status >= 200 && status < 300)
-		return IMDS_STATUS_2XX;
-	if (status >= 400 && status < 500)
-		return IMDS_STATUS_4XX;
-	if (status >= 500 && status < 600)
-		return IMDS_STATUS_5XX;
-	return IMDS_STATUS_OTHER;
-}
-
 static __always_inline struct imds_request_counters *request_counters(const struct imds_flow *f,
 								      const struct imds_request *r)
 {
@@ -61,7 +38,7 @@ static __always_inline struct imds_request_counters *request_counters(const stru
 		.kind = r->kind,
 		.version = r->version,
 		.end = r->end,
-		.status = status_class(r->status),
+		.status = imds_status_class(r->status),
 		.endpoint = f->peer.endpoint,
 	};
 	struct imds_request_counters zero = {}, *c;

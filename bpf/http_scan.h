@@ -123,6 +123,30 @@ static inline __u32 imds_scan_bytes(const struct imds_http_table *t, struct imds
 }
 #endif
 
+/* The class of an answer's status; 0: none was seen. */
+static __always_inline enum imds_status_class imds_status_class(__u16 status)
+{
+	switch (status) {
+	case 0:
+		return IMDS_STATUS_NONE;
+	case 401:
+		return IMDS_STATUS_401;
+	case 403:
+		return IMDS_STATUS_403;
+	case 404:
+		return IMDS_STATUS_404;
+	case 429:
+		return IMDS_STATUS_429;
+	}
+	if (status >= 200 && status < 300)
+		return IMDS_STATUS_2XX;
+	if (status >= 400 && status < 500)
+		return IMDS_STATUS_4XX;
+	if (status >= 500 && status < 600)
+		return IMDS_STATUS_5XX;
+	return IMDS_STATUS_OTHER;
+}
+
 #define IMDS_W_P_ROOTS (IMDS_W_P_EC2 | IMDS_W_P_GCE | IMDS_W_P_AZURE | IMDS_W_P_OPENSTACK | IMDS_W_P_ORACLE | \
 			IMDS_W_P_V1)
 

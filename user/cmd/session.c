@@ -61,6 +61,7 @@ struct session {
 	struct imds_rec_request *held;		/* waiting for their verdict, see pod_table_wants_later() */
 	size_t held_len;
 	uint64_t last_names_ns;
+	uint64_t unread;			/* readings of a kernel table that failed */
 	bool closing;				/* stalled requests are added as they stand */
 	bool stopped;				/* session_stop() was called, perhaps before the loop began */
 	uint64_t started_ns, started_wall_ns;
@@ -259,7 +260,7 @@ static void sweep(struct session *s, uint64_t now_ns)
 	struct stalled *st, *tmp;
 
 	pod_table_reset_running(s->table);
-	tracer_sweep(s->tracer, now_ns, IDLE_NS, on_running, &w);
+	s->unread += tracer_sweep(s->tracer, now_ns, IDLE_NS, on_running, &w) < 0;
 	HASH_ITER(hh, s->stalled, st, tmp) {
 		if (st->seen_ns == now_ns)
 			continue;
@@ -354,9 +355,9 @@ static void on_drop_counts(void *arg, const struct imds_drop_key *key, uint64_t 
 
 static void read_counts(struct session *s)
 {
-	tracer_read_packets(s->tracer, on_packet_counts, s);
-	tracer_read_requests(s->tracer, on_request_counts, s);
-	tracer_read_drops(s->tracer, on_drop_counts, s);
+	s->unread += tracer_read_packets(s->tracer, on_packet_counts, s) < 0;
+	s->unread += tracer_read_requests(s->tracer, on_request_counts, s) < 0;
+	s->unread += tracer_read_drops(s->tracer, on_drop_counts, s) < 0;
 }
 
 void session_each_count(struct session *s, const struct session_count_callbacks *cb)
@@ -396,6 +397,7 @@ static void fill_losses(struct session *s)
 	pod_names_get_stats(s->names, &names);
 	s->losses[n++] = (struct loss){ "pods_over_limit", "requests shown under `other`: raise --max-pods", table.overflowed };
 	s->losses[n++] = (struct loss){ "names_evicted", "cgroups whose names were forgotten: the table was full", names.evicted };
+	s->losses[n++] = (struct loss){ "table_unread", "readings of the kernel's tables that failed: counts may be old", s->unread };
 	s->snapshot.stray_ttl_drops = table.stray_ttl_drops;
 	s->snapshot.stray_drops = table.stray_drops;
 	s->snapshot.losses = s->losses;

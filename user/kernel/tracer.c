@@ -482,6 +482,10 @@ static void flow_running(const struct imds_flow *f, enum imds_end end, uint64_t 
 		flow_to_record(f, &f->req[f->head % IMDS_PIPELINE], end, now_ns, &rec);
 		rec.req.words = f->scan_out.words;
 		rec.req.path_len = f->scan_out.path_len;
+		if (!(rec.req.words & IMDS_W_HTTP)) {	/* as the kernel side: only of a whole HTTP request line */
+			rec.req.path_len = 0;
+			memset(rec.req.path, 0, sizeof(rec.req.path));
+		}
 		fn(arg, &rec);
 	} else if (!f->requests) {
 		flow_to_record(f, &f->req[0], end, now_ns, &rec);

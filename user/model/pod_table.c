@@ -8,6 +8,7 @@
 
 #include <uthash.h>
 
+#include "../../bpf/http_scan.h"
 #include "counters.h"
 #include "verdict.h"
 
@@ -377,24 +378,6 @@ static void count_request(struct pod_stats *s, enum imds_kind kind, enum imds_ve
 		s->token_requests += n;
 }
 
-static enum imds_status_class status_class(uint16_t status)
-{
-	switch (status) {
-	case 0:
-		return IMDS_STATUS_NONE;
-	case 401:
-		return IMDS_STATUS_401;
-	case 403:
-		return IMDS_STATUS_403;
-	case 404:
-		return IMDS_STATUS_404;
-	case 429:
-		return IMDS_STATUS_429;
-	}
-	return status / 100 == 2 ? IMDS_STATUS_2XX : status / 100 == 4 ? IMDS_STATUS_4XX :
-	       status / 100 == 5 ? IMDS_STATUS_5XX : IMDS_STATUS_OTHER;
-}
-
 static void note_drop(struct pod_stats *s, const struct imds_drop *drop, const char *reason, const char *location)
 {
 	if (!drop->ts_ns)
@@ -444,7 +427,7 @@ static void add(struct pod_table *t, struct row *row, struct request *r, uint64_
 	struct pod_stats *s = &row->s;
 	bool answered = q->end == IMDS_END_ANSWERED;
 	struct process_count *p;
-	enum imds_status_class status = status_class(q->status);
+	enum imds_status_class status = imds_status_class(q->status);
 
 	count_request(s, q->kind, q->version, r->outcome, 1);
 	if (r->outcome == OUTCOME_HOP_LIMIT)
