@@ -92,7 +92,8 @@ expect_report "$r" "report: nothing lost" '.losses | all(.[]; . == 0)'
 mapfile -t agent_args < <(awk '/^          args:/ { on = 1; next } on && !/^ *- / { exit } on { print $2 }' \
 	"$LAB_TREE/scripts/k8s/base/daemonset.yaml" | sed 's/\$(NODE_NAME)/node-1/; /--quiet/d')
 agent_start agent "${agent_args[@]}" --cgroup "$cgroup"
-check "agent is ready" lab_wait_for 5 test "$(ask /readyz)" = "attached and reading"
+is_ready() { test "$(ask /readyz)" = "attached and reading"; }	# asked anew each time: it becomes so at its first tick
+check "agent is ready" lab_wait_for 5 is_ready
 check "agent is healthy" equal "$(ask /healthz)" ok
 check "agent has left root" equal "$(awk '/^Uid:|^Gid:/ { print $2, $3, $4, $5 }' "/proc/$agent_pid/status" | uniq)" \
 	"65534 65534 65534 65534"
