@@ -120,7 +120,8 @@ check "dashboard: each panel says what it shows and reads the chosen data source
 	all(.[]; (.title | length > 0) and .datasource.uid == "${datasource}" and (.targets | length > 0))' "$dashboard"
 check "dashboard: no panel covers another" jq -e '[.panels[].gridPos | . as $p | range($p.x; $p.x + $p.w) as $x |
 	range($p.y; $p.y + $p.h) as $y | [$x, $y]] | length == (unique | length)' "$dashboard"
-lab_wait_for 5 test "$(value 'count(namespace_pod_container:imdsnoop_request_duration_seconds:p99_rate5m)')" != ""
+is_recorded() { test "$(value 'count(namespace_pod_container:imdsnoop_request_duration_seconds:p99_rate5m)')" != ""; }
+lab_wait_for 5 is_recorded
 { jq -r '.. | .expr? // empty | gsub("\\$__rate_interval"; "15s") | gsub("\\$__range"; "1m") |
 	gsub("\\$namespace|\\$pod"; ".*") | gsub("\n"; " ")' "$dashboard"
 	sed -n 's/.*- record: //p' "$rules/imdsnoop-rules.yml"; } | sort -u >"$dir/queries"
