@@ -60,7 +60,8 @@ on_node() {			# on_node COMMAND... --: what runs imdsnoop
 	lab_in node "${with[@]}" "$IMDSNOOP" probe "${LAB_ARGS[@]}" "$@"
 }
 # shellcheck disable=SC2016
-no_drops() { on_node unshare -m sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$0" "$@"' -- "$@"; }
+# unshare's own way of keeping mounts apart needs a root that is a mount point, which a chroot's is not
+no_drops() { on_node unshare -m --propagation unchanged sh -c 'mount --make-rprivate /sys && mount -t tmpfs none /sys/kernel/btf && exec "$0" "$@"' -- "$@"; }
 no_hooks() { on_node "$LAB_BIN/without_bpf" -- "$@"; }
 fine='.outcome == "ok" and .status == 200 and .bytes_in > 100'
 in_node='.host_network and .hops == 0 and .required_hop_limit == 1'

@@ -30,7 +30,7 @@ if kubectl kustomize "$k8s/base" >"$work/base.yaml" 2>"$work/error"; then
 else
 	echo "skip no kubectl with kustomize 5 here: $(head -c 150 "$work/error")"
 	for name in base podmonitor sys-admin node-report; do echo '[]' >"$work/$name"; done
-	cat "$k8s"/base/daemonset.yaml "$k8s"/base/[ns]*.yaml | strict "$work/base" 2>/dev/null
+	for file in "$k8s"/base/daemonset.yaml "$k8s"/base/[ns]*.yaml; do echo ---; cat "$file"; done | strict "$work/base" 2>/dev/null
 	strict "$work/node-report" <"$k8s/overlays/node-report/job.yaml" 2>/dev/null
 fi
 [ -s "$work/base.yaml" ] && {
