@@ -122,6 +122,15 @@ raw() {				# raw POD STEPS...: see raw_client.c
 	lab_exec "$pod" "$LAB_BIN/raw_client" "${host%]}" 80 "$@"
 }
 
+# Bytes that passed unharmed: load_client and churn print sums of hashes of what they sent and received, the server logs its
+# own. bytes_mark, then requests by these clients alone, each of them answered, then bytes_agree RESULT-FILE...
+bytes_mark() { E2E_MARK=$(wc -l <"$(lab_server_log)"); }
+bytes_agree() {
+	equal "$(jq -cs '[(map(.sent) | add), (map(.requests_hash) | add % 4294967296), (map(.bodies_hash) | add % 4294967296)]' "$@")" \
+		"$(tail -n "+$((E2E_MARK + 1))" "$(lab_server_log)" |
+			jq -cs '[length, (map(.head_hash) | add % 4294967296), (map(.body_hash) | add % 4294967296)]')"
+}
+
 # --- imdsnoop in the background --------------------------------------------------------------------------------------
 
 # A command other than trace says nothing when it has attached: its BPF links are there and no more are coming.

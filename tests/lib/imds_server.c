@@ -26,6 +26,7 @@
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 
+#include "hash.h"
 #include "imds_content.h"
 
 #define BACKLOG 4096
@@ -171,6 +172,23 @@ static void log_text(FILE *log, const char *text)
 			fputc(*text, log);
 }
 
+/* Of the head as it was sent: libevent keeps order and letters of the fields, and our clients put no more into a line. */
+static uint32_t hash_head(struct evhttp_request *req, const char *method)
+{
+	struct evkeyvalq *headers = evhttp_request_get_input_headers(req);
+	const char *uri = evhttp_request_get_uri(req);
+	const char *const line[] = { method, " ", uri, " HTTP/1.1\r\n" };
+	uint32_t h = HASH_START;
+
+	for (size_t i = 0; i < sizeof(line) / sizeof(line[0]); i++)
+		h = hash_bytes(h, line[i], strlen(line[i]));
+	for (const struct evkeyval *f = headers->tqh_first; f; f = f->next.tqe_next) {
+		h = hash_bytes(hash_bytes(h, f->key, strlen(f->key)), ": ", 2);
+		h = hash_bytes(hash_bytes(h, f->value, strlen(f->value)), "\r\n", 2);
+	}
+	return hash_bytes(h, "\r\n", 2);
+}
+
 static void log_request(struct pending *p, const char *end)
 {
 	struct evhttp_connection *conn = evhttp_request_get_connection(p->req);
@@ -188,7 +206,9 @@ static void log_request(struct pending *p, const char *end)
 	log_text(p->server->log, evhttp_uri_get_path(uri));
 	fprintf(p->server->log, "\",\"query\":\"");
 	log_text(p->server->log, evhttp_uri_get_query(uri));
-	fprintf(p->server->log, "\",\"status\":%d,\"version\":\"%s\",\"token\":%s,\"ttl\":%d,\"end\":\"%s\"}\n",
+	fprintf(p->server->log, "\",\"head_hash\":%u,\"body_hash\":%u,\"status\":%d,\"version\":\"%s\",\"token\":%s,\"ttl\":%d,\"end\":\"%s\"}\n",
+		hash_head(p->req, method_word(evhttp_request_get_command(p->req))),
+		hash_bytes(HASH_START, p->answer.body, strlen(p->answer.body)),
 		p->action == ACTION_ANSWER ? p->answer.status : 0, p->version, p->answer.is_token ? "true" : "false",
 		p->answer.is_token ? p->server->set.hop_limit : 0, end);
 	fflush(p->server->log);

@@ -21,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hash.h"
+
 #define ANSWER_MAX 16384		/* bytes of head and body together */
 #define WORKERS_MAX 1024
 #define REQUESTS_MAX 50000000L
@@ -36,6 +38,7 @@ struct load {
 	int64_t start_ns;
 	atomic_long next;		/* ticket */
 	atomic_long ok, failed, http_errors;
+	atomic_uint bodies;		/* sum of the hashes of all bodies received */
 	uint32_t *latency_us;		/* one per ticket, 0 for a failed one */
 };
 
@@ -71,8 +74,8 @@ static int load_connect(const struct load *load)
 	return -ECONNREFUSED;
 }
 
-/* Reads one answer; its status or a negative errno. ret_more: the connection may carry another request. */
-static int read_answer(int fd, bool *ret_more)
+/* Reads one answer; its status or a negative errno. ret_more: the connection may carry another request. ret_hash: its body's. */
+static int read_answer(int fd, bool *ret_more, uint32_t *ret_hash)
 {
 	char buf[ANSWER_MAX + 1], *head_end = NULL, *field;
 	size_t len = 0, want = SIZE_MAX;
@@ -85,7 +88,7 @@ static int read_answer(int fd, bool *ret_more)
 		if (n < 0 || (!n && !head_end))
 			return -EIO;
 		if (!n)
-			return status;	/* ended by close */
+			break;		/* ended by close */
 		len += n;
 		buf[len] = '\0';
 		if (head_end || !(head_end = strstr(buf, "\r\n\r\n")))
@@ -99,13 +102,15 @@ static int read_answer(int fd, bool *ret_more)
 			*ret_more = !field || field > head_end;
 		}
 	}
+	*ret_hash = hash_bytes(HASH_START, head_end + 4, buf + len - head_end - 4);
 	return status;
 }
 
 /* fd: an open connection or -1, updated. */
-static int ask(const struct load *load, int *fd)
+static int ask(struct load *load, int *fd)
 {
 	size_t len = strlen(load->request);
+	uint32_t body = 0;
 	bool more = false;
 	int status;
 
@@ -113,7 +118,8 @@ static int ask(const struct load *load, int *fd)
 		*fd = load_connect(load);
 	if (*fd < 0)
 		return *fd;
-	status = send(*fd, load->request, len, MSG_NOSIGNAL) == (ssize_t)len ? read_answer(*fd, &more) : -EIO;
+	status = send(*fd, load->request, len, MSG_NOSIGNAL) == (ssize_t)len ? read_answer(*fd, &more, &body) : -EIO;
+	atomic_fetch_add(&load->bodies, body);
 	if (status < 0 || !more || !load->keepalive) {
 		close(*fd);
 		*fd = -1;
@@ -158,6 +164,8 @@ static void print_result(struct load *load)
 	qsort(load->latency_us, load->total, sizeof(load->latency_us[0]), by_value);
 	printf("{\"sent\":%ld,\"ok\":%ld,\"failed\":%ld,\"http_errors\":%ld,\"seconds\":%.3f,", load->total, n,
 	       atomic_load(&load->failed), atomic_load(&load->http_errors), (now_ns() - load->start_ns) / 1e9);
+	printf("\"requests_hash\":%u,\"bodies_hash\":%u,",
+	       (uint32_t)load->total * hash_bytes(HASH_START, load->request, strlen(load->request)), atomic_load(&load->bodies));
 	printf("\"p50_us\":%u,\"p99_us\":%u,\"max_us\":%u}\n", n ? ok[n / 2] : 0, n ? ok[n * 99 / 100] : 0,
 	       n ? ok[n - 1] : 0);
 }
