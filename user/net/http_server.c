@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,7 +18,8 @@
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 
-#define IDLE_S 10			/* nothing moved on a connection */
+#define IDLE_NS (10ull * 1000000000)	/* an answer that does not move */
+#define EVHTTP_IDLE_S 12		/* evhttp's own limit: later than ours, which counts whom it cuts */
 #define HEAD_NS (10ull * 1000000000)	/* from accept, or from the answer before, to the end of a request's head */
 #define TAKE_NS (30ull * 1000000000)	/* to take an answer */
 #define SWEEP_MS 500
@@ -33,6 +36,9 @@ struct slot {
 	uint64_t cookie;
 	uint64_t deadline_ns;
 	size_t untaken;			/* bytes of the answer under way */
+	uint64_t acked, acked_ns;	/* bytes that the client has acknowledged, and since when it is so many */
+	bool answered;			/* a connection kept for the next request: to end it is no refusal */
+	bool cut;			/* told once */
 };
 
 struct http_server {
@@ -93,7 +99,7 @@ static void resolve_fresh(struct http_server *s)
 	if (fd >= 0) {
 		slot = slot_take(s);
 		if (slot) {
-			*slot = (struct slot){ fd, socket_cookie(fd), now_ns() + HEAD_NS, 0 };
+			*slot = (struct slot){ .fd = fd, .cookie = socket_cookie(fd), .deadline_ns = now_ns() + HEAD_NS };
 		} else {
 			s->stats.refused++;
 			shutdown(fd, SHUT_RDWR);
@@ -122,6 +128,19 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 	return s->fresh;
 }
 
+/* True while the client takes its answer, however slowly. */
+static bool moves(struct slot *slot, uint64_t now)
+{
+	struct tcp_info info = { .tcpi_bytes_acked = 0 };
+	socklen_t len = sizeof(info);
+
+	if (!getsockopt(slot->fd, IPPROTO_TCP, TCP_INFO, &info, &len) && info.tcpi_bytes_acked != slot->acked) {
+		slot->acked = info.tcpi_bytes_acked;
+		slot->acked_ns = now;
+	}
+	return now - slot->acked_ns < IDLE_NS;
+}
+
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_server *s = arg;
@@ -130,11 +149,13 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
 		struct slot *slot = &s->slots[i];
 
-		if (!slot_is_open(slot) || now < slot->deadline_ns)
+		if (!slot_is_open(slot) || slot->cut ||
+		    (now < slot->deadline_ns && (!slot->untaken || moves(slot, now))))
 			continue;
-		s->stats.expired++;
+		if (slot->untaken || !slot->answered)
+			s->stats.expired++;
 		shutdown(slot->fd, SHUT_RDWR);
-		slot->deadline_ns = UINT64_MAX;		/* told once */
+		slot->cut = true;
 	}
 }
 
@@ -151,6 +172,8 @@ static void set_untaken(struct http_server *s, struct evhttp_request *req, size_
 		if (slot->fd != fd || !slot_is_open(slot))
 			continue;
 		slot->untaken = bytes;
+		slot->acked_ns = now_ns();
+		slot->answered |= !bytes;
 		slot->deadline_ns = now_ns() + (bytes ? TAKE_NS : HEAD_NS);
 	}
 }
@@ -389,7 +412,7 @@ static int set_up(struct http_server *s)
 		return -ENOMEM;
 	evhttp_set_bevcb(s->http, on_accept, s);
 	evhttp_set_gencb(s->http, on_request, s);
-	evhttp_set_timeout(s->http, IDLE_S);
+	evhttp_set_timeout(s->http, EVHTTP_IDLE_S);
 	evhttp_set_max_headers_size(s->http, HTTP_HEAD_MAX);
 	evhttp_set_max_body_size(s->http, 0);
 	/* on_request answers 405 with Allow; evhttp would say 501 */
