@@ -61,8 +61,9 @@ check "the rest is in \`other\`, counted and told" equal "$(in_scrape 'imdsnoop_
 check "names are bounded" test "$(in_scrape 'imdsnoop_table_entries{table="names"}')" -le \
 	"$(in_scrape 'imdsnoop_table_limit{table="names"}')"
 check "forgotten names are counted" test "$(in_scrape 'imdsnoop_events_lost_total{loss="names_evicted"}')" -gt 0
-check "counters are bounded, and what had no room is counted" test \
-	"$(in_scrape 'imdsnoop_table_entries{table="packet_counters"}')" -le $((4 * MAX_PODS)) -a \
+check "counters are bounded" test "$(in_scrape 'imdsnoop_table_entries{table="packet_counters"}')" -le $((4 * MAX_PODS))
+# Counters of gone pods leave each 30 s, so a larger table does not fill.
+[ "$MAX_PODS" -gt 64 ] || check "what had no room in them is counted" test \
 	"$(in_scrape 'imdsnoop_events_lost_total{loss="counter_table_full"}')" -gt 0
 check "the scrape is bounded" test "$(wc -l <"$LAB_ROOT/late")" -le "$(wc -l <"$LAB_ROOT/early")"
 check "pods have their names" e2e_jq "$LAB_ROOT/report" \

@@ -168,6 +168,21 @@ static void row_that_came_back_starts_anew(void **state)
 	histogram_clear(&s.totals.latency);
 }
 
+/* What came while the table was read is newer than the time of the tick. */
+static void row_newer_than_now_stays(void **state)
+{
+	struct snapshot s = { .started_ns = MINUTE };
+	struct pod_table *t;
+
+	assert_int_equal(pod_table_new(&options, &t), 0);
+	add(t, "web", "1", 100, 7 * MINUTE);
+	pod_table_expire(t, 7 * MINUTE - SECOND, 5 * MINUTE, is_alive, NULL);
+	take(t, &s, 7 * MINUTE);
+	assert_int_equal(s.totals.requests, 1);
+	pod_table_free(t);
+	histogram_clear(&s.totals.latency);
+}
+
 static void container_started_again_takes_over_its_counts(void **state)
 {
 	struct snapshot s = { .started_ns = MINUTE };
@@ -201,6 +216,7 @@ int main(void)
 		cmocka_unit_test(a_window_holds_what_came_after_its_step),
 		cmocka_unit_test(younger_than_asked_is_all_of_it),
 		cmocka_unit_test(row_that_came_back_starts_anew),
+		cmocka_unit_test(row_newer_than_now_stays),
 		cmocka_unit_test(container_started_again_takes_over_its_counts),
 	};
 

@@ -504,7 +504,7 @@ static void seen_forget(struct session *s, struct seen **table)
 }
 
 /* Rows, kernel counts and what we remember of them, of cgroups that are gone: for an agent that runs for months. */
-static void forget_gone(struct session *s, uint64_t now_ns)
+static void forget_gone(struct session *s)
 {
 	read_counts(s);
 	if (!tracer_forget(s->tracer, is_gone, s)) {
@@ -512,7 +512,7 @@ static void forget_gone(struct session *s, uint64_t now_ns)
 		seen_forget(s, &s->seen_requests);
 		seen_forget(s, &s->seen_drops);
 	}
-	pod_table_expire(s->table, now_ns, GONE_NS, is_alive, s);
+	pod_table_expire(s->table, session_now_ns(), GONE_NS, is_alive, s);	/* later than what was read just now */
 }
 
 static void on_ring(evutil_socket_t fd, short what, void *arg)
@@ -536,7 +536,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	if (now_ns - s->last_names_ns > GONE_NS / 10) {
 		s->last_names_ns = now_ns;
 		if (!strcmp(s->o->command->name, "serve"))
-			forget_gone(s, now_ns);
+			forget_gone(s);
 	}
 	if (s->cb.on_tick)
 		s->cb.on_tick(s->cb.arg, now_ns);

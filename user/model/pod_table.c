@@ -654,7 +654,7 @@ void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns, bo
 	if (!keep_ns)
 		return;
 	HASH_ITER(hh, t->rows, r, tmp) {
-		if (r->s.in_flight || now_ns - r->s.last_ns < keep_ns || alive(arg, r->s.who.cgroup_id))
+		if (r->s.in_flight || now_ns < r->s.last_ns + keep_ns || alive(arg, r->s.who.cgroup_id))
 			continue;
 		HASH_DEL(t->rows, r);
 		t->rows_len--;
