@@ -109,6 +109,33 @@ static void merge_equals_adding_all(void **state)
 	histogram_clear(&empty);
 }
 
+/* 64 bytes a power of two, from the smallest value to the largest, in whatever order they come. */
+static void only_the_span_of_the_values_is_held(void **state)
+{
+	static const uint64_t values[] = { 1000, 1001, 400, 3, 5000, UINT64_MAX, 0 };
+	static const uint16_t steps[] = { 16, 16, 32, 112, 160, 368, 368 };
+	struct histogram h = { 0 }, small = { 0 }, large = { 0 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		histogram_add(&h, values[i]);
+		assert_int_equal(h.fine_len, steps[i]);
+	}
+	assert_int_equal(histogram_quantile_us(&h, 0.25), 3);
+	histogram_add(&small, 20);
+	histogram_add(&large, 70000);
+	histogram_merge(&large, &small);
+	assert_int_equal(histogram_quantile_us(&large, 0.5), 20);
+	assert_int_equal(histogram_quantile_us(&large, 1), 70000);
+	histogram_merge(&small, &large);
+	assert_int_equal(histogram_quantile_us(&small, 0.6), 20);
+	assert_int_equal(histogram_quantile_us(&small, 1), 70000);
+	histogram_clear(&h);
+	histogram_clear(&small);
+	histogram_clear(&large);
+}
+
 /* As after a failed allocation: buckets answer, and nothing half-filled comes back by a merge. */
 static void without_memory_buckets_answer(void **state)
 {
@@ -138,6 +165,7 @@ int main(void)
 		cmocka_unit_test(one_value_is_each_percentile),
 		cmocka_unit_test(percentiles_err_less_than_a_step),
 		cmocka_unit_test(merge_equals_adding_all),
+		cmocka_unit_test(only_the_span_of_the_values_is_held),
 		cmocka_unit_test(without_memory_buckets_answer),
 	};
 

@@ -2,11 +2,12 @@
 #include "histogram.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * Fine steps: values below 16 us have one each, then 16 per power of two up to 2^26 us (67 s, longer than any client
- * waits). What is above shares the last one, for which max_us answers. 1472 bytes: a node has a thousand pods, each
- * with a handful of histograms in use.
+ * waits). What is above shares the last one, for which max_us answers. Only the powers of two between the smallest and
+ * the largest value are held: the answers that one pod gets lie close together, and a node has a thousand pods.
  */
 #define STEPS 16
 #define TOP_BIT 25
@@ -45,13 +46,35 @@ static void add_saturated(uint32_t *to, uint64_t n)
 	*to = n > UINT32_MAX - *to ? UINT32_MAX : *to + (uint32_t)n;
 }
 
+/* Without memory fine[] goes for good: half of the values in it would give wrong percentiles. */
+static void make_room(struct histogram *h, size_t first, size_t last)
+{
+	size_t from = first / STEPS * STEPS, to = (last / STEPS + 1) * STEPS;
+	uint32_t *fine;
+
+	if (h->fine) {
+		size_t end = h->fine_from + h->fine_len;
+
+		from = from < h->fine_from ? from : h->fine_from;
+		to = to > end ? to : end;
+		if (to - from == h->fine_len)
+			return;
+	}
+	fine = calloc(to - from, sizeof(*fine));
+	if (fine && h->fine)
+		memcpy(fine + (h->fine_from - from), h->fine, h->fine_len * sizeof(*fine));
+	free(h->fine);
+	h->fine = fine;
+	h->fine_from = (uint16_t)from;
+	h->fine_len = (uint16_t)(to - from);
+}
+
 void histogram_add(struct histogram *h, uint64_t us)
 {
-	size_t b = 0;
+	size_t b = 0, step = fine_index(us);
 
-	/* Only before the first value: half of the values in fine[] would give wrong percentiles. */
-	if (!h->count)
-		h->fine = calloc(FINE_LEN, sizeof(*h->fine));
+	if (!h->count || h->fine)
+		make_room(h, step, step);
 	while (us > histogram_bounds_us[b])
 		b++;
 	h->bucket[b]++;
@@ -60,7 +83,7 @@ void histogram_add(struct histogram *h, uint64_t us)
 	if (us > h->max_us)
 		h->max_us = us;
 	if (h->fine)
-		add_saturated(&h->fine[fine_index(us)], 1);
+		add_saturated(&h->fine[step - h->fine_from], 1);
 }
 
 uint64_t histogram_quantile_us(const struct histogram *h, double quantile)
@@ -78,9 +101,9 @@ uint64_t histogram_quantile_us(const struct histogram *h, double quantile)
 	else
 		rank = (uint64_t)wanted + ((double)(uint64_t)wanted < wanted);
 	if (h->fine) {
-		for (i = 0; i < FINE_LEN && seen < rank; i++) {
+		for (i = 0; i < h->fine_len && seen < rank; i++) {
 			seen += h->fine[i];
-			edge = fine_upper_us(i);
+			edge = fine_upper_us(h->fine_from + i);
 		}
 	} else {
 		for (i = 0; i < HISTOGRAM_BUCKETS && seen < rank; i++) {
@@ -97,15 +120,15 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
 
 	if (!from->count)
 		return;
-	if (!into->count && from->fine)
-		into->fine = calloc(FINE_LEN, sizeof(*into->fine));
-	if (into->fine && !from->fine) {
+	if (from->fine && (!into->count || into->fine)) {
+		make_room(into, from->fine_from, from->fine_from + from->fine_len - 1u);
+	} else {
 		free(into->fine);
 		into->fine = NULL;
 	}
 	if (into->fine)
-		for (i = 0; i < FINE_LEN; i++)
-			add_saturated(&into->fine[i], from->fine[i]);
+		for (i = 0; i < from->fine_len; i++)
+			add_saturated(&into->fine[from->fine_from - into->fine_from + i], from->fine[i]);
 	for (i = 0; i < HISTOGRAM_BUCKETS; i++)
 		into->bucket[i] += from->bucket[i];
 	into->count += from->count;

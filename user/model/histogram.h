@@ -13,7 +13,9 @@ struct histogram {
 	uint64_t sum_us;
 	uint64_t max_us;
 	uint64_t bucket[HISTOGRAM_BUCKETS];	/* not cumulative */
-	uint32_t *fine;			/* allocated at the first value; NULL: empty, or no memory (percentiles from bucket[]) */
+	/* the fine steps from fine_from on; NULL: empty, or no memory (percentiles from bucket[]) */
+	uint32_t *fine;
+	uint16_t fine_from, fine_len;
 };
 
 /* 100us 250us 500us 1ms 2.5ms 5ms 10ms 50ms 100ms 250ms 500ms 1s 5s +Inf (UINT64_MAX) */
