@@ -45,6 +45,7 @@ struct row {
 
 #define HOP(conf_) .outcomes = { [OUTCOME_HOP_LIMIT] = 2 }, .confidences = { [conf_] = 2 }, .requests = 2, \
 	.token_requests = 2, .hops = 1, .required_hop_limit = 2, .hops_source = HOPS_FROM_BASELINE, .ttl_synack = 63
+#define DATA(version, outcome, n) .by_kind[IMDS_KIND_DATA] = &(struct kind_stats){ .cells[version][outcome] = n }
 #define DEAD .hop_limit_drops = 11, .ttl_dropped = 1, .drop_location = "ip_forward", .death_reason = "IP_INHDR"
 
 /* imds.md 6.2, and each code once present and once absent. */
@@ -57,7 +58,7 @@ static const struct row rows[] = {
 	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2, .fallbacks = 1, .v1_requests = 1 }, 64, 1 },
 	{ "fallbacks are not told twice", FINDING_IMDSV1_IN_USE, NONE, { 0 }, { 0 },
 	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2, .fallbacks = 1, .v1_requests = 1,
-	    .cells[IMDS_KIND_DATA][IMDS_VERSION_V1][OUTCOME_OK] = 1 }, 64, 1 },
+	    DATA(IMDS_VERSION_V1, OUTCOME_OK, 1) }, 64, 1 },
 	{ "Pod Identity works beside it", FINDING_HOP_LIMIT_EXHAUSTED, SEVERITY_INFO,
 	  { "robably blocked on purpose", "AWS_EC2_METADATA_DISABLED=true" }, { "--http-put-response-hop-limit" },
 	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2 | 1u << PROVIDER_EKS_POD_IDENTITY, .uses_pod_identity = true }, 64, 1 },
@@ -84,16 +85,16 @@ static const struct row rows[] = {
 	  { .requests = 2, .outcomes = { [OUTCOME_OK] = 2 }, .providers = EC2 } },
 
 	{ "v1 without need", FINDING_IMDSV1_IN_USE, SEVERITY_INFO, { "uses IMDSv1: 3 requests", "3 served", "curl" }, { "hop limit %" },
-	  { .requests = 3, .v1_requests = 3, .cells[IMDS_KIND_DATA][IMDS_VERSION_V1][OUTCOME_OK] = 3, .providers = EC2,
+	  { .requests = 3, .v1_requests = 3, DATA(IMDS_VERSION_V1, OUTCOME_OK, 3), .providers = EC2,
 	    .processes = { { 7, "curl", "sh", 3, 3, 0 } }, .processes_len = 1 } },
 	{ "v1 refused is not in use", FINDING_IMDSV1_IN_USE, NONE, { 0 }, { 0 },
-	  { .requests = 3, .v1_requests = 3, .cells[IMDS_KIND_DATA][IMDS_VERSION_V1][OUTCOME_HTTP_ERROR] = 3, .providers = EC2 } },
+	  { .requests = 3, .v1_requests = 3, DATA(IMDS_VERSION_V1, OUTCOME_HTTP_ERROR, 3), .providers = EC2 } },
 	{ "v1 refused", FINDING_TOKEN_REQUIRED, SEVERITY_WARNING, { "3 answers 401" }, { 0 },
 	  { .requests = 3, .v1_requests = 3, .responses = { [IMDS_STATUS_401] = 3 }, .providers = EC2,
-	    .cells[IMDS_KIND_DATA][IMDS_VERSION_V1][OUTCOME_HTTP_ERROR] = 3 } },
+	    DATA(IMDS_VERSION_V1, OUTCOME_HTTP_ERROR, 3) } },
 	{ "401 to a bad token (fluent-bit's probe)", FINDING_TOKEN_REQUIRED, NONE, { 0 }, { 0 },
 	  { .requests = 1, .v2_requests = 1, .responses = { [IMDS_STATUS_401] = 1 }, .providers = EC2,
-	    .cells[IMDS_KIND_DATA][IMDS_VERSION_V2][OUTCOME_HTTP_ERROR] = 1 } },
+	    DATA(IMDS_VERSION_V2, OUTCOME_HTTP_ERROR, 1) } },
 	{ "endpoint off", FINDING_ENDPOINT_DISABLED, SEVERITY_WARNING, { "403", "HttpEndpoint=disabled" }, { 0 },
 	  { .requests = 1, .responses = { [IMDS_STATUS_403] = 1 }, .providers = EC2 } },
 	{ "403 of another provider", FINDING_ENDPOINT_DISABLED, NONE, { 0 }, { 0 },

@@ -61,13 +61,16 @@ static int count(const char *text, const char *what)
 
 static struct pod_stats cart(void)
 {
+	static struct kind_stats token = { .cells[IMDS_VERSION_V2][OUTCOME_HOP_LIMIT] = 3 },
+				 dns = { .cells[IMDS_VERSION_NONE][OUTCOME_OK] = 1 },
+				 data = { .latency = { .count = 3, .sum_us = 1500250, .bucket = { [1] = 2, [12] = 1 } } };
 	struct pod_stats p = { .who = who("shop", "cart", "app", "kubepods/x"), .hops = 1, .required_hop_limit = 2 };
 
-	p.cells[IMDS_KIND_TOKEN][IMDS_VERSION_V2][OUTCOME_HOP_LIMIT] = 3;
-	p.cells[IMDS_KIND_DNS][IMDS_VERSION_NONE][OUTCOME_OK] = 1;
+	p.by_kind[IMDS_KIND_TOKEN] = &token;
+	p.by_kind[IMDS_KIND_DNS] = &dns;
+	p.by_kind[IMDS_KIND_DATA] = &data;
 	p.confidences[CONFIDENCE_PROVEN] = 3;
 	p.responses[IMDS_STATUS_2XX] = 4;
-	p.latency_kind[IMDS_KIND_DATA] = (struct histogram){ .count = 3, .sum_us = 1500250, .bucket = { [1] = 2, [12] = 1 } };
 	p.drops[0] = (struct drop_count){ "IP_INHDR", 9 };
 	p.drops_len = 1;
 	p.seconds_lost = 1.25;
@@ -182,6 +185,7 @@ static void restarted_container_is_one_series_that_never_goes_back(void **state)
 	has_line(text, "imdsnoop_requests_total{namespace=\"shop\",pod=\"cart\",container=\"app\",kind=\"token\","
 		       "imds_version=\"v2\",outcome=\"hop-limit\"} 6");
 	free(text);
+	counters_free_kinds(&gone);
 }
 
 static double seconds_of(size_t rows)

@@ -203,8 +203,8 @@ static void container_started_again_takes_over_its_counts(void **state)
 	assert_int_equal(p->requests, 1);
 	assert_non_null(p->before);
 	assert_int_equal(p->before->requests, 3);
-	assert_int_equal(p->before->cells[IMDS_KIND_DATA][IMDS_VERSION_V2][OUTCOME_OK], 3);
-	assert_int_equal(p->before->latency_kind[IMDS_KIND_DATA].count, 3);
+	assert_int_equal(p->before->by_kind[IMDS_KIND_DATA]->cells[IMDS_VERSION_V2][OUTCOME_OK], 3);
+	assert_int_equal(p->before->by_kind[IMDS_KIND_DATA]->latency.count, 3);
 	assert_null(s.pods[strcmp(s.pods[0]->who.pod, "web") ? 0 : 1]->before);
 	pod_table_free(t);
 	histogram_clear(&s.totals.latency);

@@ -2,6 +2,7 @@
 #include "counters.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A run of uint64_t members of struct pod_stats. */
@@ -18,7 +19,7 @@ static const struct span reported[] = {
 	SPAN(token_requests), SPAN(token_answered), SPAN(records_lost), SPAN(slow), SPAN(hop_limit_drops),
 	SPAN(policy_drops), SPAN(packets), HISTOGRAM(latency),
 };
-static const struct span others[] = { SPAN(cells), SPAN(bytes), HISTOGRAM(connect) };
+static const struct span others[] = { SPAN(bytes), HISTOGRAM(connect) };
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define PROCESS_FIGURES 3
@@ -62,19 +63,41 @@ void counters_add_drops(struct pod_stats *into, const struct pod_stats *from)
 		add_drop(into, &from->drops[i]);
 }
 
+struct kind_stats *counters_kind(struct pod_stats *p, enum imds_kind kind)
+{
+	if (!p->by_kind[kind])
+		p->by_kind[kind] = calloc(1, sizeof(*p->by_kind[kind]));
+	return p->by_kind[kind];
+}
+
+void counters_free_kinds(struct pod_stats *p)
+{
+	for (int k = 0; k < IMDS_KIND_COUNT; k++) {
+		if (p->by_kind[k])
+			histogram_clear(&p->by_kind[k]->latency);
+		free(p->by_kind[k]);
+		p->by_kind[k] = NULL;
+	}
+}
+
+void counters_add_kind(struct kind_stats *into, const struct kind_stats *from)
+{
+	for (int v = 0; v < IMDS_VERSION_COUNT; v++)
+		for (int o = 0; o < OUTCOME_COUNT; o++)
+			into->cells[v][o] += from->cells[v][o];
+	into->latency.count += from->latency.count;
+	into->latency.sum_us += from->latency.sum_us;
+	for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+		into->latency.bucket[i] += from->latency.bucket[i];
+}
+
 void counters_add(struct pod_stats *into, const struct pod_stats *from)
 {
 	add_spans(into, from, reported, LEN(reported));
 	add_spans(into, from, others, LEN(others));
-	for (int k = 0; k < IMDS_KIND_COUNT; k++) {
-		struct histogram *to = &into->latency_kind[k];
-		const struct histogram *h = &from->latency_kind[k];
-
-		to->count += h->count;
-		to->sum_us += h->sum_us;
-		for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
-			to->bucket[i] += h->bucket[i];
-	}
+	for (int k = 0; k < IMDS_KIND_COUNT; k++)
+		if (from->by_kind[k] && counters_kind(into, k))
+			counters_add_kind(into->by_kind[k], from->by_kind[k]);
 	into->seconds_lost += from->seconds_lost;
 	counters_add_drops(into, from);
 }

@@ -23,7 +23,7 @@ static uint64_t outcomes_of_version(const struct pod_stats *p, enum imds_version
 	uint64_t sum = 0;
 
 	for (size_t kind = 0; kind < IMDS_KIND_COUNT; kind++)
-		sum += p->cells[kind][version][outcome];
+		sum += p->by_kind[kind] ? p->by_kind[kind]->cells[version][outcome] : 0;
 	return sum;
 }
 

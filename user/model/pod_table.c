@@ -47,6 +47,7 @@ struct pod_table {
 	struct row *rows;
 	size_t rows_len;
 	struct row *other;
+	bool any_running;		/* since the newest reset */
 	bool drops_watched;
 	uint64_t overflowed, stray_ttl_drops, stray_drops;
 	struct endpoint_state endpoints[IMDS_MAX_ENDPOINTS];
@@ -66,11 +67,17 @@ int pod_table_new(const struct pod_table_options *o, struct pod_table **ret_tabl
 
 static void row_free(struct row *r)
 {
+	struct pod_stats *before;
+
 	if (!r)
 		return;
+	before = (struct pod_stats *)r->s.before;
 	histogram_clear(&r->s.latency);
+	counters_free_kinds(&r->s);
 	free((char *)r->s.who.namespace);
-	free((struct pod_stats *)r->s.before);
+	if (before)
+		counters_free_kinds(before);
+	free(before);
 	free(r);
 }
 
@@ -351,12 +358,14 @@ static void add_coarse(struct histogram *h, uint64_t us)
 
 static void add_latency(struct pod_stats *s, const struct request *r, uint64_t slow_ns)
 {
+	struct kind_stats *kind = s->by_kind[r->rec.req.kind];
 	int64_t us = request_duration_us(r, 0);
 
 	if (us < 0)
 		return;
 	histogram_add(&s->latency, us);
-	add_coarse(&s->latency_kind[r->rec.req.kind], us);
+	if (kind)
+		add_coarse(&kind->latency, us);
 	if ((uint64_t)us > slow_ns / 1000)
 		s->slow++;
 	if (s->recent_len == sizeof(s->recent_us) / sizeof(s->recent_us[0]))
@@ -369,7 +378,8 @@ static void count_request(struct pod_stats *s, enum imds_kind kind, enum imds_ve
 	s->requests += n;
 	s->outcomes[outcome] += n;
 	s->kinds[kind] += n;
-	s->cells[kind][version][outcome] += n;
+	if (counters_kind(s, kind))
+		s->by_kind[kind]->cells[version][outcome] += n;
 	if (version == IMDS_VERSION_V1)
 		s->v1_requests += n;
 	if (version == IMDS_VERSION_V2)
@@ -604,6 +614,9 @@ void pod_table_reset_running(struct pod_table *t)
 {
 	struct row *r, *tmp;
 
+	if (!t->any_running)
+		return;
+	t->any_running = false;
 	HASH_ITER(hh, t->rows, r, tmp)
 		r->s.in_flight = 0;
 	if (t->other)
@@ -614,8 +627,10 @@ void pod_table_add_running(struct pod_table *t, const struct pod_identity *who)
 {
 	struct row *row = row_get(t, who);
 
-	if (row)
-		row->s.in_flight++;
+	if (!row)
+		return;
+	row->s.in_flight++;
+	t->any_running = true;
 }
 
 static bool same_container(const struct pod_identity *a, const struct pod_identity *b)

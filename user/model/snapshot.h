@@ -29,6 +29,12 @@ struct process_count {
 	uint64_t token_unanswered;
 };
 
+/* Requests of one kind: allocated with the first, for a container uses two or three kinds of the eight. */
+struct kind_stats {
+	uint64_t cells[IMDS_VERSION_COUNT][OUTCOME_COUNT];	/* the cells of imdsnoop_requests_total */
+	struct histogram latency;				/* answered ones */
+};
+
 /* One container (or cgroup) that spoke to a metadata endpoint. */
 struct pod_stats {
 	struct pod_identity who;	/* strings owned by the table, valid as long as the snapshot */
@@ -40,8 +46,7 @@ struct pod_stats {
 	uint64_t outcomes[OUTCOME_COUNT];
 	uint64_t confidences[CONFIDENCE_COUNT];	/* of the hop-limit outcomes */
 	uint64_t kinds[IMDS_KIND_COUNT];
-	/* requests by kind, version and outcome: the cells of imdsnoop_requests_total */
-	uint64_t cells[IMDS_KIND_COUNT][IMDS_VERSION_COUNT][OUTCOME_COUNT];
+	struct kind_stats *by_kind[IMDS_KIND_COUNT];	/* owned by the table; NULL: none of that kind */
 	uint64_t responses[IMDS_STATUS_COUNT];
 	uint64_t v1_requests, v1_answered;
 	uint64_t v2_requests;
@@ -54,7 +59,6 @@ struct pod_stats {
 	double seconds_lost;
 
 	struct histogram latency;		/* answered requests */
-	struct histogram latency_kind[IMDS_KIND_COUNT];
 	struct histogram connect;
 
 	int hops;			/* -1: unknown */

@@ -14,16 +14,18 @@
 #define LOSSES_MAX 32
 #define STEP_NS (WINDOW_STEP_S * 1000000000ull)
 
+/* A mark without its zeros, which are most of it. */
 struct point {
 	uint64_t step;			/* number of the step at which the row had these figures for the first time */
-	struct counters_mark mark;
+	uint8_t has[COUNTERS_MARK_LEN / 8];
+	uint32_t v[];			/* those with their bit set in has, in order */
 };
 
 struct row_history {
 	uint64_t first_ns;		/* of the row: another one of that name begins anew */
 	uint64_t seen_step;
 	size_t len;
-	struct point *points;		/* oldest first */
+	struct point **points;		/* oldest first */
 	UT_hash_handle hh;
 	char key[];
 };
@@ -45,9 +47,43 @@ int window_new(struct window **ret_window)
 	return *ret_window ? 0 : -ENOMEM;
 }
 
+static struct point *point_new(uint64_t step, const struct counters_mark *mark)
+{
+	struct point *p;
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNTERS_MARK_LEN; i++)
+		n += mark->v[i] != 0;
+	p = calloc(1, sizeof(*p) + n * sizeof(*p->v));
+	if (!p)
+		return NULL;
+	p->step = step;
+	n = 0;
+	for (size_t i = 0; i < COUNTERS_MARK_LEN; i++) {
+		if (!mark->v[i])
+			continue;
+		p->has[i / 8] |= 1u << i % 8;
+		p->v[n++] = mark->v[i];
+	}
+	return p;
+}
+
+static struct counters_mark point_mark(const struct point *p)
+{
+	struct counters_mark mark = { .v = { 0 } };
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNTERS_MARK_LEN; i++)
+		if (p->has[i / 8] & 1u << i % 8)
+			mark.v[i] = p->v[n++];
+	return mark;
+}
+
 static void row_drop(struct window *w, struct row_history *r)
 {
 	HASH_DEL(w->rows, r);
+	for (size_t i = 0; i < r->len; i++)
+		free(r->points[i]);
 	free(r->points);
 	free(r);
 }
@@ -112,8 +148,8 @@ static void forget_old(struct row_history *r, uint64_t step)
 	uint64_t oldest = step >= WINDOW_STEPS ? step - WINDOW_STEPS + 1 : 0;
 	size_t drop = 0;
 
-	while (drop + 1 < r->len && r->points[drop + 1].step <= oldest)
-		drop++;
+	while (drop + 1 < r->len && r->points[drop + 1]->step <= oldest)
+		free(r->points[drop++]);
 	if (!drop)
 		return;
 	memmove(r->points, r->points + drop, (r->len - drop) * sizeof(*r->points));
@@ -123,8 +159,8 @@ static void forget_old(struct row_history *r, uint64_t step)
 static int keep_row(struct window *w, const struct pod_stats *p)
 {
 	struct row_history *r = row_find(w, p);
-	struct counters_mark mark;
-	struct point *points;
+	struct counters_mark mark, newest;
+	struct point **points;
 
 	if (!r)
 		r = row_new(w, p);
@@ -133,13 +169,19 @@ static int keep_row(struct window *w, const struct pod_stats *p)
 	r->seen_step = w->next;
 	forget_old(r, w->next);
 	counters_mark(p, &mark);
-	if (r->len && !memcmp(&r->points[r->len - 1].mark, &mark, sizeof(mark)))
-		return 0;
+	if (r->len) {
+		newest = point_mark(r->points[r->len - 1]);
+		if (!memcmp(&newest, &mark, sizeof(mark)))
+			return 0;
+	}
 	points = realloc(r->points, (r->len + 1) * sizeof(*points));
 	if (!points)
 		return -ENOMEM;
 	r->points = points;
-	points[r->len++] = (struct point){ w->next, mark };
+	points[r->len] = point_new(w->next, &mark);
+	if (!points[r->len])
+		return -ENOMEM;
+	r->len++;
 	return 0;
 }
 
@@ -177,19 +219,19 @@ static bool find_step(const struct window *w, uint64_t now_ns, uint64_t since_ns
 /* Turns p into what came after step. False: nothing. */
 static bool row_since(struct window *w, struct pod_stats *p, uint64_t step)
 {
-	static const struct counters_mark zero;
-	const struct counters_mark *mark = &zero;
+	struct counters_mark mark = { .v = { 0 } };
 	struct row_history *r = row_find(w, p);
 
-	for (size_t i = 0; r && i < r->len && r->points[i].step <= step; i++)
-		mark = &r->points[i].mark;
+	for (size_t i = 0; r && i < r->len && r->points[i]->step <= step; i++)
+		mark = point_mark(r->points[i]);
 	p->before = NULL;
-	return counters_since(p, mark) || p->in_flight;
+	return counters_since(p, &mark) || p->in_flight;
 }
 
 void window_release(struct snapshot *s)
 {
 	findings_free(s->findings, s->findings_len);
+	counters_free_kinds(&s->totals);
 	for (size_t i = 0; i < s->pods_len; i++)
 		free((struct pod_stats *)s->pods[i]);
 	free((void *)s->pods);

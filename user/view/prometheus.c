@@ -69,6 +69,10 @@ static void put_real(struct writer *w, double v)
 {
 	char buf[40];
 
+	if (v >= 0 && v < 1e15 && v == (double)(uint64_t)v) {	/* most are 0, and printf(3) is slow */
+		put_integer(w, (uint64_t)v);
+		return;
+	}
 	snprintf(buf, sizeof(buf), "%.15g", v);
 	put_text(w, buf);
 }
@@ -157,17 +161,42 @@ static uint64_t sum_at(const struct series *of, size_t offset)
 #define SUM(of, member) sum_at(of, offsetof(struct pod_stats, member))
 #define SUM_OF(of, member, i) sum_at(of, offsetof(struct pod_stats, member) + (i) * sizeof(uint64_t))
 
+/* In *sum only when there are more than one to add up; NULL: none of that kind. */
+static const struct kind_stats *sum_kind(const struct series *of, enum imds_kind kind, struct kind_stats *sum)
+{
+	const struct kind_stats *found = NULL;
+
+	for (size_t i = 0; i < of->rows_len; i++)
+		for (const struct pod_stats *p = of->rows[i]; p; p = p->before) {
+			if (!p->by_kind[kind])
+				continue;
+			if (found && found != sum) {
+				memset(sum, 0, sizeof(*sum));
+				counters_add_kind(sum, found);
+				found = sum;
+			}
+			if (found)
+				counters_add_kind(sum, p->by_kind[kind]);
+			else
+				found = p->by_kind[kind];
+		}
+	return found;
+}
+
 static void write_requests(struct writer *w, const struct series *of)
 {
-	static const size_t cells = (size_t)IMDS_KIND_COUNT * IMDS_VERSION_COUNT * OUTCOME_COUNT;
+	for (int k = 0; k < IMDS_KIND_COUNT; k++) {
+		struct kind_stats room;
+		const struct kind_stats *kind = sum_kind(of, k, &room);
 
-	for (size_t i = 0; i < cells; i++) {
-		uint64_t n = SUM_OF(of, cells, i);
-		const char *version = version_word(i / OUTCOME_COUNT % IMDS_VERSION_COUNT);
+		for (int i = 0; kind && i < IMDS_VERSION_COUNT * OUTCOME_COUNT; i++) {
+			uint64_t n = kind->cells[i / OUTCOME_COUNT][i % OUTCOME_COUNT];
+			const char *version = version_word(i / OUTCOME_COUNT);
 
-		if (n)
-			integer_sample(w, "_total", of, PAIRS("kind", kind_word(i / OUTCOME_COUNT / IMDS_VERSION_COUNT),
-				       "imds_version", version ? version : "none", "outcome", outcome_word(i % OUTCOME_COUNT)), n);
+			if (n)
+				integer_sample(w, "_total", of, PAIRS("kind", kind_word(k), "imds_version",
+					       version ? version : "none", "outcome", outcome_word(i % OUTCOME_COUNT)), n);
+		}
 	}
 }
 
@@ -186,15 +215,15 @@ static const char *const bounds[HISTOGRAM_BUCKETS] = {
 	"0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.05", "0.1", "0.25", "0.5", "1.0", "5.0", "+Inf",
 };
 
-/* offset: of a struct histogram; pairs: further labels */
-static void write_histogram(struct writer *w, const struct series *of, size_t offset, const char *const *pairs)
+/* pairs: further labels */
+static void write_histogram(struct writer *w, const struct series *of, const struct histogram *h, const char *const *pairs)
 {
-	uint64_t count = sum_at(of, offset + offsetof(struct histogram, count)), so_far = 0;
+	uint64_t so_far = 0;
 
-	if (!count)
+	if (!h->count)
 		return;
 	for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
-		so_far += sum_at(of, offset + offsetof(struct histogram, bucket) + i * sizeof(uint64_t));
+		so_far += h->bucket[i];
 		begin_sample(w, "_bucket", of, pairs);
 		w->at -= 2;			/* "} ": one more label */
 		put_text(w, ",le=\"");
@@ -203,20 +232,29 @@ static void write_histogram(struct writer *w, const struct series *of, size_t of
 		put_integer(w, so_far);
 		put_bytes(w, "\n", 1);
 	}
-	real_sample(w, "_sum", of, pairs, sum_at(of, offset + offsetof(struct histogram, sum_us)) / 1e6);
+	real_sample(w, "_sum", of, pairs, h->sum_us / 1e6);
 	integer_sample(w, "_count", of, pairs, so_far);
 }
 
 static void write_durations(struct writer *w, const struct series *of)
 {
-	for (int k = 0; k < IMDS_KIND_COUNT; k++)
-		write_histogram(w, of, offsetof(struct pod_stats, latency_kind) + k * sizeof(struct histogram),
-				PAIRS("kind", kind_word(k)));
+	for (int k = 0; k < IMDS_KIND_COUNT; k++) {
+		struct kind_stats room;
+		const struct kind_stats *kind = sum_kind(of, k, &room);
+
+		if (kind)
+			write_histogram(w, of, &kind->latency, PAIRS("kind", kind_word(k)));
+	}
 }
 
 static void write_connects(struct writer *w, const struct series *of)
 {
-	write_histogram(w, of, offsetof(struct pod_stats, connect), NULL);
+	struct histogram sum = { .count = 0 };
+
+	for (size_t i = 0; i < of->rows_len; i++)
+		for (const struct pod_stats *p = of->rows[i]; p; p = p->before)
+			histogram_merge(&sum, &p->connect);
+	write_histogram(w, of, &sum, NULL);
 }
 
 /* Zeros too: an alert on the increase must see where it began. */

@@ -11,6 +11,7 @@
 
 struct golden_case {
 	struct pod_stats cart, agent, batch;
+	struct kind_stats cart_tokens, cart_credentials;
 	const struct pod_stats *pods[3];
 	struct snapshot s;
 };
@@ -47,8 +48,10 @@ static inline void golden_case_init(struct golden_case *c)
 		.providers = 1u << PROVIDER_EC2,
 		.needs_credentials = true,
 	};
-	c->cart.cells[IMDS_KIND_TOKEN][IMDS_VERSION_V2][OUTCOME_HOP_LIMIT] = 4;
-	c->cart.cells[IMDS_KIND_CREDENTIALS][IMDS_VERSION_V1][OUTCOME_OK] = 2;
+	c->cart_tokens.cells[IMDS_VERSION_V2][OUTCOME_HOP_LIMIT] = 4;
+	c->cart.by_kind[IMDS_KIND_TOKEN] = &c->cart_tokens;
+	c->cart_credentials.cells[IMDS_VERSION_V1][OUTCOME_OK] = 2;
+	c->cart.by_kind[IMDS_KIND_CREDENTIALS] = &c->cart_credentials;
 	c->agent = (struct pod_stats){
 		.who = { 102, "kube-system", "node-agent-5k2p9", "agent", "1f6e", "bb", "kubepods.slice/agent" },
 		.host_network = true,
