@@ -95,7 +95,14 @@ tool_stop() {
 # --- costs -----------------------------------------------------------------------------------------------------------
 
 cpu_ms() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000 / hz }' "/proc/$1/stat"; }
-rss_mib() { awk '/^VmRSS/ { printf "%.2f\n", $2 / 1024 }' "/proc/$1/status"; }
+# Resident memory of a process in MiB, kernel maps told apart: "own mapped peak". mapped: pages of BPF maps that the process
+# has in its address space (the ring's are there twice), which are kernel memory and part of maps_mib; peak: the highest
+# sum of both so far.
+memory_mib() {
+	awk '/^[0-9a-f]+-[0-9a-f]+ / { map = /anon_inode:bpf-map/ } /^Rss:/ { if (map) m += $2; else own += $2 }
+		/^VmHWM:/ { peak = $2 } END { printf "%.2f %.2f %.2f\n", own / 1024, m / 1024, peak / 1024 }' \
+		"/proc/$1/smaps" "/proc/$1/status"
+}
 maps_mib() {		# memory of the BPF maps that a process holds, as the kernel tells
 	cat /proc/"$1"/fdinfo/* 2>/dev/null | awk '/^map_type/ { m = 1 } /^prog_type/ { m = 0 } /^pos:/ { m = 0 }
 		/^memlock/ && m { s += $2 } END { printf "%.2f\n", s / 1048576 }'

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* serve: the long-running agent. Metrics, health, the report and the status page over HTTP, from one loop. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,7 @@ int cmd_serve(const struct options *o)
 	a.session = session_new(o, &cb);
 	if (!a.session)
 		goto out;
+	malloc_trim(0);				/* what reading the kernel's types took is not needed again */
 	a.fds = opendir("/proc/self/fd");
 	if (listen_on(&a))
 		goto out;
