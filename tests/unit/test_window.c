@@ -210,6 +210,25 @@ static void container_started_again_takes_over_its_counts(void **state)
 	histogram_clear(&s.totals.latency);
 }
 
+static void running_requests_are_counted_anew_each_time(void **state)
+{
+	struct snapshot s = { .started_ns = MINUTE };
+	struct pod_identity w = who("web", "1");
+	struct pod_table *t;
+
+	assert_int_equal(pod_table_new(&options, &t), 0);
+	for (uint64_t running = 3; running < 4; running--) {
+		pod_table_reset_running(t);
+		for (uint64_t i = 0; i < running; i++)
+			pod_table_add_running(t, &w);
+		take(t, &s, MINUTE);
+		assert_int_equal(s.totals.in_flight, running);
+		assert_int_equal(s.pods_len, running ? 1 : 0);	/* it has nothing else to show */
+	}
+	pod_table_free(t);
+	histogram_clear(&s.totals.latency);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +237,7 @@ int main(void)
 		cmocka_unit_test(row_that_came_back_starts_anew),
 		cmocka_unit_test(row_newer_than_now_stays),
 		cmocka_unit_test(container_started_again_takes_over_its_counts),
+		cmocka_unit_test(running_requests_are_counted_anew_each_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
