@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154	# work, get, watch_pid: of guest
+# The case "clock" of a guest, to be sourced by tests/kernels/guest: the wall clock is set a day ahead, two days back and a day
+# ahead again while trace, report and serve watch. Never on a host: the clock is everybody's.
+
+wall() { date -u +%s.%N | emit "clock.$1"; }
+
+clock_ask() {			# clock_ask NAME: two pods ask; the wall clock before and after
+	wall "$1.before"
+	ask "$get" web-1 agent-1
+	wall "$1.after"
+}
+
+http() {			# http PORT PATH DOCUMENT: status and body, as documents DOCUMENT.code and DOCUMENT
+	local port=$1 path=$2 name=$3 code line fd
+	exec {fd}<>"/dev/tcp/127.0.0.1/$port" || return
+	printf 'GET %s HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n' "$path" >&$fd
+	read -r -t 20 _ code _ <&$fd
+	while read -r -t 20 line <&$fd && [ "$line" != $'\r' ]; do :; done
+	echo "${code:-0}" | emit "$name.code"
+	timeout 20 cat <&$fd | sed '/^#/d; /_bucket{/d' | emit "$name"		# a serial line is slow
+	exec {fd}>&-
+}
+
+clock_set() {			# clock_set NAME STEP: while a request waits 2 s for its answer
+	lab_server_set slow-ms 2000
+	ask "$get" web-1 &
+	sleep 1
+	date -s "$2" >/dev/null
+	wait $!
+	lab_server_set slow-ms 0
+	clock_ask "$1"
+	lab_pod_host "new-$1" --namespace shop && ask "$get" "new-$1"	# its log folder is of another day
+	sleep 0.6
+	http "$port" '/api/v1/report?since=5m' "clock.$1.window"
+}
+
+clock_case() {
+	local report trace serve port begin end LAB_ARGS
+	[ -e /case ] || { echo "not in a guest" >&2; return 1; }
+	lab_server_set hop-limit 2
+	lab_args
+	"$IMDSNOOP" serve "${LAB_ARGS[@]}" --listen 127.0.0.1:0 >"$work/serve" 2>"$work/serve.err" </dev/null &
+	serve=$!
+	lab_wait_for 30 grep -q 'running as' "$work/serve.err"
+	port=$(sed -n 's,.*listening on http://127.0.0.1:\([0-9]*\)/$,\1,p' "$work/serve.err")
+	watch clock.report report --format json --duration 300s
+	report=$watch_pid
+	watch clock.trace trace --json --stall 500ms
+	trace=$watch_pid
+	clock_ask start
+	clock_set ahead '+1 day'
+	clock_set back '-2 days'
+	clock_set home '+1 day'
+	http "$port" '/api/v1/report?since=10s' clock.recent
+	http "$port" /readyz clock.readyz
+	http "$port" /metrics clock.metrics
+	stop clock.trace "$trace"
+	stop clock.report "$report"
+	# a duration is a duration, whatever the wall clock does meanwhile
+	read -r begin _ </proc/uptime
+	watch clock.timed report --format json --duration 8s
+	date -s '+1 day' >/dev/null
+	wait "$watch_pid"
+	echo $? | emit clock.timed.code
+	read -r end _ </proc/uptime
+	echo "$begin $end" | emit clock.timed.uptime
+	emit clock.timed <"$work/clock.timed"
+	date -s '-1 day' >/dev/null
+	kill -TERM $serve
+	wait $serve
+	echo $? | emit clock.serve.code
+	tail -n 20 "$work/serve.err" | emit clock.serve.err
+}
