@@ -397,6 +397,8 @@ static void fill_losses(struct session *s)
 	pod_names_get_stats(s->names, &names);
 	s->losses[n++] = (struct loss){ "pods_over_limit", "requests shown under `other`: raise --max-pods", table.overflowed };
 	s->losses[n++] = (struct loss){ "names_evicted", "cgroups whose names were forgotten: the table was full", names.evicted };
+	s->losses[n++] = (struct loss){ "cgroup_unreadable", "cgroup folders that may not be read, at each look: names may be missing",
+					names.unreadable };
 	s->losses[n++] = (struct loss){ "table_unread", "readings of the kernel's tables that failed: counts may be old", s->unread };
 	s->snapshot.stray_ttl_drops = table.stray_ttl_drops;
 	s->snapshot.stray_drops = table.stray_drops;

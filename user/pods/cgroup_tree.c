@@ -23,6 +23,7 @@ struct cgroup_tree {
 	uint64_t root_id;
 	size_t limit;
 	uint64_t evicted;
+	uint64_t unreadable;
 	uint32_t scan;
 	struct cgroup_node *alive;
 	struct cgroup_node *gone;
@@ -229,6 +230,8 @@ static void walk_folder(struct walk *w, int fd, int depth)
 			sub = openat(fd, de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 			if (sub >= 0)
 				walk_folder(w, sub, depth + 1);
+			else if (errno == EACCES || errno == EPERM)
+				tree->unreadable++;
 		}
 		w->len = base;
 	}
@@ -331,4 +334,9 @@ size_t cgroup_tree_limit(const struct cgroup_tree *tree)
 uint64_t cgroup_tree_evicted(const struct cgroup_tree *tree)
 {
 	return tree->evicted;
+}
+
+uint64_t cgroup_tree_unreadable(const struct cgroup_tree *tree)
+{
+	return tree->unreadable;
 }

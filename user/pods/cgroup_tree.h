@@ -65,4 +65,7 @@ size_t cgroup_tree_limit(const struct cgroup_tree *tree);
 /* Nodes thrown out, or not taken by a scan, because the table was full. */
 uint64_t cgroup_tree_evicted(const struct cgroup_tree *tree);
 
+/* Folders that a scan had no right to read, counted anew at each scan. */
+uint64_t cgroup_tree_unreadable(const struct cgroup_tree *tree);
+
 #endif

@@ -336,6 +336,7 @@ void pod_names_get_stats(const struct pod_names *names, struct pod_names_stats *
 		.unknown = names->unknown,
 		.unnamed = names->unnamed,
 		.evicted = cgroup_tree_evicted(names->tree) + log_dirs_dropped(names->logs),
+		.unreadable = cgroup_tree_unreadable(names->tree),
 		.rescans = names->rescans,
 		.pod_logs_err = log_dirs_pod_err(names->logs),
 		.container_logs_err = log_dirs_container_err(names->logs),

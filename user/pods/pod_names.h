@@ -67,6 +67,7 @@ struct pod_names_stats {
 	uint64_t unknown;		/* look-ups that found no cgroup path */
 	uint64_t unnamed;		/* a pod UID or container id without a log folder */
 	uint64_t evicted;		/* entries thrown out because the table was full */
+	uint64_t unreadable;		/* cgroup folders that scans had no right to read */
 	uint64_t rescans;		/* scans of the tree after the first one */
 	int pod_logs_err;		/* 0, or the negative errno of reading that folder last */
 	int container_logs_err;
