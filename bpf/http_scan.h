@@ -24,14 +24,15 @@
 
 #define IMDS_HTTP_STATES 512
 #define IMDS_HTTP_CLASSES 64
+#define IMDS_HTTP_ROW (2 * IMDS_HTTP_CLASSES)	/* bytes of a state's row of next states */
 
-/* The compiler gives these states these numbers. */
+/* A state is where its row begins, in bytes. The compiler gives these states these rows. */
 #define IMDS_HTTP_DEAD 0		/* not HTTP */
-#define IMDS_HTTP_ENDED 1		/* behind the empty line */
-#define IMDS_HTTP_START_REQUEST 2
-#define IMDS_HTTP_START_RESPONSE 3
+#define IMDS_HTTP_ENDED (1 * IMDS_HTTP_ROW)	/* behind the empty line */
+#define IMDS_HTTP_START_REQUEST (2 * IMDS_HTTP_ROW)
+#define IMDS_HTTP_START_RESPONSE (3 * IMDS_HTTP_ROW)
 
-/* attr[state]: what is done on entering the state. Low half: IMDS_W_* to set; high half: */
+/* attr[state / IMDS_HTTP_ROW]: what is done on entering the state. Low half: IMDS_W_* to set; high half: */
 #define IMDS_A_METHOD_SHIFT 32
 #define IMDS_A_METHOD_MASK 7u		/* enum imds_method, 0: none */
 #define IMDS_A_PATH (1ull << 35)	/* the byte belongs to the path */
@@ -43,12 +44,17 @@
 
 #define IMDS_LENGTH_MAX 0xfffffff0u	/* longer bodies are taken for this long */
 
+/*
+ * What each byte waits for is the row that the byte before found, so that this way is one addition and one load: rows
+ * and columns are offsets, and no index is masked. Any __u16 for a row and any __u8 for a column stay inside the table
+ * in this order of its members, which is all that the verifier asks.
+ */
 struct imds_http_table {
-	__u8 class_of[256];		/* byte -> class, < IMDS_HTTP_CLASSES */
-	__u16 next[IMDS_HTTP_STATES * IMDS_HTTP_CLASSES];	/* [state * IMDS_HTTP_CLASSES + class] */
+	__u16 next[IMDS_HTTP_STATES * IMDS_HTTP_CLASSES];	/* at state + column_of[byte] */
 	__u64 attr[IMDS_HTTP_STATES];
+	__u8 column_of[256];		/* byte -> 2 * class: where in a row */
 };
-_Static_assert(sizeof(struct imds_http_table) == 256 + 65536 + 4096, "table is ABI");
+_Static_assert(sizeof(struct imds_http_table) == 65536 + 4096 + 256, "table is ABI");
 
 static __always_inline int imds_scan_ended(const struct imds_scan *s)
 {
@@ -82,15 +88,13 @@ static __always_inline void imds_scan_number(struct imds_scan *s, int answer, __
 static __always_inline __u32 imds_scan_step(const volatile struct imds_http_table *t, struct imds_scan *s, char *path,
 					    __u32 state, __u32 *words, __u32 *len, __u8 c)
 {
-	__u32 i = state * IMDS_HTTP_CLASSES + t->class_of[c], n;
+	const volatile __u8 *cell = (const volatile __u8 *)t->next + t->column_of[c];
 	__u64 attr;
+	__u32 n;
 
-	barrier_var(i);
-	i &= IMDS_HTTP_STATES * IMDS_HTTP_CLASSES - 1;
-	state = t->next[i];
-	barrier_var(state);
-	state &= IMDS_HTTP_STATES - 1;
-	attr = t->attr[state];
+	barrier_var(cell);
+	state = *(const volatile __u16 *)(cell + state);
+	attr = t->attr[state / IMDS_HTTP_ROW];
 	if (!attr)
 		return state;
 	*words |= (__u32)attr;

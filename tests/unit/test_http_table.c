@@ -347,16 +347,16 @@ static void built_in_words_fit(void **state)
 	assert_in_range(size.states, 100, IMDS_HTTP_STATES);
 	assert_in_range(size.classes, 30, IMDS_HTTP_CLASSES);
 	assert_memory_equal(again, &table, sizeof(table));	/* always the same */
-	assert_true(table.attr[IMDS_HTTP_ENDED] & IMDS_A_END);
+	assert_true(table.attr[IMDS_HTTP_ENDED / IMDS_HTTP_ROW] & IMDS_A_END);
 	assert_int_equal(table.attr[IMDS_HTTP_DEAD], 0);
 	for (int c = 0; c < IMDS_HTTP_CLASSES; c++) {
-		assert_int_equal(table.next[IMDS_HTTP_DEAD * IMDS_HTTP_CLASSES + c], IMDS_HTTP_DEAD);
-		assert_int_equal(table.next[IMDS_HTTP_ENDED * IMDS_HTTP_CLASSES + c], IMDS_HTTP_DEAD);
+		assert_int_equal(table.next[IMDS_HTTP_DEAD / sizeof(table.next[0]) + c], IMDS_HTTP_DEAD);
+		assert_int_equal(table.next[IMDS_HTTP_ENDED / sizeof(table.next[0]) + c], IMDS_HTTP_DEAD);
 	}
 	for (int b = 0; b < 256; b++)
-		assert_true(table.class_of[b] < size.classes);
+		assert_true(table.column_of[b] % 2 == 0 && table.column_of[b] / 2u < size.classes);
 	for (size_t i = 0; i < IMDS_HTTP_STATES * IMDS_HTTP_CLASSES; i++)
-		assert_true(table.next[i] < size.states);
+		assert_true(table.next[i] % IMDS_HTTP_ROW == 0 && table.next[i] / IMDS_HTTP_ROW < size.states);
 	test_free(again);
 }
 

@@ -265,10 +265,10 @@ int http_table_compile_sized(struct imds_http_table *ret_table, struct http_tabl
 	if (!n || !d)
 		goto out;
 	line = nfa_node(n, 0);
-	roots[IMDS_HTTP_ENDED - 1] = nfa_node(n, IMDS_A_END);
-	roots[IMDS_HTTP_START_REQUEST - 1] = add_request(n, line);
-	roots[IMDS_HTTP_START_RESPONSE - 1] = add_response(n, line);
-	add_headers(n, line, roots[IMDS_HTTP_ENDED - 1]);
+	roots[IMDS_HTTP_ENDED / IMDS_HTTP_ROW - 1] = nfa_node(n, IMDS_A_END);
+	roots[IMDS_HTTP_START_REQUEST / IMDS_HTTP_ROW - 1] = add_request(n, line);
+	roots[IMDS_HTTP_START_RESPONSE / IMDS_HTTP_ROW - 1] = add_response(n, line);
+	add_headers(n, line, roots[IMDS_HTTP_ENDED / IMDS_HTTP_ROW - 1]);
 	err = nfa_compile(n, roots, 3, combine, d);
 	if (ret_size)
 		*ret_size = (struct http_table_size){ .states = d->states, .classes = d->classes };
@@ -277,10 +277,12 @@ int http_table_compile_sized(struct imds_http_table *ret_table, struct http_tabl
 	if (err)
 		goto out;
 	memset(ret_table, 0, sizeof(*ret_table));
-	memcpy(ret_table->class_of, d->class_of, sizeof(ret_table->class_of));
 	memcpy(ret_table->attr, d->attr, d->states * sizeof(d->attr[0]));
+	for (unsigned int c = 0; c < 256; c++)
+		ret_table->column_of[c] = d->class_of[c] * sizeof(ret_table->next[0]);
 	for (unsigned int s = 0; s < d->states; s++)
-		memcpy(&ret_table->next[s * IMDS_HTTP_CLASSES], d->next[s], d->classes * sizeof(d->next[s][0]));
+		for (unsigned int c = 0; c < d->classes; c++)
+			ret_table->next[s * IMDS_HTTP_CLASSES + c] = d->next[s][c] * IMDS_HTTP_ROW;
 out:
 	free(d);
 	nfa_free(n);
