@@ -18,8 +18,9 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes 
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE -DIMDSNOOP_VERSION='"$(VERSION)"' -I$(O) -MMD -MP \
 	$(shell $(PKG_CONFIG) --cflags $(LIBS))
-BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -D__bpf__ -Ivmlinux -Ibpf -Wall -Wextra -Werror \
-	-Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -MMD -MP
+# no sharing of stack slots: without CAP_PERFMON the verifier forbids to write part of one that held a pointer
+BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -mllvm -no-stack-slot-sharing -D__TARGET_ARCH_$(ARCH) -D__bpf__ \
+	-Ivmlinux -Ibpf -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -MMD -MP
 
 STATIC_OK := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - -static -o /dev/null \
 	$(shell $(PKG_CONFIG) --static --libs $(LIBS)) 2>/dev/null && echo yes)

@@ -6,27 +6,6 @@
  */
 #include "flow.bpf.h"
 
-static __always_inline void count_packet(__u64 cgroup_id, const struct packet *p, __u32 len, bool egress)
-{
-	struct imds_packet_counters zero = {}, *c;
-	__u32 dir = egress ? IMDS_EGRESS : IMDS_INGRESS;
-	__u32 class = p->proto == IPPROTO_TCP ? IMDS_PROTO_TCP :
-		      p->proto == IPPROTO_UDP ? IMDS_PROTO_UDP :
-		      p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6 ? IMDS_PROTO_ICMP : IMDS_PROTO_OTHER;
-
-	c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
-	if (!c) {
-		bpf_map_update_elem(&imds_packets, &cgroup_id, &zero, BPF_NOEXIST);
-		c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
-		if (!c) {
-			count_loss(IMDS_LOSS_COUNTER_FULL);
-			return;
-		}
-	}
-	__sync_fetch_and_add(&c->packets[dir][class & (IMDS_PROTO_COUNT - 1)], 1);
-	__sync_fetch_and_add(&c->bytes[dir], len);
-}
-
 static __always_inline void flow_fill(struct imds_flow *f, const struct imds_flow_key *key, const struct packet *p,
 				      struct __sk_buff *skb, __u8 endpoint)
 {
@@ -47,21 +26,48 @@ static __always_inline void flow_fill(struct imds_flow *f, const struct imds_flo
 		count_loss(IMDS_LOSS_TUPLE_FULL);
 }
 
+/* One step through new bytes of a packet; false: nothing is left to look at. */
+static __always_inline bool scan_step(struct __sk_buff *skb, const struct imds_flow_key *key, __u32 *off, __u32 *len,
+				      bool egress, __u32 seq_end_or_ttl, __u64 now, bool lite)
+{
+	__u64 range = RANGE(*off, *len);
+	__u32 n = egress && lite ? imds_request_bytes_lite(skb, key->cookie, range, seq_end_or_ttl, now) :
+		  egress ? imds_request_bytes(skb, key->cookie, range, seq_end_or_ttl, now) :
+		  lite ? imds_answer_bytes_lite(skb, key->cookie, range, seq_end_or_ttl, now) :
+			 imds_answer_bytes(skb, key->cookie, range, seq_end_or_ttl, now);
+
+	if (!n || n >= *len)
+		return false;
+	*off += n;
+	*len -= n;
+	return true;
+}
+
+/* Returns how many bytes of [off, off + len) were left unseen. */
+static __always_inline __u32 scan_packet(struct __sk_buff *skb, const struct imds_flow_key *key, __u32 off, __u32 len,
+					 bool egress, __u32 seq_end_or_ttl, __u64 now, bool lite)
+{
+	if (lite) {
+#pragma unroll
+		for (int i = 0; i < SCAN_ROUNDS_LITE; i++)
+			if (!scan_step(skb, key, &off, &len, egress, seq_end_or_ttl, now, lite))
+				return 0;
+	} else {
+		for (int i = 0; i < SCAN_ROUNDS; i++)
+			if (!scan_step(skb, key, &off, &len, egress, seq_end_or_ttl, now, lite))
+				return 0;
+	}
+	return len;
+}
+
 /* New request bytes: [off, off + len) of the packet, all beyond snd_nxt. */
 static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flow *f, const struct imds_flow_key *key,
-					  __u32 off, __u32 len, __u32 seq_end, __u64 now)
+					  __u32 off, __u32 len, __u32 seq_end, __u64 now, bool lite)
 {
 	struct imds_request *r;
 
-	for (int round = 0; round < SCAN_ROUNDS; round++) {
-		__u32 n = imds_request_bytes(skb, key->cookie, RANGE(off, len), seq_end, now);
-
-		if (!n || n >= len)
-			return;
-		off += n;
-		len -= n;
-	}
-	if (f->in_request) {
+	len = scan_packet(skb, key, off, len, true, seq_end, now, lite);
+	if (len && f->in_request) {
 		r = flow_slot(f, f->head);
 		r->bytes_out += len;
 		r->seq_end = seq_end;
@@ -72,7 +78,7 @@ static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flo
 
 static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, const struct packet *p,
 						       const struct imds_flow_key *key, struct imds_flow *f, __u8 endpoint,
-						       __u64 now)
+						       __u64 now, bool lite)
 {
 	__u32 seq_end = p->seq + p->payload_len;
 	struct imds_request *r;
@@ -89,7 +95,7 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 			f = 0;
 		}
 		if (!f)
-			f = flow_create(key);
+			f = flow_create(key, now);
 		if (!f)
 			return 0;
 		flow_fill(f, key, p, skb, endpoint);
@@ -101,7 +107,7 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 	} else if (!f) {
 		if (!p->payload_len)
 			return 0;		/* the tail of a connection that we have already closed */
-		f = flow_create(key);
+		f = flow_create(key, now);
 		if (!f)
 			return 0;
 		flow_fill(f, key, p, skb, endpoint);
@@ -120,7 +126,7 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 		} else {
 			__u32 n = (__u32)fresh < p->payload_len ? (__u32)fresh : p->payload_len;
 
-			flow_scan_out(skb, f, key, p->payload_off + p->payload_len - n, n, seq_end, now);
+			flow_scan_out(skb, f, key, p->payload_off + p->payload_len - n, n, seq_end, now, lite);
 			f->snd_nxt = seq_end;
 		}
 	}
@@ -138,19 +144,12 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 
 /* New answer bytes, in order. */
 static __always_inline void flow_scan_in(struct __sk_buff *skb, struct imds_flow *f, const struct imds_flow_key *key,
-					 __u32 off, __u32 len, __u8 ttl, __u64 now)
+					 __u32 off, __u32 len, __u8 ttl, __u64 now, bool lite)
 {
 	struct imds_request *r;
 
-	for (int round = 0; round < SCAN_ROUNDS; round++) {
-		__u32 n = imds_answer_bytes(skb, key->cookie, RANGE(off, len), ttl, now);
-
-		if (!n || n >= len)
-			return;
-		off += n;
-		len -= n;
-	}
-	if (flow_waiting(f)) {
+	len = scan_packet(skb, key, off, len, false, ttl, now, lite);
+	if (len && flow_waiting(f)) {
 		r = flow_slot(f, f->tail);
 		r->bytes_in += len;
 		r->flags |= IMDS_F_HEAD_CUT;
@@ -186,7 +185,7 @@ static __always_inline void skip_reordered(struct imds_flow *f, const struct imd
 }
 
 static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct packet *p, const struct imds_flow_key *key,
-					   struct imds_flow *f, __u64 now)
+					   struct imds_flow *f, __u64 now, bool lite)
 {
 	__u32 seq_end = p->seq + p->payload_len;
 	struct imds_request *r;
@@ -226,7 +225,8 @@ static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct p
 			__u32 old = -ahead;
 
 			if (old < p->payload_len) {
-				flow_scan_in(skb, f, key, p->payload_off + old, p->payload_len - old, p->ttl, now);
+				flow_scan_in(skb, f, key, p->payload_off + old, p->payload_len - old, p->ttl, now,
+					     lite);
 				f->rcv_nxt = seq_end;
 				skip_reordered(f, key, now);
 			}
@@ -281,7 +281,7 @@ static __always_inline void on_dns(struct __sk_buff *skb, const struct packet *p
 			f->last_ns = now;
 			return;
 		}
-		f = flow_create(key);
+		f = flow_create(key, now);
 		if (!f)
 			return;
 		flow_fill(f, key, p, skb, endpoint);
@@ -301,7 +301,7 @@ static __always_inline void on_dns(struct __sk_buff *skb, const struct packet *p
 }
 
 /* Not inlined twice into one program: the address test decides before anything else is loaded. */
-static __always_inline int on_packet(struct __sk_buff *skb, bool egress)
+static __always_inline int on_packet(struct __sk_buff *skb, bool egress, bool lite)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct imds_flow_key key = {};
@@ -310,6 +310,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress)
 	struct iphdr *ip = data;
 	__u64 now, cgroup_id;
 	bool short_ip = false;
+	__u32 direction = egress ? IMDS_EGRESS : IMDS_INGRESS;
 	int endpoint, proto;
 
 	if ((void *)(ip + 1) > end)
@@ -359,14 +360,14 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress)
 	if (!p.fragment && p.proto == IPPROTO_TCP && key.cookie) {
 		f = bpf_map_lookup_elem(&imds_flows, &key);
 		cgroup_id = f && f->peer.cgroup_id ? f->peer.cgroup_id : bpf_skb_cgroup_id(skb);
-		count_packet(cgroup_id, &p, skb->len, egress);
+		imds_count_packet(cgroup_id, p.proto, skb->len, direction);
 		if (egress)
-			on_tcp_egress(skb, &p, &key, f, endpoint, now);
+			on_tcp_egress(skb, &p, &key, f, endpoint, now, lite);
 		else if (f)
-			on_tcp_ingress(skb, &p, &key, f, now);
+			on_tcp_ingress(skb, &p, &key, f, now, lite);
 		return IMDS_PASS;
 	}
-	count_packet(bpf_skb_cgroup_id(skb), &p, skb->len, egress);
+	imds_count_packet(bpf_skb_cgroup_id(skb), p.proto, skb->len, direction);
 	if (!p.fragment && p.proto == IPPROTO_UDP && p.remote_port == PORT_DNS && key.cookie)
 		on_dns(skb, &p, &key, endpoint, egress, now);
 	return IMDS_PASS;
@@ -375,11 +376,23 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress)
 SEC("cgroup_skb/egress")
 int imds_egress(struct __sk_buff *skb)
 {
-	return on_packet(skb, true);
+	return on_packet(skb, true, false);
 }
 
 SEC("cgroup_skb/ingress")
 int imds_ingress(struct __sk_buff *skb)
 {
-	return on_packet(skb, false);
+	return on_packet(skb, false, false);
+}
+
+SEC("cgroup_skb/egress")
+int imds_egress_lite(struct __sk_buff *skb)
+{
+	return on_packet(skb, true, true);
+}
+
+SEC("cgroup_skb/ingress")
+int imds_ingress_lite(struct __sk_buff *skb)
+{
+	return on_packet(skb, false, true);
 }

@@ -21,7 +21,7 @@ static __always_inline void fill_ancestors(struct imds_peer *peer)
 	}
 }
 
-static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct imds_addr *remote, __u8 family)
+static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct imds_addr *remote, __u8 family, bool lite)
 {
 	__u16 port = bpf_ntohs((__u16)ctx->user_port);
 	struct imds_flow_key key = {};
@@ -40,7 +40,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct im
 	if (f) {			/* a socket that failed to connect, or was disconnected, connects again */
 		imds_finish(key.cookie, 0, IMDS_END_REUSED | FLOW_DELETE, now);
 	}
-	f = flow_create(&key);
+	f = flow_create(&key, now);
 	if (!f)
 		return IMDS_PASS;
 	f->flags = IMDS_F_CONNECT_SEEN;
@@ -60,13 +60,12 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct im
 	f->flags |= IMDS_F_NETNS_KNOWN;
 	if (netns == init_netns || netns == imds_own_netns)
 		f->flags |= IMDS_F_HOST_NETNS;
-	if (imds_with_ancestors)
+	if (!lite && imds_with_ancestors)
 		fill_ancestors(&f->peer);
 	return IMDS_PASS;
 }
 
-SEC("cgroup/connect4")
-int imds_connect4(struct bpf_sock_addr *ctx)
+static __always_inline int on_connect4(struct bpf_sock_addr *ctx, bool lite)
 {
 	__u32 dest = ctx->user_ip4;
 	struct imds_addr remote;
@@ -74,27 +73,47 @@ int imds_connect4(struct bpf_sock_addr *ctx)
 	if (!v4_may_match(dest))
 		return IMDS_PASS;
 	addr_from_v4(&remote, dest);
-	return on_connect(ctx, &remote, 4);
+	return on_connect(ctx, &remote, 4, lite);
 }
 
-SEC("cgroup/connect6")
-int imds_connect6(struct bpf_sock_addr *ctx)
+static __always_inline int on_connect6(struct bpf_sock_addr *ctx, bool lite)
 {
 	struct imds_addr remote;
+	bool v4;
 
 	remote.w[0] = ctx->user_ip6[0];
 	remote.w[1] = ctx->user_ip6[1];
 	remote.w[2] = ctx->user_ip6[2];
 	remote.w[3] = ctx->user_ip6[3];
 	/* an IPv6 socket speaks IPv4 through ::ffff:a.b.c.d, which is how we write IPv4 anyway */
-	if (remote.d[0] == 0 && remote.w[2] == bpf_htonl(0xffff)) {
-		if (!v4_may_match(remote.w[3]))
-			return IMDS_PASS;
-		return on_connect(ctx, &remote, 4);
-	}
-	if (!v6_may_match(&remote))
+	v4 = remote.d[0] == 0 && remote.w[2] == bpf_htonl(0xffff);
+	if (v4 ? !v4_may_match(remote.w[3]) : !v6_may_match(&remote))
 		return IMDS_PASS;
-	return on_connect(ctx, &remote, 6);
+	return on_connect(ctx, &remote, v4 ? 4 : 6, lite);
+}
+
+SEC("cgroup/connect4")
+int imds_connect4(struct bpf_sock_addr *ctx)
+{
+	return on_connect4(ctx, false);
+}
+
+SEC("cgroup/connect4")
+int imds_connect4_lite(struct bpf_sock_addr *ctx)
+{
+	return on_connect4(ctx, true);
+}
+
+SEC("cgroup/connect6")
+int imds_connect6(struct bpf_sock_addr *ctx)
+{
+	return on_connect6(ctx, false);
+}
+
+SEC("cgroup/connect6")
+int imds_connect6_lite(struct bpf_sock_addr *ctx)
+{
+	return on_connect6(ctx, true);
 }
 
 SEC("cgroup/sock_release")

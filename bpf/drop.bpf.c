@@ -119,15 +119,13 @@ static __always_inline struct imds_flow *find_flow(const struct dropped *d, bool
 						   __u8 *ret_match)
 {
 	struct imds_tuple t = {};
-	struct imds_fingerprint p = {};
 	struct imds_flow_key *k;
 	struct imds_flow *f;
 
 	t.local = from_endpoint ? d->dest : d->source;
 	t.remote = from_endpoint ? d->source : d->dest;
-	t.local_port = from_endpoint ? d->dest_port : d->source_port;
-	t.remote_port = from_endpoint ? d->source_port : d->dest_port;
-	t.proto = d->proto;
+	t.rest = from_endpoint ? IMDS_TUPLE_REST(d->dest_port, d->source_port, d->proto) :
+				 IMDS_TUPLE_REST(d->source_port, d->dest_port, d->proto);
 	k = bpf_map_lookup_elem(&imds_tuples, &t);
 	if (k) {
 		*key = *k;
@@ -139,19 +137,20 @@ static __always_inline struct imds_flow *find_flow(const struct dropped *d, bool
 	}
 	if (!from_endpoint || d->proto != IPPROTO_TCP)
 		return 0;
-	p.remote = d->source;
-	p.remote_port = d->source_port;
-	p.seq = d->seq;
-	k = bpf_map_lookup_elem(&imds_fingerprints, &p);
-	if (!k)
-		return 0;
-	*key = *k;
-	f = bpf_map_lookup_elem(&imds_flows, key);
-	/* the answer acknowledges the whole request, and once the client has sent its FIN, that too */
-	if (!f || d->ack - f->snd_nxt > 1)
-		return 0;
-	*ret_match = IMDS_MATCH_FINGERPRINT;
-	return f;
+	key->query = 0;
+	for (int way = 0; way < 2; way++) {
+		key->cookie = *waiting_place(d->seq, way);
+		if (!key->cookie)
+			continue;
+		f = bpf_map_lookup_elem(&imds_flows, key);
+		/* the answer acknowledges the whole request, and once the client has sent its FIN, that too */
+		if (f && f->has_fingerprint && f->fingerprint_seq == d->seq && d->ack - f->snd_nxt <= 1 &&
+		    f->peer.remote_port == d->source_port && addr_equal(&f->peer.remote, &d->source)) {
+			*ret_match = IMDS_MATCH_FINGERPRINT;
+			return f;
+		}
+	}
+	return 0;
 }
 
 static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 reason, bool has_reason)

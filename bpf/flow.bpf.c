@@ -35,11 +35,8 @@ static __always_inline struct imds_request_counters *request_counters(const stru
 {
 	struct imds_request_key key = {
 		.cgroup_id = f->peer.cgroup_id,
-		.kind = r->kind,
-		.version = r->version,
-		.end = r->end,
-		.status = imds_status_class(r->status),
-		.endpoint = f->peer.endpoint,
+		.rest = (__u64)f->peer.endpoint << 32 | (__u32)imds_status_class(r->status) << 24 | (__u32)r->end << 16 |
+			(__u32)r->version << 8 | r->kind,
 	};
 	struct imds_request_counters zero = {}, *c;
 
@@ -120,7 +117,7 @@ __noinline int imds_sent(__u64 cookie, __u32 query, __u64 now)
 	}
 	f->head++;
 	if (r->kind == IMDS_KIND_TOKEN)
-		fingerprint_set(f, &key);
+		fingerprint_set(f);
 	return 0;
 }
 
@@ -167,6 +164,7 @@ __noinline int imds_finish(__u64 cookie, __u32 query, __u32 what, __u64 now)
 	if (!f)
 		return 0;
 
+#pragma unroll
 	for (int i = 0; i < IMDS_PIPELINE; i++) {
 		if (f->head == f->tail)
 			break;
@@ -213,42 +211,55 @@ __noinline int imds_answered(__u64 cookie, __u32 query, __u64 now)
 }
 
 /*
- * The bytes are copied to the stack, never into a map: they may hold a token. Eight words are shifted along instead of
- * indexed, because 5.10 forbids reading the stack at a variable offset.
+ * The bytes are copied to the stack, never into a map: they may hold a token. The words are shifted along instead of
+ * indexed, because 5.10 forbids reading the stack at a variable offset. chunk is a constant power of two.
  */
-static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char *path, __u32 off, __u32 len)
+static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char *path, __u32 off, __u32 len, __u32 chunk)
 {
 	__u64 w[SCAN_CHUNK / 8] = {};
-	__u32 n = len / SCAN_CHUNK, k, state, words;
+	__u32 n = len / chunk, k = 0, state, words;
 
 	/*
-	 * The lesser of len and SCAN_CHUNK without a branch, so that the verifier goes through the loop with one range for
-	 * n, not also with the constant; and with a lower bound of 1, which those before 6.8 do not learn from "not 0".
+	 * The lesser of len and chunk without a branch, so that the verifier goes through the loop with one range for n, not
+	 * also with the constant; and with a lower bound of 1, which those before 6.8 do not learn from "not 0".
 	 */
 	n = (__s32)(n | -n) >> 31;
 	barrier_var(n);
-	n = ((len - 1) | n) & (SCAN_CHUNK - 1);
+	n = ((len - 1) | n) & (chunk - 1);
 	barrier_var(n);
-	n = (n & (SCAN_CHUNK - 1)) + 1;
+	n = (n & (chunk - 1)) + 1;
 	if (!len || bpf_skb_load_bytes(skb, off, w, n))
 		return 0;
 	state = s->state;
 	words = s->words;
-	for (k = 0; k < SCAN_CHUNK; k++) {
-		if (k >= n)
-			break;
-		state = imds_scan_step(&imds_http, s, path, state, &words, &n, (__u8)w[0]);	/* n is 0 at the end */
-		w[0] >>= 8;
-		if ((k & 7) == 7) {
+#define BYTE()										\
+	if (k >= n)									\
+		break;									\
+	state = imds_scan_step(&imds_http, s, path, state, &words, &n, (__u8)w[0]);	\
+	w[0] >>= 8
+#define WORD() BYTE(); k++; BYTE(); k++; BYTE(); k++; BYTE(); k++; BYTE(); k++; BYTE(); k++; BYTE(); k++; BYTE(); k++
+	if (chunk == SCAN_CHUNK_LITE) {
+		do {
+			WORD();
 			w[0] = w[1];
-			w[1] = w[2];
-			w[2] = w[3];
-			w[3] = w[4];
-			w[4] = w[5];
-			w[5] = w[6];
-			w[6] = w[7];
+			WORD();
+		} while (0);
+	} else {
+		for (k = 0; k < SCAN_CHUNK; k++) {
+			BYTE();			/* n is 0 behind the end of the head */
+			if ((k & 7) == 7) {
+				w[0] = w[1];
+				w[1] = w[2];
+				w[2] = w[3];
+				w[3] = w[4];
+				w[4] = w[5];
+				w[5] = w[6];
+				w[6] = w[7];
+			}
 		}
 	}
+#undef BYTE
+#undef WORD
 	s->state = state;
 	s->words = words;
 	return k;
@@ -268,7 +279,8 @@ static __always_inline bool begins_request(struct __sk_buff *skb, __u32 off)
 }
 
 /* New request bytes. */
-__noinline int imds_request_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u64 now)
+static __always_inline int request_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u64 now,
+					 __u32 chunk)
 {
 	__u32 off = range >> 32, len = range, n;
 	struct imds_flow *f = flow_lookup(cookie, 0);
@@ -307,7 +319,7 @@ __noinline int imds_request_bytes(struct __sk_buff *skb, __u64 cookie, __u64 ran
 		if ((f->flags & IMDS_F_MIDSTREAM) && (r->flags & IMDS_F_FIRST) && !begins_request(skb, off))
 			f->scan_out.state = IMDS_HTTP_DEAD;
 	}
-	n = f->scan_out.state == IMDS_HTTP_DEAD ? len : scan(skb, &f->scan_out, r->path, off, len);
+	n = f->scan_out.state == IMDS_HTTP_DEAD ? len : scan(skb, &f->scan_out, r->path, off, len, chunk);
 	r->bytes_out += n;
 	r->seq_end = seq_end - (len - n);
 	r->sent_ns = now;
@@ -320,6 +332,16 @@ __noinline int imds_request_bytes(struct __sk_buff *skb, __u64 cookie, __u64 ran
 		f->scan_out.length = 0;
 	}
 	return n;
+}
+
+__noinline int imds_request_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u64 now)
+{
+	return request_bytes(skb, cookie, range, seq_end, now, SCAN_CHUNK);
+}
+
+__noinline int imds_request_bytes_lite(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u64 now)
+{
+	return request_bytes(skb, cookie, range, seq_end, now, SCAN_CHUNK_LITE);
 }
 
 /* An answer's first byte proves that the request was complete, whatever we saw of its head. */
@@ -352,7 +374,8 @@ static __always_inline __u32 answer_body(const struct imds_request *r, const str
 }
 
 /* New answer bytes. */
-__noinline int imds_answer_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 ttl, __u64 now)
+static __always_inline int answer_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 ttl, __u64 now,
+					__u32 chunk)
 {
 	__u32 off = range >> 32, len = range, n;
 	struct imds_flow *f = flow_lookup(cookie, 0);
@@ -388,7 +411,7 @@ __noinline int imds_answer_bytes(struct __sk_buff *skb, __u64 cookie, __u64 rang
 			done = !f->scan_in.body_left;
 		}
 	} else {
-		n = f->scan_in.state == IMDS_HTTP_DEAD ? len : scan(skb, &f->scan_in, 0, off, len);
+		n = f->scan_in.state == IMDS_HTTP_DEAD ? len : scan(skb, &f->scan_in, 0, off, len, chunk);
 		if (!imds_scan_ended(&f->scan_in)) {
 			;
 		} else if (f->scan_in.status >= 100 && f->scan_in.status < 200) {	/* the real one follows */
@@ -404,4 +427,71 @@ __noinline int imds_answer_bytes(struct __sk_buff *skb, __u64 cookie, __u64 rang
 	if (done)
 		imds_answered(cookie, 0, now);
 	return n;
+}
+
+__noinline int imds_answer_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 ttl, __u64 now)
+{
+	return answer_bytes(skb, cookie, range, ttl, now, SCAN_CHUNK);
+}
+
+__noinline int imds_answer_bytes_lite(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 ttl, __u64 now)
+{
+	return answer_bytes(skb, cookie, range, ttl, now, SCAN_CHUNK_LITE);
+}
+
+__noinline int imds_endpoint(__u64 high, __u64 low, __u32 port)
+{
+#pragma unroll
+	for (__u32 i = 0; i < IMDS_MAX_ENDPOINTS; i++) {
+		const volatile struct imds_endpoint *e = &imds_endpoints[i];
+
+		if (i >= imds_endpoints_len)
+			break;
+		if (e->addr.d[1] == low && e->addr.d[0] == high && (!e->port || e->port == port))
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * Each addition with an offset of its own: a variable one is what a loader without CAP_PERFMON may not have. The barrier
+ * keeps the compiler from making one of them all.
+ */
+static __always_inline void count_one(struct imds_packet_counters *c, __u32 direction, __u32 proto, __u32 len)
+{
+	barrier_var(c);
+	__sync_fetch_and_add(&c->packets[direction][proto], 1);
+	__sync_fetch_and_add(&c->bytes[direction], len);
+}
+
+static __always_inline void count_direction(struct imds_packet_counters *c, __u32 direction, __u32 proto, __u32 len)
+{
+	if (proto == IPPROTO_TCP)
+		count_one(c, direction, IMDS_PROTO_TCP, len);
+	else if (proto == IPPROTO_UDP)
+		count_one(c, direction, IMDS_PROTO_UDP, len);
+	else if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+		count_one(c, direction, IMDS_PROTO_ICMP, len);
+	else
+		count_one(c, direction, IMDS_PROTO_OTHER, len);
+}
+
+__noinline int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction)
+{
+	struct imds_packet_counters zero = {}, *c;
+
+	c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
+	if (!c) {
+		bpf_map_update_elem(&imds_packets, &cgroup_id, &zero, BPF_NOEXIST);
+		c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
+		if (!c) {
+			count_loss(IMDS_LOSS_COUNTER_FULL);
+			return 0;
+		}
+	}
+	if (direction == IMDS_EGRESS)
+		count_direction(c, IMDS_EGRESS, proto, len);
+	else
+		count_direction(c, IMDS_INGRESS, proto, len);
+	return 0;
 }

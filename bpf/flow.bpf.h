@@ -10,6 +10,10 @@
  * The global functions of flow.bpf.c are verified once each, whatever calls them; inlined, the paths through them would
  * multiply beyond the verifier's limit. They take scalars only, as 5.10 demands (pointers came with 5.12), and look the
  * flow up by themselves.
+ *
+ * For a loader without CAP_PERFMON the verifier also follows what a CPU might only guess, behind the last round of a loop
+ * too, and there on and on until it gives up. So loops with a known number of rounds are unrolled here, and where that
+ * would make the code too long, in the scan of a head, there is a second program: lite, with shorter steps.
  */
 #ifndef IMDSNOOP_FLOW_BPF_H
 #define IMDSNOOP_FLOW_BPF_H
@@ -20,6 +24,9 @@
 #define BODY_UNTIL_CLOSE 0xffffffffu
 #define SCAN_CHUNK 64			/* bytes looked at in one call */
 #define SCAN_ROUNDS (IMDS_SCAN_MAX / SCAN_CHUNK + 8)	/* some more for heads and bodies that end inside a packet */
+#define SCAN_CHUNK_LITE 16
+#define SCAN_ROUNDS_LITE (IMDS_SCAN_MAX / 2 / SCAN_CHUNK_LITE + 8)
+#define UNTRACKED_NS 60000000000ull	/* then a long connection gets another chance, and counts again */
 #define FLOW_DELETE 0x100		/* imds_finish: forget the connection afterwards */
 
 /* Where payload lies in a packet, as one argument: five are all that a function can have. */
@@ -31,6 +38,12 @@
  */
 int imds_request_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u64 now);
 int imds_answer_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 ttl, __u64 now);
+int imds_request_bytes_lite(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u64 now);
+int imds_answer_bytes_lite(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 ttl, __u64 now);
+/* Index of the endpoint with this address (struct imds_addr's d[0] and d[1]) and port, or -1. */
+int imds_endpoint(__u64 high, __u64 low, __u32 port);
+/* Counts a packet of len bytes for the cgroup. */
+int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction);
 /* The request in slot head is complete and waits for its answer. */
 int imds_sent(__u64 cookie, __u32 query, __u64 now);
 /* The answer to slot tail is complete. */
@@ -40,6 +53,11 @@ int imds_answered(__u64 cookie, __u32 query, __u64 now);
  * with enum imds_end end, | FLOW_DELETE.
  */
 int imds_finish(__u64 cookie, __u32 query, __u32 end, __u64 now);
+
+static __always_inline int endpoint_find(const struct imds_addr *addr, __u16 port)
+{
+	return imds_endpoint(addr->d[0], addr->d[1], port);
+}
 
 static __always_inline struct imds_flow *flow_lookup(__u64 cookie, __u32 query)
 {
@@ -78,49 +96,58 @@ static __always_inline void flow_tuple(const struct imds_flow *f, struct imds_tu
 {
 	t->local = f->peer.local;
 	t->remote = f->peer.remote;
-	t->local_port = f->peer.local_port;
-	t->remote_port = f->peer.remote_port;
-	t->proto = f->peer.proto;
+	t->rest = IMDS_TUPLE_REST(f->peer.local_port, f->peer.remote_port, f->peer.proto);
 }
 
-static __always_inline void fingerprint_set(struct imds_flow *f, const struct imds_flow_key *key)
+static __always_inline __u64 *waiting_place(__u32 seq, __u32 way)
 {
-	struct imds_fingerprint p = {
-		.remote = f->peer.remote,
-		.remote_port = f->peer.remote_port,
-		.seq = f->rcv_nxt,
-	};
+	__u32 i = imds_waiting_index(seq) ^ way;
 
-	if (bpf_map_update_elem(&imds_fingerprints, &p, key, BPF_ANY)) {
+	barrier_var(i);
+	return &imds_waiting[i & (IMDS_WAITING - 1)];
+}
+
+static __always_inline void fingerprint_set(struct imds_flow *f)
+{
+	__u64 *place = waiting_place(f->rcv_nxt, 0);
+
+	if (*place)
+		place = waiting_place(f->rcv_nxt, 1);
+	if (*place)
 		count_loss(IMDS_LOSS_TUPLE_FULL);
-		return;
-	}
 	f->fingerprint_seq = f->rcv_nxt;
 	f->has_fingerprint = 1;
+	*place = f->peer.cookie;
 }
 
 static __always_inline void fingerprint_clear(struct imds_flow *f)
 {
-	struct imds_fingerprint p = {
-		.remote = f->peer.remote,
-		.remote_port = f->peer.remote_port,
-		.seq = f->fingerprint_seq,
-	};
+	__u64 *place;
 
 	if (!f->has_fingerprint)
 		return;
 	f->has_fingerprint = 0;
-	bpf_map_delete_elem(&imds_fingerprints, &p);
+	place = waiting_place(f->fingerprint_seq, 0);
+	if (*place != f->peer.cookie)
+		place = waiting_place(f->fingerprint_seq, 1);
+	if (*place == f->peer.cookie)
+		*place = 0;
 }
 
-/* A new connection in an existing or fresh entry; keeps what connect(2) told. */
-static __always_inline struct imds_flow *flow_create(const struct imds_flow_key *key)
+/* A new connection; NULL when the table is full, or was a moment ago for this one. */
+static __always_inline struct imds_flow *flow_create(const struct imds_flow_key *key, __u64 now)
 {
+	struct imds_untracked *u = &imds_untracked[key->cookie & (IMDS_UNTRACKED - 1)];
+	__u64 id = key->cookie ^ key->query << 40;
 	struct imds_flow *f;
 
+	if (u->id == id && now - u->since_ns < UNTRACKED_NS)
+		return 0;
 	bpf_map_update_elem(&imds_flows, key, (const void *)&imds_zero_flow, BPF_ANY);
 	f = bpf_map_lookup_elem(&imds_flows, key);
 	if (!f) {
+		u->id = id;
+		u->since_ns = now;
 		count_loss(IMDS_LOSS_FLOW_FULL);
 		return 0;
 	}

@@ -325,35 +325,49 @@ struct imds_flow {
 	__u8 last_kind, last_end;
 	__u8 in_request;		/* slot `head` has its first byte */
 	__u32 fingerprint_seq;
-	__u8 has_fingerprint;		/* imds_fingerprints holds fingerprint_seq for this flow */
+	__u8 has_fingerprint;		/* imds_waiting may name this flow under fingerprint_seq */
 	__u8 pad[3];
 	struct imds_scan scan_out;
 	struct imds_scan scan_in;
 	struct imds_request req[IMDS_PIPELINE];
 };
 
+/*
+ * Map keys are written in words of 64 bits: without CAP_PERFMON a verifier like that of 6.1 does not let a program
+ * write the second half of a word on its stack once it knows the bounds of the first (check_stack_write_fixed_off()).
+ */
 struct imds_flow_key {
 	__u64 cookie;
-	__u32 query;			/* 0: TCP; else 0x10000 | DNS id */
-	__u32 pad;
+	__u64 query;			/* 0: TCP; else 0x10000 | DNS id */
 };
 
 struct imds_tuple {			/* finds a flow's key from a packet */
 	struct imds_addr local;
 	struct imds_addr remote;
-	__u16 local_port;
-	__u16 remote_port;
-	__u32 proto;
+	__u64 rest;			/* IMDS_TUPLE_REST */
 };
 _Static_assert(sizeof(struct imds_tuple) == 40, "tuple is a map key");
+#define IMDS_TUPLE_REST(local_port, remote_port, proto) \
+	((__u64)(proto) << 32 | (__u32)(remote_port) << 16 | (__u16)(local_port))
 
-struct imds_fingerprint {		/* finds a waiting flow from an answer that NAT still hides */
-	struct imds_addr remote;
-	__u32 seq;			/* the answer's sequence number */
-	__u16 remote_port;
-	__u16 pad;
+/*
+ * An answer that NAT still hides finds its flow by its TCP sequence number: imds_waiting has the cookies of flows that
+ * wait for one, in one of two places, this and its neighbour (index ^ 1). The flow itself tells whether it is the one.
+ */
+#define IMDS_WAITING 16384
+
+static inline __attribute__((always_inline)) __u32 imds_waiting_index(__u32 seq)
+{
+	return (seq * 0x9e3779b1u) >> 18;	/* golden ratio: neighbouring numbers fall apart; 14 bits are left */
+}
+
+#define IMDS_UNTRACKED 4096
+
+/* A connection that found the flow table full: counted once, and left out even if there is room at its next packet. */
+struct imds_untracked {
+	__u64 id;
+	__u64 since_ns;
 };
-_Static_assert(sizeof(struct imds_fingerprint) == 24, "fingerprint is a map key");
 
 /* Exact counts, never cleared: one per-CPU hash for packets, one for requests, one for drops. */
 enum imds_direction { IMDS_EGRESS, IMDS_INGRESS, IMDS_DIRECTION_COUNT };
@@ -366,12 +380,17 @@ struct imds_packet_counters {		/* key: cgroup id */
 
 struct imds_request_key {
 	__u64 cgroup_id;
-	__u8 kind;
-	__u8 version;
-	__u8 end;
-	__u8 status;			/* enum imds_status_class */
-	__u8 endpoint;
-	__u8 pad[3];
+	union {
+		struct {
+			__u8 kind;
+			__u8 version;
+			__u8 end;
+			__u8 status;	/* enum imds_status_class */
+			__u8 endpoint;
+			__u8 pad[3];
+		};
+		__u64 rest;		/* the same, first byte lowest */
+	};
 };
 _Static_assert(sizeof(struct imds_request_key) == 16, "request key is a map key");
 

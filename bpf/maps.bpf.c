@@ -4,7 +4,6 @@
 
 struct imds_flows_map imds_flows SEC(".maps");
 struct imds_tuples_map imds_tuples SEC(".maps");
-struct imds_fingerprints_map imds_fingerprints SEC(".maps");
 struct imds_packet_counters_map imds_packets SEC(".maps");
 struct imds_request_counters_map imds_requests SEC(".maps");
 struct imds_drop_counters_map imds_drops SEC(".maps");
@@ -24,6 +23,8 @@ const volatile struct imds_flow imds_zero_flow = {};
 
 __u64 imds_losses[IMDS_LOSS_COUNT] = {};
 __u64 imds_flows_created = 0, imds_flows_deleted = 0;
+__u64 imds_waiting[IMDS_WAITING] = {};
+struct imds_untracked imds_untracked[IMDS_UNTRACKED] = {};
 
 /* The verifier admits probe_read and kfree_skb's helpers only to programs under a GPL-compatible licence. */
 char LICENSE[] SEC("license") = "GPL";

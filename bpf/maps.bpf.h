@@ -30,14 +30,6 @@ struct imds_tuples_map {
 	__type(value, struct imds_flow_key);
 };
 
-struct imds_fingerprints_map {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);		/* loader */
-	__type(key, struct imds_fingerprint);
-	__type(value, struct imds_flow_key);
-};
-
 struct imds_packet_counters_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -76,7 +68,6 @@ struct imds_ring_map {
 
 extern struct imds_flows_map imds_flows SEC(".maps");
 extern struct imds_tuples_map imds_tuples SEC(".maps");
-extern struct imds_fingerprints_map imds_fingerprints SEC(".maps");
 extern struct imds_packet_counters_map imds_packets SEC(".maps");
 extern struct imds_request_counters_map imds_requests SEC(".maps");
 extern struct imds_drop_counters_map imds_drops SEC(".maps");
@@ -99,6 +90,8 @@ extern const volatile struct imds_flow imds_zero_flow;	/* template: never writte
 extern __u64 imds_losses[IMDS_LOSS_COUNT];
 /* Connections held: what was created less what was deleted here; user space skips its walk while there is none. */
 extern __u64 imds_flows_created, imds_flows_deleted;
+extern __u64 imds_waiting[IMDS_WAITING];
+extern struct imds_untracked imds_untracked[IMDS_UNTRACKED];
 
 static __always_inline void count_loss(enum imds_loss loss)
 {
@@ -108,20 +101,6 @@ static __always_inline void count_loss(enum imds_loss loss)
 static __always_inline bool addr_equal(const struct imds_addr *a, const struct imds_addr *b)
 {
 	return a->d[0] == b->d[0] && a->d[1] == b->d[1];
-}
-
-/* Index of the endpoint, or -1. */
-static __always_inline int endpoint_find(const struct imds_addr *addr, __u16 port)
-{
-	for (__u32 i = 0; i < IMDS_MAX_ENDPOINTS; i++) {
-		const volatile struct imds_endpoint *e = &imds_endpoints[i];
-
-		if (i >= imds_endpoints_len)
-			break;
-		if (e->addr.d[1] == addr->d[1] && e->addr.d[0] == addr->d[0] && (!e->port || e->port == port))
-			return i;
-	}
-	return -1;
 }
 
 static __always_inline void addr_from_v4(struct imds_addr *a, __be32 v4)

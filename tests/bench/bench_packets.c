@@ -108,7 +108,7 @@ static void load_times(void)
 
 	for (int i = 0; i < 7; i++) {
 		double begin = now_ms();
-		struct rig *r = rig_new(true);
+		struct rig *r = rig_new(true, false);
 
 		ms[i] = now_ms() - begin;
 		rig_free(r);
@@ -162,7 +162,7 @@ int main(void)
 	size_t len;
 
 	empty = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SKB, "empty", "GPL", pass, 2, NULL);
-	rig = rig_new(true);
+	rig = rig_new(true, false);
 	if (empty < 0 || !rig) {
 		fprintf(stderr, "cannot load: %s (must run as root)\n", strerror(errno));
 		return 1;

@@ -64,7 +64,7 @@ static void replace_ids(struct bpf_program *prog)
 	}
 }
 
-struct rig *rig_new(bool ids_from_packet)
+struct rig *rig_new(bool ids_from_packet, bool lite)
 {
 	struct imds_endpoint list[ENDPOINTS] = { 0 };
 	struct tracer_options o = {
@@ -81,6 +81,7 @@ struct rig *rig_new(bool ids_from_packet)
 		list[i].class = endpoints[i].class;
 	}
 	r->t.cgroup_fd = -1;
+	r->features.lite = lite;
 	r->t.cpus = libbpf_num_possible_cpus();
 	r->t.skel = imdsnoop_bpf__open();
 	if (r->t.skel)
@@ -88,6 +89,8 @@ struct rig *rig_new(bool ids_from_packet)
 	if (!err && ids_from_packet) {
 		replace_ids(r->t.skel->progs.imds_egress);
 		replace_ids(r->t.skel->progs.imds_ingress);
+		replace_ids(r->t.skel->progs.imds_egress_lite);
+		replace_ids(r->t.skel->progs.imds_ingress_lite);
 	}
 	if (!err)
 		err = imdsnoop_bpf__load(r->t.skel);
@@ -127,7 +130,11 @@ struct bpf_object *rig_open_only(void)
 
 int rig_prog(const struct rig *r, bool egress)
 {
-	return bpf_program__fd(egress ? r->t.skel->progs.imds_egress : r->t.skel->progs.imds_ingress);
+	const struct imdsnoop_bpf *s = r->t.skel;
+
+	if (r->features.lite)
+		return bpf_program__fd(egress ? s->progs.imds_egress_lite : s->progs.imds_ingress_lite);
+	return bpf_program__fd(egress ? s->progs.imds_egress : s->progs.imds_ingress);
 }
 
 static void clear(struct bpf_map *map)
@@ -146,7 +153,6 @@ void rig_reset(struct rig *r)
 	rig_drain(r);
 	clear(s->maps.imds_flows);
 	clear(s->maps.imds_tuples);
-	clear(s->maps.imds_fingerprints);
 	clear(s->maps.imds_packets);
 	clear(s->maps.imds_requests);
 	clear(s->maps.imds_drops);
@@ -229,6 +235,15 @@ size_t rig_map_walk(struct rig *r, const char *name, void (*fn)(void *arg, const
 		}
 	}
 	free(value);
+	return n;
+}
+
+size_t rig_waiting(const struct rig *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < IMDS_WAITING; i++)
+		n += !!r->t.skel->bss->imds_waiting[i];
 	return n;
 }
 

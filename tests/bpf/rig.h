@@ -25,8 +25,11 @@ enum { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10 };
 struct rig;
 struct bpf_object;
 
-/* ids_from_packet: the replacement above; false: programs as they are. On failure NULL, and one line on stderr. */
-struct rig *rig_new(bool ids_from_packet);
+/*
+ * ids_from_packet: the replacement above; false: programs as they are. lite: those for a loader without CAP_PERFMON. On
+ * failure NULL, and one line on stderr.
+ */
+struct rig *rig_new(bool ids_from_packet, bool lite);
 void rig_free(struct rig *r);
 struct bpf_object *rig_object(struct rig *r);
 struct bpf_object *rig_open_only(void);		/* as it was compiled; the caller closes it */
@@ -49,6 +52,7 @@ bool rig_flow(struct rig *r, uint32_t cookie, uint32_t query, struct imds_flow *
 void rig_set_flow(struct rig *r, const struct imds_flow *f);	/* a TCP one */
 /* Entries of a map, by name; fn may be NULL. */
 size_t rig_map_walk(struct rig *r, const char *map, void (*fn)(void *arg, const void *data, size_t len), void *arg);
+size_t rig_waiting(const struct rig *r);	/* connections that an answer may find by its sequence number */
 uint64_t rig_memory(struct rig *r);	/* bytes of all maps, as the kernel tells */
 uint64_t rig_loss(struct rig *r, enum imds_loss loss);
 struct imds_packet_counters rig_packets(struct rig *r, uint64_t cgroup);

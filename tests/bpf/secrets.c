@@ -155,7 +155,7 @@ void garbage_passes(void)
 void programs_can_only_pass(void)
 {
 	static const char *const names[] = { "imds_egress", "imds_ingress", "imds_connect4", "imds_connect6",
-		"imds_release" };
+		"imds_egress_lite", "imds_ingress_lite", "imds_connect4_lite", "imds_connect6_lite", "imds_release" };
 
 	struct bpf_object *obj = rig_open_only();
 

@@ -213,13 +213,23 @@ static int probe_capabilities(struct features *f, bool *ret_tracing)
 		return -EPERM;
 	}
 	*ret_tracing = admin || caps & HAS_PERFMON;
-	if (!*ret_tracing) {
+	f->lite = !*ret_tracing;
+	/*
+	 * Then the verifier also follows what a CPU might only guess, and before 6.3 its regsafe() took no two states with a
+	 * number in them for equal, once a pointer had been moved by one: it gives up after a million instructions. Seen on
+	 * 5.10 and 6.1; loads on 6.12, 6.18 and 7.3.
+	 */
+	if (f->lite && kernel_below(f, 6, 3)) {
 		note(f, "capabilities", MISSING, "%s",
-		     "needs CAP_PERFMON (or CAP_SYS_ADMIN): without it the verifier also walks each path that a CPU "
-		     "might only guess, and gives up on the programs; grant it to the container");
+		     "needs CAP_PERFMON (or CAP_SYS_ADMIN): without it the verifier of this kernel (before 6.3) gives up "
+		     "on our programs; grant it to the container");
 		return -EPERM;
 	}
-		if (kernel_below(f, 5, 11) && !(caps & HAS_SYS_RESOURCE))
+	if (f->lite)
+		note(f, "capabilities", DEGRADED, "%s",
+		     "without CAP_PERFMON (or CAP_SYS_ADMIN) the kernel takes simpler programs only: no drops, no "
+		     "parent processes, the first KiB of a request; grant it to the container");
+	else if (kernel_below(f, 5, 11) && !(caps & HAS_SYS_RESOURCE))
 		note(f, "capabilities", DEGRADED,
 		     "before 5.11 maps count against RLIMIT_MEMLOCK: grant CAP_SYS_RESOURCE, or "
 		     "raise ulimit -l");

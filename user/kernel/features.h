@@ -38,6 +38,7 @@ struct features {
 	char kernel[65];		/* uname -r */
 	bool has_btf;			/* /sys/kernel/btf/vmlinux */
 	bool has_cgroup_skb;		/* may be loaded and attached, as far as can be told without trying */
+	bool lite;			/* no CAP_PERFMON: the verifier takes programs without loops only */
 	bool has_ringbuf;		/* 5.8 */
 	bool has_connect;		/* cgroup/connect4 and connect6, 4.17 */
 	bool has_release;		/* cgroup/sock_release, 5.9 */

@@ -218,7 +218,6 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 	t->max_keys = o->max_pods * KEYS_PER_CGROUP;
 	bpf_map__set_max_entries(s->maps.imds_flows, o->max_flows);
 	bpf_map__set_max_entries(s->maps.imds_tuples, o->max_flows);
-	bpf_map__set_max_entries(s->maps.imds_fingerprints, o->max_flows);
 	bpf_map__set_max_entries(s->maps.imds_packets, t->max_cgroups);
 	bpf_map__set_max_entries(s->maps.imds_requests, t->max_keys);
 	bpf_map__set_max_entries(s->maps.imds_drops, t->max_cgroups * 2);
@@ -233,9 +232,14 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 	} else {
 		off(f, f->kfree_skb_args >= 3 ? s->progs.imds_kfree_skb_v510 : s->progs.imds_kfree_skb, NULL, NULL, NULL);
 	}
+	off(f, f->lite ? s->progs.imds_egress : s->progs.imds_egress_lite, NULL, NULL, NULL);
+	off(f, f->lite ? s->progs.imds_ingress : s->progs.imds_ingress_lite, NULL, NULL, NULL);
+	off(f, f->lite ? s->progs.imds_connect4 : s->progs.imds_connect4_lite, NULL, NULL, NULL);
+	off(f, f->lite ? s->progs.imds_connect6 : s->progs.imds_connect6_lite, NULL, NULL, NULL);
 	if (!o->process) {
-		off(f, s->progs.imds_connect4, "process", "off", "--no-process");
-		off(f, s->progs.imds_connect6, NULL, NULL, NULL);
+		features_note(f, "process", "off", "--no-process");
+		off(f, f->lite ? s->progs.imds_connect4_lite : s->progs.imds_connect4, NULL, NULL, NULL);
+		off(f, f->lite ? s->progs.imds_connect6_lite : s->progs.imds_connect6, NULL, NULL, NULL);
 	}
 	if (!o->names || !f->has_cgroup_names) {
 		off(f, s->progs.imds_cgroup_mkdir, NULL, NULL, NULL);
@@ -243,6 +247,8 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 	}
 	return 0;
 }
+
+#define OPTIONAL_MAX 10
 
 /* The optional programs, and the feature that each group stands for. */
 struct optional {
@@ -254,6 +260,7 @@ static size_t optional_programs(struct imdsnoop_bpf *s, struct optional *o)
 {
 	struct optional all[] = {
 		{ s->progs.imds_connect4, "process" },      { s->progs.imds_connect6, "process" },
+		{ s->progs.imds_connect4_lite, "process" }, { s->progs.imds_connect6_lite, "process" },
 		{ s->progs.imds_release, "release" },       { s->progs.imds_kfree_skb, "drops" },
 		{ s->progs.imds_kfree_skb_v510, "drops" },  { s->progs.imds_cgroup_mkdir, "names" },
 		{ s->progs.imds_cgroup_rmdir, "names" },
@@ -266,7 +273,7 @@ static size_t optional_programs(struct imdsnoop_bpf *s, struct optional *o)
 /* The optional programs of feature "names", or all others. A refused one is noted, no more. */
 static void attach_optional(struct tracer *t, struct features *f, bool names)
 {
-	struct optional optional[8];
+	struct optional optional[OPTIONAL_MAX];
 	size_t n = optional_programs(t->skel, optional);
 
 	for (size_t i = 0; i < n; i++) {
@@ -295,7 +302,10 @@ static void attach_optional(struct tracer *t, struct features *f, bool names)
  */
 static int attach(struct tracer *t, const struct tracer_options *o, struct features *f, char *msg, size_t msg_len)
 {
-	struct bpf_program *required[] = { t->skel->progs.imds_ingress, t->skel->progs.imds_egress };
+	struct bpf_program *required[] = {
+		f->lite ? t->skel->progs.imds_ingress_lite : t->skel->progs.imds_ingress,
+		f->lite ? t->skel->progs.imds_egress_lite : t->skel->progs.imds_egress,
+	};
 	struct bpf_link *link;
 	int err;
 
@@ -348,7 +358,7 @@ static int load_from(struct tracer *t, const struct tracer_options *o, struct fe
 	int err = -EINVAL;
 
 	for (size_t round = 0; round < sizeof(order) / sizeof(order[0]); round++) {
-		struct optional optional[8];
+		struct optional optional[OPTIONAL_MAX];
 		size_t n;
 
 		imdsnoop_bpf__destroy(t->skel);
@@ -374,8 +384,8 @@ static int load_from(struct tracer *t, const struct tracer_options *o, struct fe
 	if (err == -EPERM)
 		return fail(msg, msg_len, err, "the kernel refused to load BPF programs: %s (run as root, or with CAP_BPF, CAP_PERFMON "
 			    "and CAP_NET_ADMIN; see `imdsnoop check`)", strerror(-err));
-	return fail(msg, msg_len, err, "the kernel refused to load the BPF programs: %s (see `imdsnoop check`, -v shows the verifier's words)",
-		    strerror(-err));
+	return fail(msg, msg_len, err, "the kernel refused to load the BPF programs: %s (%ssee `imdsnoop check`, -v shows the verifier's words)",
+		    strerror(-err), f->lite ? "grant CAP_PERFMON; " : "");
 }
 
 static int load(struct tracer *t, const struct tracer_options *o, struct features *f, char *msg, size_t msg_len)
@@ -574,7 +584,6 @@ static bool on_flow(void *arg, const void *key, const void *value)
 	const struct imds_flow *f = value;
 	struct sweep *s = arg;
 	bool expired = f->last_ns && s->now_ns > f->last_ns && s->now_ns - f->last_ns > s->idle_ns;
-	struct imds_fingerprint p;
 	struct imds_tuple t;
 
 	flow_running(f, expired ? IMDS_END_EXPIRED : IMDS_END_NONE, s->now_ns, s->fn, s->arg);
@@ -583,16 +592,13 @@ static bool on_flow(void *arg, const void *key, const void *value)
 	memset(&t, 0, sizeof(t));
 	t.local = f->peer.local;
 	t.remote = f->peer.remote;
-	t.local_port = f->peer.local_port;
-	t.remote_port = f->peer.remote_port;
-	t.proto = f->peer.proto;
+	t.rest = IMDS_TUPLE_REST(f->peer.local_port, f->peer.remote_port, f->peer.proto);
 	bpf_map_delete_elem(bpf_map__fd(s->t->skel->maps.imds_tuples), &t);
-	if (f->has_fingerprint) {
-		memset(&p, 0, sizeof(p));
-		p.remote = f->peer.remote;
-		p.remote_port = f->peer.remote_port;
-		p.seq = f->fingerprint_seq;
-		bpf_map_delete_elem(bpf_map__fd(s->t->skel->maps.imds_fingerprints), &p);
+	for (int way = 0; f->has_fingerprint && way < 2; way++) {
+		__u64 *place = &s->t->skel->bss->imds_waiting[imds_waiting_index(f->fingerprint_seq) ^ way];
+		__u64 cookie = f->peer.cookie;
+
+		__atomic_compare_exchange_n(place, &cookie, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 	}
 	return true;
 }
