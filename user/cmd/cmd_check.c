@@ -102,7 +102,7 @@ int cmd_check(const struct options *o)
 		print_text(&f, node, err, options_color(o, out), out);
 	if (failed == -ENOMEM)
 		session_log("no memory");
-	if (session_close_output(o, out) || failed || err)
+	if (session_close_output(o, out, 0) || failed || err)
 		return EXIT_CANNOT_RUN;
 	return EXIT_FINE;
 }

@@ -77,6 +77,7 @@ struct run {
 	FILE *out;
 	const char *node;
 	bool stop, failed;
+	int write_err;			/* of the first write that failed */
 	/* of this round: the node's own network got no token; how far off others got one, -1: none, INT_MAX: unknown */
 	bool host_silent;
 	int token_hops;
@@ -585,8 +586,12 @@ static void print_json(struct run *run, const struct target *t)
 
 static void flushed(struct run *run)
 {
-	if (fflush(run->out) || ferror(run->out))
-		run->stop = true;		/* session_close_output() tells */
+	errno = 0;
+	if (!fflush(run->out) && !ferror(run->out))
+		return;
+	if (!run->write_err)
+		run->write_err = errno ? -errno : -EIO;
+	run->stop = true;		/* session_close_output() tells */
 }
 
 static void show_gone(struct run *run, const struct target *t)
@@ -903,7 +908,7 @@ int cmd_probe(const struct options *o)
 		if (run->out) {
 			run->text = session_text_options(o, run->out);
 			code = probe(run);
-			if (session_close_output(o, run->out))
+			if (session_close_output(o, run->out, run->write_err))
 				code = EXIT_CANNOT_RUN;
 		}
 	}

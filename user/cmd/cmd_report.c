@@ -254,7 +254,7 @@ static int make(struct report *rep)
 	err = print(rep, out);
 	if (err == -ENOMEM)
 		session_log("out of memory");
-	return session_close_output(o, out) || err ? EXIT_CANNOT_RUN : exit_code(rep);
+	return session_close_output(o, out, 0) || err ? EXIT_CANNOT_RUN : exit_code(rep);
 }
 
 int cmd_report(const struct options *o)

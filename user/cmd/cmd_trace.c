@@ -16,24 +16,35 @@ struct trace {
 	FILE *out;
 	struct text_options text;
 	uint64_t printed;
+	int write_err;			/* of the first write that failed */
 };
 
-/* A reader that left (head, grep -m1) ends the trace quietly; a full disk is told by session_close_output. */
-static void flushed(struct trace *t)
+/* errno was 0 before the write. A later one would tell less, or nothing: the stream has thrown its bytes away. */
+static void check_written(struct trace *t)
 {
-	if (fflush(t->out) || ferror(t->out))
-		session_stop(t->session);
+	if (!ferror(t->out) || t->write_err)
+		return;
+	t->write_err = errno ? -errno : -EIO;
+	session_stop(t->session);
+}
+
+static void flush(struct trace *t)
+{
+	errno = 0;
+	fflush(t->out);
+	check_written(t);
 }
 
 static void print(struct trace *t, const struct request *r, uint64_t now_ns)
 {
 	if (!session_selects_request(t->session, r))
 		return;
+	errno = 0;
 	if (t->o->format == FORMAT_JSON)
 		json_print(json_request(r, now_ns, t->o->redact_paths), false, t->out);
 	else
 		text_trace_line(t->out, r, &t->text);
-	flushed(t);
+	check_written(t);
 }
 
 static void on_request(void *arg, const struct request *r, uint64_t now_ns)
@@ -53,6 +64,11 @@ static void on_stall(void *arg, const struct request *r, uint64_t now_ns)
 
 	if (!t->o->count || t->printed < t->o->count)
 		print(t, r, now_ns);
+}
+
+static void on_read(void *arg)
+{
+	flush(arg);
 }
 
 /* What the lines cannot say: how many there were, and what was lost. */
@@ -82,7 +98,7 @@ static json_t *end_line(struct session *session, const struct snapshot *s)
 int cmd_trace(const struct options *o)
 {
 	struct trace t = { .o = o };
-	struct session_callbacks cb = { .on_request = on_request, .on_stall = on_stall, .arg = &t };
+	struct session_callbacks cb = { .on_request = on_request, .on_stall = on_stall, .on_read = on_read, .arg = &t };
 	const struct snapshot *s;
 	int err;
 
@@ -100,14 +116,14 @@ int cmd_trace(const struct options *o)
 		json_print(json_start(session_describe(t.session)), false, t.out);
 	else
 		text_trace_header(t.out, &t.text);
-	flushed(&t);
+	flush(&t);
 	err = session_run(t.session);
 	s = session_snapshot(t.session, false);
 	if (s && o->format == FORMAT_JSON)
 		json_print(end_line(t.session, s), false, t.out);
 	else if (s && !o->quiet)
 		print_end(s);
-	err = session_close_output(o, t.out) ? -EIO : err;
+	err = session_close_output(o, t.out, t.write_err) ? -EIO : err;
 	session_free(t.session);
 	return err ? EXIT_CANNOT_RUN : EXIT_FINE;
 }

@@ -23,6 +23,7 @@
 #include "../model/findings.h"
 
 #define TICK_MS 250
+#define PAUSE_MS 20				/* between two readings of the ring under load */
 #define IDLE_NS (130ull * 1000000000)		/* longer than TCP's last retransmission of a dead answer (about 120 s) */
 #define GONE_NS (300ull * 1000000000)		/* series and names of gone pods leave after this */
 #define HELD_MAX 1024
@@ -49,7 +50,7 @@ struct session {
 	const struct options *o;
 	struct session_callbacks cb;
 	struct event_base *base;
-	struct event *ring_event, *tick_event, *duration_event, *signals[2];
+	struct event *ring_event, *pause_event, *tick_event, *duration_event, *signals[2];
 	struct features features;
 	struct tracer *tracer;
 	struct drop_reasons *reasons;
@@ -119,14 +120,11 @@ static void fill_request(struct session *s, struct request *r, const struct imds
 	}
 }
 
-static void finish_request(struct session *s, const struct imds_rec_request *rec, uint64_t now_ns)
+static void finish_request(struct session *s, struct request *r, uint64_t now_ns)
 {
-	struct request r;
-
-	fill_request(s, &r, rec, now_ns);
-	pod_table_add_request(s->table, &r, now_ns);
+	pod_table_add_request(s->table, r, now_ns);
 	if (s->cb.on_request)
-		s->cb.on_request(s->cb.arg, &r, now_ns);
+		s->cb.on_request(s->cb.arg, r, now_ns);
 }
 
 /* Gives out held requests whose fate is known or whose time is up; all of them at the end. */
@@ -141,7 +139,7 @@ static void release_held(struct session *s, uint64_t now_ns, bool all)
 		if (!all && pod_table_wants_later(s->table, &r, now_ns))
 			s->held[kept++] = s->held[i];
 		else
-			finish_request(s, &s->held[i], now_ns);
+			finish_request(s, &r, now_ns);
 	}
 	s->held_len = kept;
 }
@@ -167,7 +165,7 @@ static void on_request(void *arg, const struct imds_rec_request *rec)
 		s->held[s->held_len++] = *rec;
 		return;
 	}
-	finish_request(s, rec, now_ns);
+	finish_request(s, &r, now_ns);
 	if (s->held_len)
 		release_held(s, now_ns, false);
 }
@@ -227,12 +225,11 @@ static void on_running(void *arg, const struct imds_rec_request *rec)
 	    (rec->req.kind == IMDS_KIND_CONNECT_ONLY && rec->synack_ns))
 		return;
 	if (s->closing) {
-		struct imds_rec_request copy = *rec;
-
-		copy.req.end = IMDS_END_EXPIRED;
-		copy.req.end_ns = w->now_ns;
-		copy.hdr.ts_ns = w->now_ns;
-		finish_request(s, &copy, w->now_ns);
+		r.rec.req.end = IMDS_END_EXPIRED;
+		r.rec.req.end_ns = w->now_ns;
+		r.rec.hdr.ts_ns = w->now_ns;
+		r.running = false;
+		finish_request(s, &r, w->now_ns);
 		return;
 	}
 	HASH_FIND(hh, s->stalled, &want.key, sizeof(want.key), st);
@@ -517,11 +514,27 @@ static void forget_gone(struct session *s)
 	pod_table_expire(s->table, session_now_ns(), GONE_NS, is_alive, s);	/* later than what was read just now */
 }
 
+static void read_done(struct session *s)
+{
+	if (s->cb.on_read)
+		s->cb.on_read(s->cb.arg);
+}
+
+/*
+ * The first record is read at once; then the ring is left alone for a moment and read in one go, until nothing came.
+ * Being woken for each record costs more than the record, and costs the pod too: the kernel wakes only a reader that
+ * had read all.
+ */
 static void on_ring(evutil_socket_t fd, short what, void *arg)
 {
+	static const struct timeval pause = { .tv_usec = PAUSE_MS * 1000 };
 	struct session *s = arg;
+	bool any = tracer_consume(s->tracer) > 0;
 
-	tracer_consume(s->tracer);
+	read_done(s);
+	if (any && !event_add(s->pause_event, &pause))
+		return;
+	event_add(s->ring_event, NULL);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -542,6 +555,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 	if (s->cb.on_tick)
 		s->cb.on_tick(s->cb.arg, now_ns);
+	read_done(s);
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)
@@ -658,9 +672,11 @@ static int add_events(struct session *s)
 	s->base = event_base_new();
 	if (!s->base)
 		return -ENOMEM;
-	s->ring_event = event_new(s->base, tracer_ring_fd(s->tracer), EV_READ | EV_PERSIST, on_ring, s);
+	s->ring_event = event_new(s->base, tracer_ring_fd(s->tracer), EV_READ, on_ring, s);
+	s->pause_event = evtimer_new(s->base, on_ring, s);
 	s->tick_event = event_new(s->base, -1, EV_PERSIST, on_tick, s);
-	if (!s->ring_event || !s->tick_event || event_add(s->ring_event, NULL) || event_add(s->tick_event, &tick))
+	if (!s->ring_event || !s->pause_event || !s->tick_event || event_add(s->ring_event, NULL) ||
+	    event_add(s->tick_event, &tick))
 		return -ENOMEM;
 	for (int i = 0; i < 2; i++) {
 		s->signals[i] = evsignal_new(s->base, signals[i], on_stop, s);
@@ -711,7 +727,9 @@ void session_free(struct session *s)
 
 	if (!s)
 		return;
-	struct event *events[] = { s->ring_event, s->tick_event, s->duration_event, s->signals[0], s->signals[1] };
+	struct event *events[] = {
+		s->ring_event, s->pause_event, s->tick_event, s->duration_event, s->signals[0], s->signals[1],
+	};
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i])
@@ -817,17 +835,17 @@ struct text_options session_text_options(const struct options *o, FILE *f)
 	return t;
 }
 
-int session_close_output(const struct options *o, FILE *f)
+int session_close_output(const struct options *o, FILE *f, int err)
 {
-	int err = 0;
-
 	if (!f)
 		return 0;
 	errno = 0;
-	if (fflush(f) || ferror(f))
+	if ((fflush(f) || ferror(f)) && !err)
 		err = errno ? -errno : -EIO;
 	if (f != stdout && fclose(f) && !err)
 		err = -errno;
+	if (err == -EPIPE)
+		return 0;
 	if (err)
 		session_log("cannot write to %s: %s", o->output ? o->output : "standard output", strerror(-err));
 	return err;

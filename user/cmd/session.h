@@ -21,6 +21,7 @@ struct session_callbacks {
 	void (*on_drop)(void *arg, const struct pod_identity *who, const struct imds_rec_drop *rec, const char *reason,
 			const char *location);
 	void (*on_tick)(void *arg, uint64_t now_ns);					/* every 250 ms */
+	void (*on_read)(void *arg);		/* all that was there has been handed out: nothing comes before the next wait */
 	void *arg;
 };
 
@@ -72,8 +73,11 @@ bool session_selects_pod(const struct options *o, const struct pod_stats *p);
 FILE *session_open_output(const struct options *o);
 /* Colour, UTF-8 and width as they suit f. */
 struct text_options session_text_options(const struct options *o, FILE *f);
-/* Closes what session_open_output gave; a failed write is told and returned as a negative errno. */
-int session_close_output(const struct options *o, FILE *f);
+/*
+ * Closes what session_open_output gave; a failed write, or the earlier one err (0: none), is told and returned as a
+ * negative errno. A reader that left (head, grep -m1) has what it wanted: no error.
+ */
+int session_close_output(const struct options *o, FILE *f, int err);
 
 void session_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

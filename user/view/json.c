@@ -537,6 +537,12 @@ json_t *json_end(const struct snapshot *s)
 	return end(&b);
 }
 
+/* jansson hands out a few bytes at a time; its own json_dumpf() takes the stream's lock for each. */
+static int print_piece(const char *piece, size_t len, void *f)
+{
+	return fwrite_unlocked(piece, 1, len, f) == len ? 0 : -1;
+}
+
 int json_print(json_t *v, bool indent, FILE *f)
 {
 	int err = 0;
@@ -544,7 +550,7 @@ int json_print(json_t *v, bool indent, FILE *f)
 	if (!v)
 		return -ENOMEM;
 	errno = 0;
-	if (json_dumpf(v, f, JSON_DUMP_FLAGS | (indent ? JSON_INDENT(2) : JSON_COMPACT)) || fputc('\n', f) == EOF)
+	if (json_dump_callback(v, print_piece, f, JSON_DUMP_FLAGS | (indent ? JSON_INDENT(2) : JSON_COMPACT)) || fputc('\n', f) == EOF)
 		err = errno ? -errno : -EIO;
 	json_decref(v);
 	return err;
