@@ -12,14 +12,14 @@ TOOL_PIDS=()
 
 note() { [ -n "${BENCH_QUIET:-}" ] || printf 'bench: %s\n' "$*" >&2; }
 
-# row NAME VALUE UNIT BOUND [REFERENCE RATIO]: BOUND is "<= 5" or ">= 0.97" and holds for RATIO if that is given, else for
+# row NAME VALUE UNIT BOUND [REFERENCE RATIO]: BOUND is "<= 5", ">= 0.97" or "== 1" and holds for RATIO if that is given, else for
 # VALUE; "-": a figure to know, nothing to hold.
 row() {
 	awk -v OFS='\t' -v name="$1" -v v="$2" -v unit="$3" -v bound="$4" -v ref="${5:--}" -v ratio="${6:--}" 'BEGIN {
 		ok = "-"
 		split(bound, b, " ")
 		x = ratio != "-" ? ratio : v
-		if (bound != "-") ok = (v == "-" ? "-" : (b[1] == "<=" ? x + 0 <= b[2] + 0 : x + 0 >= b[2] + 0) ? "yes" : "NO")
+		if (bound != "-") ok = (v == "-" ? "-" : (b[1] == "<=" ? x + 0 <= b[2] + 0 : b[1] == "==" ? x + 0 == b[2] + 0 : x + 0 >= b[2] + 0) ? "yes" : "NO")
 		print name, v, unit, bound, ref, ratio, ok
 	}' >>"$BENCH_OUT/rows.tsv"
 }
