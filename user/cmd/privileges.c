@@ -164,9 +164,10 @@ static int set_user(uid_t uid, gid_t gid)
 /* --- seccomp ------------------------------------------------------------------------------------------------------ */
 
 /*
- * What the loop, libevent, libbpf and glibc use once all is open; found by running it on x86-64 (not tried on arm64) and rounded up to
- * what glibc may choose instead. Names that an architecture does not have are left out. No new sockets but accepted
- * ones, no programs, nothing opened for writing. What is refused fails with EPERM: an agent must not die of it.
+ * What the loop, libevent, libbpf and glibc use once all is open; found by running it, on x86-64 and arm64, and rounded up
+ * to what glibc may choose instead. Names that an architecture does not have are left out. No new sockets but accepted
+ * ones, no programs, nothing opened for writing. What is refused fails with EPERM, since an agent must not die of it, and
+ * is told in the kernel's log or to auditd (audit type 1326).
  */
 static const char *const allowed[] = {
 	"read", "readv", "pread64", "write", "writev", "sendto", "sendmsg", "recvfrom", "recvmsg", "close", "lseek", "fcntl",
@@ -218,6 +219,7 @@ static int set_filter(void)
 
 	if (!filter)
 		return -ENOMEM;
+	seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);	/* Linux 4.14; without it nothing is told */
 	err = add_rules(filter);
 	if (!err)
 		err = seccomp_load(filter);
