@@ -94,6 +94,30 @@ static void heads(const char *name_out, const char *name_in, struct conn *c, siz
 	row(name_in, median(in, HEADS), median(none_in, HEADS), "ns");
 }
 
+/* A connection's SYN and its RST: entries of two tables made and deleted, a record. */
+static void connections(struct conn c)
+{
+	static double open[HEADS], close[HEADS];
+	uint8_t p[RIG_PACKET];
+	size_t len;
+	uint32_t ns;
+
+	for (int i = 0; i < HEADS; i++) {
+		c.cookie = 1000000 + i;
+		c.local_port = 1024 + i;
+		len = rig_tcp(&c, true, SYN, 0, 0, NULL, 0, p);
+		rig_run(rig, true, p, len, c.cookie, 1, 1, &ns);
+		open[i] = ns;
+		len = rig_tcp(&c, true, RST, 1, 0, NULL, 0, p);
+		rig_run(rig, true, p, len, c.cookie, 1, 1, &ns);
+		close[i] = ns;
+		if (i % 256 == 255)
+			rig_drain(rig);
+	}
+	row("connection_opens", median(open, HEADS), 0, "ns");
+	row("connection_closes", median(close, HEADS), 0, "ns");
+}
+
 static double now_ms(void)
 {
 	struct timespec t;
@@ -195,6 +219,7 @@ int main(void)
 	repeated("metadata_ack_ingress", false, p, len, c.cookie);
 	heads("head_200", "answer", &c, 200);
 	heads("head_700", "answer_to_700", &c, 700);
+	connections(c);
 	rig_reset(rig);
 	flows(&c);
 	rig_free(rig);
