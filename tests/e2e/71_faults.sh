@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What it reads and writes breaks while it runs: it lives, goes on counting and says what is wrong in one line.
+# What it reads and writes breaks while it runs: it lives, goes on counting, says what is wrong in one line, and every byte
+# passes unharmed.
 # shellcheck disable=SC2016	# sh -c expands
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
@@ -11,8 +12,20 @@ logs=$LAB_ROOT/node/log
 
 # --- the kubelet's log folders ---
 
+load() {			# load POD N: N requests at 100/s, told apart by their query
+	lab_exec "$1" "$LAB_BIN/load_client" --target 169.254.169.254:80 --rate 100 --seconds "$(($2 / 100))" \
+		--path "/latest/meta-data/instance-id?load"
+}
+whole() {			# whole NAME N RESULT-FILE
+	check "$1: the traffic went on" e2e_jq "$3" ".failed == 0 and .ok == $2"
+	BYTES_QUERY=load check "$1: hashes at both ends agree" bytes_agree "$3"
+}
 cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+lab_pod_host load-1 --namespace shop
 trace_start "$t"
+bytes_mark
+load load-1 300 >"$LAB_ROOT/load" &
+load=$!
 get web-1 >/dev/null
 mv "$logs" "$logs.gone"
 lab_pod_host gone-1 --namespace shop --no-logs
@@ -36,8 +49,11 @@ rm -r "$logs"
 mv "$logs.gone" "$logs"
 lab_pod_host back-1 --namespace shop
 get back-1 >/dev/null
+wait $load
 trace_stop
 check "log folders: it lived" equal $? 0
+whole "log folders" 300 "$LAB_ROOT/load"
+expect_trace "$t" "log folders: all of it was counted" 'of("load-1") | length == 300'
 for p in gone loop file; do
 	lab_pod_load $p-1
 	expect_trace "$t" "log folders: $p: seen, by its identifiers, without a name" "requests |
@@ -58,12 +74,12 @@ fails_in_one_line() {		# fails_in_one_line WORDS COMMAND...
 	equal $code 1 && equal "$(grep -vc watching "$LAB_ROOT/err")" 1 && grep -qE "$words" "$LAB_ROOT/err"
 }
 lab_args
-full='No space left|cannot write to /dev/full'
+full='cannot write to .*No space left'
 check "disk full: trace says so at once" fails_in_one_line "$full" "$IMDSNOOP" trace "${LAB_ARGS[@]}" --quiet --output /dev/full
 check "disk full: trace --json, too" fails_in_one_line "$full" "$IMDSNOOP" trace "${LAB_ARGS[@]}" --json --output /dev/full
 check "disk full: report says so" fails_in_one_line "$full" "$IMDSNOOP" report "${LAB_ARGS[@]}" --duration 200ms \
 	--output /dev/full
-check "disk full: report to standard output, too" fails_in_one_line 'No space left' sh -c 'exec "$0" "$@" >/dev/full' \
+check "disk full: report to standard output, too" fails_in_one_line "$full" sh -c 'exec "$0" "$@" >/dev/full' \
 	"$IMDSNOOP" report "${LAB_ARGS[@]}" --duration 200ms --json
 
 mkdir "$LAB_ROOT/small"
@@ -71,12 +87,13 @@ mount -t tmpfs -o size=64k none "$LAB_ROOT/small" || e2e_die "a small tmpfs"
 e2e_later umount -l "$LAB_ROOT/small"
 trace_start "$LAB_ROOT/small/trace"
 pid=$LAB_TRACE_PID
-lab_exec web-1 "$LAB_BIN/load_client" --target 169.254.169.254:80 --rate 200 --seconds 1 >"$LAB_ROOT/load"
+bytes_mark
+load web-1 200 >"$LAB_ROOT/load"
 check "disk full later: it ends by itself" lab_wait_for 5 lab_is_gone "$pid"
 LAB_TRACE_PID=
 wait "$pid"
 check "disk full later: exit code 1" equal $? 1
-check "disk full later: the traffic went on" e2e_jq "$LAB_ROOT/load" '.failed == 0 and .ok == 200'
+whole "disk full later" 200 "$LAB_ROOT/load"
 
 # --- standard output closed ---
 
@@ -88,6 +105,25 @@ check "no stdout: trace says so" fails_in_one_line "$closed" sh -c 'exec "$0" "$
 check "no stdin, stdout, stderr: --output is written all the same" sh -c 'exec "$0" "$@" <&- >&- 2>&-' \
 	"$IMDSNOOP" report "${LAB_ARGS[@]}" --duration 200ms --json --output "$r"
 expect_report "$r" "no stdin, stdout, stderr: and whole" '.schema == "imdsnoop.report/1"'
+
+# --- a reader that leaves under load ---
+
+mkfifo "$LAB_ROOT/pipe"
+for format in text json; do
+	head -n 3 "$LAB_ROOT/pipe" >"$LAB_ROOT/lines" &
+	"$IMDSNOOP" trace "${LAB_ARGS[@]}" --format $format --quiet >"$LAB_ROOT/pipe" 2>"$LAB_ROOT/err" </dev/null &
+	pid=$!
+	e2e_attached $pid
+	bytes_mark
+	load web-1 100 >"$LAB_ROOT/load"
+	check "reader left, $format: it ends by itself" lab_wait_for 5 lab_is_gone $pid
+	wait $pid
+	check "reader left, $format: well, and quietly" equal "$? $(cat "$LAB_ROOT/err")" "0 "
+	check "reader left, $format: the reader has its lines" equal "$(wc -l <"$LAB_ROOT/lines")" 3
+	whole "reader left, $format" 100 "$LAB_ROOT/load"
+done
+check "reader left: a report says so" fails_in_one_line 'standard output: Broken pipe' bash -c '"$0" "$@" | :; exit "${PIPESTATUS[0]}"' \
+	"$IMDSNOOP" report "${LAB_ARGS[@]}" --duration 200ms
 
 # --- paths on request only ---
 

@@ -123,12 +123,13 @@ raw() {				# raw POD STEPS...: see raw_client.c
 }
 
 # Bytes that passed unharmed: load_client and churn print sums of hashes of what they sent and received, the server logs its
-# own. bytes_mark, then requests by these clients alone, each of them answered, then bytes_agree RESULT-FILE...
+# own. bytes_mark, then requests by these clients, each of them answered, then bytes_agree RESULT-FILE... Where others ask
+# too, theirs have a query of their own: BYTES_QUERY.
 bytes_mark() { E2E_MARK=$(wc -l <"$(lab_server_log)"); }
 bytes_agree() {
 	equal "$(jq -cs '[(map(.sent) | add), (map(.requests_hash) | add % 4294967296), (map(.bodies_hash) | add % 4294967296)]' "$@")" \
 		"$(tail -n "+$((E2E_MARK + 1))" "$(lab_server_log)" |
-			jq -cs '[length, (map(.head_hash) | add % 4294967296), (map(.body_hash) | add % 4294967296)]')"
+			jq -cs --arg query "${BYTES_QUERY:-}" 'map(select(.query == $query)) | [length, (map(.head_hash) | add % 4294967296), (map(.body_hash) | add % 4294967296)]')"
 }
 
 # --- imdsnoop in the background --------------------------------------------------------------------------------------
