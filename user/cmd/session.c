@@ -844,8 +844,10 @@ int session_close_output(const struct options *o, FILE *f, int err)
 		err = errno ? -errno : -EIO;
 	if (f != stdout && fclose(f) && !err)
 		err = -errno;
-	if (err == -EPIPE)
+	if (err == -EPIPE) {
+		clearerr(stdout);		/* main() looks at it once more, and errno is another's by then */
 		return 0;
+	}
 	if (err)
 		session_log("cannot write to %s: %s", o->output ? o->output : "standard output", strerror(-err));
 	return err;
