@@ -114,7 +114,7 @@ check-bpf: $(O)/tests/bpf_tables
 	$(Q)$<
 check-e2e: imdsnoop lab
 	$(Q)tests/e2e/run
-check-kernels: imdsnoop lab
+check-kernels: imdsnoop lab $(O)/tests/bpf_tables
 	$(Q)tests/kernels/run
 check-lint: $(SKEL) $(WEB)
 	$(Q)scripts/lint

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154	# work, get, watch_pid: of guest
+# shellcheck shell=bash disable=SC2154	# work, get, port, watch_pid: of guest
 # The case "clock" of a guest, to be sourced by tests/kernels/guest: the wall clock is set a day ahead, two days back and a day
 # ahead again while trace, report and serve watch. Never on a host: the clock is everybody's.
 
@@ -9,17 +9,6 @@ clock_ask() {			# clock_ask NAME: two pods ask; the wall clock before and after
 	wall "$1.before"
 	ask "$get" web-1 agent-1
 	wall "$1.after"
-}
-
-http() {			# http PORT PATH DOCUMENT: status and body, as documents DOCUMENT.code and DOCUMENT
-	local port=$1 path=$2 name=$3 code line fd
-	exec {fd}<>"/dev/tcp/127.0.0.1/$port" || return
-	printf 'GET %s HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n' "$path" >&$fd
-	read -r -t 20 _ code _ <&$fd
-	while read -r -t 20 line <&$fd && [ "$line" != $'\r' ]; do :; done
-	echo "${code:-0}" | emit "$name.code"
-	timeout 20 cat <&$fd | sed '/^#/d; /_bucket{/d' | emit "$name"		# a serial line is slow
-	exec {fd}>&-
 }
 
 clock_set() {			# clock_set NAME STEP: while a request waits 2 s for its answer
@@ -36,14 +25,10 @@ clock_set() {			# clock_set NAME STEP: while a request waits 2 s for its answer
 }
 
 clock_case() {
-	local report trace serve port begin end LAB_ARGS
+	local report trace serve port begin end
 	[ -e /case ] || { echo "not in a guest" >&2; return 1; }
 	lab_server_set hop-limit 2
-	lab_args
-	"$IMDSNOOP" serve "${LAB_ARGS[@]}" --listen 127.0.0.1:0 >"$work/serve" 2>"$work/serve.err" </dev/null &
-	serve=$!
-	lab_wait_for 30 grep -q 'running as' "$work/serve.err"
-	port=$(sed -n 's,.*listening on http://127.0.0.1:\([0-9]*\)/$,\1,p' "$work/serve.err")
+	serve_start
 	watch clock.report report --format json --duration 300s
 	report=$watch_pid
 	watch clock.trace trace --json --stall 500ms

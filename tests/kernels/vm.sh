@@ -6,6 +6,7 @@
 
 PATH=$PATH:/usr/sbin:/sbin		# depmod
 VM_PACKAGES=(bash coreutils findutils grep sed mawk util-linux mount procps kmod iproute2 iptables libcap2-bin)
+VM_SYSTEMD=(systemd systemd-sysv)
 VM_MODULES=(kernel/net kernel/lib kernel/crypto kernel/drivers/net/veth.ko*)
 
 vm_cpio() { (cd "$1" && find . -path ./.packages -prune -o -print0 | cpio --quiet -0 -o -H newc -R 0:0); }
@@ -18,17 +19,20 @@ vm_have() {			# vm_have ARCH
 }
 vm_qemu() { case $1 in amd64) echo qemu-system-x86_64 ;; arm64) echo qemu-system-aarch64 ;; esac; }
 
-# vm_root ARCH: the userland, made once; sets vm_root to the archive
+# vm_root ARCH [systemd]: the userland, made once, with systemd or without; sets vm_root to the archive
 vm_root() {
-	local dir=$PK_CACHE/guest-$1
+	local dir=$PK_CACHE/guest-$1${2:+-$2} packages=("${VM_PACKAGES[@]}")
+	[ $# = 1 ] || packages+=("${VM_SYSTEMD[@]}")
 	vm_root=$dir.cpio
-	pk_unpack "$dir" "$1" closure "${VM_PACKAGES[@]}" || return
+	pk_unpack "$dir" "$1" closure "${packages[@]}" || return
 	[ "$dir/.packages" -nt "$vm_root" ] || return 0
 	# perl comes with packages that only its scripts need; the rest is read by nobody in a guest
 	rm -rf "$dir"/usr/share/{doc,man,locale,perl*,info,bash-completion,zoneinfo,lintian} "$dir"/usr/lib/*/{perl*,gconv} \
 		"$dir"/usr/lib/*/libperl* "$dir"/usr/bin/*perl* "$dir"/var
-	mkdir -p "$dir"/{proc,sys,dev,run,tmp,root,var/log}
-	chmod 1777 "$dir/tmp"
+	mkdir -p "$dir"/{proc,sys,dev,run,tmp,root,var/log,var/tmp,etc}
+	chmod 1777 "$dir/tmp" "$dir/var/tmp"
+	printf '%s\n' root:x:0:0::/root:/bin/bash nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin >"$dir/etc/passwd"
+	printf '%s\n' root:x:0: tty:x:5: utmp:x:43: nogroup:x:65534: >"$dir/etc/group"
 	ln -sf mawk "$dir/usr/bin/awk"
 	ln -sf bash "$dir/usr/bin/sh"
 	ln -sf xtables-nft-multi "$dir/usr/sbin/iptables"
@@ -40,13 +44,14 @@ vm_root() {
 vm_initrd() {
 	local file=$1 arch=$2 tree=$3 dir=$1.d modules=usr/lib/modules/$pk_release m
 	shift 3
-	vm_root "$arch" || return
+	if [ "$*" = systemd ]; then vm_root "$arch" systemd; else vm_root "$arch"; fi || return
 	rm -rf "$dir"
 	mkdir -p "$dir/$modules" "$dir/t/build/tests" "$dir/t/tests" || return
 	(cd "$pk_dir/$modules" && for m in modules.* ${VM_MODULES[*]}; do
 		[ ! -e "$m" ] || cp --parents -r "$m" "$dir/$modules"
 	done)
 	cp -r "$VM_TREE"/tests/{lib,kernels} "$dir/t/tests/"
+	[ "$*" != systemd ] || cp -r "$VM_TREE/scripts" "$dir/t/"
 	cp "$VM_TREE/tests/kernels/init" "$dir/init"
 	cp "$tree/imdsnoop" "$dir/t/"
 	find "$tree/build/tests" -maxdepth 1 \( -name '*.bpf.o' -o -name imds_server -o -name '*_client' -o -name bpf_tables \) \
@@ -56,7 +61,8 @@ vm_initrd() {
 	rm -rf "$dir"
 }
 
-# vm_run SECONDS ARCH INITRD KERNEL-ARGUMENT...: prints what the guest says; after pk_kernel. No KVM: it is nowhere needed.
+# vm_run SECONDS ARCH INITRD KERNEL-ARGUMENT...: becomes a machine that prints what the guest says; in a subshell, after
+# pk_kernel. No KVM: it is nowhere needed.
 vm_run() {
 	local seconds=$1 arch=$2 initrd=$3 qemu console
 	shift 3
@@ -64,7 +70,7 @@ vm_run() {
 	amd64) qemu=(-machine q35 -cpu max) console=ttyS0 ;;
 	arm64) qemu=(-machine virt -cpu cortex-a72) console=ttyAMA0 ;;
 	esac
-	timeout --kill-after=5 "$seconds" "$(vm_qemu "$arch")" "${qemu[@]}" -accel tcg,thread=multi -smp 2 -m 1280 -nodefaults -display none \
+	exec timeout --kill-after=5 "$seconds" "$(vm_qemu "$arch")" "${qemu[@]}" -accel tcg,thread=multi -smp 2 -m 1280 -nodefaults -display none \
 		-no-reboot -nic none -serial stdio -kernel "$pk_image" -initrd "$initrd" \
 		-append "console=$console quiet loglevel=3 panic=-1 mitigations=off rdinit=/init $*" </dev/null
 }
