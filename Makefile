@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # imdsnoop: `make` builds ./imdsnoop, static where the .a files exist; `make DYNAMIC=1` links shared libraries.
-# Targets: all check-unit check-bpf check-e2e check-kernels check-lint check-fuzz fuzz bench dist install clean. V=1 shows commands.
+# Targets: all check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-fuzz fuzz bench dist install clean. V=1 shows commands.
 
 VERSION := 0.1.0
 O ?= build
@@ -116,6 +116,8 @@ check-e2e: imdsnoop lab
 	$(Q)tests/e2e/run
 check-kernels: imdsnoop lab $(O)/tests/bpf_tables
 	$(Q)tests/kernels/run
+kernels-table:			# the README's, from what the last check-kernels saw
+	$(Q)tests/kernels/table write
 check-lint: $(SKEL) $(WEB)
 	$(Q)scripts/lint
 fuzz: $(FUZZ)
@@ -138,4 +140,4 @@ clean:
 -include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d)
 .DELETE_ON_ERROR:
 .SECONDARY: $(BPF_OBJ)
-.PHONY: all lab check-unit check-bpf check-e2e check-kernels check-lint check-fuzz fuzz bench dist install clean
+.PHONY: all lab check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-fuzz fuzz bench dist install clean
