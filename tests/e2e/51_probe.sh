@@ -94,6 +94,20 @@ done
 check "without hooks: it says so" grep -q 'without hooks' "$t.err"
 lab_server_set hop-limit 1
 
+# How long it waits for an answer: --stall, 1 s without it.
+lab_server_set hop-limit 2
+lab_server_set slow-ms 1500
+probe --pod web-1 --json >"$t" 2>"$t.err"
+probed web-1 "an answer after 1.5 s is none within 1 s" '.token == false and .outcome == "no-response"'
+probe --pod web-1 --json --stall 3s >"$t" 2>"$t.err"
+probed web-1 "--stall 3s: it is one" '.token and .outcome == "ok" and .first_byte_us > 1400000'
+check "--stall 3s: it says so" grep -q 'at most 3 s each' "$t.err"
+lab_server_set slow-ms 300
+probe --pod web-1 --json --stall 100ms >"$t" 2>"$t.err"
+probed web-1 "--stall 100ms: an answer after 0.3 s is none" '.token == false'
+lab_server_set slow-ms 0
+lab_server_set hop-limit 1
+
 # The switch, seen live.
 t=$LAB_ROOT/watch
 lab_args

@@ -136,9 +136,13 @@ static void each_option_reaches_its_member(void **state)
 	assert_string_equal(r->o.drop_privileges, "root");
 	done(r);
 
-	r = parse("probe --all --watch --exit-code --stall 1s");
+	r = parse("probe --all --watch --exit-code --stall 60s");
 	assert_int_equal(r->code, -1);
 	assert_true(r->o.all && r->o.watch && r->o.exit_code);
+	assert_int_equal(r->o.stall_ns, 60000000000);
+	done(r);
+	r = parse("probe --all");
+	assert_int_equal(r->o.stall_ns, 1000000000);	/* how long it waits for an answer */
 	done(r);
 }
 
@@ -209,6 +213,7 @@ static void wrong_usage_is_one_line_that_says_what_to_do(void **state)
 		{ "trace --duration 0s", "1ms to 1000h" },
 		{ "trace --duration 99999999999999999999h", "1ms to 1000h" },
 		{ "trace --stall ms", "like 250ms" },
+		{ "probe --all --stall 61s", "at most 60s" },
 		{ "trace --cgroup", "needs a value: --cgroup DIR" },
 		{ "trace --cgroup --json", "needs a value" },
 		{ "trace --cgroup= --json", "needs a value" },

@@ -23,7 +23,6 @@
 #include "session.h"
 
 #define MS 1000000ull
-#define WAIT_MS 1000			/* for one pod */
 #define GRACE_MS 2000			/* for its child to start and to report */
 #define RECORD_MS 500			/* for the kernel's record of it */
 #define RECORD_HELD_MS 2500		/* longer than a session without drops holds a silent one back */
@@ -314,17 +313,18 @@ static int ask_in(struct run *run, struct target *t, int netns_fd)
 {
 	struct event *event = NULL;
 	struct answer *a = t->now;
+	unsigned int wait_ms = run->o->stall_ns / MS;
 	pid_t pid;
 	int fd, err;
 
 	run->ready = run->have_record = false;
 	run->cookie = run->early_len = 0;
-	fd = probe_start(netns_fd, run->endpoints, run->endpoints_len, WAIT_MS, &pid);
+	fd = probe_start(netns_fd, run->endpoints, run->endpoints_len, wait_ms, &pid);
 	if (fd < 0)
 		return fd;
 	event = event_new(run->base, fd, EV_READ, on_ready, run);
 	if (event && !event_add(event, NULL))
-		pump(run, WAIT_MS + GRACE_MS, &run->ready);
+		pump(run, wait_ms + GRACE_MS, &run->ready);
 	if (event)
 		event_free(event);
 	err = probe_finish(fd, pid, &a->raw);
@@ -397,7 +397,7 @@ static void judge(struct run *run, struct target *t)
 		.token_contradiction = run->host_silent ||
 				       (a->r.hops < 0 ? run->token_hops > 0 : run->token_hops >= a->r.hops),
 		.hops = a->r.hops,
-		.stall_ns = WAIT_MS / 2 * MS,
+		.stall_ns = run->o->stall_ns / 2,
 		.now_ns = a->r.rec.req.end_ns,
 	};
 	struct verdict v = verdict_judge(&in);
@@ -433,7 +433,7 @@ static const char *not_asked(int err)
 	}
 }
 
-static void tell_why(const struct answer *a, char *buf, size_t len)
+static void tell_why(const struct run *run, const struct answer *a, char *buf, size_t len)
 {
 	const struct request *r = &a->r;
 	const struct imds_request *q = &r->rec.req;
@@ -470,7 +470,7 @@ static void tell_why(const struct answer *a, char *buf, size_t len)
 		break;
 	default:
 		snprintf(buf, len, r->rec.synack_ns ? "connected, but no answer within %g s" :
-			 "cannot connect within %g s", WAIT_MS / 1e3);
+			 "cannot connect within %g s", run->o->stall_ns / 1e9);
 	}
 }
 
@@ -553,7 +553,7 @@ static void print_text(struct run *run, const struct target *t)
 	print_number(run->out, 3, r->rec.ttl_synack, r->rec.ttl_synack > 0);
 	print_duration(run->out, t->now->err ? -1 : request_connect_us(r));
 	print_duration(run->out, t->now->err ? -1 : request_first_byte_us(r));
-	tell_why(t->now, why, sizeof(why));
+	tell_why(run, t->now, why, sizeof(why));
 	fprintf(run->out, "  %s", text_escape(why, run->text.utf8, 0, buf, sizeof(buf)));
 	if (t->also)
 		fprintf(run->out, " (also %u container%s of other pods)", t->also, t->also == 1 ? "" : "s");
@@ -568,7 +568,7 @@ static void print_json(struct run *run, const struct target *t)
 	json_t *v = json_request(&a->r, a->r.rec.req.end_ns, false);
 	char why[256];
 
-	tell_why(a, why, sizeof(why));
+	tell_why(run, a, why, sizeof(why));
 	for (size_t i = 0; v && i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
 		json_object_del(v, not_ours[i]);
 	if (v && (json_object_set_new(v, "type", json_string("probe")) ||
@@ -806,7 +806,7 @@ static void announce(const struct run *run)
 	session_log("sending one 'PUT /latest/api/token' (a token that lives 1 s, forgotten at once) to %s%s%s from "
 		    "inside %zu network namespace%s, one at a time, at most %g s each%s",
 		    addr, run->endpoints_len > 1 ? ", or without a route to it " : "",
-		    run->endpoints_len > 1 ? other : "", run->len, run->len == 1 ? "" : "s", WAIT_MS / 1e3,
+		    run->endpoints_len > 1 ? other : "", run->len, run->len == 1 ? "" : "s", run->o->stall_ns / 1e9,
 		    run->o->watch ? ", again every second until Ctrl-C" : "");
 }
 

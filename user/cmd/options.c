@@ -115,7 +115,7 @@ static const struct option_row options[] = {
 	STRING("comm", comm, OPTIONS_OBSERVE, "NAME", "show only this process name"),
 	FLAG("problems", problems, OPTIONS_OBSERVE, "show only requests and pods with a problem"),
 	DURATION("stall", stall_ns, OPTIONS_OBSERVE | OPTIONS_PROBE,
-		 "an unanswered request is stalled after this (default: 250ms)"),
+		 "an unanswered request is stalled after this (default: 250ms; probe waits as long: 1s)"),
 	DURATION("slow", slow_ns, OPTIONS_OBSERVE, "an answered request is slow above this (default: 1s)"),
 	CALL("format", 0, set_format, OPTIONS_FORMAT, "FORMAT", "text, json or html",
 	     "text, json, or html (report and merge: one self-contained file) (default: text)"),
@@ -376,7 +376,7 @@ static void set_defaults(const struct command *c, struct options *o)
 	o->command = c;
 	o->pod_logs = "/var/log/pods";
 	o->container_logs = "/var/log/containers";
-	o->stall_ns = 250 * 1000000ull;
+	o->stall_ns = c->groups & OPTIONS_PROBE ? 1000 * 1000000ull : 250 * 1000000ull;
 	o->slow_ns = 1000 * 1000000ull;
 	o->max_pods = 1024;
 	o->max_flows = 65536;
@@ -394,6 +394,8 @@ static int check_together(const struct command *c, struct options *o, FILE *err)
 	if (o->format != FORMAT_TEXT && (c->groups & OPTIONS_SCREEN))
 		return usage(err, "'imdsnoop %s' knows no --format but text: use 'imdsnoop report' or 'imdsnoop trace'",
 			     c->name);
+	if ((c->groups & OPTIONS_PROBE) && o->stall_ns > 60 * 1000000000ull)
+		return usage(err, "'imdsnoop %s' waits at most 60s for an answer: choose a shorter --stall", c->name);
 	if ((c->groups & OPTIONS_FILES) && !o->files_len)
 		return usage(err, "'imdsnoop %s' needs files: give the JSON reports to join", c->name);
 	if (!o->endpoints_len)
