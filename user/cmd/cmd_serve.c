@@ -215,7 +215,7 @@ int cmd_serve(const struct options *o)
 {
 	struct agent a = { .o = o };
 	struct session_callbacks cb = { .on_tick = on_tick, .arg = &a };
-	int code = EXIT_CANNOT_RUN;
+	int code = EXIT_CANNOT_RUN, notify = -1;
 
 	signal(SIGHUP, SIG_IGN);		/* there is no file to read again */
 	if (window_new(&a.window)) {
@@ -229,9 +229,10 @@ int cmd_serve(const struct options *o)
 	a.fds = opendir("/proc/self/fd");
 	if (listen_on(&a))
 		goto out;
-	privileges_notify("READY=1");		/* a socket more: before the filter that forbids it */
+	notify = privileges_notify_open();
 	if (give_up_rights(o))
 		goto out;
+	privileges_notify(notify, "READY=1");
 	if (!session_run(a.session))
 		code = EXIT_FINE;
 out:
@@ -240,5 +241,7 @@ out:
 	window_free(a.window);
 	if (a.fds)
 		closedir(a.fds);
+	if (notify >= 0)
+		close(notify);
 	return code;
 }

@@ -343,7 +343,7 @@ fail:
 	return err;
 }
 
-void privileges_notify(const char *state)
+int privileges_notify_open(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
@@ -351,16 +351,23 @@ void privileges_notify(const char *state)
 	int fd;
 
 	if (!len || (path[0] != '/' && path[0] != '@') || len >= sizeof(to.sun_path))
-		return;
+		return -1;
 	memcpy(to.sun_path, path, len);
 	if (path[0] == '@')
 		to.sun_path[0] = '\0';		/* abstract name */
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return;
+		return -1;
+	if (connect(fd, (struct sockaddr *)&to, offsetof(struct sockaddr_un, sun_path) + len)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void privileges_notify(int fd, const char *state)
+{
 	/* nobody to tell if it fails: the manager then says that we did not report */
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
-		   offsetof(struct sockaddr_un, sun_path) + len) < 0)
+	if (fd >= 0 && write(fd, state, strlen(state)) < 0)
 		errno = 0;
-	close(fd);
 }

@@ -18,7 +18,11 @@ struct privileges_options {
  */
 int privileges_drop(const struct privileges_options *o, char *msg, size_t len);
 
-/* "READY=1" and the like to the service manager of NOTIFY_SOCKET, see sd_notify(3); without one nothing happens. */
-void privileges_notify(const char *state);
+/*
+ * The service manager's socket of NOTIFY_SOCKET, see sd_notify(3): a descriptor, the caller's, or -1 where there is none. To be
+ * opened before privileges_drop(), whose filter forbids that; told when all is done.
+ */
+int privileges_notify_open(void);
+void privileges_notify(int fd, const char *state);	/* "READY=1" and the like; -1: nothing happens */
 
 #endif
