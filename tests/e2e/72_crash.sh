@@ -9,7 +9,7 @@ e2e_lab --hop-limit 2
 lab_pod_bridge web-1
 lab_pod_host web-2
 t=$LAB_ROOT/trace
-KILLS=${KILLS:-30}		# 200 is the real thing, with E2E_LIMIT=500
+KILLS=${KILLS:-30}		# 200 is the real thing, with E2E_LIMIT=1000
 MEGABYTES=8
 BULK=172.31.0.1:8181		# an endpoint of ours, for which no server listens
 
@@ -94,7 +94,7 @@ two_links() { [ "$(e2e_links "$1")" -ge 2 ]; }
 killed=0 armed=0
 RANDOM=${SEED:-$$}
 lab_args
-for ((k = 0; k < KILLS && SECONDS < 60 + KILLS - 20; k++)); do	# fewer on a machine that is busy otherwise
+for ((k = 0; k < KILLS && SECONDS < ${E2E_LIMIT:-120} * 6 / 10; k++)); do	# fewer on a machine that is busy otherwise
 	"$IMDSNOOP" trace "${LAB_ARGS[@]}" --endpoint 169.254.169.254 --endpoint "$BULK" --json --output "$t.$k" \
 		</dev/null >/dev/null 2>&1 &
 	pid=$!
