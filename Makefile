@@ -119,7 +119,7 @@ check-kernels: imdsnoop lab $(O)/tests/bpf_tables
 kernels-table:			# the README's, from what the last check-kernels saw
 	$(Q)tests/kernels/table write
 check-lint: $(SKEL) $(WEB)
-	$(Q)scripts/lint
+	$(Q)O=$(O) scripts/lint
 fuzz: $(FUZZ)
 	$(Q)tests/fuzz/run $(or $(SECONDS),30) $^
 check-fuzz: $(FUZZ)

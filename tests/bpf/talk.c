@@ -58,7 +58,8 @@ struct conn conn_new(void)
 {
 	static uint32_t cookie = 1000;
 
-	return (struct conn){ .cookie = ++cookie, .cgroup = 77, .remote4 = IMDS4, .local_port = 40000 + cookie % 20000,
+	cookie++;
+	return (struct conn){ .cookie = cookie, .cgroup = 77, .remote4 = IMDS4, .local_port = 40000 + cookie % 20000,
 			      .remote_port = 80, .ttl = ROUTER_TTL, .seq = 0xfffffff0u, .ack = 0xffffff00u };
 }
 

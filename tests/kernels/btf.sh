@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # packages.sh sets pk_*
 # BTF out of a packed kernel image, without booting it; to be sourced by bash.
 
 btf_offsets() { LC_ALL=C grep -obUaP "$1" "$2" | cut -d: -f1; }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # packages.sh sets pk_*
 #
 # A virtual machine whose whole root is in the initramfs: Debian's userland of that architecture, the kernel's network
 # modules, the program under test and the tests. Nothing of the host is visible inside. To be sourced after packages.sh.
@@ -28,7 +28,7 @@ vm_root() {
 	[ "$dir/.packages" -nt "$vm_root" ] || return 0
 	# perl comes with packages that only its scripts need; the rest is read by nobody in a guest
 	rm -rf "$dir"/usr/share/{doc,man,locale,perl*,info,bash-completion,zoneinfo,lintian} "$dir"/usr/lib/*/{perl*,gconv} \
-		"$dir"/usr/lib/*/libperl* "$dir"/usr/bin/*perl* "$dir"/var
+		"$dir"/usr/lib/*/libperl* "$dir"/usr/bin/*perl* "${dir:?}/var"
 	mkdir -p "$dir"/{proc,sys,dev,run,tmp,root,var/log,var/tmp,etc}
 	chmod 1777 "$dir/tmp" "$dir/var/tmp"
 	printf '%s\n' root:x:0:0::/root:/bin/bash nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin >"$dir/etc/passwd"
@@ -47,6 +47,7 @@ vm_initrd() {
 	if [ "$*" = systemd ]; then vm_root "$arch" systemd; else vm_root "$arch"; fi || return
 	rm -rf "$dir"
 	mkdir -p "$dir/$modules" "$dir/t/build/tests" "$dir/t/tests" || return
+	# shellcheck disable=SC2048 # patterns
 	(cd "$pk_dir/$modules" && for m in modules.* ${VM_MODULES[*]}; do
 		[ ! -e "$m" ] || cp --parents -r "$m" "$dir/$modules"
 	done)

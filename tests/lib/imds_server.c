@@ -223,7 +223,7 @@ static void pending_abort(struct pending *p, struct evhttp_connection *conn, evu
 	if (p->action == ACTION_SILENT)
 		return;			/* never answered, freed with the process: a lab ends soon */
 	if (p->action == ACTION_RESET)
-		connect(fd, &none, sizeof(none));	/* Linux: cuts with a RST; libevent itself would send a FIN */
+		(void)connect(fd, &none, sizeof(none));	/* Linux: cuts with a RST; libevent itself would send a FIN */
 	evhttp_connection_free(conn);
 	free(p);
 }

@@ -285,8 +285,8 @@ static void sample_clear(struct sample *x)
 static void report_has_the_schemas_fields(void **state)
 {
 	static struct sample x;
-	const char *severity, *state_word, *why;
-	json_int_t requests, dead, tokens, drops, p99, hops, limit, lost, flow_full, total;
+	const char *severity = NULL, *state_word = NULL, *why = NULL;
+	json_int_t requests, dead, tokens, drops, p99, hops, limit, lost, flow_full = 0, total = 0;
 	double seconds_lost, duration;
 	json_t *v;
 	char *line;

@@ -256,6 +256,7 @@ static int on_pod(void *arg, const struct pod_identity *who)
 	}
 	first = t->round != run->round;
 	t->round = run->round;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): rounds begin at 1, so a new target is a first one */
 	t->also = first ? 0 : t->also + !!strcmp(t->who.pod_uid, who->pod_uid);
 	return first || compare(who, &t->who) < 0 ? keep_identity(t, who) : 0;
 }

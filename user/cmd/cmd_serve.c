@@ -97,12 +97,14 @@ static void on_ready(void *arg, const struct http_request *req, FILE *body, stru
 
 static void put_window(json_t *report, const struct snapshot *s, uint64_t since_s)
 {
-	uint64_t covered_ms = (s->now_ns - s->started_ns) / 1000000;
+	uint64_t covered_ms;
 
+	if (!report || !since_s)
+		return;
+	covered_ms = (s->now_ns - s->started_ns) / 1000000;
 	/* without memory for it, duration_s still tells */
-	if (report && since_s)
-		json_object_set_new(report, "window", json_pack("{s:I, s:f, s:i}", "asked_s", (json_int_t)since_s,
-				    "covered_s", covered_ms / 1e3, "step_s", WINDOW_STEP_S));
+	json_object_set_new(report, "window", json_pack("{s:I, s:f, s:i}", "asked_s", (json_int_t)since_s,
+			    "covered_s", covered_ms / 1e3, "step_s", WINDOW_STEP_S));
 }
 
 static void on_report(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)

@@ -206,6 +206,7 @@ int report_input_slurp(FILE *f, size_t max, char **ret, size_t *ret_len)
 {
 	size_t len = 0, room = 64 << 10;
 	char *buf = malloc(room), *more;
+	int err;
 
 	for (;;) {
 		if (!buf)
@@ -220,8 +221,9 @@ int report_input_slurp(FILE *f, size_t max, char **ret, size_t *ret_len)
 		buf = more;
 	}
 	if (ferror(f) || len > max) {
+		err = errno;
 		free(buf);
-		return len > max ? -EFBIG : errno ? -errno : -EIO;
+		return len > max ? -EFBIG : err ? -err : -EIO;
 	}
 	buf[len] = '\0';
 	*ret = buf;

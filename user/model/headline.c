@@ -64,7 +64,7 @@ enum headline_level headline_write(const struct snapshot *s, char *buf, size_t l
 		snprintf(buf, len, "no problem on %s: %zu pod%s, %llu request%s, %llu answered, p99 %s",
 			 node, s->pods_len, s->pods_len == 1 ? "" : "s", (unsigned long long)t->requests,
 			 t->requests == 1 ? "" : "s",
-			 (unsigned long long)(t->outcomes[OUTCOME_OK] + t->outcomes[OUTCOME_HTTP_ERROR]),
+			 (unsigned long long)t->outcomes[OUTCOME_OK] + t->outcomes[OUTCOME_HTTP_ERROR],
 			 findings_duration(histogram_quantile_us(&t->latency, 0.99), p99, sizeof(p99)));
 	}
 	return level;

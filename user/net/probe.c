@@ -259,7 +259,7 @@ static socklen_t fill_sockaddr(const struct imds_endpoint *e, struct sockaddr_st
 
 static void read_local(int fd, struct probe_result *r)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = { 0 };
 	socklen_t len = sizeof(sa);
 
 	if (getsockname(fd, (struct sockaddr *)&sa, &len))

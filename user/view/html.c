@@ -298,7 +298,7 @@ static void timeline_section(FILE *out, const struct snapshot *s, const struct t
 		fprintf(out, "<p class=\"soft\">%llu events of further pods are in the list only.</p>\n",
 			(unsigned long long)elsewhere);
 	if (t->more)
-		fprintf(out, "<p class=\"warn\">%llu more events were not kept: the first %u are shown.</p>\n",
+		fprintf(out, "<p class=\"warn\">%llu more events were not kept: the first %d are shown.</p>\n",
 			(unsigned long long)t->more, TIMELINE_MAX);
 	event_rows(out, t, s->started_ns);
 	fputs("</div>\n", out);

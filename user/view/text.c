@@ -209,7 +209,7 @@ static void report_pods(FILE *out, const struct snapshot *s, const struct text_o
 		text_cell(out, text_escape(subject_of(p, subject, sizeof(subject)), o->utf8, name, buf, sizeof(buf)), name);
 		fprintf(out, " %5llu %4llu %4llu %5llu", (unsigned long long)p->requests,
 			(unsigned long long)p->v1_requests, (unsigned long long)p->v2_requests,
-			(unsigned long long)(p->outcomes[OUTCOME_OK] + p->outcomes[OUTCOME_HTTP_ERROR]));
+			(unsigned long long)p->outcomes[OUTCOME_OK] + p->outcomes[OUTCOME_HTTP_ERROR]);
 		latency_cell(out, &p->latency, 0.5);
 		latency_cell(out, &p->latency, 0.99);
 		latency_cell(out, &p->latency, 1);

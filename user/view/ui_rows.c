@@ -325,10 +325,10 @@ char *ui_number(uint64_t n, char *buf, size_t len)
 		snprintf(buf, len, "%llu", (unsigned long long)n);
 		return buf;
 	}
-	while (v >= 1000 && u < 5) {
+	do {
 		v /= 1000;
 		u++;
-	}
+	} while (v >= 1000 && u < 5);
 	snprintf(buf, len, v < 9.95 ? "%.1f%c" : "%.0f%c", v, units[u]);
 	return buf;
 }
