@@ -70,28 +70,66 @@ const char *tracer_loss_meaning(int i)
 
 /* --- records --------------------------------------------------------------------------------------------------------- */
 
-static void handle_request(struct tracer *t, const void *rec)
+/* Each handler returns false for what makes no sense: an index out of its table, a string without end. */
+
+static bool has_end(const char *s, size_t size)
 {
+	return memchr(s, '\0', size);
+}
+
+static bool is_peer(const struct imds_peer *p)
+{
+	for (size_t i = 0; i < IMDS_ANCESTORS; i++)
+		if (!has_end(p->ancestors[i], IMDS_COMM_LEN))
+			return false;
+	return p->endpoint < IMDS_MAX_ENDPOINTS && has_end(p->comm, IMDS_COMM_LEN);
+}
+
+static bool handle_request(struct tracer *t, const void *data)
+{
+	const struct imds_rec_request *rec = data;
+	const struct imds_request *q = &rec->req;
+
+	if (!is_peer(&rec->peer) || q->kind >= IMDS_KIND_COUNT || q->method >= IMDS_METHOD_COUNT ||
+	    q->version >= IMDS_VERSION_COUNT || q->end >= IMDS_END_COUNT || q->path_len >= IMDS_PATH_LEN ||
+	    !has_end(q->path, IMDS_PATH_LEN))
+		return false;
 	t->cb.on_request(t->cb.arg, rec);
+	return true;
 }
 
-static void handle_flow_end(struct tracer *t, const void *rec)
+static bool handle_flow_end(struct tracer *t, const void *data)
 {
+	const struct imds_rec_flow_end *rec = data;
+
+	if (!is_peer(&rec->peer) || rec->last_kind >= IMDS_KIND_COUNT || rec->last_end >= IMDS_END_COUNT)
+		return false;
 	t->cb.on_flow_end(t->cb.arg, rec);
+	return true;
 }
 
-static void handle_drop(struct tracer *t, const void *rec)
+static bool handle_drop(struct tracer *t, const void *data)
 {
+	const struct imds_rec_drop *rec = data;
+
+	if (!is_peer(&rec->peer) || rec->kind >= IMDS_KIND_COUNT)
+		return false;
 	t->cb.on_drop(t->cb.arg, rec);
+	return true;
 }
 
-static void handle_cgroup(struct tracer *t, const void *rec)
+static bool handle_cgroup(struct tracer *t, const void *data)
 {
+	const struct imds_rec_cgroup *rec = data;
+
+	if (!has_end(rec->path, sizeof(rec->path)))
+		return false;
 	t->cb.on_cgroup(t->cb.arg, rec);
+	return true;
 }
 
 static const struct {
-	void (*fn)(struct tracer *t, const void *rec);
+	bool (*fn)(struct tracer *t, const void *rec);
 	size_t size;
 } handlers[IMDS_REC_COUNT] = {
 	[IMDS_REC_REQUEST] = { handle_request, sizeof(struct imds_rec_request) },
@@ -107,10 +145,8 @@ static int on_record(void *arg, void *data, size_t len)
 	struct tracer *t = arg;
 
 	if (len < sizeof(*h) || h->type >= IMDS_REC_COUNT || !handlers[h->type].fn || len < handlers[h->type].size ||
-	    h->len != handlers[h->type].size)
+	    h->len != handlers[h->type].size || !handlers[h->type].fn(t, data))
 		t->bad_records++;
-	else
-		handlers[h->type].fn(t, data);
 	return 0;
 }
 
