@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # imdsnoop: `make` builds ./imdsnoop, static where the .a files exist; `make DYNAMIC=1` links shared libraries.
-# Targets: all check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-fuzz fuzz bench dist install clean. V=1 shows commands.
+# Targets: all check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-valgrind check-fuzz fuzz
+# bench dist install clean. V=1 shows commands. `make fuzz SECONDS=600` fuzzes with each program that long.
 
 VERSION := 0.1.0
 O ?= build
@@ -105,6 +106,11 @@ $(O)/tests/bpf_tables $(O)/tests/bench_packets: $(RIG) $(wildcard tests/bpf/*.h)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -MMD -MP -Wmissing-prototypes,$(ALL_CFLAGS)) -Wno-missing-field-initializers \
 		$(LDFLAGS) -o $@ $(filter %.c,$(filter-out %/tracer.c,$^)) $(LDLIBS)
 
+# shared libraries, whatever imdsnoop itself has
+$(O)/tests/imdsnoop: $(OBJ)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(LIBS))
+
 lab: $(patsubst tests/lib/%.c,$(O)/tests/%,$(filter-out %.bpf.c,$(wildcard tests/lib/*.c))) \
 	$(patsubst tests/lib/%.bpf.c,$(O)/tests/%.bpf.o,$(wildcard tests/lib/*.bpf.c))
 
@@ -120,6 +126,8 @@ kernels-table:			# the README's, from what the last check-kernels saw
 	$(Q)tests/kernels/table write
 check-lint: $(SKEL) $(WEB)
 	$(Q)O=$(O) scripts/lint
+check-valgrind: $(O)/tests/imdsnoop
+	$(Q)tests/lint/memcheck $(abspath $<)
 fuzz: $(FUZZ)
 	$(Q)tests/fuzz/run $(or $(SECONDS),30) $^
 check-fuzz: $(FUZZ)
@@ -140,4 +148,4 @@ clean:
 -include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d)
 .DELETE_ON_ERROR:
 .SECONDARY: $(BPF_OBJ)
-.PHONY: all lab check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-fuzz fuzz bench dist install clean
+.PHONY: all lab check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-valgrind check-fuzz fuzz bench dist install clean

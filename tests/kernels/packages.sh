@@ -12,7 +12,6 @@ PK_LISTS_DAYS=7			# lists older than this are asked for again
 
 pk_why=				# why the last pk_ function failed, one line
 
-# shellcheck disable=SC2034 # for the caller
 pk_fail() { pk_why=$*; return 1; }
 
 pk_apt() {			# pk_apt ARCH apt-get|apt-cache ARGS...

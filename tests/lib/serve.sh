@@ -21,7 +21,6 @@ serve_stop() {			# serve_stop [SIGNAL]: returns its exit code, sets SERVE_TOOK_M
 	begin=$(date +%s%N)
 	kill "-${1:-TERM}" "$SERVE_PID"
 	lab_wait_for 10 lab_is_gone "$SERVE_PID" || kill -KILL "$SERVE_PID"
-	# shellcheck disable=SC2034 # for the caller
 	SERVE_TOOK_MS=$((($(date +%s%N) - begin) / 1000000))
 	wait "$SERVE_PID"
 }
