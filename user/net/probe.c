@@ -259,11 +259,12 @@ static socklen_t fill_sockaddr(const struct imds_endpoint *e, struct sockaddr_st
 
 static void read_local(int fd, struct probe_result *r)
 {
-	struct sockaddr_storage sa = { 0 };
+	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);
 
 	if (getsockname(fd, (struct sockaddr *)&sa, &len))
 		return;
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): as in http_server.c, getsockname() wrote it */
 	if (sa.ss_family == AF_INET) {
 		const struct sockaddr_in *in = (struct sockaddr_in *)&sa;
 
