@@ -237,6 +237,7 @@ int main(int argc, char **argv)
 	snprintf(load.request, sizeof(load.request), "%s %s HTTP/1.1\r\nHost: imds\r\n%s%s\r\n", token ? "PUT" : "GET",
 		 token ? "/latest/api/token" : path, token ? "X-aws-ec2-metadata-token-ttl-seconds: 60\r\n" : "",
 		 load.keepalive ? "" : "Connection: close\r\n");
+	/* NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): at least 1, see above */
 	load.latency_us = calloc(load.total, sizeof(load.latency_us[0]));
 	if (!load.latency_us)
 		return 1;
