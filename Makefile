@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # imdsnoop: `make` builds ./imdsnoop, static where the .a files exist; `make DYNAMIC=1` links shared libraries.
 # Targets: all check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-valgrind check-fuzz fuzz
-# bench dist install clean. V=1 shows commands. `make fuzz SECONDS=600` fuzzes with each program that long.
+# bench dist install clean. V=1 shows commands. `make fuzz SECONDS=600` fuzzes with each program that long, FUZZER=afl with AFL++.
 
 VERSION := 0.1.0
 O ?= build
@@ -72,7 +72,8 @@ $(WEB): $(WEB_SRC) scripts/embed
 needs = $(1) $(shell sed -n '1,12{s/^.*needs: *//;T;s/\*\///;p}' $(1))
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
-FUZZ := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ := $(FUZZ_NAMES:%=$(O)/fuzz/%)
 TEST_LIBS := $(LIBS) cmocka
 
 # LeakSanitizer needs ptrace, which some sandboxes forbid; AddressSanitizer does not
@@ -81,10 +82,14 @@ $(O)/tests/test_%: tests/unit/test_%.c $(SRC) $(wildcard user/*/*.h bpf/*.h test
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -MMD -MP -Wmissing-prototypes,$(ALL_CFLAGS)) -O1 $(SANITIZE) -Itests/unit \
 		-o $@ $(call needs,$<) $(shell $(PKG_CONFIG) --libs $(TEST_LIBS))
 
-$(O)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(SRC) $(wildcard user/*/*.h bpf/*.h) | $(SKEL) $(WEB)
-	$(call say,FUZZ,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(filter-out -MMD -MP -Wmissing-prototypes,$(ALL_CFLAGS)) -O1 -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -Itests/unit -o $@ $(call needs,$<) $(shell $(PKG_CONFIG) --libs $(LIBS))
+define fuzz_rule
+$(O)/$(1)/fuzz_%: tests/fuzz/fuzz_%.c $(SRC) $(wildcard user/*/*.h bpf/*.h) | $(SKEL) $(WEB)
+	$$(call say,FUZZ,$$@)
+	$$(Q)mkdir -p $$(@D) && $(2) $$(filter-out -MMD -MP -Wmissing-prototypes,$$(ALL_CFLAGS)) -O1 -fsanitize=fuzzer \
+		$$(SANITIZE) -Itests/unit -o $$@ $$(call needs,$$<) $$(shell $$(PKG_CONFIG) --libs $$(LIBS))
+endef
+$(eval $(call fuzz_rule,fuzz,$(CLANG)))
+$(eval $(call fuzz_rule,afl,afl-clang-fast))
 
 # programs of the lab; static, so that they also run inside a bare virtual machine
 LAB_LIBS := $(shell $(PKG_CONFIG) --static --libs libevent)
@@ -128,10 +133,10 @@ check-lint: $(SKEL) $(WEB)
 	$(Q)O=$(O) scripts/lint
 check-valgrind: $(O)/tests/imdsnoop
 	$(Q)tests/lint/memcheck $(abspath $<)
-fuzz: $(FUZZ)
-	$(Q)tests/fuzz/run $(or $(SECONDS),30) $^
+fuzz: $(if $(filter afl,$(FUZZER)),$(FUZZ_NAMES:%=$(O)/afl/%),$(FUZZ))
+	$(Q)tests/fuzz/run$(if $(filter afl,$(FUZZER)),_afl) $(or $(SECONDS),30) $^
 check-fuzz: $(FUZZ)
-	$(Q)tests/fuzz/run 3 $^
+	$(Q)tests/fuzz/run 4 $^
 bench: imdsnoop lab $(O)/tests/bench_packets $(O)/tests/bench_net
 	$(Q)scripts/bench
 dist:

@@ -206,7 +206,6 @@ int report_input_slurp(FILE *f, size_t max, char **ret, size_t *ret_len)
 {
 	size_t len = 0, room = 64 << 10;
 	char *buf = malloc(room), *more;
-	int err;
 
 	for (;;) {
 		if (!buf)
@@ -221,9 +220,8 @@ int report_input_slurp(FILE *f, size_t max, char **ret, size_t *ret_len)
 		buf = more;
 	}
 	if (ferror(f) || len > max) {
-		err = errno;
 		free(buf);
-		return len > max ? -EFBIG : err ? -err : -EIO;
+		return len > max ? -EFBIG : errno ? -errno : -EIO;
 	}
 	buf[len] = '\0';
 	*ret = buf;
@@ -238,7 +236,7 @@ int report_input_read(const char *path, struct report_doc *ret, char *msg, size_
 	json_error_t error;
 	json_t *root;
 	size_t len;
-	char *text;
+	char *text = NULL;
 	int err;
 
 	*ret = (struct report_doc){ 0 };
