@@ -235,7 +235,7 @@ int report_input_read(const char *path, struct report_doc *ret, char *msg, size_
 	FILE *f = is_stdin ? stdin : fopen(path, "re");
 	json_error_t error;
 	json_t *root;
-	size_t len;
+	size_t len = 0;
 	char *text = NULL;
 	int err;
 
