@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <event2/event.h>
+#define HASH_NONFATAL_OOM 1		/* an element that found no memory has hh.tbl NULL */
 #include <uthash.h>
 
 #include <bpf/libbpf.h>
@@ -245,6 +246,10 @@ static void on_running(void *arg, const struct imds_rec_request *rec)
 	st->key = want.key;
 	st->seen_ns = w->now_ns;
 	HASH_ADD(hh, s->stalled, key, sizeof(st->key), st);
+	if (!st->hh.tbl) {
+		free(st);
+		return;
+	}
 	if (s->cb.on_stall) {
 		pod_table_add_request(s->table, &r, w->now_ns);	/* judges only: it still runs */
 		s->cb.on_stall(s->cb.arg, &r, w->now_ns);
@@ -280,7 +285,10 @@ static struct seen *seen_get(struct seen **table, const void *key, size_t len)
 		return NULL;
 	memcpy(n->key, key, len);
 	HASH_ADD_KEYPTR(hh, *table, n->key, len, n);
-	return n;
+	if (n->hh.tbl)
+		return n;
+	free(n);
+	return NULL;
 }
 
 static void seen_free(struct seen **table)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HASH_NONFATAL_OOM 1		/* an element that found no memory has hh.tbl NULL */
 #include <uthash.h>
 
 #include "../../bpf/http_scan.h"
@@ -175,6 +176,10 @@ static struct row *row_get(struct pod_table *t, const struct pod_identity *who)
 	if (!r)
 		return row_other(t);
 	HASH_ADD_STR(t->rows, key, r);
+	if (!r->hh.tbl) {
+		row_free(r);
+		return row_other(t);
+	}
 	t->rows_len++;
 	return r;
 }
