@@ -17,9 +17,10 @@ note() { [ -n "${BENCH_QUIET:-}" ] || printf 'bench: %s\n' "$*" >&2; }
 row() {
 	awk -v OFS='\t' -v name="$1" -v v="$2" -v unit="$3" -v bound="$4" -v ref="${5:--}" -v ratio="${6:--}" 'BEGIN {
 		ok = "-"
+		if (v == "") v = "-"		# nothing was measured
 		split(bound, b, " ")
 		x = ratio != "-" ? ratio : v
-		if (bound != "-") ok = (v == "-" ? "-" : (b[1] == "<=" ? x + 0 <= b[2] + 0 : b[1] == "==" ? x + 0 == b[2] + 0 : x + 0 >= b[2] + 0) ? "yes" : "NO")
+		if (bound != "-") ok = (v == "-" ? "NO" : (b[1] == "<=" ? x + 0 <= b[2] + 0 : b[1] == "==" ? x + 0 == b[2] + 0 : x + 0 >= b[2] + 0) ? "yes" : "NO")
 		print name, v, unit, bound, ref, ratio, ok
 	}' >>"$BENCH_OUT/rows.tsv"
 }

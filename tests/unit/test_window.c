@@ -178,7 +178,25 @@ static void row_newer_than_now_stays(void **state)
 	add(t, "web", "1", 100, 7 * MINUTE);
 	pod_table_expire(t, 7 * MINUTE - SECOND, 5 * MINUTE, is_alive, NULL);
 	take(t, &s, 7 * MINUTE);
-	assert_int_equal(s.totals.requests, 1);
+	assert_int_equal(s.pods_len, 1);
+	pod_table_free(t);
+	histogram_clear(&s.totals.latency);
+}
+
+static void totals_are_since_the_start(void **state)
+{
+	struct snapshot s = { .started_ns = MINUTE };
+	struct pod_table *t;
+
+	assert_int_equal(pod_table_new(&options, &t), 0);
+	add(t, "web", "1", 100, MINUTE);
+	add(t, "cart", "2", 100, 9 * MINUTE);
+	pod_table_expire(t, 9 * MINUTE, 5 * MINUTE, is_alive, NULL);
+	take(t, &s, 9 * MINUTE);
+	assert_int_equal(s.pods_len, 1);
+	assert_int_equal(s.totals.requests, 2);
+	assert_int_equal(s.totals.outcomes[OUTCOME_OK], 2);
+	assert_int_equal(s.totals.latency.count, 2);
 	pod_table_free(t);
 	histogram_clear(&s.totals.latency);
 }
@@ -236,6 +254,7 @@ int main(void)
 		cmocka_unit_test(younger_than_asked_is_all_of_it),
 		cmocka_unit_test(row_that_came_back_starts_anew),
 		cmocka_unit_test(row_newer_than_now_stays),
+		cmocka_unit_test(totals_are_since_the_start),
 		cmocka_unit_test(container_started_again_takes_over_its_counts),
 		cmocka_unit_test(running_requests_are_counted_anew_each_time),
 	};

@@ -48,6 +48,7 @@ struct pod_table {
 	struct row *rows;
 	size_t rows_len;
 	struct row *other;
+	struct pod_stats gone;		/* sums of rows that have left: the totals are since the start */
 	bool any_running;		/* since the newest reset */
 	bool drops_watched;
 	uint64_t overflowed, stray_ttl_drops, stray_drops;
@@ -93,6 +94,7 @@ void pod_table_free(struct pod_table *t)
 		row_free(r);
 	}
 	row_free(t->other);
+	histogram_clear(&t->gone.latency);
 	free(t->sorted);
 	free(t);
 }
@@ -666,6 +668,38 @@ static void hand_over(struct pod_table *t, const struct row *gone)
 	}
 }
 
+static void add_totals(struct pod_stats *to, const struct pod_stats *s)
+{
+	to->requests += s->requests;
+	for (int i = 0; i < OUTCOME_COUNT; i++)
+		to->outcomes[i] += s->outcomes[i];
+	for (int i = 0; i < CONFIDENCE_COUNT; i++)
+		to->confidences[i] += s->confidences[i];
+	for (int i = 0; i < IMDS_KIND_COUNT; i++)
+		to->kinds[i] += s->kinds[i];
+	for (int i = 0; i < IMDS_STATUS_COUNT; i++)
+		to->responses[i] += s->responses[i];
+	to->v1_requests += s->v1_requests;
+	to->v1_answered += s->v1_answered;
+	to->v2_requests += s->v2_requests;
+	to->fallbacks += s->fallbacks;
+	to->token_requests += s->token_requests;
+	to->token_answered += s->token_answered;
+	to->records_lost += s->records_lost;
+	to->in_flight += s->in_flight;
+	to->slow += s->slow;
+	to->seconds_lost += s->seconds_lost;
+	histogram_merge(&to->latency, &s->latency);
+	to->hop_limit_drops += s->hop_limit_drops;
+	to->policy_drops += s->policy_drops;
+	for (size_t i = 0; i < s->drops_len; i++)
+		count_reason(to, s->drops[i].reason, s->drops[i].packets);
+	for (int i = 0; i < IMDS_DIRECTION_COUNT; i++) {
+		to->packets[i] += s->packets[i];
+		to->bytes[i] += s->bytes[i];
+	}
+}
+
 void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns, bool (*alive)(void *arg, uint64_t cgroup_id),
 		      void *arg)
 {
@@ -678,6 +712,7 @@ void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns, bo
 			continue;
 		HASH_DEL(t->rows, r);
 		t->rows_len--;
+		add_totals(&t->gone, &r->s);
 		hand_over(t, r);
 		row_free(r);
 	}
@@ -722,38 +757,6 @@ int pod_table_worse(const void *a, const void *b)
 	return c ? c : strcmp(x->who.cgroup, y->who.cgroup);
 }
 
-static void add_totals(struct pod_stats *to, const struct pod_stats *s)
-{
-	to->requests += s->requests;
-	for (int i = 0; i < OUTCOME_COUNT; i++)
-		to->outcomes[i] += s->outcomes[i];
-	for (int i = 0; i < CONFIDENCE_COUNT; i++)
-		to->confidences[i] += s->confidences[i];
-	for (int i = 0; i < IMDS_KIND_COUNT; i++)
-		to->kinds[i] += s->kinds[i];
-	for (int i = 0; i < IMDS_STATUS_COUNT; i++)
-		to->responses[i] += s->responses[i];
-	to->v1_requests += s->v1_requests;
-	to->v1_answered += s->v1_answered;
-	to->v2_requests += s->v2_requests;
-	to->fallbacks += s->fallbacks;
-	to->token_requests += s->token_requests;
-	to->token_answered += s->token_answered;
-	to->records_lost += s->records_lost;
-	to->in_flight += s->in_flight;
-	to->slow += s->slow;
-	to->seconds_lost += s->seconds_lost;
-	histogram_merge(&to->latency, &s->latency);
-	to->hop_limit_drops += s->hop_limit_drops;
-	to->policy_drops += s->policy_drops;
-	for (size_t i = 0; i < s->drops_len; i++)
-		count_reason(to, s->drops[i].reason, s->drops[i].packets);
-	for (int i = 0; i < IMDS_DIRECTION_COUNT; i++) {
-		to->packets[i] += s->packets[i];
-		to->bytes[i] += s->bytes[i];
-	}
-}
-
 int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 {
 	size_t n = 0, max = t->rows_len + 1;
@@ -777,6 +780,7 @@ int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 		t->sorted[n++] = &t->other->s;
 	for (size_t i = 0; i < n; i++)
 		add_totals(&s->totals, t->sorted[i]);
+	add_totals(&s->totals, &t->gone);
 	qsort(t->sorted, n, sizeof(*t->sorted), pod_table_worse);
 	s->pods = t->sorted;
 	s->pods_len = n;
