@@ -13,7 +13,12 @@ lab_pod_bridge block-1 --namespace shop
 lab_pod_bridge reject-1 --namespace shop
 lab_pod_v6 six-1 --namespace six
 lab_pod_bridge idle-1 --namespace shop		# nothing runs in it
+settled() {			# settled POD: its process runs
+	local pod_name pod_namespace pod_container pod_uid pod_id pod_node pod_netns pod_ip pod_router pod_cgroup
+	lab_pod_load "$1" && test "$(cat "/proc/$(head -1 "$pod_cgroup/cgroup.procs")/comm")" = sleep
+}
 for p in web-1 web-1+proxy deep-1 agent-1 agent-2 block-1 reject-1 six-1; do lab_exec $p sleep 1000 & disown; done
+for p in web-1 web-1+proxy deep-1 agent-1 agent-2 block-1 reject-1 six-1; do lab_wait_for 5 settled $p 2>/dev/null || lab_fail "$p does not start"; done
 lab_drop block-1
 lab_reject reject-1
 t=$LAB_ROOT/probe
@@ -106,6 +111,25 @@ lab_server_set slow-ms 300
 probe --pod web-1 --json --stall 100ms >"$t" 2>"$t.err"
 probed web-1 "--stall 100ms: an answer after 0.3 s is none" '.token == false'
 lab_server_set slow-ms 0
+lab_server_set hop-limit 1
+
+# As a runtime begins a container: in its cgroup at once, in the node's network still.
+lab_pod_bridge starting-1 --namespace shop
+lab_pod_load starting-1
+lab_in node sh -c 'echo $$ >"$0" && until [ -e "$1" ]; do :; done; exec nsenter --net="$2" -- sleep 1000' \
+	"$pod_cgroup/cgroup.procs" "$LAB_ROOT/started" "/run/netns/$LAB_ID-$pod_netns" & disown
+lab_wait_for 5 test -s "$pod_cgroup/cgroup.procs" || lab_fail "starting-1 does not start"
+lab_server_set hop-limit 64
+lab_server_set slow-ms 1500
+probe --pod starting-1 --json --stall 3s >"$t" 2>"$t.err" &
+pid=$!
+lab_wait_for 10 grep -q 'PUT /latest' "$t.err"
+touch "$LAB_ROOT/started"
+wait $pid
+probed starting-1 "the network of a moment ago is not taken for its own" '.asked == false and .token == false and .outcome == null and (.why | test("changed their network"))'
+lab_server_set slow-ms 0
+probe --pod starting-1 --json >"$t" 2>"$t.err"
+probed starting-1 "asked again: its own" '.token and .hops == 1 and .host_network == false'
 lab_server_set hop-limit 1
 
 # The switch, seen live.

@@ -160,8 +160,8 @@ lab_server_start() {		# lab_server_start [OPTIONS...], see imds_server.c
 	local dir=$LAB_ROOT/server
 	mkdir -p "$dir" && rm -f "$dir/pid" "$dir/control.done"
 	(
-		echo "$BASHPID" >"$LAB_CG/system.slice/imds.service/cgroup.procs"
-		exec nsenter --net="/run/netns/$LAB_ID-imds" -- "$LAB_BIN/imds_server" --listen "$LAB_IMDS4:80" \
+		exec nsenter --net="/run/netns/$LAB_ID-imds" -- sh -c 'echo $$ >"$0" && exec "$@"' \
+			"$LAB_CG/system.slice/imds.service/cgroup.procs" "$LAB_BIN/imds_server" --listen "$LAB_IMDS4:80" \
 			--listen "[$LAB_IMDS6]:80" --listen 169.254.170.2:80 --listen 172.31.0.1:80 --dns "$LAB_IMDS4:53" \
 			--log "$dir/log" --pidfile "$dir/pid" --control "$dir/control" "$@" </dev/null >"$dir/out" 2>&1
 	) &
@@ -443,10 +443,9 @@ lab_exec() {			# lab_exec POD COMMAND...: with the pod's cgroup and network
 	local pod_name pod_namespace pod_container pod_uid pod_id pod_node pod_netns pod_ip pod_router pod_cgroup
 	lab_pod_load "$1" || return
 	shift
-	(
-		echo "$BASHPID" >"$pod_cgroup/cgroup.procs" || exit
-		exec nsenter --net="/run/netns/$LAB_ID-$pod_netns" -- "$@"
-	)
+	# the network first: a process of a pod must not be seen, much less ask, in the network of the machine
+	nsenter --net="/run/netns/$LAB_ID-$pod_netns" -- \
+		sh -c 'echo $$ >"$0" && exec "$@"' "$pod_cgroup/cgroup.procs" "$@"
 }
 
 lab_pod_delete() {		# as the kubelet does: processes killed, cgroups, namespace and logs gone

@@ -356,10 +356,27 @@ static void got_token(struct run *run, const struct target *t)
 	run->token_hops = hops > run->token_hops ? hops : run->token_hops;
 }
 
+/*
+ * The namespace of a target's processes, as long as it is the one that the target stands for: a runtime moves a new
+ * container into its cgroup first and into its network next, so it may seem to be in the node's own for a moment.
+ */
+static int open_target(struct run *run, const struct target *t)
+{
+	int fd = probe_open_netns(run->cgroup_fd, t->who.cgroup);
+	struct stat netns;
+
+	if (fd < 0)
+		return fd;
+	if (!fstat(fd, &netns) && netns.st_ino == t->ino && netns.st_dev == t->dev)
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
 static int ask(struct run *run, struct target *t)
 {
 	struct timespec wall;
-	int fd;
+	int fd, after;
 
 	if (!t->now)
 		t->now = malloc(sizeof(*t->now));
@@ -367,12 +384,17 @@ static int ask(struct run *run, struct target *t)
 		return -ENOMEM;
 	*t->now = (struct answer){ .r = { .hops = -1 } };
 	clock_gettime(CLOCK_REALTIME, &wall);
-	fd = probe_open_netns(run->cgroup_fd, t->who.cgroup);
+	fd = open_target(run, t);
 	run->current = t->now;
 	t->now->err = fd < 0 ? fd : ask_in(run, t, fd);
 	run->current = NULL;
 	if (fd >= 0)
 		close(fd);
+	after = open_target(run, t);
+	if (after >= 0)
+		close(after);
+	else if (after == -ESTALE)
+		t->now->err = after;
 	t->now->r.wall_ns = wall.tv_sec * 1000000000ull + wall.tv_nsec;
 	if (!t->now->err && t->now->raw.status / 100 == 2)
 		got_token(run, t);
@@ -427,6 +449,8 @@ static const char *not_asked(int err)
 	case -EPERM:
 	case -EACCES:
 		return "may not enter its network namespace: run as root, with CAP_SYS_ADMIN and CAP_SYS_PTRACE";
+	case -ESTALE:
+		return "its processes changed their network meanwhile: ask again";
 	case -EIO:
 		return "the probing process ended early";
 	default:
