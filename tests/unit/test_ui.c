@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/view/ui.c user/view/ui_rows.c user/view/ui_terminal.c user/view/text_layout.c user/view/text_escape.c */
+/* needs: user/view/ui.c user/view/ui_table.c user/view/ui_page.c user/view/ui_keys.c user/view/ui_rows.c */
+/* needs: user/view/ui_terminal.c user/view/text_layout.c user/view/text_escape.c */
 /* needs: user/model/findings.c user/model/finding_rules.c user/model/advice.c user/model/way.c user/model/words.c */
 /* needs: user/model/histogram.c user/model/request.c */
 /* The rows behind the screen, and the screen itself on a pseudo-terminal, read back from ncurses' own picture of it. */
