@@ -229,7 +229,7 @@ static void counts(const struct session_count_callbacks *cb)
 	cb->on_drops(cb->arg, NULL, &drop, "NETFILTER_DROP", 8);
 }
 
-/* What session.c does with the same counts. */
+/* What session_counts.c does with the same counts. */
 static void table_packets(void *arg, const struct pod_identity *who, const struct imds_packet_counters *c)
 {
 	pod_table_add_packets(arg, who, c, 9 * S);
