@@ -31,10 +31,10 @@ static __always_inline bool scan_step(struct __sk_buff *skb, const struct imds_f
 				      bool egress, __u32 seq_end_or_ttl, __u64 now, bool lite)
 {
 	__u64 range = RANGE(*off, *len);
-	__u32 n = egress && lite ? imds_request_bytes_lite(skb, key->cookie, range, seq_end_or_ttl, now) :
-		  egress ? imds_request_bytes(skb, key->cookie, range, seq_end_or_ttl, now) :
-		  lite ? imds_answer_bytes_lite(skb, key->cookie, range, seq_end_or_ttl, now) :
-			 imds_answer_bytes(skb, key->cookie, range, seq_end_or_ttl, now);
+	__u32 n = egress && lite ? imds_request_bytes_lite(skb, key->cookie, range, seq_end_or_ttl, now)
+		  : egress	 ? imds_request_bytes(skb, key->cookie, range, seq_end_or_ttl, now)
+		  : lite	 ? imds_answer_bytes_lite(skb, key->cookie, range, seq_end_or_ttl, now)
+				 : imds_answer_bytes(skb, key->cookie, range, seq_end_or_ttl, now);
 
 	if (!n || n >= *len)
 		return false;
@@ -77,8 +77,8 @@ static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flo
 }
 
 static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, const struct packet *p,
-						       const struct imds_flow_key *key, struct imds_flow *f, __u8 endpoint,
-						       __u64 now, bool lite)
+						       const struct imds_flow_key *key, struct imds_flow *f,
+						       __u8 endpoint, __u64 now, bool lite)
 {
 	__u32 seq_end = p->seq + p->payload_len;
 	struct imds_request *r;
@@ -90,7 +90,7 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 			f->last_ns = now;
 			return f;
 		}
-		if (f && f->syn_ns) {		/* the same socket connects anew and connect(2) was not seen */
+		if (f && f->syn_ns) { /* the same socket connects anew and connect(2) was not seen */
 			imds_finish(key->cookie, key->query, (IMDS_END_REUSED) | FLOW_DELETE, now);
 			f = 0;
 		}
@@ -106,7 +106,7 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 		seq_end++;
 	} else if (!f) {
 		if (!p->payload_len)
-			return 0;		/* the tail of a connection that we have already closed */
+			return 0; /* the tail of a connection that we have already closed */
 		f = flow_create(key, now);
 		if (!f)
 			return 0;
@@ -184,8 +184,8 @@ static __always_inline void skip_reordered(struct imds_flow *f, const struct imd
 	f->ooo_start = f->ooo_end = 0;
 }
 
-static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct packet *p, const struct imds_flow_key *key,
-					   struct imds_flow *f, __u64 now, bool lite)
+static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct packet *p,
+					   const struct imds_flow_key *key, struct imds_flow *f, __u64 now, bool lite)
 {
 	__u32 seq_end = p->seq + p->payload_len;
 	struct imds_request *r;
@@ -225,8 +225,7 @@ static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct p
 			__u32 old = -ahead;
 
 			if (old < p->payload_len) {
-				flow_scan_in(skb, f, key, p->payload_off + old, p->payload_len - old, p->ttl, now,
-					     lite);
+				flow_scan_in(skb, f, key, p->payload_off + old, p->payload_len - old, p->ttl, now, lite);
 				f->rcv_nxt = seq_end;
 				skip_reordered(f, key, now);
 			}
@@ -265,8 +264,8 @@ static __always_inline int dns_key(struct __sk_buff *skb, const struct packet *p
 	return 0;
 }
 
-static __always_inline void on_dns(struct __sk_buff *skb, const struct packet *p, struct imds_flow_key *key, __u8 endpoint,
-				   bool egress, __u64 now)
+static __always_inline void on_dns(struct __sk_buff *skb, const struct packet *p, struct imds_flow_key *key,
+				   __u8 endpoint, bool egress, __u64 now)
 {
 	struct imds_request *r;
 	struct imds_flow *f;
@@ -322,7 +321,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress, bool li
 		p.proto = ip->protocol;
 		p.ttl = ip->ttl;
 		p.l4_off = ip->ihl * 4;
-		short_ip = ip->ihl < 5;		/* a raw socket may send that */
+		short_ip = ip->ihl < 5; /* a raw socket may send that */
 		p.fragment = ip->frag_off & bpf_htons(0x1fff);
 		addr_from_v4(&p.local, egress ? ip->saddr : ip->daddr);
 		addr_from_v4(&p.remote, egress ? ip->daddr : ip->saddr);
@@ -343,8 +342,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress, bool li
 		proto = skip_ipv6_ext(skb, ip6->nexthdr, &p.l4_off, &p.fragment);
 		p.proto = proto < 0 ? 0xff : proto;
 	}
-	if (short_ip ||
-	    (!p.fragment && (p.proto == IPPROTO_TCP || p.proto == IPPROTO_UDP) && parse_l4(skb, &p, egress))) {
+	if (short_ip || (!p.fragment && (p.proto == IPPROTO_TCP || p.proto == IPPROTO_UDP) && parse_l4(skb, &p, egress))) {
 		if (endpoint_find(&p.remote, 0) >= 0)
 			count_loss(IMDS_LOSS_MALFORMED);
 		return IMDS_PASS;

@@ -37,7 +37,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct im
 		return IMDS_PASS;
 	key.cookie = bpf_get_socket_cookie(ctx);
 	f = bpf_map_lookup_elem(&imds_flows, &key);
-	if (f) {			/* a socket that failed to connect, or was disconnected, connects again */
+	if (f) { /* a socket that failed to connect, or was disconnected, connects again */
 		imds_finish(key.cookie, 0, IMDS_END_REUSED | FLOW_DELETE, now);
 	}
 	f = flow_create(&key, now);
@@ -128,9 +128,10 @@ int imds_release(struct bpf_sock *ctx)
 		return IMDS_PASS;
 	f->flags |= IMDS_F_RELEASED;
 	f->last_ns = now;
-	if (flow_waiting(f) && f->scan_in.body_left == BODY_UNTIL_CLOSE)	/* read all that it wanted */
+	if (flow_waiting(f) && f->scan_in.body_left == BODY_UNTIL_CLOSE) /* read all that it wanted */
 		imds_answered(key.cookie, 0, now);
 	/* a socket without a SYN-ACK is gone at once; else FIN or RST follow, and late drops may */
-	imds_finish(key.cookie, 0, IMDS_END_CLOSED | (f->synack_ns || (f->flags & IMDS_F_MIDSTREAM) ? 0 : FLOW_DELETE), now);
+	imds_finish(key.cookie, 0, IMDS_END_CLOSED | (f->synack_ns || (f->flags & IMDS_F_MIDSTREAM) ? 0 : FLOW_DELETE),
+		    now);
 	return IMDS_PASS;
 }

@@ -115,8 +115,8 @@ static __always_inline void count_drop(__u64 cgroup_id, __u32 reason, const stru
 }
 
 /* The flow of a dropped packet; *ret_match tells how it was found. */
-static __always_inline struct imds_flow *find_flow(const struct dropped *d, bool from_endpoint, struct imds_flow_key *key,
-						   __u8 *ret_match)
+static __always_inline struct imds_flow *find_flow(const struct dropped *d, bool from_endpoint,
+						   struct imds_flow_key *key, __u8 *ret_match)
 {
 	struct imds_tuple t = {};
 	struct imds_flow_key *k;
@@ -124,8 +124,8 @@ static __always_inline struct imds_flow *find_flow(const struct dropped *d, bool
 
 	t.local = from_endpoint ? d->dest : d->source;
 	t.remote = from_endpoint ? d->source : d->dest;
-	t.rest = from_endpoint ? IMDS_TUPLE_REST(d->dest_port, d->source_port, d->proto) :
-				 IMDS_TUPLE_REST(d->source_port, d->dest_port, d->proto);
+	t.rest = from_endpoint ? IMDS_TUPLE_REST(d->dest_port, d->source_port, d->proto)
+			       : IMDS_TUPLE_REST(d->source_port, d->dest_port, d->proto);
 	k = bpf_map_lookup_elem(&imds_tuples, &t);
 	if (k) {
 		*key = *k;
@@ -172,7 +172,7 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	from_endpoint = endpoint_find(&d.source, d.source_port) >= 0;
 	if (!from_endpoint && endpoint_find(&d.dest, d.dest_port) < 0)
 		return;
-	if (d.payload_len > 65535)		/* lengths that contradict each other */
+	if (d.payload_len > 65535) /* lengths that contradict each other */
 		d.payload_len = 0;
 	f = find_flow(&d, from_endpoint, &key, &drop.match);
 	count_drop(f ? f->peer.cgroup_id : 0, reason, &d, from_endpoint);
@@ -190,7 +190,7 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	f->last_ns = now;
 	r = flow_current(f);
 	if (!r && !f->requests)
-		r = flow_slot(f, 0);		/* the SYN or SYN-ACK of a connection without a request yet */
+		r = flow_slot(f, 0); /* the SYN or SYN-ACK of a connection without a request yet */
 	if (r) {
 		if (r->kind == IMDS_KIND_TOKEN && !r->first_byte_ns)
 			drop.flags |= IMDS_D_WAITING_TOKEN;

@@ -35,8 +35,8 @@ static __always_inline struct imds_request_counters *request_counters(const stru
 {
 	struct imds_request_key key = {
 		.cgroup_id = f->peer.cgroup_id,
-		.rest = (__u64)f->peer.endpoint << 32 | (__u32)imds_status_class(r->status) << 24 | (__u32)r->end << 16 |
-			(__u32)r->version << 8 | r->kind,
+		.rest = (__u64)f->peer.endpoint << 32 | (__u32)imds_status_class(r->status) << 24 |
+			(__u32)r->end << 16 | (__u32)r->version << 8 | r->kind,
 	};
 	struct imds_request_counters zero = {}, *c;
 
@@ -174,7 +174,7 @@ __noinline int imds_finish(__u64 cookie, __u32 query, __u32 what, __u64 now)
 		else
 			break;
 	}
-	if (f->in_request && f->head == f->tail) {	/* head cut short */
+	if (f->in_request && f->head == f->tail) { /* head cut short */
 		r = flow_slot(f, f->head);
 		request_take_scan(r, &f->scan_out);
 		if (request_finish(f, r, end, now)) {
@@ -205,7 +205,7 @@ __noinline int imds_answered(__u64 cookie, __u32 query, __u64 now)
 		f->tail++;
 	f->scan_in = (struct imds_scan){};
 	f->scan_in.state = IMDS_HTTP_START_RESPONSE;
-	if (f->scan_out.body_left == BODY_UNTIL_CLOSE)	/* a chunked request body ended before the answer did */
+	if (f->scan_out.body_left == BODY_UNTIL_CLOSE) /* a chunked request body ended before the answer did */
 		f->scan_out.body_left = 0;
 	return 0;
 }
@@ -232,12 +232,28 @@ static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char
 		return 0;
 	state = s->state;
 	words = s->words;
-#define BYTE()										\
-	if (k >= n)									\
-		break;									\
-	state = imds_scan_step(&imds_http, s, path, state, &words, &n, (__u8)w[0]);	\
+#define BYTE()                                                                      \
+	if (k >= n)                                                                 \
+		break;                                                              \
+	state = imds_scan_step(&imds_http, s, path, state, &words, &n, (__u8)w[0]); \
 	w[0] >>= 8
-#define WORD() BYTE(); k++; BYTE(); k++; BYTE(); k++; BYTE(); k++; BYTE(); k++; BYTE(); k++; BYTE(); k++; BYTE(); k++
+#define WORD()  \
+	BYTE(); \
+	k++;    \
+	BYTE(); \
+	k++;    \
+	BYTE(); \
+	k++;    \
+	BYTE(); \
+	k++;    \
+	BYTE(); \
+	k++;    \
+	BYTE(); \
+	k++;    \
+	BYTE(); \
+	k++;    \
+	BYTE(); \
+	k++
 	if (chunk == SCAN_CHUNK_LITE) {
 		do {
 			WORD();
@@ -246,7 +262,7 @@ static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char
 		} while (0);
 	} else {
 		for (k = 0; k < SCAN_CHUNK; k++) {
-			BYTE();			/* n is 0 behind the end of the head */
+			BYTE(); /* n is 0 behind the end of the head */
 			if ((k & 7) == 7) {
 				w[0] = w[1];
 				w[1] = w[2];
@@ -386,7 +402,7 @@ static __always_inline int answer_bytes(struct __sk_buff *skb, __u64 cookie, __u
 		return 0;
 	flow_end_head(f, cookie, now);
 	if (!flow_waiting(f)) {
-		if (f->last_end == IMDS_END_CLOSED) {	/* the client had given up */
+		if (f->last_end == IMDS_END_CLOSED) { /* the client had given up */
 			f->flags |= IMDS_F_LATE_ANSWER;
 			f->ttl_late = ttl;
 		}
@@ -414,7 +430,7 @@ static __always_inline int answer_bytes(struct __sk_buff *skb, __u64 cookie, __u
 		n = f->scan_in.state == IMDS_HTTP_DEAD ? len : scan(skb, &f->scan_in, 0, off, len, chunk);
 		if (!imds_scan_ended(&f->scan_in)) {
 			;
-		} else if (f->scan_in.status >= 100 && f->scan_in.status < 200) {	/* the real one follows */
+		} else if (f->scan_in.status >= 100 && f->scan_in.status < 200) { /* the real one follows */
 			f->scan_in = (struct imds_scan){};
 			f->scan_in.state = IMDS_HTTP_START_RESPONSE;
 		} else {

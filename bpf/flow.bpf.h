@@ -22,12 +22,12 @@
 #include "parse.bpf.h"
 
 #define BODY_UNTIL_CLOSE 0xffffffffu
-#define SCAN_CHUNK 64			/* bytes looked at in one call */
-#define SCAN_ROUNDS (IMDS_SCAN_MAX / SCAN_CHUNK + 8)	/* some more for heads and bodies that end inside a packet */
+#define SCAN_CHUNK 64				     /* bytes looked at in one call */
+#define SCAN_ROUNDS (IMDS_SCAN_MAX / SCAN_CHUNK + 8) /* some more for heads and bodies that end inside a packet */
 #define SCAN_CHUNK_LITE 16
 #define SCAN_ROUNDS_LITE (IMDS_SCAN_MAX / 2 / SCAN_CHUNK_LITE + 8)
-#define UNTRACKED_NS 60000000000ull	/* then a long connection gets another chance, and counts again */
-#define FLOW_DELETE 0x100		/* imds_finish: forget the connection afterwards */
+#define UNTRACKED_NS 60000000000ull /* then a long connection gets another chance, and counts again */
+#define FLOW_DELETE 0x100	    /* imds_finish: forget the connection afterwards */
 
 /* Where payload lies in a packet, as one argument: five are all that a function can have. */
 #define RANGE(off, len) ((__u64)(off) << 32 | (len))

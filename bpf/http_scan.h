@@ -24,25 +24,25 @@
 
 #define IMDS_HTTP_STATES 512
 #define IMDS_HTTP_CLASSES 64
-#define IMDS_HTTP_ROW (2 * IMDS_HTTP_CLASSES)	/* bytes of a state's row of next states */
+#define IMDS_HTTP_ROW (2 * IMDS_HTTP_CLASSES) /* bytes of a state's row of next states */
 
 /* A state is where its row begins, in bytes. The compiler gives these states these rows. */
-#define IMDS_HTTP_DEAD 0		/* not HTTP */
-#define IMDS_HTTP_ENDED (1 * IMDS_HTTP_ROW)	/* behind the empty line */
+#define IMDS_HTTP_DEAD 0		    /* not HTTP */
+#define IMDS_HTTP_ENDED (1 * IMDS_HTTP_ROW) /* behind the empty line */
 #define IMDS_HTTP_START_REQUEST (2 * IMDS_HTTP_ROW)
 #define IMDS_HTTP_START_RESPONSE (3 * IMDS_HTTP_ROW)
 
 /* attr[state / IMDS_HTTP_ROW]: what is done on entering the state. Low half: IMDS_W_* to set; high half: */
 #define IMDS_A_METHOD_SHIFT 32
-#define IMDS_A_METHOD_MASK 7u		/* enum imds_method, 0: none */
-#define IMDS_A_PATH (1ull << 35)	/* the byte belongs to the path */
-#define IMDS_A_STATUS (1ull << 36)	/* a digit of the status */
-#define IMDS_A_LENGTH (1ull << 37)	/* a digit of Content-Length */
-#define IMDS_A_LENGTH_FIRST (1ull << 38)	/* the first one: the last Content-Length of a head counts */
-#define IMDS_A_LENGTH_BAD (1ull << 39)	/* it is no number: the head has none, so far */
-#define IMDS_A_END (1ull << 40)		/* the byte ends the head */
+#define IMDS_A_METHOD_MASK 7u		 /* enum imds_method, 0: none */
+#define IMDS_A_PATH (1ull << 35)	 /* the byte belongs to the path */
+#define IMDS_A_STATUS (1ull << 36)	 /* a digit of the status */
+#define IMDS_A_LENGTH (1ull << 37)	 /* a digit of Content-Length */
+#define IMDS_A_LENGTH_FIRST (1ull << 38) /* the first one: the last Content-Length of a head counts */
+#define IMDS_A_LENGTH_BAD (1ull << 39)	 /* it is no number: the head has none, so far */
+#define IMDS_A_END (1ull << 40)		 /* the byte ends the head */
 
-#define IMDS_LENGTH_MAX 0xfffffff0u	/* longer bodies are taken for this long */
+#define IMDS_LENGTH_MAX 0xfffffff0u /* longer bodies are taken for this long */
 
 /*
  * What each byte waits for is the row that the byte before found, so that this way is one addition and one load: rows
@@ -50,9 +50,9 @@
  * in this order of its members, which is all that the verifier asks.
  */
 struct imds_http_table {
-	__u16 next[IMDS_HTTP_STATES * IMDS_HTTP_CLASSES];	/* at state + column_of[byte] */
+	__u16 next[IMDS_HTTP_STATES * IMDS_HTTP_CLASSES]; /* at state + column_of[byte] */
 	__u64 attr[IMDS_HTTP_STATES];
-	__u8 column_of[256];		/* byte -> 2 * class: where in a row */
+	__u8 column_of[256]; /* byte -> 2 * class: where in a row */
 };
 _Static_assert(sizeof(struct imds_http_table) == 65536 + 4096 + 256, "table is ABI");
 
@@ -151,8 +151,8 @@ static __always_inline enum imds_status_class imds_status_class(__u16 status)
 	return IMDS_STATUS_OTHER;
 }
 
-#define IMDS_W_P_ROOTS (IMDS_W_P_EC2 | IMDS_W_P_GCE | IMDS_W_P_AZURE | IMDS_W_P_OPENSTACK | IMDS_W_P_ORACLE | \
-			IMDS_W_P_V1)
+#define IMDS_W_P_ROOTS \
+	(IMDS_W_P_EC2 | IMDS_W_P_GCE | IMDS_W_P_AZURE | IMDS_W_P_OPENSTACK | IMDS_W_P_ORACLE | IMDS_W_P_V1)
 
 static __always_inline int imds_has(__u32 words, __u32 all)
 {
@@ -168,7 +168,7 @@ static __always_inline enum imds_kind imds_request_kind(enum imds_method method,
 		return endpoint_class == IMDS_EP_ECS && (words & IMDS_W_HTTP) ? IMDS_KIND_DATA : IMDS_KIND_OTHER;
 	}
 	if (method == IMDS_METHOD_PUT && (imds_has(words, IMDS_W_P_EC2 | IMDS_W_P_API | IMDS_W_P_TOKEN) ||
-					  imds_has(words, IMDS_W_P_V1 | IMDS_W_P_TOKEN)))	/* Akamai */
+					  imds_has(words, IMDS_W_P_V1 | IMDS_W_P_TOKEN))) /* Akamai */
 		return IMDS_KIND_TOKEN;
 	if (imds_has(words, IMDS_W_P_EC2 | IMDS_W_P_SECURITY_CREDS) ||
 	    imds_has(words, IMDS_W_P_GCE | IMDS_W_P_SERVICE_ACCTS | IMDS_W_P_TOKEN) ||
@@ -184,8 +184,8 @@ static __always_inline enum imds_kind imds_request_kind(enum imds_method method,
 }
 
 /* The notion applies to token requests and to EC2's paths, where EC2's protocol can be spoken. */
-static __always_inline enum imds_version imds_request_version(enum imds_method method, __u32 words,
-							      __u8 endpoint_class, enum imds_kind kind)
+static __always_inline enum imds_version imds_request_version(enum imds_method method, __u32 words, __u8 endpoint_class,
+							      enum imds_kind kind)
 {
 	if (kind == IMDS_KIND_TOKEN)
 		return IMDS_VERSION_V2;

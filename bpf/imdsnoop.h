@@ -13,22 +13,22 @@
 #include <linux/types.h>
 #endif
 
-#define IMDS_ABI_VERSION 1		/* the loader refuses a BPF object that differs */
+#define IMDS_ABI_VERSION 1 /* the loader refuses a BPF object that differs */
 #define IMDS_MAX_ENDPOINTS 16
-#define IMDS_PATH_LEN 128		/* 127 bytes and a NUL, query never included */
-#define IMDS_COMM_LEN 16		/* TASK_COMM_LEN */
+#define IMDS_PATH_LEN 128 /* 127 bytes and a NUL, query never included */
+#define IMDS_COMM_LEN 16  /* TASK_COMM_LEN */
 #define IMDS_ANCESTORS 4
-#define IMDS_PIPELINE 4			/* requests that may wait for an answer on one connection */
-#define IMDS_CGROUP_NAME_LEN 512	/* tail of a path in a cgroup_mkdir record */
-#define IMDS_SCAN_MAX 2048		/* bytes of one packet that the HTTP scan looks at */
+#define IMDS_PIPELINE 4		 /* requests that may wait for an answer on one connection */
+#define IMDS_CGROUP_NAME_LEN 512 /* tail of a path in a cgroup_mkdir record */
+#define IMDS_SCAN_MAX 2048	 /* bytes of one packet that the HTTP scan looks at */
 
 /* What an endpoint is, told by user space from its address; decides version and provider. */
 enum imds_endpoint_class {
-	IMDS_EP_IMDS,			/* 169.254.169.254, fd00:ec2::254: EC2, GCE, Azure, OpenStack, Oracle */
-	IMDS_EP_ECS,			/* 169.254.170.2 */
-	IMDS_EP_EKS,			/* 169.254.170.23, fd00:ec2::23 */
-	IMDS_EP_ALIBABA,		/* 100.100.100.200 */
-	IMDS_EP_OTHER,			/* an address given by the user that is none of these */
+	IMDS_EP_IMDS,	 /* 169.254.169.254, fd00:ec2::254: EC2, GCE, Azure, OpenStack, Oracle */
+	IMDS_EP_ECS,	 /* 169.254.170.2 */
+	IMDS_EP_EKS,	 /* 169.254.170.23, fd00:ec2::23 */
+	IMDS_EP_ALIBABA, /* 100.100.100.200 */
+	IMDS_EP_OTHER,	 /* an address given by the user that is none of these */
 	IMDS_EP_CLASS_COUNT
 };
 
@@ -42,14 +42,14 @@ struct imds_addr {
 
 struct imds_endpoint {
 	struct imds_addr addr;
-	__u16 port;			/* 0: any */
-	__u8 class;			/* enum imds_endpoint_class */
+	__u16 port; /* 0: any */
+	__u8 class; /* enum imds_endpoint_class */
 	__u8 pad[5];
 };
 _Static_assert(sizeof(struct imds_endpoint) == 24, "endpoint is ABI");
 
 enum imds_method {
-	IMDS_METHOD_NONE,		/* no request line was seen */
+	IMDS_METHOD_NONE, /* no request line was seen */
 	IMDS_METHOD_GET,
 	IMDS_METHOD_PUT,
 	IMDS_METHOD_HEAD,
@@ -59,178 +59,178 @@ enum imds_method {
 };
 
 enum imds_kind {
-	IMDS_KIND_OTHER,		/* HTTP with a path that we do not know, or bytes that are not HTTP */
+	IMDS_KIND_OTHER, /* HTTP with a path that we do not know, or bytes that are not HTTP */
 	IMDS_KIND_TOKEN,
 	IMDS_KIND_CREDENTIALS,
 	IMDS_KIND_IDENTITY,
 	IMDS_KIND_USER_DATA,
 	IMDS_KIND_DATA,
 	IMDS_KIND_DNS,
-	IMDS_KIND_CONNECT_ONLY,		/* a connection that never carried a request */
+	IMDS_KIND_CONNECT_ONLY, /* a connection that never carried a request */
 	IMDS_KIND_COUNT
 };
 
-enum imds_version {			/* of the EC2 protocol */
-	IMDS_VERSION_NONE,		/* the notion does not apply */
-	IMDS_VERSION_V1,
-	IMDS_VERSION_V2,
-	IMDS_VERSION_COUNT
+enum imds_version {		       /* of the EC2 protocol */
+		    IMDS_VERSION_NONE, /* the notion does not apply */
+		    IMDS_VERSION_V1,
+		    IMDS_VERSION_V2,
+		    IMDS_VERSION_COUNT
 };
 
 /* How a request ended, as the kernel side saw it. Why it ended so is the verdict's business. */
 enum imds_end {
-	IMDS_END_NONE,			/* still running (stall lines, in-flight requests of a report) */
-	IMDS_END_ANSWERED,		/* the answer came, whatever its status */
-	IMDS_END_CLOSED,		/* the client closed its socket before the answer was complete */
-	IMDS_END_PEER_FIN,		/* the service closed before the answer was complete */
-	IMDS_END_PEER_RST,		/* RST by the service after the connection stood */
-	IMDS_END_REFUSED,		/* RST in answer to the SYN */
-	IMDS_END_CLIENT_RST,		/* RST by the client */
-	IMDS_END_EXPIRED,		/* swept by user space: nothing moved for minutes */
-	IMDS_END_REUSED,		/* the socket connected again */
+	IMDS_END_NONE,	     /* still running (stall lines, in-flight requests of a report) */
+	IMDS_END_ANSWERED,   /* the answer came, whatever its status */
+	IMDS_END_CLOSED,     /* the client closed its socket before the answer was complete */
+	IMDS_END_PEER_FIN,   /* the service closed before the answer was complete */
+	IMDS_END_PEER_RST,   /* RST by the service after the connection stood */
+	IMDS_END_REFUSED,    /* RST in answer to the SYN */
+	IMDS_END_CLIENT_RST, /* RST by the client */
+	IMDS_END_EXPIRED,    /* swept by user space: nothing moved for minutes */
+	IMDS_END_REUSED,     /* the socket connected again */
 	IMDS_END_COUNT
 };
 
-enum imds_status_class {		/* label `code` of imdsnoop_responses_total */
-	IMDS_STATUS_NONE,
-	IMDS_STATUS_2XX,
-	IMDS_STATUS_401,
-	IMDS_STATUS_403,
-	IMDS_STATUS_404,
-	IMDS_STATUS_429,
-	IMDS_STATUS_4XX,		/* any other 4xx */
-	IMDS_STATUS_5XX,
-	IMDS_STATUS_OTHER,		/* 1xx, 3xx or no HTTP status */
-	IMDS_STATUS_COUNT
+enum imds_status_class { /* label `code` of imdsnoop_responses_total */
+			 IMDS_STATUS_NONE,
+			 IMDS_STATUS_2XX,
+			 IMDS_STATUS_401,
+			 IMDS_STATUS_403,
+			 IMDS_STATUS_404,
+			 IMDS_STATUS_429,
+			 IMDS_STATUS_4XX, /* any other 4xx */
+			 IMDS_STATUS_5XX,
+			 IMDS_STATUS_OTHER, /* 1xx, 3xx or no HTTP status */
+			 IMDS_STATUS_COUNT
 };
 
 /* Words that the HTTP scan recognised: header names (any case) and path segments. */
-#define IMDS_W_H_TOKEN		(1u << 0)	/* X-aws-ec2-metadata-token, X-aliyun-ecs-metadata-token, Metadata-Token */
-#define IMDS_W_H_TOKEN_TTL	(1u << 1)	/* the -ttl-seconds form of these, Metadata-Token-Expiry-Seconds */
-#define IMDS_W_H_METADATA	(1u << 2)	/* Metadata: true (Azure) */
-#define IMDS_W_H_FLAVOR		(1u << 3)	/* Metadata-Flavor: (GCE) */
-#define IMDS_W_H_ALIBABA	(1u << 4)	/* a header that starts with X-aliyun-ecs- */
-#define IMDS_W_H_ORACLE		(1u << 5)	/* Authorization: Bearer Oracle, the literal */
-#define IMDS_W_H_FORWARDED	(1u << 6)	/* X-Forwarded-For: makes EC2 refuse a token */
-#define IMDS_W_H_LENGTH		(1u << 7)	/* Content-Length */
-#define IMDS_W_H_CHUNKED	(1u << 8)	/* Transfer-Encoding */
-#define IMDS_W_P_EC2		(1u << 9)	/* first segment latest, 1.0 or 20xx-xx-xx */
-#define IMDS_W_P_API		(1u << 10)	/* a segment api */
-#define IMDS_W_P_TOKEN		(1u << 11)	/* a segment token */
-#define IMDS_W_P_SECURITY_CREDS	(1u << 12)	/* a segment security-credentials */
-#define IMDS_W_P_CREDENTIALS	(1u << 13)	/* a segment credentials */
-#define IMDS_W_P_IDENTITY	(1u << 14)	/* a segment instance-identity or identity */
-#define IMDS_W_P_USER_DATA	(1u << 15)	/* a segment user-data, user_data or userdata */
-#define IMDS_W_P_META_DATA	(1u << 16)	/* a segment meta-data or dynamic */
-#define IMDS_W_P_GCE		(1u << 17)	/* first segment computeMetadata */
-#define IMDS_W_P_AZURE		(1u << 18)	/* first segment metadata */
-#define IMDS_W_P_OPENSTACK	(1u << 19)	/* first segment openstack */
-#define IMDS_W_P_ORACLE		(1u << 20)	/* first segment opc */
-#define IMDS_W_P_SERVICE_ACCTS	(1u << 21)	/* a segment service-accounts (GCE) */
-#define IMDS_W_HTTP		(1u << 22)	/* a whole request or status line with HTTP/ in it was seen */
-#define IMDS_W_P_V1		(1u << 23)	/* first segment v1 (Akamai, EKS Pod Identity) */
-#define IMDS_W_P_ATTESTED	(1u << 24)	/* a segment attested (Azure) */
+#define IMDS_W_H_TOKEN (1u << 0)	   /* X-aws-ec2-metadata-token, X-aliyun-ecs-metadata-token, Metadata-Token */
+#define IMDS_W_H_TOKEN_TTL (1u << 1)	   /* the -ttl-seconds form of these, Metadata-Token-Expiry-Seconds */
+#define IMDS_W_H_METADATA (1u << 2)	   /* Metadata: true (Azure) */
+#define IMDS_W_H_FLAVOR (1u << 3)	   /* Metadata-Flavor: (GCE) */
+#define IMDS_W_H_ALIBABA (1u << 4)	   /* a header that starts with X-aliyun-ecs- */
+#define IMDS_W_H_ORACLE (1u << 5)	   /* Authorization: Bearer Oracle, the literal */
+#define IMDS_W_H_FORWARDED (1u << 6)	   /* X-Forwarded-For: makes EC2 refuse a token */
+#define IMDS_W_H_LENGTH (1u << 7)	   /* Content-Length */
+#define IMDS_W_H_CHUNKED (1u << 8)	   /* Transfer-Encoding */
+#define IMDS_W_P_EC2 (1u << 9)		   /* first segment latest, 1.0 or 20xx-xx-xx */
+#define IMDS_W_P_API (1u << 10)		   /* a segment api */
+#define IMDS_W_P_TOKEN (1u << 11)	   /* a segment token */
+#define IMDS_W_P_SECURITY_CREDS (1u << 12) /* a segment security-credentials */
+#define IMDS_W_P_CREDENTIALS (1u << 13)	   /* a segment credentials */
+#define IMDS_W_P_IDENTITY (1u << 14)	   /* a segment instance-identity or identity */
+#define IMDS_W_P_USER_DATA (1u << 15)	   /* a segment user-data, user_data or userdata */
+#define IMDS_W_P_META_DATA (1u << 16)	   /* a segment meta-data or dynamic */
+#define IMDS_W_P_GCE (1u << 17)		   /* first segment computeMetadata */
+#define IMDS_W_P_AZURE (1u << 18)	   /* first segment metadata */
+#define IMDS_W_P_OPENSTACK (1u << 19)	   /* first segment openstack */
+#define IMDS_W_P_ORACLE (1u << 20)	   /* first segment opc */
+#define IMDS_W_P_SERVICE_ACCTS (1u << 21)  /* a segment service-accounts (GCE) */
+#define IMDS_W_HTTP (1u << 22)		   /* a whole request or status line with HTTP/ in it was seen */
+#define IMDS_W_P_V1 (1u << 23)		   /* first segment v1 (Akamai, EKS Pod Identity) */
+#define IMDS_W_P_ATTESTED (1u << 24)	   /* a segment attested (Azure) */
 
 /* What happened to a request, besides words. */
-#define IMDS_F_SYN_SEEN		(1u << 0)	/* a SYN left the socket's network namespace */
-#define IMDS_F_CONNECT_SEEN	(1u << 1)	/* connect(2) was seen, so pid and comm are known */
-#define IMDS_F_MIDSTREAM	(1u << 2)	/* the connection is older than we are */
-#define IMDS_F_HEAD_COMPLETE	(1u << 3)	/* the end of the request head was seen */
-#define IMDS_F_HEAD_CUT		(1u << 4)	/* part of the head was not looked at (IMDS_SCAN_MAX, reordering) */
-#define IMDS_F_REQUEST_ACKED	(1u << 5)	/* the service acknowledged all request bytes */
-#define IMDS_F_CLIENT_FIN	(1u << 6)	/* half-closed or closed by the client */
-#define IMDS_F_RELEASED		(1u << 7)	/* the process closed its socket */
-#define IMDS_F_LATE_ANSWER	(1u << 8)	/* answer bytes arrived after the client had given up */
-#define IMDS_F_HOST_NETNS	(1u << 9)	/* the socket lives in the initial network namespace or in the loader's */
-#define IMDS_F_NETNS_KNOWN	(1u << 10)	/* IMDS_F_HOST_NETNS means something */
-#define IMDS_F_NO_PAIRING	(1u << 11)	/* more than IMDS_PIPELINE requests waited at once: answers not told apart */
-#define IMDS_F_FIRST		(1u << 12)	/* first request of its connection */
+#define IMDS_F_SYN_SEEN (1u << 0)      /* a SYN left the socket's network namespace */
+#define IMDS_F_CONNECT_SEEN (1u << 1)  /* connect(2) was seen, so pid and comm are known */
+#define IMDS_F_MIDSTREAM (1u << 2)     /* the connection is older than we are */
+#define IMDS_F_HEAD_COMPLETE (1u << 3) /* the end of the request head was seen */
+#define IMDS_F_HEAD_CUT (1u << 4)      /* part of the head was not looked at (IMDS_SCAN_MAX, reordering) */
+#define IMDS_F_REQUEST_ACKED (1u << 5) /* the service acknowledged all request bytes */
+#define IMDS_F_CLIENT_FIN (1u << 6)    /* half-closed or closed by the client */
+#define IMDS_F_RELEASED (1u << 7)      /* the process closed its socket */
+#define IMDS_F_LATE_ANSWER (1u << 8)   /* answer bytes arrived after the client had given up */
+#define IMDS_F_HOST_NETNS (1u << 9)    /* the socket lives in the initial network namespace or in the loader's */
+#define IMDS_F_NETNS_KNOWN (1u << 10)  /* IMDS_F_HOST_NETNS means something */
+#define IMDS_F_NO_PAIRING (1u << 11)   /* more than IMDS_PIPELINE requests waited at once: answers not told apart */
+#define IMDS_F_FIRST (1u << 12)	       /* first request of its connection */
 
 /* How a drop was joined to its request. */
 enum imds_drop_match {
 	IMDS_MATCH_NONE,
 	IMDS_MATCH_TUPLE,
-	IMDS_MATCH_FINGERPRINT		/* TCP sequence numbers: the packet was dropped before NAT was undone */
+	IMDS_MATCH_FINGERPRINT /* TCP sequence numbers: the packet was dropped before NAT was undone */
 };
 
-#define IMDS_D_FROM_ENDPOINT	(1u << 0)	/* an answer's packet; else the client's own */
-#define IMDS_D_PAYLOAD		(1u << 1)	/* it carried TCP payload */
-#define IMDS_D_WAITING_TOKEN	(1u << 2)	/* the flow was waiting for the answer to a token request */
-#define IMDS_D_EXPECTED_SEQ	(1u << 3)	/* its sequence number is the one that the flow expects */
-#define IMDS_D_SYN		(1u << 4)	/* it was a SYN or a SYN-ACK */
-#define IMDS_D_HAS_REASON	(1u << 5)	/* this kernel passes a reason (5.17 and later) */
+#define IMDS_D_FROM_ENDPOINT (1u << 0) /* an answer's packet; else the client's own */
+#define IMDS_D_PAYLOAD (1u << 1)       /* it carried TCP payload */
+#define IMDS_D_WAITING_TOKEN (1u << 2) /* the flow was waiting for the answer to a token request */
+#define IMDS_D_EXPECTED_SEQ (1u << 3)  /* its sequence number is the one that the flow expects */
+#define IMDS_D_SYN (1u << 4)	       /* it was a SYN or a SYN-ACK */
+#define IMDS_D_HAS_REASON (1u << 5)    /* this kernel passes a reason (5.17 and later) */
 
 /* The drop that says most about a request: first one wins, but a TTL <= 1 answer with payload beats others. */
 struct imds_drop {
 	__u64 ts_ns;
-	__u64 location;			/* return address in the function that freed the packet */
-	__u32 reason;			/* raw number, meaningful with the running kernel's BTF only */
-	__u8 ttl;			/* TTL or hop limit in the dropped packet */
-	__u8 match;			/* enum imds_drop_match */
-	__u16 flags;			/* IMDS_D_* */
+	__u64 location; /* return address in the function that freed the packet */
+	__u32 reason;	/* raw number, meaningful with the running kernel's BTF only */
+	__u8 ttl;	/* TTL or hop limit in the dropped packet */
+	__u8 match;	/* enum imds_drop_match */
+	__u16 flags;	/* IMDS_D_* */
 };
 _Static_assert(sizeof(struct imds_drop) == 24, "drop is ABI");
 
 enum imds_record_type {
-	IMDS_REC_REQUEST = 1,		/* a request finished */
-	IMDS_REC_FLOW_END,		/* a connection ended: what came after its last request */
-	IMDS_REC_DROP,			/* first drop of a request */
+	IMDS_REC_REQUEST = 1, /* a request finished */
+	IMDS_REC_FLOW_END,    /* a connection ended: what came after its last request */
+	IMDS_REC_DROP,	      /* first drop of a request */
 	IMDS_REC_CGROUP_MKDIR,
 	IMDS_REC_CGROUP_RMDIR,
 	IMDS_REC_COUNT
 };
 
 struct imds_record {
-	__u16 type;			/* enum imds_record_type */
-	__u16 len;			/* whole record, header included */
+	__u16 type; /* enum imds_record_type */
+	__u16 len;  /* whole record, header included */
 	__u32 cpu;
-	__u64 ts_ns;			/* when it was written */
+	__u64 ts_ns; /* when it was written */
 };
 _Static_assert(sizeof(struct imds_record) == 16, "record header is ABI");
 
 /* Who and where: the same for all records of one connection. */
 struct imds_peer {
-	__u64 cookie;			/* socket cookie, unique until reboot */
-	__u64 cgroup_id;		/* cgroup v2 folder of the socket; 1 is the root */
+	__u64 cookie;	 /* socket cookie, unique until reboot */
+	__u64 cgroup_id; /* cgroup v2 folder of the socket; 1 is the root */
 	struct imds_addr local;
 	struct imds_addr remote;
 	__u16 local_port;
 	__u16 remote_port;
-	__u8 proto;			/* IPPROTO_TCP or IPPROTO_UDP */
-	__u8 family;			/* 4 or 6 */
-	__u8 endpoint;			/* index in the endpoint list */
+	__u8 proto;    /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 family;   /* 4 or 6 */
+	__u8 endpoint; /* index in the endpoint list */
 	__u8 pad;
-	__u32 pid;			/* thread group, 0 where unknown */
+	__u32 pid; /* thread group, 0 where unknown */
 	__u32 pad2;
 	char comm[IMDS_COMM_LEN];
-	char ancestors[IMDS_ANCESTORS][IMDS_COMM_LEN];	/* nearest first */
+	char ancestors[IMDS_ANCESTORS][IMDS_COMM_LEN]; /* nearest first */
 };
 _Static_assert(sizeof(struct imds_peer) == 144, "peer is ABI");
 
 /* A request: in the flow while it runs, in a record when it is over. */
 struct imds_request {
-	__u64 start_ns;			/* first request byte left; a connect-only one: connect(2) or SYN */
-	__u64 sent_ns;			/* last request byte left */
-	__u64 first_byte_ns;		/* first answer byte arrived */
-	__u64 last_byte_ns;		/* newest answer byte arrived */
+	__u64 start_ns;	     /* first request byte left; a connect-only one: connect(2) or SYN */
+	__u64 sent_ns;	     /* last request byte left */
+	__u64 first_byte_ns; /* first answer byte arrived */
+	__u64 last_byte_ns;  /* newest answer byte arrived */
 	__u64 end_ns;
-	struct imds_drop drop;		/* ts_ns 0: none */
-	__u32 words;			/* IMDS_W_* */
-	__u32 flags;			/* IMDS_F_* */
-	__u32 seq_end;			/* sequence number behind the last request byte */
-	__u32 bytes_out;		/* payload */
+	struct imds_drop drop; /* ts_ns 0: none */
+	__u32 words;	       /* IMDS_W_* */
+	__u32 flags;	       /* IMDS_F_* */
+	__u32 seq_end;	       /* sequence number behind the last request byte */
+	__u32 bytes_out;       /* payload */
 	__u32 bytes_in;
-	__u32 drops;			/* packets, both directions */
+	__u32 drops; /* packets, both directions */
 	__u16 retransmits;
-	__u16 status;			/* 0: none seen */
-	__u8 method;			/* enum imds_method */
-	__u8 kind;			/* enum imds_kind */
-	__u8 version;			/* enum imds_version */
-	__u8 end;			/* enum imds_end */
-	__u8 ttl_response;		/* of the first answer packet with payload; 0: none seen */
+	__u16 status;	   /* 0: none seen */
+	__u8 method;	   /* enum imds_method */
+	__u8 kind;	   /* enum imds_kind */
+	__u8 version;	   /* enum imds_version */
+	__u8 end;	   /* enum imds_end */
+	__u8 ttl_response; /* of the first answer packet with payload; 0: none seen */
 	__u8 path_len;
-	__u8 claimed;			/* kernel side: its record has been written */
-	__u8 index;			/* on its connection, from 0; stays at 255 */
+	__u8 claimed; /* kernel side: its record has been written */
+	__u8 index;   /* on its connection, from 0; stays at 255 */
 	__u32 pad;
 	char path[IMDS_PATH_LEN];
 };
@@ -239,9 +239,9 @@ _Static_assert(sizeof(struct imds_request) == 232, "request is ABI");
 struct imds_rec_request {
 	struct imds_record hdr;
 	struct imds_peer peer;
-	__u64 syn_ns;			/* first SYN, 0 if not seen */
+	__u64 syn_ns; /* first SYN, 0 if not seen */
 	__u64 synack_ns;
-	__u64 connect_call_ns;		/* connect(2), 0 if not seen */
+	__u64 connect_call_ns; /* connect(2), 0 if not seen */
 	__u8 ttl_synack;
 	__u8 syn_retransmits;
 	__u8 pad[6];
@@ -254,11 +254,11 @@ struct imds_rec_flow_end {
 	struct imds_record hdr;
 	struct imds_peer peer;
 	__u32 requests;
-	__u32 late_drops;		/* drops since the last request's record */
-	__u32 flags;			/* IMDS_F_LATE_ANSWER and the like */
+	__u32 late_drops; /* drops since the last request's record */
+	__u32 flags;	  /* IMDS_F_LATE_ANSWER and the like */
 	__u8 last_kind;
 	__u8 last_end;
-	__u8 ttl_late;			/* TTL of a late answer, 0: none */
+	__u8 ttl_late; /* TTL of a late answer, 0: none */
 	__u8 pad;
 };
 _Static_assert(sizeof(struct imds_rec_flow_end) == 176, "flow end record is ABI");
@@ -267,34 +267,34 @@ struct imds_rec_drop {
 	struct imds_record hdr;
 	struct imds_peer peer;
 	struct imds_drop drop;
-	__u64 req_start_ns;		/* with peer.cookie names the request; 0: between requests */
+	__u64 req_start_ns; /* with peer.cookie names the request; 0: between requests */
 	__u8 kind;
 	__u8 pad[7];
 };
 _Static_assert(sizeof(struct imds_rec_drop) == 200, "drop record is ABI");
 
-struct imds_rec_cgroup {		/* mkdir and rmdir; only as much of path as needed is sent */
+struct imds_rec_cgroup { /* mkdir and rmdir; only as much of path as needed is sent */
 	struct imds_record hdr;
 	__u64 cgroup_id;
-	__u32 hierarchy;		/* 0: the v2 tree */
+	__u32 hierarchy; /* 0: the v2 tree */
 	__u32 path_len;
-	char path[IMDS_CGROUP_NAME_LEN];	/* from the root of the hierarchy, NUL ended */
+	char path[IMDS_CGROUP_NAME_LEN]; /* from the root of the hierarchy, NUL ended */
 };
 _Static_assert(sizeof(struct imds_rec_cgroup) == 544, "cgroup record is ABI");
 
 /* State of the HTTP scan in one direction; http_scan.h says what each field means. */
 struct imds_scan {
-	__u16 state;			/* of the DFA */
+	__u16 state; /* of the DFA */
 	union {
-		struct {		/* request */
+		struct { /* request */
 			__u8 path_len;
-			__u8 method;	/* enum imds_method */
+			__u8 method; /* enum imds_method */
 		};
-		__u16 status;		/* answer */
+		__u16 status; /* answer */
 	};
-	__u32 words;			/* IMDS_W_* */
-	__u32 length;			/* Content-Length, means something with IMDS_W_H_LENGTH */
-	__u32 body_left;		/* body bytes to skip before the next head */
+	__u32 words;	 /* IMDS_W_* */
+	__u32 length;	 /* Content-Length, means something with IMDS_W_H_LENGTH */
+	__u32 body_left; /* body bytes to skip before the next head */
 };
 _Static_assert(sizeof(struct imds_scan) == 16, "scan state is ABI");
 
@@ -307,25 +307,25 @@ struct imds_flow {
 	__u64 connect_call_ns;
 	__u64 syn_ns;
 	__u64 synack_ns;
-	__u64 last_ns;			/* newest packet or drop */
-	__u64 netns_cookie;		/* 0: unknown */
-	__u32 snd_nxt;			/* behind the last byte that the client sent */
-	__u32 rcv_nxt;			/* next byte expected from the service */
+	__u64 last_ns;	    /* newest packet or drop */
+	__u64 netns_cookie; /* 0: unknown */
+	__u32 snd_nxt;	    /* behind the last byte that the client sent */
+	__u32 rcv_nxt;	    /* next byte expected from the service */
 	__u32 snd_isn;
-	__u32 flags;			/* IMDS_F_*, of the connection */
-	__u32 ooo_start, ooo_end;	/* answer bytes that came ahead of a gap */
+	__u32 flags;		  /* IMDS_F_*, of the connection */
+	__u32 ooo_start, ooo_end; /* answer bytes that came ahead of a gap */
 	__u32 late_drops;
-	__u32 requests;			/* requests begun */
-	__u32 head;			/* slot being filled, counts up */
-	__u32 tail;			/* slot waiting longest for its answer, counts up */
+	__u32 requests; /* requests begun */
+	__u32 head;	/* slot being filled, counts up */
+	__u32 tail;	/* slot waiting longest for its answer, counts up */
 	__u8 ttl_synack;
 	__u8 syn_retransmits;
 	__u8 ttl_late;
 	__u8 fin_in, fin_out;
 	__u8 last_kind, last_end;
-	__u8 in_request;		/* slot `head` has its first byte */
+	__u8 in_request; /* slot `head` has its first byte */
 	__u32 fingerprint_seq;
-	__u8 has_fingerprint;		/* imds_waiting may name this flow under fingerprint_seq */
+	__u8 has_fingerprint; /* imds_waiting may name this flow under fingerprint_seq */
 	__u8 pad[3];
 	struct imds_scan scan_out;
 	struct imds_scan scan_in;
@@ -338,13 +338,13 @@ struct imds_flow {
  */
 struct imds_flow_key {
 	__u64 cookie;
-	__u64 query;			/* 0: TCP; else 0x10000 | DNS id */
+	__u64 query; /* 0: TCP; else 0x10000 | DNS id */
 };
 
-struct imds_tuple {			/* finds a flow's key from a packet */
+struct imds_tuple { /* finds a flow's key from a packet */
 	struct imds_addr local;
 	struct imds_addr remote;
-	__u64 rest;			/* IMDS_TUPLE_REST */
+	__u64 rest; /* IMDS_TUPLE_REST */
 };
 _Static_assert(sizeof(struct imds_tuple) == 40, "tuple is a map key");
 #define IMDS_TUPLE_REST(local_port, remote_port, proto) \
@@ -358,7 +358,7 @@ _Static_assert(sizeof(struct imds_tuple) == 40, "tuple is a map key");
 
 static inline __attribute__((always_inline)) __u32 imds_waiting_index(__u32 seq)
 {
-	return (seq * 0x9e3779b1u) >> 18;	/* golden ratio: neighbouring numbers fall apart; 14 bits are left */
+	return (seq * 0x9e3779b1u) >> 18; /* golden ratio: neighbouring numbers fall apart; 14 bits are left */
 }
 
 #define IMDS_UNTRACKED 4096
@@ -373,7 +373,7 @@ struct imds_untracked {
 enum imds_direction { IMDS_EGRESS, IMDS_INGRESS, IMDS_DIRECTION_COUNT };
 enum imds_proto_class { IMDS_PROTO_TCP, IMDS_PROTO_UDP, IMDS_PROTO_ICMP, IMDS_PROTO_OTHER, IMDS_PROTO_COUNT };
 
-struct imds_packet_counters {		/* key: cgroup id */
+struct imds_packet_counters { /* key: cgroup id */
 	__u64 packets[IMDS_DIRECTION_COUNT][IMDS_PROTO_COUNT];
 	__u64 bytes[IMDS_DIRECTION_COUNT];
 };
@@ -385,24 +385,24 @@ struct imds_request_key {
 			__u8 kind;
 			__u8 version;
 			__u8 end;
-			__u8 status;	/* enum imds_status_class */
+			__u8 status; /* enum imds_status_class */
 			__u8 endpoint;
 			__u8 pad[3];
 		};
-		__u64 rest;		/* the same, first byte lowest */
+		__u64 rest; /* the same, first byte lowest */
 	};
 };
 _Static_assert(sizeof(struct imds_request_key) == 16, "request key is a map key");
 
 struct imds_request_counters {
-	__u64 finished;			/* requests that ended so */
-	__u64 lost;			/* of these, records that did not fit into the ring */
+	__u64 finished; /* requests that ended so */
+	__u64 lost;	/* of these, records that did not fit into the ring */
 };
 
 struct imds_drop_key {
-	__u64 cgroup_id;		/* 0: no flow was found */
+	__u64 cgroup_id; /* 0: no flow was found */
 	__u32 reason;
-	__u8 ttl_expired;		/* TTL <= 1 */
+	__u8 ttl_expired; /* TTL <= 1 */
 	__u8 from_endpoint;
 	__u8 pad[2];
 };
@@ -410,17 +410,17 @@ _Static_assert(sizeof(struct imds_drop_key) == 16, "drop key is a map key");
 
 /* Losses: an index into a per-CPU array of counts. Names in user/kernel/tracer.c. */
 enum imds_loss {
-	IMDS_LOSS_RING_REQUEST,		/* request record: no room in the ring */
+	IMDS_LOSS_RING_REQUEST, /* request record: no room in the ring */
 	IMDS_LOSS_RING_FLOW_END,
 	IMDS_LOSS_RING_DROP,
 	IMDS_LOSS_RING_CGROUP,
-	IMDS_LOSS_FLOW_FULL,		/* flow table full: connection not followed */
-	IMDS_LOSS_TUPLE_FULL,		/* drops of this connection cannot be found by tuple */
-	IMDS_LOSS_COUNTER_FULL,		/* a counter had no room: totals too low by this much */
-	IMDS_LOSS_PIPELINE,		/* request beyond IMDS_PIPELINE waiting ones */
-	IMDS_LOSS_HEAD_CUT,		/* request head not wholly looked at */
-	IMDS_LOSS_FRAGMENT,		/* IP fragment other than the first */
-	IMDS_LOSS_MALFORMED,		/* packet to or from an endpoint that we could not parse */
+	IMDS_LOSS_FLOW_FULL,	/* flow table full: connection not followed */
+	IMDS_LOSS_TUPLE_FULL,	/* drops of this connection cannot be found by tuple */
+	IMDS_LOSS_COUNTER_FULL, /* a counter had no room: totals too low by this much */
+	IMDS_LOSS_PIPELINE,	/* request beyond IMDS_PIPELINE waiting ones */
+	IMDS_LOSS_HEAD_CUT,	/* request head not wholly looked at */
+	IMDS_LOSS_FRAGMENT,	/* IP fragment other than the first */
+	IMDS_LOSS_MALFORMED,	/* packet to or from an endpoint that we could not parse */
 	IMDS_LOSS_COUNT
 };
 

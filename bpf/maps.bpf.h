@@ -16,8 +16,8 @@ struct imds_lock {
 /* Sizes marked "loader" are set before load, from --max-flows and --max-pods. */
 struct imds_flows_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);	/* 1.3 KiB each: only connections that exist cost memory */
-	__uint(max_entries, 65536);		/* loader */
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* 1.3 KiB each: only connections that exist cost memory */
+	__uint(max_entries, 65536);	      /* loader */
 	__type(key, struct imds_flow_key);
 	__type(value, struct imds_flow);
 };
@@ -25,7 +25,7 @@ struct imds_flows_map {
 struct imds_tuples_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);		/* loader */
+	__uint(max_entries, 65536); /* loader */
 	__type(key, struct imds_tuple);
 	__type(value, struct imds_flow_key);
 };
@@ -33,7 +33,7 @@ struct imds_tuples_map {
 struct imds_packet_counters_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);		/* loader */
+	__uint(max_entries, 4096); /* loader */
 	__type(key, __u64);
 	__type(value, struct imds_packet_counters);
 };
@@ -41,7 +41,7 @@ struct imds_packet_counters_map {
 struct imds_request_counters_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);		/* loader */
+	__uint(max_entries, 16384); /* loader */
 	__type(key, struct imds_request_key);
 	__type(value, struct imds_request_counters);
 };
@@ -49,7 +49,7 @@ struct imds_request_counters_map {
 struct imds_drop_counters_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 8192);		/* loader */
+	__uint(max_entries, 8192); /* loader */
 	__type(key, struct imds_drop_key);
 	__type(value, __u64);
 };
@@ -63,7 +63,7 @@ struct imds_locks_map {
 
 struct imds_ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4 << 20);		/* loader */
+	__uint(max_entries, 4 << 20); /* loader */
 };
 
 extern struct imds_flows_map imds_flows SEC(".maps");
@@ -82,10 +82,10 @@ extern const volatile struct imds_endpoint imds_endpoints[IMDS_MAX_ENDPOINTS];
 extern const volatile __u32 imds_v4_mask, imds_v4_value, imds_v4_any;
 extern const volatile __u64 imds_v6_mask[2], imds_v6_value[2];
 extern const volatile __u32 imds_v6_any;
-extern const volatile __u64 imds_own_netns;	/* netns cookie of the loader, 0: unknown */
+extern const volatile __u64 imds_own_netns; /* netns cookie of the loader, 0: unknown */
 extern const volatile __u32 imds_with_ancestors;
 extern const volatile struct imds_http_table imds_http;
-extern const volatile struct imds_flow imds_zero_flow;	/* template: never written */
+extern const volatile struct imds_flow imds_zero_flow; /* template: never written */
 
 extern __u64 imds_losses[IMDS_LOSS_COUNT];
 /* Connections held: what was created less what was deleted here; user space skips its walk while there is none. */

@@ -8,20 +8,20 @@
 
 #include "compat.bpf.h"
 
-#define IPV6_EXT_MAX 4			/* extension headers followed; metadata traffic has none */
+#define IPV6_EXT_MAX 4 /* extension headers followed; metadata traffic has none */
 
 struct packet {
-	struct imds_addr local, remote;	/* as the client's socket sees them */
+	struct imds_addr local, remote; /* as the client's socket sees them */
 	__u16 local_port, remote_port;
-	__u8 family;			/* 4 or 6 */
-	__u8 proto;			/* IPPROTO_* */
+	__u8 family; /* 4 or 6 */
+	__u8 proto;  /* IPPROTO_* */
 	__u8 ttl;
 	__u8 tcp_flags;
 	__u32 seq, ack;
-	__u32 l4_off;			/* from the IP header */
+	__u32 l4_off; /* from the IP header */
 	__u32 payload_off;
 	__u32 payload_len;
-	bool fragment;			/* not the first one: no ports in it */
+	bool fragment; /* not the first one: no ports in it */
 };
 
 /* Follows IPv6 extension headers from *off; returns the upper protocol or -1. RFC 8200 section 4. */

@@ -10,26 +10,49 @@
 #define OBSERVES (OPTIONS_COMMON | OPTIONS_OBSERVE | OPTIONS_NODE | OPTIONS_ENDPOINTS | OPTIONS_SELECT | OPTIONS_FORMAT)
 
 static const struct command commands[] = {
-	{ "trace", "one line per metadata request as it finishes, and one per stalled request", "",
+	{ "trace",
+	  "one line per metadata request as it finishes, and one per stalled request",
+	  "",
 	  { "imdsnoop trace --problems", "imdsnoop trace --json --duration 1m --output trace.jsonl" },
-	  OBSERVES, cmd_trace },
-	{ "top", "live table of pods, worst first", "",
-	  { "imdsnoop top", "imdsnoop top --namespace shop" }, OBSERVES | OPTIONS_SCREEN, cmd_top },
-	{ "report", "watches for a while, then names the pods, the cause, the evidence and what to do", "",
+	  OBSERVES,
+	  cmd_trace },
+	{ "top",
+	  "live table of pods, worst first",
+	  "",
+	  { "imdsnoop top", "imdsnoop top --namespace shop" },
+	  OBSERVES | OPTIONS_SCREEN,
+	  cmd_top },
+	{ "report",
+	  "watches for a while, then names the pods, the cause, the evidence and what to do",
+	  "",
 	  { "imdsnoop report --duration 2m", "imdsnoop report --what-if hop-limit=1,tokens=required" },
-	  OBSERVES | OPTIONS_HTML | OPTIONS_REPORT | OPTIONS_EXIT_CODE, cmd_report },
-	{ "serve", "agent: metrics, health, report and status page over HTTP", "",
+	  OBSERVES | OPTIONS_HTML | OPTIONS_REPORT | OPTIONS_EXIT_CODE,
+	  cmd_report },
+	{ "serve",
+	  "agent: metrics, health, report and status page over HTTP",
+	  "",
 	  { "imdsnoop serve", "imdsnoop serve --listen 0.0.0.0:9754 --drop-privileges nobody" },
-	  OBSERVES | OPTIONS_SCREEN | OPTIONS_SERVE, cmd_serve },
-	{ "probe", "asks for a token now from inside pods, and measures hops and latency", "",
+	  OBSERVES | OPTIONS_SCREEN | OPTIONS_SERVE,
+	  cmd_serve },
+	{ "probe",
+	  "asks for a token now from inside pods, and measures hops and latency",
+	  "",
 	  { "imdsnoop probe --namespace shop --pod 'cart-*'", "imdsnoop probe --all --exit-code" },
 	  OPTIONS_COMMON | OPTIONS_NODE | OPTIONS_ENDPOINTS | OPTIONS_SELECT | OPTIONS_FORMAT | OPTIONS_PROBE |
-	  OPTIONS_EXIT_CODE, cmd_probe },
-	{ "check", "what this node offers, and what is missing and why", "",
-	  { "imdsnoop check", "imdsnoop check --json" }, OPTIONS_COMMON | OPTIONS_NODE | OPTIONS_FORMAT, cmd_check },
-	{ "merge", "joins the JSON reports of many nodes into one", "FILE...",
+	      OPTIONS_EXIT_CODE,
+	  cmd_probe },
+	{ "check",
+	  "what this node offers, and what is missing and why",
+	  "",
+	  { "imdsnoop check", "imdsnoop check --json" },
+	  OPTIONS_COMMON | OPTIONS_NODE | OPTIONS_FORMAT,
+	  cmd_check },
+	{ "merge",
+	  "joins the JSON reports of many nodes into one",
+	  "FILE...",
 	  { "imdsnoop merge node-*.json", "imdsnoop merge --format html --output cluster.html node-*.json" },
-	  OPTIONS_COMMON | OPTIONS_FORMAT | OPTIONS_HTML | OPTIONS_FILES, cmd_merge },
+	  OPTIONS_COMMON | OPTIONS_FORMAT | OPTIONS_HTML | OPTIONS_FILES,
+	  cmd_merge },
 	{ .name = NULL }
 };
 
@@ -52,7 +75,7 @@ int main(int argc, char **argv)
 
 	if (hold_standard_files())
 		return EXIT_CANNOT_RUN;
-	signal(SIGPIPE, SIG_IGN);		/* a reader that left shows as EPIPE, and all is detached in order */
+	signal(SIGPIPE, SIG_IGN); /* a reader that left shows as EPIPE, and all is detached in order */
 	code = options_parse(commands, argc, argv, stdout, stderr, &o);
 	if (code < 0)
 		code = o.command->run(&o);

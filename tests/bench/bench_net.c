@@ -192,7 +192,8 @@ static int do_floor(const char *cgroup)
 	if (prog < 0 || bpf_raw_tracepoint_open("kfree_skb", prog) < 0)
 		die("kfree_skb");
 	for (int i = 0; cgroup && i < 2; i++) {
-		LIBBPF_OPTS(bpf_prog_load_opts, o, .expected_attach_type = i ? BPF_CGROUP_INET_INGRESS : BPF_CGROUP_INET_EGRESS);
+		LIBBPF_OPTS(bpf_prog_load_opts, o,
+			    .expected_attach_type = i ? BPF_CGROUP_INET_INGRESS : BPF_CGROUP_INET_EGRESS);
 
 		cg = open(cgroup, O_RDONLY | O_DIRECTORY);
 		prog = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SKB, "floor_skb", "GPL", pass, 2, &o);

@@ -16,7 +16,7 @@
 
 #define ROUNDS 31
 #define REPEAT 100000
-#define HEADS 4000			/* packets of the kind that can be sent only once */
+#define HEADS 4000 /* packets of the kind that can be sent only once */
 
 static int empty;
 static struct rig *rig;
@@ -180,7 +180,9 @@ int main(void)
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	struct conn c = { .cookie = 7, .remote4 = 0xa9fea9fe, .local_port = 40000, .remote_port = 80, .ttl = 64, .seq = 1, .ack = 1 };
+	struct conn c = {
+		.cookie = 7, .remote4 = 0xa9fea9fe, .local_port = 40000, .remote_port = 80, .ttl = 64, .seq = 1, .ack = 1
+	};
 	struct conn far = c, six = c, near = c;
 	uint8_t p[RIG_PACKET];
 	size_t len;

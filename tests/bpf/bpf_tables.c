@@ -63,23 +63,23 @@ static void broken_headers_are_counted_as_such(void)
 	/* read 4 bytes too early, the acknowledgement number would pass for the length of a TCP header */
 	size_t len = rig_tcp(&c, true, SYN, 1, 0x50000000, NULL, 0, p);
 
-	for (size_t cut = RIG_ETH + 20; cut < len; cut++)	/* the TCP header is not whole */
+	for (size_t cut = RIG_ETH + 20; cut < len; cut++) /* the TCP header is not whole */
 		run(true, p, cut, &c);
 	equal(rig_loss(rig, IMDS_LOSS_MALFORMED), 20);
-	p[RIG_ETH] = 0x44;		/* an IP header of 16 bytes */
+	p[RIG_ETH] = 0x44; /* an IP header of 16 bytes */
 	run(true, p, len, &c);
 	equal(rig_loss(rig, IMDS_LOSS_MALFORMED), 21);
-	p[RIG_ETH] = 0x4f;		/* of 60 bytes: TCP lies outside */
+	p[RIG_ETH] = 0x4f; /* of 60 bytes: TCP lies outside */
 	run(true, p, len, &c);
 	equal(rig_loss(rig, IMDS_LOSS_MALFORMED), 22);
 	p[RIG_ETH] = 0x45;
-	p[RIG_ETH + 20 + 12] = 4 << 4;	/* a TCP header of 16 bytes */
+	p[RIG_ETH + 20 + 12] = 4 << 4; /* a TCP header of 16 bytes */
 	run(true, p, len, &c);
-	p[RIG_ETH + 20 + 12] = 15 << 4;	/* of 60 bytes: outside */
+	p[RIG_ETH + 20 + 12] = 15 << 4; /* of 60 bytes: outside */
 	run(true, p, len, &c);
 	equal(rig_loss(rig, IMDS_LOSS_MALFORMED), 24);
 	nothing_left();
-	for (size_t cut = RIG_ETH + 1; cut < RIG_ETH + 20; cut++)	/* no IP header: whose packet, nobody can say */
+	for (size_t cut = RIG_ETH + 1; cut < RIG_ETH + 20; cut++) /* no IP header: whose packet, nobody can say */
 		run(true, p, cut, &c);
 	equal(rig_loss(rig, IMDS_LOSS_MALFORMED), 24);
 }
@@ -123,7 +123,7 @@ static void other_protocols_are_counted(void)
 	p[RIG_ETH + 9] = 1;
 	run(true, p, len, &c);
 	p[RIG_ETH + 9] = 47;
-	run(false, p, len, &c);		/* from another address: not ours */
+	run(false, p, len, &c); /* from another address: not ours */
 	run(true, p, len, &c);
 	c.remote_port = 123;
 	run(true, p, rig_udp(&c, true, "ntp", 3, p), &c);
@@ -171,12 +171,12 @@ static void ipv6_extension_headers_are_followed(void)
 
 		c.remote4 = 0;
 		len = v6_with(&c, fragment, 1, p);
-		p[RIG_ETH + 40 + 3] = first ? 1 : 8;	/* more fragments; then one at offset 8 */
+		p[RIG_ETH + 40 + 3] = first ? 1 : 8; /* more fragments; then one at offset 8 */
 		run(true, p, len, &c);
 		equal(rig_flow(rig, c.cookie, 0, &f), first);
 		equal(rig_loss(rig, IMDS_LOSS_FRAGMENT), !first);
 	}
-	struct conn c = conn_new();	/* more headers than we follow: counted as a packet, no more */
+	struct conn c = conn_new(); /* more headers than we follow: counted as a packet, no more */
 
 	c.remote4 = 0;
 	run(true, p, v6_with(&c, ext, 5, p), &c);
@@ -198,7 +198,7 @@ static void syn_retransmit_and_ttl(void)
 	c.ttl = 253;
 	in(&c, SYN | ACK, NULL, 0);
 	c.ttl = 1;
-	in(&c, SYN | ACK, NULL, 0);		/* a second SYN-ACK says nothing new */
+	in(&c, SYN | ACK, NULL, 0); /* a second SYN-ACK says nothing new */
 	ensure(rig_flow(rig, c.cookie, 0, &f));
 	equal(f.syn_retransmits, 3);
 	equal(f.ttl_synack, 253);
@@ -225,7 +225,7 @@ static void port_is_reused(void)
 	struct conn c = conn_open();
 
 	send_text(&c, PUT);
-	c.seq += 100000;		/* the same socket connects anew */
+	c.seq += 100000; /* the same socket connects anew */
 	handshake(&c);
 	equal(request(0)->req.end, IMDS_END_REUSED);
 	equal(request(0)->req.kind, IMDS_KIND_TOKEN);
@@ -233,7 +233,7 @@ static void port_is_reused(void)
 	answer(&c, OK4);
 	equal(request(1)->req.end, IMDS_END_ANSWERED);
 	equal(request(1)->req.kind, IMDS_KIND_DATA);
-	struct conn other = conn_new();	/* another socket on that port while ours is in TIME_WAIT */
+	struct conn other = conn_new(); /* another socket on that port while ours is in TIME_WAIT */
 
 	other.local_port = c.local_port;
 	handshake(&other);
@@ -297,10 +297,10 @@ static void dns_is_timed(void)
 
 	c.remote_port = 53;
 	run(true, p, rig_udp(&c, true, query, sizeof(query), p), &c);
-	run(true, p, rig_udp(&c, true, query, sizeof(query), p), &c);	/* asked again */
+	run(true, p, rig_udp(&c, true, query, sizeof(query), p), &c); /* asked again */
 	query[1] = 0x35;
-	run(true, p, rig_udp(&c, true, query, sizeof(query), p), &c);	/* another question of the same socket */
-	run(true, p, rig_udp(&c, true, reply, sizeof(reply), p), &c);	/* an answer in the wrong direction */
+	run(true, p, rig_udp(&c, true, query, sizeof(query), p), &c); /* another question of the same socket */
+	run(true, p, rig_udp(&c, true, reply, sizeof(reply), p), &c); /* an answer in the wrong direction */
 	equal(requests(), 0);
 	run(false, p, rig_udp(&c, false, reply, sizeof(reply), p), &c);
 	equal(requests(), 1);
@@ -310,7 +310,7 @@ static void dns_is_timed(void)
 	equal(request(0)->req.bytes_out, sizeof(query));
 	equal(request(0)->req.bytes_in, sizeof(reply));
 	equal(rig_map_walk(rig, "imds_flows", NULL, NULL), 1);
-	run(false, p, rig_udp(&c, false, reply, 11, p), &c);		/* shorter than a DNS header */
+	run(false, p, rig_udp(&c, false, reply, 11, p), &c); /* shorter than a DNS header */
 	equal(requests(), 1);
 }
 
@@ -323,10 +323,10 @@ static void answer_to_one_who_gave_up_is_late(void)
 	send_text(&c, PUT);
 	answer(&c, OK4);
 	out(&c, FIN | ACK, NULL, 0);
-	answer(&c, "more than was asked for");		/* answered, so not a late answer */
+	answer(&c, "more than was asked for"); /* answered, so not a late answer */
 	ensure(rig_flow(rig, c.cookie, 0, &f));
 	equal(f.flags & IMDS_F_LATE_ANSWER, 0);
-	f.last_end = IMDS_END_CLOSED;			/* as close(2) would leave it: no test run for sock_release */
+	f.last_end = IMDS_END_CLOSED; /* as close(2) would leave it: no test run for sock_release */
 	rig_set_flow(rig, &f);
 	c.ttl = 9;
 	answer(&c, OK4);
@@ -371,7 +371,10 @@ static void lite_programs_load_without_perfmon(void)
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 
-#define TEST(fn) { #fn, fn }
+#define TEST(fn)        \
+	{               \
+#fn, fn \
+	}
 static const struct {
 	const char *name;
 	void (*fn)(void);

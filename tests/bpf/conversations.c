@@ -14,23 +14,29 @@ struct step {
 struct want {
 	uint8_t method, kind, version, end;
 	uint16_t status;
-	uint32_t bytes_out, bytes_in;	/* 0: not looked at */
-	uint32_t flags;			/* must be set */
+	uint32_t bytes_out, bytes_in; /* 0: not looked at */
+	uint32_t flags;		      /* must be set */
 	uint16_t retransmits;
-	const char *path;		/* NULL: not looked at */
+	const char *path; /* NULL: not looked at */
 };
 
-#define W(method, kind, version, end, status, ...) \
-	{ IMDS_METHOD_##method, IMDS_KIND_##kind, IMDS_VERSION_##version, IMDS_END_##end, status, ##__VA_ARGS__ }
+#define W(method, kind, version, end, status, ...)                                                                    \
+	{                                                                                                             \
+		IMDS_METHOD_##method, IMDS_KIND_##kind, IMDS_VERSION_##version, IMDS_END_##end, status, ##__VA_ARGS__ \
+	}
 #define TOKEN_OK W(PUT, TOKEN, V2, ANSWERED, 200)
 #define V1_OK W(GET, DATA, V1, ANSWERED, 200)
-#define ASK_AGAIN { OUT, GET_V1 }, { IN, OK4 }
+#define ASK_AGAIN        \
+	{ OUT, GET_V1 }, \
+	{                \
+		IN, OK4  \
+	}
 
 static const struct conversation {
 	const char *name;
 	struct step steps[16];
-	struct want want[4];		/* ends with method and kind 0 */
-	bool open;			/* the connection is still followed at the end */
+	struct want want[4]; /* ends with method and kind 0 */
+	bool open;	     /* the connection is still followed at the end */
 } conversations[] = {
 	{ "token",
 	  { { OPEN }, { OUT, PUT }, { IN, OK4 }, { FIN_OUT }, { FIN_IN } },
@@ -39,51 +45,59 @@ static const struct conversation {
 	{ "no answer, client closes",
 	  { { OPEN }, { OUT, PUT }, { OUT_AGAIN, PUT }, { OUT_AGAIN, PUT }, { FIN_OUT }, { RST_OUT } },
 	  { W(PUT, TOKEN, V2, CLIENT_RST, 0, LEN(PUT), 0, IMDS_F_CLIENT_FIN, 2) } },
-	{ "byte by byte",
-	  { { OPEN }, { OUT_BYTES, PUT }, { IN_BYTES, OK4 }, { RST_IN } },
-	  { TOKEN_OK } },
+	{ "byte by byte", { { OPEN }, { OUT_BYTES, PUT }, { IN_BYTES, OK4 }, { RST_IN } }, { TOKEN_OK } },
 	{ "keep-alive",
 	  { { OPEN }, { OUT, PUT }, { IN, OK4 }, { OUT, GET_V2 }, { IN, OK4 }, ASK_AGAIN },
-	  { TOKEN_OK, W(GET, CREDENTIALS, V2, ANSWERED, 200), V1_OK }, true },
+	  { TOKEN_OK, W(GET, CREDENTIALS, V2, ANSWERED, 200), V1_OK },
+	  true },
 	{ "pipelined, one packet",
 	  { { OPEN }, { OUT, PUT GET_V1 GET_V1 }, { IN, OK4 OK4 }, { IN, OK4 } },
-	  { TOKEN_OK, V1_OK, V1_OK }, true },
+	  { TOKEN_OK, V1_OK, V1_OK },
+	  true },
 	{ "answer without a body",
 	  { { OPEN }, { OUT, GET_V1 }, { IN, "HTTP/1.1 304 x\r\n\r\n" }, ASK_AGAIN },
-	  { W(GET, DATA, V1, ANSWERED, 304), V1_OK }, true },
+	  { W(GET, DATA, V1, ANSWERED, 304), V1_OK },
+	  true },
 	{ "HEAD",
-	  { { OPEN }, { OUT, "HEAD /latest/meta-data/ HTTP/1.1\r\n\r\n" },
-	    { IN, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" }, ASK_AGAIN },
-	  { W(HEAD, DATA, V1, ANSWERED, 200, .path = "/latest/meta-data/"), V1_OK }, true },
+	  { { OPEN },
+	    { OUT, "HEAD /latest/meta-data/ HTTP/1.1\r\n\r\n" },
+	    { IN, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" },
+	    ASK_AGAIN },
+	  { W(HEAD, DATA, V1, ANSWERED, 200, .path = "/latest/meta-data/"), V1_OK },
+	  true },
 	{ "content length over packets",
-	  { { OPEN }, { OUT, GET_V1 }, { IN, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n012" }, { IN, "3456" },
-	    { IN, "789" }, ASK_AGAIN },
-	  { W(GET, DATA, V1, ANSWERED, 200, .bytes_in = 49), V1_OK }, true },
+	  { { OPEN },
+	    { OUT, GET_V1 },
+	    { IN, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n012" },
+	    { IN, "3456" },
+	    { IN, "789" },
+	    ASK_AGAIN },
+	  { W(GET, DATA, V1, ANSWERED, 200, .bytes_in = 49), V1_OK },
+	  true },
 	{ "chunked",
-	  { { OPEN }, { OUT, GET_V1 }, { IN, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" },
-	    { IN, "5\r\nhello\r\n" }, { IN, "0\r\n\r\n" }, ASK_AGAIN },
-	  { V1_OK, V1_OK }, true },
+	  { { OPEN },
+	    { OUT, GET_V1 },
+	    { IN, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" },
+	    { IN, "5\r\nhello\r\n" },
+	    { IN, "0\r\n\r\n" },
+	    ASK_AGAIN },
+	  { V1_OK, V1_OK },
+	  true },
 	{ "until close",
 	  { { OPEN }, { OUT, GET_V1 }, { IN, "HTTP/1.0 200 OK\r\n\r\nabc" }, { IN, "def" }, { FIN_IN }, { FIN_OUT } },
 	  { W(GET, DATA, V1, ANSWERED, 200, .bytes_in = 25) } },
-	{ "interim answer",
-	  { { OPEN }, { OUT, GET_V1 }, { IN, "HTTP/1.1 100 Continue\r\n\r\n" OK4 } },
-	  { V1_OK }, true },
-	{ "half-close",
-	  { { OPEN }, { OUT, GET_V1 }, { FIN_OUT }, { IN, OK4 }, { FIN_IN } },
-	  { V1_OK } },
+	{ "interim answer", { { OPEN }, { OUT, GET_V1 }, { IN, "HTTP/1.1 100 Continue\r\n\r\n" OK4 } }, { V1_OK }, true },
+	{ "half-close", { { OPEN }, { OUT, GET_V1 }, { FIN_OUT }, { IN, OK4 }, { FIN_IN } }, { V1_OK } },
 	{ "service closes in mid-answer",
 	  { { OPEN }, { OUT, GET_V1 }, { IN, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0" }, { FIN_IN } },
-	  { W(GET, DATA, V1, PEER_FIN, 200) }, true },
+	  { W(GET, DATA, V1, PEER_FIN, 200) },
+	  true },
 	{ "service closes without an answer",
 	  { { OPEN }, { OUT, PUT }, { FIN_IN } },
-	  { W(PUT, TOKEN, V2, PEER_FIN, 0) }, true },
-	{ "reset by the service",
-	  { { OPEN }, { OUT, PUT }, { RST_IN } },
-	  { W(PUT, TOKEN, V2, PEER_RST, 0) } },
-	{ "reset by the client",
-	  { { OPEN }, { OUT, PUT }, { RST_OUT } },
-	  { W(PUT, TOKEN, V2, CLIENT_RST, 0) } },
+	  { W(PUT, TOKEN, V2, PEER_FIN, 0) },
+	  true },
+	{ "reset by the service", { { OPEN }, { OUT, PUT }, { RST_IN } }, { W(PUT, TOKEN, V2, PEER_RST, 0) } },
+	{ "reset by the client", { { OPEN }, { OUT, PUT }, { RST_OUT } }, { W(PUT, TOKEN, V2, CLIENT_RST, 0) } },
 	{ "head cut short",
 	  { { OPEN }, { OUT, "PUT /latest/api/tok" }, { RST_OUT } },
 	  { W(PUT, OTHER, NONE, CLIENT_RST, 0, .path = "") } },
@@ -91,28 +105,30 @@ static const struct conversation {
 	  { { OPEN }, { OUT, GET_V1 }, { IN, OK4 }, { IN_AGAIN, OK4 }, ASK_AGAIN, { RST_IN } },
 	  { W(GET, DATA, V1, ANSWERED, 200, .bytes_in = LEN(OK4)), V1_OK } },
 	{ "answer out of order",
-	  { { OPEN }, { OUT, GET_V1 },
-	    { IN_AHEAD, "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nABCD\0EFGH" }, ASK_AGAIN },
-	  { W(GET, DATA, V1, ANSWERED, 200, .bytes_in = 46), V1_OK }, true },
-	{ "midstream",
-	  { { OUT, PUT }, { IN, OK4 } },
-	  { W(PUT, TOKEN, V2, ANSWERED, 200, .flags = IMDS_F_MIDSTREAM) }, true },
+	  { { OPEN }, { OUT, GET_V1 }, { IN_AHEAD, "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nABCD\0EFGH" }, ASK_AGAIN },
+	  { W(GET, DATA, V1, ANSWERED, 200, .bytes_in = 46), V1_OK },
+	  true },
+	{ "midstream", { { OUT, PUT }, { IN, OK4 } }, { W(PUT, TOKEN, V2, ANSWERED, 200, .flags = IMDS_F_MIDSTREAM) }, true },
 	{ "midstream, in a body",
 	  { { OUT, "s3cr3t=1 /x HTTP/1.1\r\n\r\n" }, { IN, OK4 } },
-	  { W(NONE, OTHER, NONE, ANSWERED, 200, .path = "") }, true },
-	{ "no request",
-	  { { OPEN }, { FIN_OUT }, { FIN_IN } },
-	  { W(NONE, CONNECT_ONLY, NONE, CLOSED, 0) } },
+	  { W(NONE, OTHER, NONE, ANSWERED, 200, .path = "") },
+	  true },
+	{ "no request", { { OPEN }, { FIN_OUT }, { FIN_IN } }, { W(NONE, CONNECT_ONLY, NONE, CLOSED, 0) } },
 	{ "not HTTP",
 	  { { OPEN }, { OUT, "\x16\x03\x01 hello" }, { IN, "\x16\x03" }, { FIN_IN }, { FIN_OUT } },
 	  { W(NONE, OTHER, NONE, ANSWERED, 0) } },
 	{ "request body",
-	  { { OPEN }, { OUT, "POST /latest/dynamic HTTP/1.1\r\nContent-Length: 5\r\n\r\nhel" }, { OUT, "lo" },
-	    { IN, OK4 }, ASK_AGAIN },
-	  { W(POST, DATA, NONE, ANSWERED, 200, 57), V1_OK }, true },
+	  { { OPEN },
+	    { OUT, "POST /latest/dynamic HTTP/1.1\r\nContent-Length: 5\r\n\r\nhel" },
+	    { OUT, "lo" },
+	    { IN, OK4 },
+	    ASK_AGAIN },
+	  { W(POST, DATA, NONE, ANSWERED, 200, 57), V1_OK },
+	  true },
 	{ "query is cut off",
 	  { { OPEN }, { OUT, "GET /latest/user-data?key=hidden HTTP/1.1\r\n\r\n" }, { IN, OK4 } },
-	  { W(GET, USER_DATA, V1, ANSWERED, 200, .path = "/latest/user-data") }, true },
+	  { W(GET, USER_DATA, V1, ANSWERED, 200, .path = "/latest/user-data") },
+	  true },
 };
 
 static void do_step(struct conn *c, const struct step *s)
@@ -135,7 +151,7 @@ static void do_step(struct conn *c, const struct step *s)
 	case IN_AGAIN:
 		tcp(c, false, PSH | ACK, c->ack - len, c->seq, s->data, len);
 		break;
-	case IN_AHEAD:			/* what follows the NUL overtakes what is before it */
+	case IN_AHEAD: /* what follows the NUL overtakes what is before it */
 		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): such a step has data */
 		tcp(c, false, PSH | ACK, c->ack + len, c->seq, s->data + len + 1, strlen(s->data + len + 1));
 		answer(c, s->data);
@@ -216,7 +232,7 @@ static void converse(const struct conversation *v, bool v6)
 	for (int kind = 0; kind < IMDS_KIND_COUNT; kind++)
 		for (int end = 0; end < IMDS_END_COUNT; end++)
 			finished += rig_finished(rig, kind, end);
-	equal(finished, n);		/* the exact counters say the same as the records */
+	equal(finished, n); /* the exact counters say the same as the records */
 	equal(rig_map_walk(rig, "imds_flows", NULL, NULL), v->open);
 	if (!v->open)
 		nothing_left();

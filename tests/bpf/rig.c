@@ -24,8 +24,10 @@ static const struct {
 	const char *text;
 	uint8_t class;
 } endpoints[] = {
-	{ "::ffff:169.254.169.254", IMDS_EP_IMDS }, { "fd00:ec2::254", IMDS_EP_IMDS },
-	{ "::ffff:169.254.170.2", IMDS_EP_ECS },    { "::ffff:169.254.170.23", IMDS_EP_EKS },
+	{ "::ffff:169.254.169.254", IMDS_EP_IMDS },
+	{ "fd00:ec2::254", IMDS_EP_IMDS },
+	{ "::ffff:169.254.170.2", IMDS_EP_ECS },
+	{ "::ffff:169.254.170.23", IMDS_EP_EKS },
 	{ "fd00:ec2::23", IMDS_EP_EKS },
 };
 #define ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
@@ -58,8 +60,8 @@ static void replace_ids(struct bpf_program *prog)
 			.code = BPF_LDX | BPF_MEM | BPF_W,
 			.dst_reg = 0,
 			.src_reg = 1,
-			.off = insn[i].imm == BPF_FUNC_get_socket_cookie ? offsetof(struct __sk_buff, mark) :
-									   offsetof(struct __sk_buff, priority),
+			.off = insn[i].imm == BPF_FUNC_get_socket_cookie ? offsetof(struct __sk_buff, mark)
+									 : offsetof(struct __sk_buff, priority),
 		};
 	}
 }
@@ -68,7 +70,11 @@ struct rig *rig_new(bool ids_from_packet, bool lite)
 {
 	struct imds_endpoint list[ENDPOINTS] = { 0 };
 	struct tracer_options o = {
-		.endpoints = list, .endpoints_len = ENDPOINTS, .max_flows = 65536, .max_pods = 1024, .cgroup = "",
+		.endpoints = list,
+		.endpoints_len = ENDPOINTS,
+		.max_flows = 65536,
+		.max_pods = 1024,
+		.cgroup = "",
 	};
 	struct rig *r = calloc(1, sizeof(*r));
 	char msg[512] = "";
@@ -254,7 +260,8 @@ uint64_t rig_memory(struct rig *r)
 	char path[64], line[128];
 	FILE *f;
 
-	bpf_object__for_each_map(map, r->t.skel->obj) {
+	bpf_object__for_each_map(map, r->t.skel->obj)
+	{
 		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_map__fd(map));
 		f = fopen(path, "re");
 		while (f && fgets(line, sizeof(line), f))
@@ -328,8 +335,8 @@ static void put32(uint8_t *p, uint32_t v)
 /* Ethernet and IP header for l4_len bytes; returns where they begin. Checksums are nobody's business here. */
 static uint8_t *put_ip(const struct conn *c, bool egress, uint8_t proto, size_t l4_len, uint8_t *p)
 {
-	static const uint8_t local6[16] = { 0xfd, 0, 2, 0x44, [15] = 2 }, remote6[16] = { 0xfd, 0, 0x0e, 0xc2,
-		[14] = 2, 0x54 };
+	static const uint8_t local6[16] = { 0xfd, 0, 2, 0x44, [15] = 2 },
+			     remote6[16] = { 0xfd, 0, 0x0e, 0xc2, [14] = 2, 0x54 };
 	uint8_t ttl = egress ? 64 : c->ttl;
 
 	memset(p, 0, RIG_ETH + 40);
@@ -354,8 +361,7 @@ static uint8_t *put_ip(const struct conn *c, bool egress, uint8_t proto, size_t 
 }
 
 size_t rig_tcp(const struct conn *c, bool egress, uint8_t flags, uint32_t seq, uint32_t ack, const void *data,
-	size_t len,
-	       uint8_t *ret_packet)
+	       size_t len, uint8_t *ret_packet)
 {
 	uint8_t *p = put_ip(c, egress, IPPROTO_TCP, 20 + len, ret_packet);
 

@@ -17,8 +17,8 @@
 #include "../../bpf/imdsnoop.h"
 
 #define RIG_RECORDS 4096
-#define RIG_PACKET 4000			/* more does not fit into a test run's page */
-#define RIG_ETH 14			/* a test run takes an Ethernet header away */
+#define RIG_PACKET 4000 /* more does not fit into a test run's page */
+#define RIG_ETH 14	/* a test run takes an Ethernet header away */
 
 enum { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10 };
 
@@ -33,7 +33,7 @@ struct rig *rig_new(bool ids_from_packet, bool lite);
 void rig_free(struct rig *r);
 struct bpf_object *rig_object(struct rig *r);
 struct bpf_object *rig_open_only(void);		/* as it was compiled; the caller closes it */
-int rig_prog(const struct rig *r, bool egress);	/* file descriptor */
+int rig_prog(const struct rig *r, bool egress); /* file descriptor */
 
 /* Empties every table, counter and the ring. */
 void rig_reset(struct rig *r);
@@ -49,11 +49,11 @@ size_t rig_requests(const struct rig *r, const struct imds_rec_request **ret);
 size_t rig_flow_ends(const struct rig *r, const struct imds_rec_flow_end **ret);
 
 bool rig_flow(struct rig *r, uint32_t cookie, uint32_t query, struct imds_flow *ret);
-void rig_set_flow(struct rig *r, const struct imds_flow *f);	/* a TCP one */
+void rig_set_flow(struct rig *r, const struct imds_flow *f); /* a TCP one */
 /* Entries of a map, by name; fn may be NULL. */
 size_t rig_map_walk(struct rig *r, const char *map, void (*fn)(void *arg, const void *data, size_t len), void *arg);
-size_t rig_waiting(const struct rig *r);	/* connections that an answer may find by its sequence number */
-uint64_t rig_memory(struct rig *r);	/* bytes of all maps, as the kernel tells */
+size_t rig_waiting(const struct rig *r); /* connections that an answer may find by its sequence number */
+uint64_t rig_memory(struct rig *r);	 /* bytes of all maps, as the kernel tells */
 uint64_t rig_loss(struct rig *r, enum imds_loss loss);
 struct imds_packet_counters rig_packets(struct rig *r, uint64_t cgroup);
 /* Finished requests of all keys that have this kind and end. */
@@ -62,16 +62,15 @@ uint64_t rig_finished(struct rig *r, enum imds_kind kind, enum imds_end end);
 /* A connection and the packets on it. */
 struct conn {
 	uint32_t cookie, cgroup;
-	uint32_t remote4;		/* host order, 0: IPv6 endpoint */
+	uint32_t remote4; /* host order, 0: IPv6 endpoint */
 	uint16_t local_port, remote_port;
-	uint8_t ttl;			/* of what the service sends */
-	uint32_t seq, ack;		/* next byte of the client, of the service */
+	uint8_t ttl;	   /* of what the service sends */
+	uint32_t seq, ack; /* next byte of the client, of the service */
 };
 
 /* Ethernet, IP, TCP, payload; returns the length. */
 size_t rig_tcp(const struct conn *c, bool egress, uint8_t flags, uint32_t seq, uint32_t ack, const void *data,
-	size_t len,
-	       uint8_t *ret_packet);
+	       size_t len, uint8_t *ret_packet);
 size_t rig_udp(const struct conn *c, bool egress, const void *data, size_t len, uint8_t *ret_packet);
 
 #endif

@@ -9,14 +9,14 @@
 #include "talk.h"
 
 static const char *const secrets[] = {
-	"AQAEAOz9Gq7zX4wKmB3vTt0", "wJalrXUtnFEMIbPxRfiCYzE9", "B4s1c7c2VjcmV0OnBhc3N3b3Jk", "uS3rd4tApa55w0rDpL4nt3d",
-	"qU3rYs1gn4tUr3h1DDeN", "p0sTb0Dy4711xQqZ",
+	"AQAEAOz9Gq7zX4wKmB3vTt0", "wJalrXUtnFEMIbPxRfiCYzE9", "B4s1c7c2VjcmV0OnBhc3N3b3Jk",
+	"uS3rd4tApa55w0rDpL4nt3d", "qU3rYs1gn4tUr3h1DDeN",     "p0sTb0Dy4711xQqZ",
 };
 #define SECRETS (sizeof(secrets) / sizeof(secrets[0]))
-#define WINDOW 5			/* any five bytes of a secret in a row are a leak */
+#define WINDOW 5 /* any five bytes of a secret in a row are a leak */
 
 struct leak {
-	size_t bytes;			/* looked at */
+	size_t bytes; /* looked at */
 	char found[64];
 };
 
@@ -36,9 +36,8 @@ static void look_everywhere(struct leak *l)
 	struct bpf_map *map;
 
 	rig_drain(rig);
-	bpf_object__for_each_map(map, rig_object(rig))
-		if (strcmp(bpf_map__name(map), "imds_locks"))
-			rig_map_walk(rig, bpf_map__name(map), look_for_secrets, l);
+	bpf_object__for_each_map(map, rig_object(rig)) if (strcmp(bpf_map__name(map), "imds_locks"))
+	    rig_map_walk(rig, bpf_map__name(map), look_for_secrets, l);
 	if (*l->found)
 		give_up(__LINE__, "'%s' left the kernel", l->found);
 }
@@ -70,22 +69,23 @@ void no_secret_leaves_the_kernel(void)
 
 	snprintf(ask[0], sizeof(ask[0]), "%s", PUT);
 	snprintf(reply[0], sizeof(reply[0]), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(secrets[0]),
-		secrets[0]);
+		 secrets[0]);
 	snprintf(ask[1], sizeof(ask[1]),
-		"GET /latest/meta-data/iam/security-credentials/r HTTP/1.1\r\nX-aws-ec2-metadata-token: %s\r\n"
-		 "Authorization: %s\r\nMetadata-Flavor: Google\r\n\r\n", secrets[0], secrets[2]);
+		 "GET /latest/meta-data/iam/security-credentials/r HTTP/1.1\r\nX-aws-ec2-metadata-token: %s\r\n"
+		 "Authorization: %s\r\nMetadata-Flavor: Google\r\n\r\n",
+		 secrets[0], secrets[2]);
 	snprintf(reply[1], sizeof(reply[1]),
-		"HTTP/1.1 200 OK\r\nX-Echo: %s\r\nTransfer-Encoding: chunked\r\n\r\n18\r\n%s\r\n0\r\n\r\n",
-		 secrets[2], secrets[1]);
+		 "HTTP/1.1 200 OK\r\nX-Echo: %s\r\nTransfer-Encoding: chunked\r\n\r\n18\r\n%s\r\n0\r\n\r\n", secrets[2],
+		 secrets[1]);
 	snprintf(ask[2], sizeof(ask[2]), "GET /latest/user-data?sig=%s#%s HTTP/1.1\r\n\r\n", secrets[4], secrets[4]);
 	snprintf(reply[2], sizeof(reply[2]), "HTTP/1.0 200 OK\r\n\r\n%s", secrets[3]);
 	snprintf(ask[3], sizeof(ask[3]), "POST /latest/dynamic HTTP/1.1\r\nContent-Length: %zu\r\n\r\n%s",
-		strlen(secrets[5]), secrets[5]);
+		 strlen(secrets[5]), secrets[5]);
 	snprintf(reply[3], sizeof(reply[3]), "%s HTTP/1.1 200 %s", secrets[3], secrets[1]);
-	snprintf(ask[4], sizeof(ask[4]), "%s\r\n%s %s\r\n\r\n", secrets[0], secrets[1], secrets[5]);	/* no HTTP */
+	snprintf(ask[4], sizeof(ask[4]), "%s\r\n%s %s\r\n\r\n", secrets[0], secrets[1], secrets[5]); /* no HTTP */
 	snprintf(reply[4], sizeof(reply[4]), "%s", OK4);
 	snprintf(ask[5], sizeof(ask[5]), "GET http://user:%s@169.254.169.254/latest HTTP/1.1\r\nCookie: %s\r\n",
-		secrets[2], secrets[5]);
+		 secrets[2], secrets[5]);
 	snprintf(reply[5], sizeof(reply[5]), "HTTP/1.1 %s\r\n\r\n", secrets[0]);
 
 	rig_on_bytes(rig, look_for_secrets, &l);
@@ -123,7 +123,7 @@ void garbage_passes(void)
 		bool egress = dice(2);
 		size_t len;
 
-		c.cookie = dice(32);		/* 0: the kernel has none */
+		c.cookie = dice(32); /* 0: the kernel has none */
 		c.cgroup = dice(8);
 		c.local_port = 40000 + dice(16);
 		c.remote_port = dice(8) ? 80 : dice(2) ? 53 : dice(65536);
@@ -154,8 +154,9 @@ void garbage_passes(void)
  */
 void programs_can_only_pass(void)
 {
-	static const char *const names[] = { "imds_egress", "imds_ingress", "imds_connect4", "imds_connect6",
-		"imds_egress_lite", "imds_ingress_lite", "imds_connect4_lite", "imds_connect6_lite", "imds_release" };
+	static const char *const names[] = { "imds_egress",	   "imds_ingress",	 "imds_connect4",
+					     "imds_connect6",	   "imds_egress_lite",	 "imds_ingress_lite",
+					     "imds_connect4_lite", "imds_connect6_lite", "imds_release" };
 
 	struct bpf_object *obj = rig_open_only();
 

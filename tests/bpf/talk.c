@@ -27,7 +27,7 @@ void run(bool egress, const uint8_t *packet, size_t len, const struct conn *c)
 	int ret = rig_run(rig, egress, packet, len, c->cookie, c->cgroup, 1, NULL);
 
 	if (ret == -EINVAL && len < RIG_ETH + 40)
-		return;			/* newer kernels refuse to test less than an IP header */
+		return; /* newer kernels refuse to test less than an IP header */
 	equal(ret, 1);
 }
 
@@ -51,16 +51,28 @@ void in(struct conn *c, uint8_t flags, const void *data, size_t len)
 	c->ack += len + !!(flags & (SYN | FIN));
 }
 
-void send_text(struct conn *c, const char *text) { out(c, PSH | ACK, text, strlen(text)); }
-void answer(struct conn *c, const char *text) { in(c, PSH | ACK, text, strlen(text)); }
+void send_text(struct conn *c, const char *text)
+{
+	out(c, PSH | ACK, text, strlen(text));
+}
+void answer(struct conn *c, const char *text)
+{
+	in(c, PSH | ACK, text, strlen(text));
+}
 
 struct conn conn_new(void)
 {
 	static uint32_t cookie = 1000;
 
 	cookie++;
-	return (struct conn){ .cookie = cookie, .cgroup = 77, .remote4 = IMDS4, .local_port = 40000 + cookie % 20000,
-			      .remote_port = 80, .ttl = ROUTER_TTL, .seq = 0xfffffff0u, .ack = 0xffffff00u };
+	return (struct conn){ .cookie = cookie,
+			      .cgroup = 77,
+			      .remote4 = IMDS4,
+			      .local_port = 40000 + cookie % 20000,
+			      .remote_port = 80,
+			      .ttl = ROUTER_TTL,
+			      .seq = 0xfffffff0u,
+			      .ack = 0xffffff00u };
 }
 
 void handshake(struct conn *c)

@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static struct http_server *server;
 	struct http_server_stats stats;
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct linger at_once = { .l_onoff = 1 };	/* no TIME_WAIT: thousands a second would use up the ports */
+	struct linger at_once = { .l_onoff = 1 }; /* no TIME_WAIT: thousands a second would use up the ports */
 	size_t pieces = len ? data[0] % 4 + 1 : 1, at = 1;
 	char answer[4096];
 	int fd;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/cmd/options.c user/cmd/options_value.c */
+/* needs: user/options/options.c user/options/options_value.c */
 /*
  * Words parted by NUL or newline become a command line. Properties: a refusal is one line with the program's name and
  * no control byte; what is accepted is in its bounds, and its endpoints read back as themselves.
@@ -12,12 +12,19 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-#define RUN(name) int cmd_##name(const struct options *o) { (void)o; return 0; }
-RUN(trace) RUN(top) RUN(report) RUN(serve) RUN(probe) RUN(check) RUN(merge)
+#define RUN(name)                               \
+	int cmd_##name(const struct options *o) \
+	{                                       \
+		(void)o;                        \
+		return 0;                       \
+	}
+RUN(trace)
+RUN(top)
+RUN(report) RUN(serve) RUN(probe) RUN(check) RUN(merge)
 
 #define MAX_ARGS 64
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_refusal(const char *text, size_t len)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/kernel/features.c user/kernel/kernel_btf.c user/kernel/http_table.c user/kernel/nfa.c */
-/* needs: user/model/pod_table.c user/model/verdict.c user/model/findings.c user/model/finding_rules.c */
-/* needs: user/model/advice.c user/model/way.c user/model/histogram.c user/model/words.c user/model/request.c */
+/* needs: user/model/pod_table.c user/model/verdict.c user/report/findings.c user/report/finding_rules.c */
+/* needs: user/report/advice.c user/report/way.c user/model/histogram.c user/model/words.c user/model/request.c */
 /* needs: user/model/counters.c user/view/json.c */
 /*
  * Records from the ring, of any bytes and length. Properties: each is handed out or counted as bad; what is handed out
@@ -12,7 +12,7 @@
 
 #include <assert.h>
 
-#include "../../user/model/findings.h"
+#include "../../user/report/findings.h"
 #include "../../user/model/pod_table.h"
 #include "../../user/view/json.h"
 
@@ -28,7 +28,7 @@ static void check_json(json_t *v)
 	char *text;
 
 	assert(v);
-	text = json_dumps(v, JSON_DUMP_FLAGS);		/* refuses what is no UTF-8 */
+	text = json_dumps(v, JSON_DUMP_FLAGS); /* refuses what is no UTF-8 */
 	assert(text);
 	free(text);
 	json_decref(v);
@@ -116,8 +116,9 @@ static size_t feed(struct tracer *t, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct imds_endpoint endpoints[IMDS_MAX_ENDPOINTS];
-	struct pod_table_options o = { .max_pods = 4, .stall_ns = 250000000, .slow_ns = 1000000000, .endpoints = endpoints,
-				       .endpoints_len = 1 };
+	struct pod_table_options o = {
+		.max_pods = 4, .stall_ns = 250000000, .slow_ns = 1000000000, .endpoints = endpoints, .endpoints_len = 1
+	};
 	struct sums s = { .records = 0 };
 	struct tracer t = { .cb = { on_request, on_flow_end, on_drop, on_cgroup, &s } };
 	struct snapshot v = { .version = "1", .node = "n", .kernel = "k", .drops_watched = true };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/cmd/report_input.c user/model/merge.c user/model/compare.c user/model/workload.c user/model/words.c */
+/* needs: user/replay/report_input.c user/report/merge.c user/report/compare.c user/pods/workload.c user/model/words.c */
 /* needs: user/view/html.c user/view/html_merge.c user/view/html_part.c user/view/html_style.c user/view/svg.c */
 /* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c user/view/json_extras.c */
-/* needs: user/model/findings.c user/model/finding_rules.c user/model/advice.c user/model/way.c user/model/headline.c */
-/* needs: user/model/histogram.c user/model/request.c user/model/what_if.c user/model/timeline.c */
+/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/report/headline.c */
+/* needs: user/model/histogram.c user/model/request.c user/report/what_if.c user/report/timeline.c */
 /*
  * A report of unknown origin goes through merge and compare and out in all three forms. Properties: no string is NULL,
  * counts add up, JSON out is JSON, no markup and no bad byte gets into the page.
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/cmd/report_input.h"
+#include "../../user/replay/report_input.h"
 #include "../../user/view/extras.h"
 #include "../../user/view/html.h"
 
@@ -37,7 +37,7 @@ static void check(const struct report_doc *d)
 
 static void check_page(const char *text)
 {
-	json_t *v = json_string(text);		/* refuses what is no UTF-8 */
+	json_t *v = json_string(text); /* refuses what is no UTF-8 */
 
 	assert(v);
 	json_decref(v);

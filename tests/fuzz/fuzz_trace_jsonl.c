@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/cmd/trace_input.c user/cmd/trace_line.c user/cmd/trace_counts.c user/cmd/options_value.c */
-/* needs: user/view/json.c user/model/pod_table.c user/model/verdict.c user/model/findings.c user/model/finding_rules.c */
-/* needs: user/model/advice.c user/model/way.c user/model/histogram.c user/model/words.c user/model/request.c */
+/* needs: user/replay/trace_input.c user/replay/trace_line.c user/session/trace_counts.c user/options/options_value.c */
+/* needs: user/view/json.c user/model/pod_table.c user/model/verdict.c user/report/findings.c user/report/finding_rules.c */
+/* needs: user/report/advice.c user/report/way.c user/model/histogram.c user/model/words.c user/model/request.c */
 /* needs: user/model/counters.c */
 /*
  * The lines of a trace, of any bytes. Properties: every line is read or counted as bad, what is read is in the totals,
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/cmd/trace_counts.h"
-#include "../../user/cmd/trace_input.h"
+#include "../../user/session/trace_counts.h"
+#include "../../user/replay/trace_input.h"
 #include "../../user/view/json.h"
 
 /* trace_counts.c can also write, which asks a live session */

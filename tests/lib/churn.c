@@ -32,14 +32,14 @@
 
 static const char request[] = "GET /latest/meta-data/instance-id HTTP/1.1\r\nHost: imds\r\nConnection: close\r\n\r\n";
 
-struct result {				/* shared with the children */
+struct result { /* shared with the children */
 	atomic_uint ok, bodies;
 };
 
 struct pod {
 	pid_t pid;
 	char cgroup[PATH_LEN], container[PATH_LEN];
-	char logs[PATH_LEN], container_logs[PATH_LEN], link[PATH_LEN];	/* empty: none */
+	char logs[PATH_LEN], container_logs[PATH_LEN], link[PATH_LEN]; /* empty: none */
 };
 
 static const char *base, *logs;
@@ -120,12 +120,13 @@ static int end(const struct pod *pod)
 	return 0;
 }
 
-static const struct option options[] = {
-	{ "cgroup", required_argument, NULL, 'c' }, { "logs", required_argument, NULL, 'l' },
-	{ "alive", required_argument, NULL, 'a' },  { "first", required_argument, NULL, 'f' },
-	{ "pods", required_argument, NULL, 'n' },   { "target", required_argument, NULL, 't' },
-	{ 0 }
-};
+static const struct option options[] = { { "cgroup", required_argument, NULL, 'c' },
+					 { "logs", required_argument, NULL, 'l' },
+					 { "alive", required_argument, NULL, 'a' },
+					 { "first", required_argument, NULL, 'f' },
+					 { "pods", required_argument, NULL, 'n' },
+					 { "target", required_argument, NULL, 't' },
+					 { 0 } };
 
 int main(int argc, char **argv)
 {
@@ -136,21 +137,34 @@ int main(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 'c': base = optarg; break;
-		case 'l': logs = optarg; break;
-		case 'a': alive = atoi(optarg); break;
-		case 'f': first = atoi(optarg); break;
-		case 'n': n = atoi(optarg); break;
+		case 'c':
+			base = optarg;
+			break;
+		case 'l':
+			logs = optarg;
+			break;
+		case 'a':
+			alive = atoi(optarg);
+			break;
+		case 'f':
+			first = atoi(optarg);
+			break;
+		case 'n':
+			n = atoi(optarg);
+			break;
 		case 't':
 			if (sscanf(optarg, "%31[^:]:%d", host, &port) != 2 || inet_pton(AF_INET, host, &to.sin_addr) != 1)
 				port = 0;
 			break;
-		default: return 2;
+		default:
+			return 2;
 		}
 	}
 	if (!base || !port || n < 1 || alive < 1 || alive > ALIVE_MAX) {
-		fprintf(stderr, "usage: churn --cgroup DIR --pods N --target ADDR:PORT [--first I] [--alive N<=%d] [--logs DIR]\n",
-			ALIVE_MAX);
+		fprintf(
+		    stderr,
+		    "usage: churn --cgroup DIR --pods N --target ADDR:PORT [--first I] [--alive N<=%d] [--logs DIR]\n",
+		    ALIVE_MAX);
 		return 2;
 	}
 	to.sin_port = htons(port);

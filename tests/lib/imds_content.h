@@ -14,43 +14,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IMDS_TOKEN_LEN 56		/* as real EC2 tokens; ends in == */
+#define IMDS_TOKEN_LEN 56 /* as real EC2 tokens; ends in == */
 
 enum content_method { CONTENT_GET, CONTENT_HEAD, CONTENT_PUT, CONTENT_OTHER };
 
 /* Header values of the request, NULL where absent. */
 struct content_request {
 	enum content_method method;
-	const char *path;		/* without query */
-	const char *token;		/* X-aws-ec2-metadata-token */
-	const char *token_ttl;		/* X-aws-ec2-metadata-token-ttl-seconds */
-	const char *forwarded_for;	/* X-Forwarded-For */
-	const char *flavor;		/* Metadata-Flavor */
-	const char *metadata;		/* Metadata */
+	const char *path;	   /* without query */
+	const char *token;	   /* X-aws-ec2-metadata-token */
+	const char *token_ttl;	   /* X-aws-ec2-metadata-token-ttl-seconds */
+	const char *forwarded_for; /* X-Forwarded-For */
+	const char *flavor;	   /* Metadata-Flavor */
+	const char *metadata;	   /* Metadata */
 	const char *authorization;
 };
 
 struct content_answer {
 	int status;
-	const char *type;		/* Content-Type */
+	const char *type; /* Content-Type */
 	const char *body;
-	bool is_token;			/* to PUT /latest/api/token, whatever the status: the hop limit applies */
-	char token_ttl[16];		/* to echo; "" for none */
-	bool flavor;			/* echo Metadata-Flavor: Google */
+	bool is_token;	    /* to PUT /latest/api/token, whatever the status: the hop limit applies */
+	char token_ttl[16]; /* to echo; "" for none */
+	bool flavor;	    /* echo Metadata-Flavor: Google */
 	char token[IMDS_TOKEN_LEN + 1];
 };
 
 #define TOKEN_PREFIX "PLANTEDTOKEN"
-#define TOKEN_TTL_MAX 21600		/* seconds, EC2's limit */
+#define TOKEN_TTL_MAX 21600 /* seconds, EC2's limit */
 
 enum guard { GUARD_EC2, GUARD_NONE, GUARD_FLAVOR, GUARD_METADATA, GUARD_AUTHORIZATION };
 
 #define LISTING "ami-id\nhostname\niam/\ninstance-id\nlocal-ipv4\nplacement/\n"
-#define CREDENTIALS \
-	"{\n  \"Code\" : \"Success\",\n  \"Type\" : \"AWS-HMAC\",\n" \
+#define CREDENTIALS                                                                                       \
+	"{\n  \"Code\" : \"Success\",\n  \"Type\" : \"AWS-HMAC\",\n"                                      \
 	"  \"LastUpdated\" : \"2026-01-01T00:00:00Z\",\n  \"AccessKeyId\" : \"ASIAPLANTEDSECRET0001\",\n" \
-	"  \"SecretAccessKey\" : \"PLANTEDSECRETkeyPLANTEDSECRETkey\",\n" \
-	"  \"Token\" : \"PLANTEDSECRETsessionPLANTEDSECRETsession\",\n" \
+	"  \"SecretAccessKey\" : \"PLANTEDSECRETkeyPLANTEDSECRETkey\",\n"                                 \
+	"  \"Token\" : \"PLANTEDSECRETsessionPLANTEDSECRETsession\",\n"                                   \
 	"  \"Expiration\" : \"2099-01-01T00:00:00Z\"\n}\n"
 
 static const struct document {
@@ -90,8 +90,8 @@ static const struct refusal {
 	int status;
 	const char *body;
 } refusals[] = {
-	{ 400, "400 - Bad Request" },	{ 401, "401 - Unauthorized" }, { 403, "403 - Forbidden" },
-	{ 404, "404 - Not Found" },	{ 405, "405 - Method Not Allowed" }, { 429, "429 - Too Many Requests" },
+	{ 400, "400 - Bad Request" },	      { 401, "401 - Unauthorized" },	   { 403, "403 - Forbidden" },
+	{ 404, "404 - Not Found" },	      { 405, "405 - Method Not Allowed" }, { 429, "429 - Too Many Requests" },
 	{ 503, "503 - Service Unavailable" },
 };
 
@@ -191,7 +191,7 @@ static void content_answer(const struct content_request *req, bool tokens_requir
 	if (req->method == CONTENT_PUT && !strcmp(req->path, "/latest/api/token"))
 		return answer_token(req, now_ms, ret);
 	if (req->method == CONTENT_PUT && is_ec2_path(req->path))
-		return refuse(403, ret);	/* versioned token paths too, by EC2's design */
+		return refuse(403, ret); /* versioned token paths too, by EC2's design */
 	if (req->method != CONTENT_GET && req->method != CONTENT_HEAD)
 		return refuse(405, ret);
 	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]) && !doc; i++)

@@ -32,17 +32,17 @@
 #define BACKLOG 4096
 #define IDLE_TIMEOUT_S 120
 #define LISTEN_MAX 16
-#define DNS_MAX 512		/* bytes of a plain DNS query, RFC 1035 */
+#define DNS_MAX 512 /* bytes of a plain DNS query, RFC 1035 */
 
 enum action { ACTION_ANSWER, ACTION_RESET, ACTION_CLOSE, ACTION_SILENT };
 static const char *const action_words[] = { "answer", "reset", "close", "silent" };
 
 struct settings {
-	int hop_limit;			/* 0: leave the kernel's */
+	int hop_limit; /* 0: leave the kernel's */
 	int tokens_required;
 	int slow_ms, slow_token_ms;
-	int status, token_status;	/* 0: as it should be */
-	int action, token_action;	/* enum action; the stronger one acts on a token request */
+	int status, token_status; /* 0: as it should be */
+	int action, token_action; /* enum action; the stronger one acts on a token request */
 	int no_length, chunked;
 };
 
@@ -51,14 +51,14 @@ struct server {
 	struct evhttp *http;
 	struct settings set;
 	FILE *log;
-	const char *control;		/* path of the FIFO */
+	const char *control; /* path of the FIFO */
 	struct event *control_event;
-	char line[128];			/* control line read so far */
+	char line[128]; /* control line read so far */
 	size_t line_len;
 	unsigned long obeyed;
 };
 
-struct pending {			/* a request whose answer waits */
+struct pending { /* a request whose answer waits */
 	struct server *server;
 	struct evhttp_request *req;
 	struct content_answer answer;
@@ -71,9 +71,12 @@ static const struct setting {
 	const char *name;
 	size_t offset;
 	int min, max;
-	int flag;			/* as an option it takes no value and means this one; 0: takes a value */
+	int flag; /* as an option it takes no value and means this one; 0: takes a value */
 } settings[] = {
-#define SET(name, field, ...) { name, offsetof(struct settings, field), __VA_ARGS__ }
+#define SET(name, field, ...)                                       \
+	{                                                           \
+		name, offsetof(struct settings, field), __VA_ARGS__ \
+	}
 	SET("hop-limit", hop_limit, 0, 255, 0),
 	SET("slow-ms", slow_ms, 0, 600000, 0),
 	SET("slow-token-ms", slow_token_ms, 0, 600000, 0),
@@ -144,7 +147,7 @@ static void connection_set_ttl(evutil_socket_t fd, int ttl)
 		ttl = -1;
 	v4 = setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
 	v6 = setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &ttl, sizeof(ttl));
-	if (v4 && v6)			/* one fails because the socket is of the other family */
+	if (v4 && v6) /* one fails because the socket is of the other family */
 		fprintf(stderr, "imds_server: cannot set TTL %d: %s\n", ttl, strerror(errno));
 }
 
@@ -154,7 +157,7 @@ static const char *method_word(enum evhttp_cmd_type type)
 		enum evhttp_cmd_type type;
 		const char *word;
 	} words[] = {
-		{ EVHTTP_REQ_GET, "GET" }, { EVHTTP_REQ_HEAD, "HEAD" }, { EVHTTP_REQ_PUT, "PUT" },
+		{ EVHTTP_REQ_GET, "GET" },   { EVHTTP_REQ_HEAD, "HEAD" },     { EVHTTP_REQ_PUT, "PUT" },
 		{ EVHTTP_REQ_POST, "POST" }, { EVHTTP_REQ_DELETE, "DELETE" }, { EVHTTP_REQ_OPTIONS, "OPTIONS" },
 	};
 
@@ -206,11 +209,12 @@ static void log_request(struct pending *p, const char *end)
 	log_text(p->server->log, evhttp_uri_get_path(uri));
 	fprintf(p->server->log, "\",\"query\":\"");
 	log_text(p->server->log, evhttp_uri_get_query(uri));
-	fprintf(p->server->log, "\",\"head_hash\":%u,\"body_hash\":%u,\"status\":%d,\"version\":\"%s\",\"token\":%s,\"ttl\":%d,\"end\":\"%s\"}\n",
-		hash_head(p->req, method_word(evhttp_request_get_command(p->req))),
-		hash_bytes(HASH_START, p->answer.body, strlen(p->answer.body)),
-		p->action == ACTION_ANSWER ? p->answer.status : 0, p->version, p->answer.is_token ? "true" : "false",
-		p->answer.is_token ? p->server->set.hop_limit : 0, end);
+	fprintf(
+	    p->server->log, "\",\"head_hash\":%u,\"body_hash\":%u,\"status\":%d,\"version\":\"%s\",\"token\":%s,\"ttl\":%d,\"end\":\"%s\"}\n",
+	    hash_head(p->req, method_word(evhttp_request_get_command(p->req))),
+	    hash_bytes(HASH_START, p->answer.body, strlen(p->answer.body)),
+	    p->action == ACTION_ANSWER ? p->answer.status : 0, p->version, p->answer.is_token ? "true" : "false",
+	    p->answer.is_token ? p->server->set.hop_limit : 0, end);
 	fflush(p->server->log);
 }
 
@@ -221,9 +225,9 @@ static void pending_abort(struct pending *p, struct evhttp_connection *conn, evu
 
 	log_request(p, action_words[p->action]);
 	if (p->action == ACTION_SILENT)
-		return;			/* never answered, freed with the process: a lab ends soon */
+		return; /* never answered, freed with the process: a lab ends soon */
 	if (p->action == ACTION_RESET)
-		(void)connect(fd, &none, sizeof(none));	/* Linux: cuts with a RST; libevent itself would send a FIN */
+		(void)connect(fd, &none, sizeof(none)); /* Linux: cuts with a RST; libevent itself would send a FIN */
 	evhttp_connection_free(conn);
 	free(p);
 }
@@ -238,7 +242,7 @@ static void pending_answer(evutil_socket_t ignored, short what, void *arg)
 	evutil_socket_t fd;
 
 	(void)ignored, (void)what;
-	if (!conn) {			/* the client left meanwhile: this frees the request */
+	if (!conn) { /* the client left meanwhile: this frees the request */
 		log_request(p, "gone");
 		evhttp_send_reply(p->req, 500, NULL, NULL);
 		free(p);
@@ -259,7 +263,7 @@ static void pending_answer(evutil_socket_t ignored, short what, void *arg)
 		evhttp_add_header(headers, "X-Aws-Ec2-Metadata-Token-Ttl-Seconds", p->answer.token_ttl);
 	if (p->answer.flavor)
 		evhttp_add_header(headers, "Metadata-Flavor", "Google");
-	if (set->no_length) {		/* "identity" keeps libevent from adding a length; the end is the close */
+	if (set->no_length) { /* "identity" keeps libevent from adding a length; the end is the close */
 		evhttp_add_header(headers, "Transfer-Encoding", "identity");
 		evhttp_add_header(headers, "Connection", "close");
 	}
@@ -283,9 +287,10 @@ static void on_request(struct evhttp_request *req, void *arg)
 	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(req));
 	enum evhttp_cmd_type command = evhttp_request_get_command(req);
 	struct content_request question = {
-		.method = command == EVHTTP_REQ_GET  ? CONTENT_GET :
-			  command == EVHTTP_REQ_HEAD ? CONTENT_HEAD :
-			  command == EVHTTP_REQ_PUT  ? CONTENT_PUT : CONTENT_OTHER,
+		.method = command == EVHTTP_REQ_GET    ? CONTENT_GET
+			  : command == EVHTTP_REQ_HEAD ? CONTENT_HEAD
+			  : command == EVHTTP_REQ_PUT  ? CONTENT_PUT
+						       : CONTENT_OTHER,
 		.path = path ? path : "",
 		.token = evhttp_find_header(in, "X-aws-ec2-metadata-token"),
 		.token_ttl = evhttp_find_header(in, "X-aws-ec2-metadata-token-ttl-seconds"),
@@ -342,7 +347,7 @@ static void control_obey(struct server *server, char *line)
 		return;
 	fprintf(done, "%lu\n", server->obeyed);
 	if (!fclose(done))
-		rename(temp, path);	/* a reader sees the old number or the new one, never half */
+		rename(temp, path); /* a reader sees the old number or the new one, never half */
 }
 
 static void on_control(evutil_socket_t fd, short what, void *arg)
@@ -371,9 +376,9 @@ static void on_dns(evutil_socket_t fd, short what, void *arg)
 	ssize_t n = recvfrom(fd, query, sizeof(query), 0, (struct sockaddr *)&peer, &len);
 
 	(void)what, (void)arg;
-	if (n < 12)			/* shorter than a DNS header */
+	if (n < 12) /* shorter than a DNS header */
 		return;
-	query[2] |= 0x80;		/* QR: an answer */
+	query[2] |= 0x80; /* QR: an answer */
 	sendto(fd, query, n, 0, (struct sockaddr *)&peer, len);
 }
 
@@ -411,7 +416,7 @@ static void control_open(struct server *server)
 	unlink(server->control);
 	if (mkfifo(server->control, 0600))
 		die("cannot make FIFO", server->control);
-	fd = open(server->control, O_RDWR | O_NONBLOCK | O_CLOEXEC);	/* RDWR: no end of file when a writer leaves */
+	fd = open(server->control, O_RDWR | O_NONBLOCK | O_CLOEXEC); /* RDWR: no end of file when a writer leaves */
 	if (fd < 0)
 		die("cannot open FIFO", server->control);
 	server->control_event = event_new(server->base, fd, EV_READ | EV_PERSIST, on_control, server);
@@ -447,8 +452,8 @@ int main(int argc, char **argv)
 
 	memcpy(options, plain_options, sizeof(plain_options));
 	for (size_t i = 0; i < SETTINGS; i++)
-		options[PLAIN_OPTIONS + i] = (struct option){
-			settings[i].name, settings[i].flag ? no_argument : required_argument, NULL, (int)i };
+		options[PLAIN_OPTIONS + i] =
+		    (struct option){ settings[i].name, settings[i].flag ? no_argument : required_argument, NULL, (int)i };
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		errno = EINVAL;
 		if (c == OPT_LISTEN && listeners < LISTEN_MAX)
@@ -481,7 +486,7 @@ int main(int argc, char **argv)
 	evhttp_set_gencb(server.http, on_request, &server);
 	evhttp_set_timeout(server.http, IDLE_TIMEOUT_S);
 	evhttp_set_allowed_methods(server.http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT | EVHTTP_REQ_POST |
-						EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS);
+						    EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS);
 	for (size_t i = 0; i < listeners; i++)
 		if (evhttp_accept_socket(server.http, bind_socket(listen_on[i], SOCK_STREAM)))
 			die("cannot listen on", listen_on[i]);
@@ -492,7 +497,7 @@ int main(int argc, char **argv)
 	control_open(&server);
 	event_add(evsignal_new(server.base, SIGTERM, on_signal, server.base), NULL);
 	event_add(evsignal_new(server.base, SIGINT, on_signal, server.base), NULL);
-	pidfile_write(pidfile);		/* last: who sees it may connect */
+	pidfile_write(pidfile); /* last: who sees it may connect */
 	event_base_dispatch(server.base);
 	if (server.log)
 		fclose(server.log);

@@ -23,7 +23,7 @@
 
 #include "hash.h"
 
-#define ANSWER_MAX 16384		/* bytes of head and body together */
+#define ANSWER_MAX 16384 /* bytes of head and body together */
 #define WORKERS_MAX 1024
 #define REQUESTS_MAX 50000000L
 
@@ -36,10 +36,10 @@ struct load {
 	bool keepalive;
 	char request[1024];
 	int64_t start_ns;
-	atomic_long next;		/* ticket */
+	atomic_long next; /* ticket */
 	atomic_long ok, failed, http_errors;
-	atomic_uint bodies;		/* sum of the hashes of all bodies received */
-	uint32_t *latency_us;		/* one per ticket, 0 for a failed one */
+	atomic_uint bodies;   /* sum of the hashes of all bodies received */
+	uint32_t *latency_us; /* one per ticket, 0 for a failed one */
 };
 
 static int64_t now_ns(void)
@@ -66,7 +66,7 @@ static int load_connect(const struct load *load)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));	/* holds for connect(2), too */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)); /* holds for connect(2), too */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (!connect(fd, (const struct sockaddr *)&load->addr, load->addr_len))
 		return fd;
@@ -88,7 +88,7 @@ static int read_answer(int fd, bool *ret_more, uint32_t *ret_hash)
 		if (n < 0 || (!n && !head_end))
 			return -EIO;
 		if (!n)
-			break;		/* ended by close */
+			break; /* ended by close */
 		len += n;
 		buf[len] = '\0';
 		if (head_end || !(head_end = strstr(buf, "\r\n\r\n")))
@@ -159,14 +159,15 @@ static int by_value(const void *a, const void *b)
 
 static void print_result(struct load *load)
 {
-	uint32_t *ok = load->latency_us + atomic_load(&load->failed);	/* zeroes sort first */
+	uint32_t *ok = load->latency_us + atomic_load(&load->failed); /* zeroes sort first */
 	long n = atomic_load(&load->ok);
 
 	qsort(load->latency_us, load->total, sizeof(load->latency_us[0]), by_value);
 	printf("{\"sent\":%ld,\"ok\":%ld,\"failed\":%ld,\"http_errors\":%ld,\"seconds\":%.3f,", load->total, n,
 	       atomic_load(&load->failed), atomic_load(&load->http_errors), (now_ns() - load->start_ns) / 1e9);
 	printf("\"requests_hash\":%u,\"bodies_hash\":%u,",
-	       (uint32_t)load->total * hash_bytes(HASH_START, load->request, strlen(load->request)), atomic_load(&load->bodies));
+	       (uint32_t)load->total * hash_bytes(HASH_START, load->request, strlen(load->request)),
+	       atomic_load(&load->bodies));
 	printf("\"p50_us\":%u,\"p99_us\":%u,\"max_us\":%u}\n", n ? ok[n / 2] : 0, n ? ok[n * 99 / 100] : 0,
 	       n ? ok[n - 1] : 0);
 }
@@ -194,13 +195,15 @@ static int parse_target(const char *text, struct load *load)
 	return -EINVAL;
 }
 
-static const struct option options[] = {
-	{ "target", required_argument, NULL, 't' },  { "rate", required_argument, NULL, 'r' },
-	{ "seconds", required_argument, NULL, 's' }, { "concurrency", required_argument, NULL, 'c' },
-	{ "path", required_argument, NULL, 'p' },    { "timeout-ms", required_argument, NULL, 'm' },
-	{ "keepalive", no_argument, NULL, 'k' },     { "token", no_argument, NULL, 'T' },
-	{ 0 }
-};
+static const struct option options[] = { { "target", required_argument, NULL, 't' },
+					 { "rate", required_argument, NULL, 'r' },
+					 { "seconds", required_argument, NULL, 's' },
+					 { "concurrency", required_argument, NULL, 'c' },
+					 { "path", required_argument, NULL, 'p' },
+					 { "timeout-ms", required_argument, NULL, 'm' },
+					 { "keepalive", no_argument, NULL, 'k' },
+					 { "token", no_argument, NULL, 'T' },
+					 { 0 } };
 
 int main(int argc, char **argv)
 {
@@ -218,20 +221,37 @@ int main(int argc, char **argv)
 			if (parse_target(optarg, &load))
 				load.addr_len = 0;
 			break;
-		case 'r': load.rate = atof(optarg); break;
-		case 's': seconds = atof(optarg); break;
-		case 'c': workers = atoi(optarg); break;
-		case 'p': path = optarg; break;
-		case 'm': load.timeout_ms = atoi(optarg); break;
-		case 'k': load.keepalive = true; break;
-		case 'T': token = true; break;
-		default: return 2;
+		case 'r':
+			load.rate = atof(optarg);
+			break;
+		case 's':
+			seconds = atof(optarg);
+			break;
+		case 'c':
+			workers = atoi(optarg);
+			break;
+		case 'p':
+			path = optarg;
+			break;
+		case 'm':
+			load.timeout_ms = atoi(optarg);
+			break;
+		case 'k':
+			load.keepalive = true;
+			break;
+		case 'T':
+			token = true;
+			break;
+		default:
+			return 2;
 		}
 	}
 	load.total = (long)(load.rate * seconds + 0.5);
 	if (!load.addr_len || load.total < 1 || load.total > REQUESTS_MAX || workers < 1 || workers > WORKERS_MAX) {
-		fprintf(stderr, "usage: load_client --target ADDR:PORT [--rate N] [--seconds S] [--concurrency C<=%d]"
-				" [--keepalive] [--token] [--path P] [--timeout-ms N]\n", WORKERS_MAX);
+		fprintf(stderr,
+			"usage: load_client --target ADDR:PORT [--rate N] [--seconds S] [--concurrency C<=%d]"
+			" [--keepalive] [--token] [--path P] [--timeout-ms N]\n",
+			WORKERS_MAX);
 		return 2;
 	}
 	snprintf(load.request, sizeof(load.request), "%s %s HTTP/1.1\r\nHost: imds\r\n%s%s\r\n", token ? "PUT" : "GET",

@@ -17,8 +17,9 @@
 #define FNV_START 0xcbf29ce484222325ull
 #define PATIENCE_MS 20000
 
-static const char head[] = "PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n"
-			   "Content-Length: 70\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n";
+static const char head[] =
+    "PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n"
+    "Content-Length: 70\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n";
 
 static void hash(uint64_t *h, const unsigned char *p, size_t len)
 {

@@ -17,14 +17,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WAIT_MS 3000			/* for expect and recv without a number */
+#define WAIT_MS 3000 /* for expect and recv without a number */
 
 struct client {
 	struct sockaddr_storage addr;
 	socklen_t addr_len;
-	int local_port;			/* of the next connect; 0: any */
-	int fd;				/* -1: not connected */
-	char seen[65536];		/* received since `connect` or the last `expect`, for `expect` */
+	int local_port;	  /* of the next connect; 0: any */
+	int fd;		  /* -1: not connected */
+	char seen[65536]; /* received since `connect` or the last `expect`, for `expect` */
 	size_t seen_len;
 };
 
@@ -66,10 +66,10 @@ static int step_connect(struct client *c, char *arg)
 	c->fd = socket(c->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		return fail("socket");
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));	/* each send is a segment */
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* each send is a segment */
 	if (c->local_port) {
 		setsockopt(c->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		((struct sockaddr_in *)&local)->sin_port = htons(c->local_port);	/* same place in sockaddr_in6 */
+		((struct sockaddr_in *)&local)->sin_port = htons(c->local_port); /* same place in sockaddr_in6 */
 		if (bind(c->fd, (struct sockaddr *)&local, c->addr_len))
 			return fail("bind");
 	}
@@ -96,7 +96,7 @@ static int step_drip(struct client *c, char *arg)
 	for (size_t i = 0; i < len; i++) {
 		if (send(c->fd, arg + i, 1, 0) != 1)
 			return fail("send");
-		usleep(500);		/* long enough to leave alone in its segment */
+		usleep(500); /* long enough to leave alone in its segment */
 	}
 	return 0;
 }
@@ -127,13 +127,13 @@ static ssize_t receive(struct client *c, int wait_ms)
 	return n;
 }
 
-static int step_recv(struct client *c, char *arg)	/* what comes first, or nothing within arg ms */
+static int step_recv(struct client *c, char *arg) /* what comes first, or nothing within arg ms */
 {
 	receive(c, *arg ? atoi(arg) : WAIT_MS);
 	return 0;
 }
 
-static int step_expect(struct client *c, char *arg)	/* until arg has arrived; an empty arg: until the stream ends */
+static int step_expect(struct client *c, char *arg) /* until arg has arrived; an empty arg: until the stream ends */
 {
 	size_t len = unescape(arg);
 	char *hit;
@@ -182,8 +182,8 @@ static const struct step {
 	int (*run)(struct client *c, char *arg);
 	bool needs_connection;
 } steps[] = {
-	{ "connect", step_connect, false }, { "port", step_port, false },	{ "sleep", step_sleep, false },
-	{ "send", step_send, true },	    { "drip", step_drip, true },	{ "recv", step_recv, true },
+	{ "connect", step_connect, false }, { "port", step_port, false },	 { "sleep", step_sleep, false },
+	{ "send", step_send, true },	    { "drip", step_drip, true },	 { "recv", step_recv, true },
 	{ "expect", step_expect, true },    { "shutdown", step_shutdown, true }, { "rst", step_rst, true },
 	{ "close", step_close, true },
 };

@@ -26,7 +26,7 @@ static const char *const kinds[KINDS] = { "idle", "drip", "gone", "unread" };
 
 struct client {
 	enum kind kind;
-	int fd;				/* -1: cut, or gone */
+	int fd; /* -1: cut, or gone */
 	long cut_ms;
 };
 
@@ -101,8 +101,8 @@ static void print_result(const struct client *clients, int n)
 			first = !cut++ || clients[i].cut_ms < first ? clients[i].cut_ms : first;
 			last = clients[i].cut_ms > last ? clients[i].cut_ms : last;
 		}
-		printf("%s\"%s\":{\"clients\":%d,\"cut\":%d,\"first_ms\":%ld,\"last_ms\":%ld}", kind ? "," : "{", kinds[kind], all, cut,
-		       first, last);
+		printf("%s\"%s\":{\"clients\":%d,\"cut\":%d,\"first_ms\":%ld,\"last_ms\":%ld}", kind ? "," : "{",
+		       kinds[kind], all, cut, first, last);
 	}
 	printf("}\n");
 }

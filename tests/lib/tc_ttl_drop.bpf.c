@@ -8,14 +8,14 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define TC_ACT_OK 0			/* linux/pkt_cls.h */
+#define TC_ACT_OK 0 /* linux/pkt_cls.h */
 #define TC_ACT_SHOT 2
-#define ETH_HLEN 14			/* linux/if_ether.h */
+#define ETH_HLEN 14 /* linux/if_ether.h */
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
 
-#define IMDS_V4 bpf_htonl(0xa9fea9fe)	/* 169.254.169.254 */
-#define IMDS_V6_FIRST bpf_htonl(0xfd000ec2)	/* fd00:ec2::254 */
+#define IMDS_V4 bpf_htonl(0xa9fea9fe)	    /* 169.254.169.254 */
+#define IMDS_V6_FIRST bpf_htonl(0xfd000ec2) /* fd00:ec2::254 */
 #define IMDS_V6_LAST bpf_htonl(0x254)
 
 SEC("tc") int tc_ttl_drop(struct __sk_buff *skb)
@@ -28,7 +28,9 @@ SEC("tc") int tc_ttl_drop(struct __sk_buff *skb)
 		return ip->saddr == IMDS_V4 && ip->ttl <= 1 ? TC_ACT_SHOT : TC_ACT_OK;
 	if (skb->protocol == bpf_htons(ETH_P_IPV6) && (void *)(ip6 + 1) <= end)
 		return ip6->saddr.in6_u.u6_addr32[0] == IMDS_V6_FIRST &&
-		       ip6->saddr.in6_u.u6_addr32[3] == IMDS_V6_LAST && ip6->hop_limit <= 1 ? TC_ACT_SHOT : TC_ACT_OK;
+			       ip6->saddr.in6_u.u6_addr32[3] == IMDS_V6_LAST && ip6->hop_limit <= 1
+			   ? TC_ACT_SHOT
+			   : TC_ACT_OK;
 	return TC_ACT_OK;
 }
 

@@ -97,7 +97,7 @@ static void parse_path(const struct cursor *c, size_t from, size_t target_end, s
 			continue;
 		}
 		if (end == c->len || c->buf[end] == '\r' || c->buf[end] == '\n')
-			return;		/* not known to be whole */
+			return; /* not known to be whole */
 		if (index == 0)
 			r->words |= first = first_segment(c->buf + from, end - from);
 		if (index == 1 && (first & IMDS_W_P_EC2) && equals(c->buf + from, end - from, "api"))
@@ -224,8 +224,9 @@ static int take(struct cursor *c, const char *word)
 
 static void parse_request(struct cursor *c, struct http_reference *r)
 {
-	static const char *const methods[] = { [IMDS_METHOD_GET] = "GET", [IMDS_METHOD_PUT] = "PUT",
-					       [IMDS_METHOD_HEAD] = "HEAD", [IMDS_METHOD_POST] = "POST" };
+	static const char *const methods[] = {
+		[IMDS_METHOD_GET] = "GET", [IMDS_METHOD_PUT] = "PUT", [IMDS_METHOD_HEAD] = "HEAD", [IMDS_METHOD_POST] = "POST"
+	};
 	size_t from = c->at, end, path;
 
 	while (c->at < c->len && (isalnum(c->buf[c->at]) || c->buf[c->at] == '-' || c->buf[c->at] == '_'))

@@ -10,8 +10,8 @@
 #include "../../bpf/imdsnoop.h"
 
 struct http_reference {
-	bool ended, dead;		/* the head is over; the bytes are no HTTP */
-	size_t end;			/* behind the head, or all bytes */
+	bool ended, dead; /* the head is over; the bytes are no HTTP */
+	size_t end;	  /* behind the head, or all bytes */
 	enum imds_method method;
 	uint32_t words;
 	uint32_t length;

@@ -24,8 +24,8 @@ static const struct path_case {
 	const char *name, *path, *uid, *id, *kube;
 } paths[] = {
 	{ "systemd, burstable, containerd",
-	  "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" U1_ ".slice/cri-containerd-" C1 ".scope",
-	  U1, C1, C1 },
+	  "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" U1_ ".slice/cri-containerd-" C1 ".scope", U1,
+	  C1, C1 },
 	{ "leading slash", "/kubepods.slice/kubepods-pod" U1_ ".slice/cri-containerd-" C1 ".scope", U1, C1, C1 },
 	{ "systemd, guaranteed, cri-o", "kubepods.slice/kubepods-pod" U1_ ".slice/crio-" C2 ".scope", U1, C2, C2 },
 	{ "cri-o without systemd", "kubepods/pod" U1 "/crio-" C2, U1, C2, C2 },
@@ -36,10 +36,11 @@ static const struct path_case {
 	{ "cgroupfs, besteffort", "kubepods/besteffort/pod" U1 "/" C1, U1, C1, C1 },
 	{ "cgroupfs, guaranteed", "kubepods/pod" U1 "/" C1, U1, C1, C1 },
 	{ "pod level", "kubepods/burstable/pod" U1, U1, "", "" },
-	{ "pod level, systemd",
-	  "kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" U1_ ".slice", U1, "", "" },
-	{ "static pod", "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC
-	  ".slice/cri-containerd-" C1 ".scope", STATIC, C1, C1 },
+	{ "pod level, systemd", "kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" U1_ ".slice", U1, "",
+	  "" },
+	{ "static pod",
+	  "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC ".slice/cri-containerd-" C1 ".scope",
+	  STATIC, C1, C1 },
 	{ "static pod, cgroupfs", "kubepods/burstable/pod" STATIC "/" C1, STATIC, C1, C1 },
 	{ "runc's literal form",
 	  "system.slice/containerd.service/kubepods-besteffort-pod" U1_ ".slice:cri-containerd:" C1, U1, C1, C1 },
@@ -47,14 +48,14 @@ static const struct path_case {
 	{ "docker, cgroupfs", "docker/" C1, "", C1, C1 },
 	{ "cri-dockerd, systemd", "kubepods.slice/kubepods-pod" U1_ ".slice/docker-" C1 ".scope", U1, C1, C1 },
 	{ "cri-dockerd, cgroupfs", "kubepods/burstable/pod" U1 "/" C1 "/sub", U1, C1, C1 },
-	{ "kind", "system.slice/docker-" C1 ".scope/kubelet.slice/kubelet-kubepods.slice/"
+	{ "kind",
+	  "system.slice/docker-" C1 ".scope/kubelet.slice/kubelet-kubepods.slice/"
 	  "kubelet-kubepods-besteffort.slice/kubelet-kubepods-besteffort-pod" U1_ ".slice/cri-containerd-" C2 ".scope",
 	  U1, C2, C2 },
 	{ "kind, cgroupfs", "docker/" C1 "/kubelet/kubepods/besteffort/pod" U1 "/" C2, U1, C2, C2 },
 	{ "kind's pod level does not take the node's id", "docker/" C1 "/kubelet/kubepods/pod" U1, U1, "", "" },
 	{ "kind's node itself", "docker/" C1 "/system.slice/kubelet.service", "", C1, C1 },
-	{ "kind in a pod: the last pod wins",
-	  "kubepods/pod" U1 "/" C1 "/docker/" C1 "/kubelet/kubepods/pod" U2 "/" C2,
+	{ "kind in a pod: the last pod wins", "kubepods/pod" U1 "/" C1 "/docker/" C1 "/kubelet/kubepods/pod" U2 "/" C2,
 	  U2, C2, C2 },
 	{ "docker in a pod: the kubelet knows the outer one", "kubepods/pod" U1 "/" C1 "/docker/" C2, U1, C2, C1 },
 	{ "LXC", "lxc/node1/kubepods/pod" U1 "/" C1, U1, C1, C1 },
@@ -95,10 +96,13 @@ static void paths_are_parsed(void **state)
 	}
 }
 
-static const struct { const char *name, *text, *path; } procs[] = {
+static const struct {
+	const char *name, *text, *path;
+} procs[] = {
 	{ "v2 alone", "0::/system.slice/a.service\n", "/system.slice/a.service" },
-	{ "v2 in the root, v1 tells", "12:memory:/kubepods/pod" U1 "/" C1 "\n1:name=systemd:/kubepods/pod" U1 "/" C2
-	  "\n0::/\n", "/kubepods/pod" U1 "/" C2 },
+	{ "v2 in the root, v1 tells",
+	  "12:memory:/kubepods/pod" U1 "/" C1 "\n1:name=systemd:/kubepods/pod" U1 "/" C2 "\n0::/\n",
+	  "/kubepods/pod" U1 "/" C2 },
 	{ "a pod beats the v2 line", "9:memory:/kubepods/pod" U1 "/" C1 "\n0::/system.slice/containerd.service\n",
 	  "/kubepods/pod" U1 "/" C1 },
 	{ "container beats pod level", "3:cpu:/kubepods/pod" U1 "\n2:cpuset:/kubepods/pod" U1 "/" C1 "\n",
@@ -168,14 +172,13 @@ static const struct log_case {
 	{ "cut in the id", LINK, X60 X60 X60 "_" X10 "_" X10 "-111111111111111111111111111111111111111111111111.log",
 	  X10, X60 X60 X60, X10, "", "111111111111111111111111111111111111111111111111" },
 	/* 180 + 1 + 20 + 1 + 40 + 1 + 8 + 4 = 255 */
-	{ "cut too near to the container", LINK, X60 X60 X60 "_" X10 X10 "_" X10 X10 X10 X10 "-11111111.log",
-	  X10 X10, X60 X60 X60, "", "", "" },
+	{ "cut too near to the container", LINK, X60 X60 X60 "_" X10 X10 "_" X10 X10 X10 X10 "-11111111.log", X10 X10,
+	  X60 X60 X60, "", "", "" },
 	{ "target", TARGET, "/var/log/pods/default_web-0_" U1 "/app/0.log", "default", "web-0", "app", U1, "" },
 	{ "target, relative", TARGET, "default_web-0_" U1 "/app/12.log", "default", "web-0", "app", U1, "" },
 	{ "target without container", TARGET, "default_web-0_" U1 "/0.log", NULL, NULL, NULL, NULL, NULL },
 	{ "target is a folder", TARGET, "/p/default_web-0_" U1 "/app/", NULL, NULL, NULL, NULL, NULL },
-	{ "target elsewhere", TARGET, "/var/lib/docker/containers/" C1 "/" C1 "-json.log",
-	  NULL, NULL, NULL, NULL, NULL },
+	{ "target elsewhere", TARGET, "/var/lib/docker/containers/" C1 "/" C1 "-json.log", NULL, NULL, NULL, NULL, NULL },
 	{ "target empty", TARGET, "", NULL, NULL, NULL, NULL, NULL },
 	{ "target slash", TARGET, "/", NULL, NULL, NULL, NULL, NULL },
 };
@@ -188,7 +191,9 @@ static int same(struct log_part part, const char *want)
 static void log_names_are_parsed(void **state)
 {
 	static int (*const parse[])(const char *, struct log_name *) = {
-		[POD] = log_names_parse_pod, [LINK] = log_names_parse_link, [TARGET] = log_names_parse_target,
+		[POD] = log_names_parse_pod,
+		[LINK] = log_names_parse_link,
+		[TARGET] = log_names_parse_target,
 	};
 
 	(void)state;

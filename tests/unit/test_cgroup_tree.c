@@ -96,7 +96,7 @@ static void rescan_takes_new_ones_and_retires_gone_ones(void **state)
 	uint64_t a = make(f, "a"), b = make(f, "b"), c;
 	struct cgroup_tree *tree = scan(f, 100);
 
-	c = make(f, "b/c");		/* first, or the file system gives it the inode of a; cgroups never do */
+	c = make(f, "b/c"); /* first, or the file system gives it the inode of a; cgroups never do */
 	assert_int_equal(unlinkat(f->fd, "a", AT_REMOVEDIR), 0);
 	cgroup_tree_scan(tree, c, 5 * SEC);
 	assert_false(cgroup_tree_is_alive(tree, a));
@@ -139,7 +139,7 @@ static void full_table_throws_out_the_least_recently_used_gone_one_first(void **
 	assert_int_equal(cgroup_tree_evicted(tree), 0);
 	cgroup_tree_remove(tree, 1000003, 1);
 	cgroup_tree_remove(tree, 1000004, 2);
-	cgroup_tree_find(tree, 1000003);	/* used: 1000004 is next to go */
+	cgroup_tree_find(tree, 1000003); /* used: 1000004 is next to go */
 	cgroup_tree_add(tree, 2000000, "x", 1);
 	assert_null(cgroup_tree_find(tree, 1000004));
 	assert_non_null(cgroup_tree_find(tree, 1000003));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/compare.c user/model/workload.c user/model/words.c */
+/* needs: user/report/compare.c user/pods/workload.c user/model/words.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,11 +9,17 @@
 #include <errno.h>
 #include <cmocka.h>
 
-#include "../../user/model/compare.h"
+#include "../../user/report/compare.h"
 
 static struct report_pod pod(const char *name, uint64_t requests, int64_t p99_us, double lost)
 {
-	struct report_pod p = { "shop", name, "app", "", .requests = requests, .p50_us = p99_us / 2, .p99_us = p99_us,
+	struct report_pod p = { "shop",
+				name,
+				"app",
+				"",
+				.requests = requests,
+				.p50_us = p99_us / 2,
+				.p99_us = p99_us,
 				.seconds_lost = lost };
 
 	workload_name(name, "", p.workload, sizeof(p.workload));
@@ -34,10 +40,10 @@ static void workloads(void **state)
 	static const struct {
 		const char *pod, *node, *workload;
 	} rows[] = {
-		{ "cart-7d9f6c5b8-x2x4q", "", "cart" },		/* ReplicaSet */
+		{ "cart-7d9f6c5b8-x2x4q", "", "cart" }, /* ReplicaSet */
 		{ "cart-api-5d4f7c9d66-zz9zk", "", "cart-api" },
-		{ "batch-29301445-9sd2k", "", "batch" },	/* CronJob */
-		{ "agent-5k2p9", "", "agent" },			/* DaemonSet, Job */
+		{ "batch-29301445-9sd2k", "", "batch" }, /* CronJob */
+		{ "agent-5k2p9", "", "agent" },		 /* DaemonSet, Job */
 		{ "db-0", "", "db" },
 		{ "db-12", "", "db" },
 		{ "kube-proxy-ip-10-0-1-17", "ip-10-0-1-17", "kube-proxy" },
@@ -66,7 +72,7 @@ static void pods_of_other_names_meet(void **state)
 
 	assert_int_equal(compare_reports(&a, &b, &c), 0);
 	assert_int_equal(c.workloads_len, 3);
-	assert_string_equal(c.workloads[0].workload, "new");	/* most lost */
+	assert_string_equal(c.workloads[0].workload, "new"); /* most lost */
 	assert_int_equal(c.workloads[0].before.pods, 0);
 	assert_int_equal(c.workloads[0].after.p99_us, -1);
 	assert_string_equal(c.workloads[1].workload, "cart");
@@ -99,7 +105,7 @@ static void findings_are_new_still_or_gone(void **state)
 	struct changes c;
 
 	assert_int_equal(compare_reports(&a, &b, &c), 0);
-	assert_int_equal(c.findings_len, 4);		/* a dry run is no finding of before */
+	assert_int_equal(c.findings_len, 4); /* a dry run is no finding of before */
 	assert_int_equal(c.counts[CHANGE_NEW], 1);
 	assert_int_equal(c.counts[CHANGE_STILL], 1);
 	assert_int_equal(c.counts[CHANGE_GONE], 2);
@@ -110,7 +116,7 @@ static void findings_are_new_still_or_gone(void **state)
 	assert_ptr_equal(c.findings[2].before, &before[0]);
 	assert_true(c.findings[2].spoke_after);
 	assert_ptr_equal(c.findings[3].before, &before[2]);
-	assert_false(c.findings[3].spoke_after);	/* it did not ask: no proof of a cure */
+	assert_false(c.findings[3].spoke_after); /* it did not ask: no proof of a cure */
 	compare_clear(&c);
 }
 

@@ -61,13 +61,13 @@ static void reasons_come_from_this_kernels_numbers(void **state)
 
 	(void)state;
 	assert_int_equal(drop_reasons_new(btf, "/nonexistent", &d), 0);
-	btf__free(btf);				/* not needed after the call */
+	btf__free(btf); /* not needed after the call */
 	assert_true(drop_reasons_known(d));
 	assert_string_equal(drop_reasons_name(d, 10), "IP_INHDR");
 	assert_string_equal(drop_reasons_name(d, 1), "NOT_SPECIFIED");
 	assert_string_equal(drop_reasons_name(d, 7), "NETFILTER_DROP");
 	assert_string_equal(drop_reasons_name(d, 15), "reason:15");
-	assert_string_equal(drop_reasons_name(d, 71), "reason:71");	/* MAX is none */
+	assert_string_equal(drop_reasons_name(d, 71), "reason:71"); /* MAX is none */
 	assert_string_equal(drop_reasons_name(d, 0x20005), "subsys2:5");
 	assert_int_equal(drop_reasons_number(d, "IP_INHDR", &number), 0);
 	assert_int_equal(number, 10);
@@ -109,15 +109,14 @@ static void unknown_numbers_are_bounded_and_stay_valid(void **state)
 
 static void location_is_the_function_that_holds_the_address(void **state)
 {
-	static const char symbols[] =
-		"0000000000000000 A fixed_percpu_data\n"
-		"ffffffff81000000 T _text\n"
-		"ffffffff81100000 T ip_forward\n"
-		"ffffffff81100400 D data_is_no_function\n"
-		"ffffffff81100800 t ip_forward_options\n"
-		"garbage line\n"
-		"ffffffffc0001000 t br_flood\t[bridge]\n"
-		"ffffffffc0000000 t br_forward\t[bridge]\n";
+	static const char symbols[] = "0000000000000000 A fixed_percpu_data\n"
+				      "ffffffff81000000 T _text\n"
+				      "ffffffff81100000 T ip_forward\n"
+				      "ffffffff81100400 D data_is_no_function\n"
+				      "ffffffff81100800 t ip_forward_options\n"
+				      "garbage line\n"
+				      "ffffffffc0001000 t br_flood\t[bridge]\n"
+				      "ffffffffc0000000 t br_forward\t[bridge]\n";
 	struct drop_reasons *d;
 	char path[64];
 
@@ -131,9 +130,9 @@ static void location_is_the_function_that_holds_the_address(void **state)
 	assert_string_equal(drop_reasons_location(d, 0xffffffff81100801), "ip_forward_options");
 	assert_string_equal(drop_reasons_location(d, 0xffffffffc0000010), "br_forward");
 	assert_string_equal(drop_reasons_location(d, 0xffffffffc0001010), "br_flood");
-	assert_string_equal(drop_reasons_location(d, 0xffffffff90000000), "");	/* far behind any symbol */
+	assert_string_equal(drop_reasons_location(d, 0xffffffff90000000), ""); /* far behind any symbol */
 	assert_string_equal(drop_reasons_location(d, 0), "");
-	unlink(path);				/* answers are kept */
+	unlink(path); /* answers are kept */
 	assert_string_equal(drop_reasons_location(d, 0xffffffff81100123), "ip_forward");
 	drop_reasons_free(d);
 }
@@ -207,7 +206,7 @@ static void broken_btf_is_refused(void **state)
 	for (__u32 i = 0; i < len; i++) {
 		copy = malloc(len);
 		memcpy(copy, raw, len);
-		write_file(path, copy, i);		/* cut; an empty file too */
+		write_file(path, copy, i); /* cut; an empty file too */
 		assert_int_equal(kernel_btf_load(path, tracepoints, enums, &btf), -EINVAL);
 		unlink(path);
 		copy[i] ^= 0xff;

@@ -48,8 +48,8 @@ static void value_on_a_bound_belongs_below(void **state)
 
 static void one_value_is_each_percentile(void **state)
 {
-	static const uint64_t values[] = { 0, 1, 15, 16, 17, 31, 32, 999, 3000, 65535, 65536, 4400000, 67108863, 67108864,
-					   UINT64_MAX };
+	static const uint64_t values[] = { 0,	 1,	15,    16,	17,	  31,	    32,	       999,
+					   3000, 65535, 65536, 4400000, 67108863, 67108864, UINT64_MAX };
 	size_t i;
 
 	(void)state;

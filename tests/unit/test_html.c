@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/view/html.c user/view/html_merge.c user/view/html_part.c user/view/html_style.c user/view/svg.c */
-/* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c user/model/timeline.c */
-/* needs: user/model/findings.c user/model/finding_rules.c user/model/advice.c user/model/way.c user/model/headline.c */
-/* needs: user/model/histogram.c user/model/words.c user/model/request.c user/model/merge.c user/model/compare.c */
-/* needs: user/model/what_if.c user/model/workload.c */
+/* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c user/report/timeline.c */
+/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/report/headline.c */
+/* needs: user/model/histogram.c user/model/words.c user/model/request.c user/report/merge.c user/report/compare.c */
+/* needs: user/report/what_if.c user/pods/workload.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <cmocka.h>
 
-#include "../../user/model/findings.h"
+#include "../../user/report/findings.h"
 #include "../../user/view/html.h"
 #include "../../user/view/html_part.h"
 #include "golden/case.h"
@@ -104,10 +104,10 @@ static void a_page_holds_all_parts(void **state)
 	assert_non_null(strstr(page, "PROBLEM</span> 1 of 3 pods on ip-10-0-1-17 gets no metadata token"));
 	assert_non_null(strstr(page, "TTL 1</text>"));
 	assert_non_null(strstr(page, "ip_forward (IP_INHDR)"));
-	assert_non_null(strstr(page, "class=\"x\""));		/* the cross */
+	assert_non_null(strstr(page, "class=\"x\"")); /* the cross */
 	assert_non_null(strstr(page, "request dropped in nf_hook_slow"));
 	assert_non_null(strstr(page, "<pre>aws ec2 modify-instance-metadata-options"));
-	assert_non_null(strstr(page, "class=\"ef\" x=\"333.3\""));	/* 10 of 30 s */
+	assert_non_null(strstr(page, "class=\"ef\" x=\"333.3\"")); /* 10 of 30 s */
 	assert_non_null(strstr(page, "What if: hop limit 1, tokens required"));
 	assert_non_null(strstr(page, "would not notice"));
 	assert_int_equal(occurrences(page, "<tr><td>shop/cart-7d9f6c5b8-x2x1q (app)"), 1);
@@ -218,12 +218,9 @@ static void a_merged_page_escapes_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(text_is_escaped),
-		cmocka_unit_test(commands_stand_in_blocks),
-		cmocka_unit_test(a_page_holds_all_parts),
-		cmocka_unit_test(hostile_names_stay_text),
-		cmocka_unit_test(a_timeline_is_bounded),
-		cmocka_unit_test(a_merged_page_escapes_too),
+		cmocka_unit_test(text_is_escaped),	  cmocka_unit_test(commands_stand_in_blocks),
+		cmocka_unit_test(a_page_holds_all_parts), cmocka_unit_test(hostile_names_stay_text),
+		cmocka_unit_test(a_timeline_is_bounded),  cmocka_unit_test(a_merged_page_escapes_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

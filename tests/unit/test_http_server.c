@@ -55,7 +55,8 @@ static void on_broken(void *arg, const struct http_request *req, FILE *body, str
 }
 
 static const struct http_route routes[] = {
-	{ "/small", on_small }, { "/large", on_large }, { "/huge", on_huge }, { "/broken", on_broken }, { .path = NULL },
+	{ "/small", on_small },	  { "/large", on_large }, { "/huge", on_huge },
+	{ "/broken", on_broken }, { .path = NULL },
 };
 
 static int set_up(void **state)
@@ -83,7 +84,8 @@ static void spin(int ms)
 
 static int dial(void)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(http_server_port(t.server)),
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(http_server_port(t.server)),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -188,7 +190,8 @@ static void gzip_only_when_wanted(void **state)
 {
 	static unsigned char plain[1 << 20];
 	size_t len;
-	char *get = ask("GET /large" TAIL "\r\n"), *zip = ask_len("GET /large" TAIL "Accept-Encoding: br, gzip;q=0.5\r\n\r\n", &len);
+	char *get = ask("GET /large" TAIL "\r\n"),
+	     *zip = ask_len("GET /large" TAIL "Accept-Encoding: br, gzip;q=0.5\r\n\r\n", &len);
 	const char *body = body_of(zip);
 	z_stream z = { 0 };
 
@@ -207,7 +210,7 @@ static void gzip_only_when_wanted(void **state)
 	assert_null(strstr(zip, "Content-Encoding"));
 	free(zip);
 	zip = ask("GET /small" TAIL "Accept-Encoding: gzip\r\n\r\n");
-	assert_null(strstr(zip, "Content-Encoding"));		/* too small to be worth it */
+	assert_null(strstr(zip, "Content-Encoding")); /* too small to be worth it */
 	free(zip);
 	free(get);
 }
@@ -215,8 +218,10 @@ static void gzip_only_when_wanted(void **state)
 static void every_answer_guards_the_browser(void **state)
 {
 	static const char *const headers[] = {
-		"\r\nContent-Security-Policy: default-src 'none'; ", "\r\nX-Content-Type-Options: nosniff\r\n",
-		"\r\nReferrer-Policy: no-referrer\r\n", "\r\nCache-Control: no-store\r\n",
+		"\r\nContent-Security-Policy: default-src 'none'; ",
+		"\r\nX-Content-Type-Options: nosniff\r\n",
+		"\r\nReferrer-Policy: no-referrer\r\n",
+		"\r\nCache-Control: no-store\r\n",
 	};
 
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
@@ -263,7 +268,7 @@ static void connections_are_bounded_and_counted(void **state)
 	}
 	assert_int_equal(closed, 10);
 	spin(30);
-	answers("GET /small" TAIL "\r\n", "HTTP/1.1 200 ", "");		/* and all are free again */
+	answers("GET /small" TAIL "\r\n", "HTTP/1.1 200 ", ""); /* and all are free again */
 	http_server_get_stats(t.server, &stats);
 	assert_int_equal(stats.connections, 0);
 }
@@ -282,7 +287,7 @@ static void answers_not_taken_are_bounded(void **state)
 		spin(20);
 	}
 	http_server_get_stats(t.server, &stats);
-	assert_true(stats.overloaded >= 3 && stats.overloaded <= 6);	/* 24 MiB each, bound 64 MiB */
+	assert_true(stats.overloaded >= 3 && stats.overloaded <= 6); /* 24 MiB each, bound 64 MiB */
 	for (int i = 0; i < 8; i++)
 		close(fds[i]);
 	spin(50);
@@ -337,9 +342,10 @@ static void query_values(void **state)
 		int err;
 		const char *value;
 	} rows[] = {
-		{ "", -ENOENT, "" }, { "since", -ENOENT, "" }, { "sinc=1", -ENOENT, "" }, { "xsince=1", -ENOENT, "" },
-		{ "since=5m", 0, "5m" }, { "a=b&since=1.5-_Z", 0, "1.5-_Z" }, { "since=&x=1", 0, "" },
-		{ "since=%35", -EINVAL, "" }, { "since=0123456789", -EINVAL, "" }, { "since=a b", -EINVAL, "" },
+		{ "", -ENOENT, "" },	      { "since", -ENOENT, "" },	    { "sinc=1", -ENOENT, "" },
+		{ "xsince=1", -ENOENT, "" },  { "since=5m", 0, "5m" },	    { "a=b&since=1.5-_Z", 0, "1.5-_Z" },
+		{ "since=&x=1", 0, "" },      { "since=%35", -EINVAL, "" }, { "since=0123456789", -EINVAL, "" },
+		{ "since=a b", -EINVAL, "" },
 	};
 	char buf[8];
 
@@ -355,7 +361,8 @@ static void listening_fails_with_a_reason(void **state)
 {
 	struct http_server *second = NULL;
 
-	assert_int_equal(http_server_new(t.base, "127.0.0.1", http_server_port(t.server), routes, &t, &second), -EADDRINUSE);
+	assert_int_equal(http_server_new(t.base, "127.0.0.1", http_server_port(t.server), routes, &t, &second),
+			 -EADDRINUSE);
 	assert_int_equal(http_server_new(t.base, "localhost", 0, routes, &t, &second), -EINVAL);
 	assert_int_equal(http_server_new(t.base, "::1", 0, routes, &t, &second), 0);
 	http_server_free(second);

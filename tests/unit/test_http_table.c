@@ -27,7 +27,7 @@ static const struct request_case {
 	enum imds_kind kind;
 	enum imds_version version;
 	const char *path;
-	uint32_t words;			/* besides IMDS_W_HTTP */
+	uint32_t words; /* besides IMDS_W_HTTP */
 } requests[] = {
 #define IMDS IMDS_EP_IMDS
 #define M(m) IMDS_METHOD_##m
@@ -45,10 +45,10 @@ static const struct request_case {
 	  "PUT /2021-03-23/api/token HTTP/1.1\r\n"
 	  "X-aws-ec2-metadata-token-ttl-seconds: 60\r\nX-Forwarded-For: 10.0.0.1" END,
 	  IMDS, M(PUT), K(TOKEN), V(V2), "/2021-03-23/api/token", EC2_TOKEN | W(H_TOKEN_TTL) | W(H_FORWARDED) },
-	{ "proxy's absolute target", "PUT http://169.254.169.254/latest/api/token HTTP/1.1" END, IMDS, M(PUT),
-	  K(TOKEN), V(V2), "/latest/api/token", EC2_TOKEN },
-	{ "absolute, any case, port", "GET HTTPS://[fd00:ec2::254]:80/latest/user-data?a=/b HTTP/1.1" END, IMDS,
-	  M(GET), K(USER_DATA), V(V1), "/latest/user-data", W(P_EC2) | W(P_USER_DATA) },
+	{ "proxy's absolute target", "PUT http://169.254.169.254/latest/api/token HTTP/1.1" END, IMDS, M(PUT), K(TOKEN),
+	  V(V2), "/latest/api/token", EC2_TOKEN },
+	{ "absolute, any case, port", "GET HTTPS://[fd00:ec2::254]:80/latest/user-data?a=/b HTTP/1.1" END, IMDS, M(GET),
+	  K(USER_DATA), V(V1), "/latest/user-data", W(P_EC2) | W(P_USER_DATA) },
 	{ "absolute without a path", "GET http://metadata.google.internal HTTP/1.1" END, IMDS, M(GET), K(OTHER),
 	  V(NONE), "", 0 },
 	{ "v2 credentials",
@@ -56,9 +56,8 @@ static const struct request_case {
 	  "x-aws-ec2-metadata-token: AQAEAOz==" END,
 	  IMDS, M(GET), K(CREDENTIALS), V(V2), "/latest/meta-data/iam/security-credentials/role",
 	  W(P_EC2) | W(P_META_DATA) | W(P_SECURITY_CREDS) | W(H_TOKEN) },
-	{ "v1 role list", "GET /latest/meta-data/iam/security-credentials/ HTTP/1.1" END, IMDS, M(GET),
-	  K(CREDENTIALS), V(V1), "/latest/meta-data/iam/security-credentials/",
-	  W(P_EC2) | W(P_META_DATA) | W(P_SECURITY_CREDS) },
+	{ "v1 role list", "GET /latest/meta-data/iam/security-credentials/ HTTP/1.1" END, IMDS, M(GET), K(CREDENTIALS),
+	  V(V1), "/latest/meta-data/iam/security-credentials/", W(P_EC2) | W(P_META_DATA) | W(P_SECURITY_CREDS) },
 	{ "curl's v1", "GET /latest/meta-data/instance-id HTTP/1.1" END, IMDS, M(GET), K(DATA), V(V1),
 	  "/latest/meta-data/instance-id", W(P_EC2) | W(P_META_DATA) },
 	{ "the root of a version", "HEAD /1.0 HTTP/1.0\r\n\r\n", IMDS, M(HEAD), K(DATA), V(V1), "/1.0", W(P_EC2) },
@@ -82,16 +81,14 @@ static const struct request_case {
 	  "/v1/instance", W(P_V1) | W(H_TOKEN) },
 	{ "Akamai user data", "GET /v1/user-data HTTP/1.1\r\nMetadata-Token: x" END, IMDS, M(GET), K(USER_DATA),
 	  V(NONE), "/v1/user-data", W(P_V1) | W(P_USER_DATA) | W(H_TOKEN) },
-	{ "GCE ping", "GET / HTTP/1.1\r\nMetadata-Flavor: Google" END, IMDS, M(GET), K(OTHER), V(NONE), "/",
-	  W(H_FLAVOR) },
+	{ "GCE ping", "GET / HTTP/1.1\r\nMetadata-Flavor: Google" END, IMDS, M(GET), K(OTHER), V(NONE), "/", W(H_FLAVOR) },
 	{ "GCE access token",
 	  "GET /computeMetadata/v1/instance/service-accounts/default/token?scopes=a HTTP/1.1\r\n"
 	  "metadata-flavor: Google" END,
 	  IMDS, M(GET), K(CREDENTIALS), V(NONE), "/computeMetadata/v1/instance/service-accounts/default/token",
 	  W(P_GCE) | W(P_SERVICE_ACCTS) | W(P_TOKEN) | W(H_FLAVOR) },
-	{ "GCE identity",
-	  "GET /computeMetadata/v1/instance/service-accounts/default/identity?audience=x HTTP/1.1" END, IMDS, M(GET),
-	  K(IDENTITY), V(NONE), "/computeMetadata/v1/instance/service-accounts/default/identity",
+	{ "GCE identity", "GET /computeMetadata/v1/instance/service-accounts/default/identity?audience=x HTTP/1.1" END,
+	  IMDS, M(GET), K(IDENTITY), V(NONE), "/computeMetadata/v1/instance/service-accounts/default/identity",
 	  W(P_GCE) | W(P_SERVICE_ACCTS) | W(P_IDENTITY) },
 	{ "GCE project", "GET /computeMetadata/v1/project/project-id HTTP/1.1" END, IMDS, M(GET), K(DATA), V(NONE),
 	  "/computeMetadata/v1/project/project-id", W(P_GCE) },
@@ -109,12 +106,10 @@ static const struct request_case {
 	  "/openstack/latest/meta_data.json", W(P_OPENSTACK) },
 	{ "Oracle", "GET /opc/v2/instance/ HTTP/1.1\r\nAuthorization: Bearer Oracle" END, IMDS, M(GET), K(DATA),
 	  V(NONE), "/opc/v2/instance/", W(P_ORACLE) | W(H_ORACLE) },
-	{ "Oracle identity, foreign bearer",
-	  "GET /opc/v2/identity/cert.pem HTTP/1.1\r\nAuthorization: Bearer Oracle1" END, IMDS, M(GET), K(IDENTITY),
-	  V(NONE), "/opc/v2/identity/cert.pem", W(P_ORACLE) | W(P_IDENTITY) },
-	{ "a value is exact",
-	  "GET /opc/v1/ HTTP/1.1\r\nauthorization: bearer oracle" END, IMDS, M(GET), K(DATA), V(NONE),
-	  "/opc/v1/", W(P_ORACLE) },
+	{ "Oracle identity, foreign bearer", "GET /opc/v2/identity/cert.pem HTTP/1.1\r\nAuthorization: Bearer Oracle1" END,
+	  IMDS, M(GET), K(IDENTITY), V(NONE), "/opc/v2/identity/cert.pem", W(P_ORACLE) | W(P_IDENTITY) },
+	{ "a value is exact", "GET /opc/v1/ HTTP/1.1\r\nauthorization: bearer oracle" END, IMDS, M(GET), K(DATA),
+	  V(NONE), "/opc/v1/", W(P_ORACLE) },
 	{ "ECS credentials", "GET /v2/credentials/uuid HTTP/1.1" END, IMDS_EP_ECS, M(GET), K(CREDENTIALS), V(NONE),
 	  "/v2/credentials/uuid", W(P_CREDENTIALS) },
 	{ "ECS metadata", "GET /v4/id/task HTTP/1.1" END, IMDS_EP_ECS, M(GET), K(DATA), V(NONE), "/v4/id/task", 0 },
@@ -202,7 +197,7 @@ static void real_requests_at_every_cut(void **state)
 			kind = imds_request_kind(s.method, s.words, c->class);
 			if (kind != c->kind || imds_request_version(s.method, s.words, c->class, kind) != c->version)
 				fail_msg("%s: kind %d", c->name, kind);
-			check_reference(c->head, cut, cut, false);	/* what is known so far */
+			check_reference(c->head, cut, cut, false); /* what is known so far */
 		}
 	}
 }
@@ -214,7 +209,8 @@ static const struct answer_case {
 	uint32_t length;
 } answers[] = {
 	{ "HTTP/1.1 200 OK\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 21600\r\nContent-Type: text/plain\r\n"
-	  "Content-Length: 56\r\nServer: EC2ws\r\n\r\n", 200, W(H_TOKEN_TTL) | W(H_LENGTH), 56 },
+	  "Content-Length: 56\r\nServer: EC2ws\r\n\r\n",
+	  200, W(H_TOKEN_TTL) | W(H_LENGTH), 56 },
 	{ "HTTP/1.0 401 Unauthorized\r\ncontent-length:0\r\n\r\n", 401, W(H_LENGTH), 0 },
 	{ "HTTP/1.1 503\n\n", 503, 0, 0 },
 	{ "HTTP/1.1 100 Continue\r\n\r\n", 100, 0, 0 },
@@ -275,9 +271,11 @@ static void pipelined_heads(void **state)
 static void hostile_heads(void **state)
 {
 	static const char *const no_http[] = {
-		"\x16\x03\x01\x02", " GET / HTTP/1.1\r\n\r\n", "GET\t/ HTTP/1.1\r\n\r\n", "GET /\r\n\r\n",
-		"GET / FTP/1.1\r\n\r\n", "GET  HTTP/1.1\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n",
-		"GET:/ HTTP/1.1\r\n\r\n", "GET / http/1.1\r\n\r\n",
+		"\x16\x03\x01\x02",	     " GET / HTTP/1.1\r\n\r\n",
+		"GET\t/ HTTP/1.1\r\n\r\n",   "GET /\r\n\r\n",
+		"GET / FTP/1.1\r\n\r\n",     "GET  HTTP/1.1\r\n\r\n",
+		"GET /a b HTTP/1.1\r\n\r\n", "GET:/ HTTP/1.1\r\n\r\n",
+		"GET / http/1.1\r\n\r\n",
 	};
 	static char big[8192];
 	char path[IMDS_PATH_LEN];
@@ -346,7 +344,7 @@ static void built_in_words_fit(void **state)
 	assert_int_equal(http_table_compile_sized(again, &size), 0);
 	assert_in_range(size.states, 100, IMDS_HTTP_STATES);
 	assert_in_range(size.classes, 30, IMDS_HTTP_CLASSES);
-	assert_memory_equal(again, &table, sizeof(table));	/* always the same */
+	assert_memory_equal(again, &table, sizeof(table)); /* always the same */
 	assert_true(table.attr[IMDS_HTTP_ENDED / IMDS_HTTP_ROW] & IMDS_A_END);
 	assert_int_equal(table.attr[IMDS_HTTP_DEAD], 0);
 	for (int c = 0; c < IMDS_HTTP_CLASSES; c++) {
@@ -377,11 +375,11 @@ static void too_many_words(void **state)
 		nfa_text(n, root, word, false, 0);
 	}
 	assert_int_equal(nfa_compile(n, &root, 1, any_of, d), 0);
-	assert_int_equal(d->states, 1);	/* without attr they all do the same: nothing */
+	assert_int_equal(d->states, 1); /* without attr they all do the same: nothing */
 	nfa_edge(n, nfa_text(n, root, "end", true, 0), nfa_bytes("!"), nfa_mark(n, 4));
 	assert_int_equal(nfa_compile(n, &root, 1, any_of, d), 0);
 	assert_int_equal(d->states, 6);
-	assert_int_equal(d->classes, 5);	/* eE nN dD ! and the rest */
+	assert_int_equal(d->classes, 5); /* eE nN dD ! and the rest */
 	for (int i = 0; i < 100; i++) {
 		sprintf(word, "%d-longer", i);
 		nfa_text(n, root, word, false, 1);
@@ -396,7 +394,7 @@ static void too_many_words(void **state)
 
 		nfa_edge(n, root, nfa_bytes(one), nfa_mark(n, byte));
 	}
-	assert_int_equal(nfa_compile(n, &root, 1, any_of, d), -E2BIG);	/* byte classes */
+	assert_int_equal(nfa_compile(n, &root, 1, any_of, d), -E2BIG); /* byte classes */
 	free(d);
 	nfa_free(n);
 }

@@ -14,28 +14,38 @@
 #define SECOND 1000000000ull
 
 static const struct pod_identity cart = {
-	.cgroup_id = 4711, .namespace = "shop", .pod = "cart-7d9f", .container = "app",
-	.pod_uid = "0e3a", .container_id = "abc", .cgroup = "kubepods.slice/x",
+	.cgroup_id = 4711,
+	.namespace = "shop",
+	.pod = "cart-7d9f",
+	.container = "app",
+	.pod_uid = "0e3a",
+	.container_id = "abc",
+	.cgroup = "kubepods.slice/x",
 };
 static const struct pod_identity nobody = {
-	.namespace = "", .pod = "", .container = "", .pod_uid = "", .container_id = "", .cgroup = "",
+	.namespace = "",
+	.pod = "",
+	.container = "",
+	.pod_uid = "",
+	.container_id = "",
+	.cgroup = "",
 };
 
 /* A token PUT that got no answer: SYN at 10 s, its answer 1 ms later, the head 1 ms later still, given up after 1 s. */
 static struct request dead_token(void)
 {
 	struct request r = {
-	    .who = &cart,
-	    .wall_ns = 1700000000 * SECOND + 123456789,
-	    .provider = PROVIDER_EC2,
-	    .outcome = OUTCOME_HOP_LIMIT,
-	    .confidence = CONFIDENCE_PROVEN,
-	    .hops = 1,
-	    .required_hop_limit = 2,
-	    .hops_source = HOPS_FROM_BASELINE,
-	    .drop_reason = "IP_INHDR",
-	    .drop_location = "ip_forward",
-	    .node = "n1",
+		.who = &cart,
+		.wall_ns = 1700000000 * SECOND + 123456789,
+		.provider = PROVIDER_EC2,
+		.outcome = OUTCOME_HOP_LIMIT,
+		.confidence = CONFIDENCE_PROVEN,
+		.hops = 1,
+		.required_hop_limit = 2,
+		.hops_source = HOPS_FROM_BASELINE,
+		.drop_reason = "IP_INHDR",
+		.drop_location = "ip_forward",
+		.node = "n1",
 	};
 	struct imds_request *q = &r.rec.req;
 	struct imds_peer *p = &r.rec.peer;
@@ -45,7 +55,7 @@ static struct request dead_token(void)
 	memcpy(p->local.b, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\xf4\0\x02", 16);
 	p->local_port = 43210;
 	p->pid = 77;
-	memcpy(p->comm, "sixteen-bytes-xx", 16);	/* full: no NUL of its own */
+	memcpy(p->comm, "sixteen-bytes-xx", 16); /* full: no NUL of its own */
 	strcpy(p->ancestors[0], "npm");
 	strcpy(p->ancestors[1], "sh");
 	r.rec.syn_ns = 10 * SECOND;
@@ -105,9 +115,9 @@ static void what_did_not_happen_is_null(void **state)
 {
 	struct request r = { .who = &nobody, .hops = -1, .drop_reason = "", .drop_location = "", .node = "" };
 	static const char *const nulls[] = {
-	    "imds_version",	  "status",	 "confidence",	  "connect_us",	 "first_byte_us",
-	    "duration_us",	  "ttl_synack",	 "ttl_response",  "ttl_dropped", "hops",
-	    "required_hop_limit", "drop_reason", "drop_location", "drop_match",	 "host_network",
+		"imds_version",	      "status",	     "confidence",    "connect_us",  "first_byte_us",
+		"duration_us",	      "ttl_synack",  "ttl_response",  "ttl_dropped", "hops",
+		"required_hop_limit", "drop_reason", "drop_location", "drop_match",  "host_network",
 	};
 	json_t *v = json_request(&r, SECOND, false);
 
@@ -154,11 +164,14 @@ static void bad_bytes_become_replacement_characters(void **state)
 	} rows[] = {
 		{ "plain", "plain" },
 		{ "gr\xc3\xbcn \xe2\x82\xac \xf0\x9f\x98\x80", "gr\xc3\xbcn \xe2\x82\xac \xf0\x9f\x98\x80" },
-		{ "a\xff""b", "a\xef\xbf\xbd""b" },
+		{ "a\xff"
+		  "b",
+		  "a\xef\xbf\xbd"
+		  "b" },
 		{ "\xc3", "\xef\xbf\xbd" },
 		{ "\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd" },
-		{ "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" },			/* overlong '/' */
-		{ "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },	/* surrogate */
+		{ "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" },		    /* overlong '/' */
+		{ "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" }, /* surrogate */
 		{ "\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "\xf0\x80\x80\xff", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "\x80\xe2\x82\xac", "\xef\xbf\xbd\xe2\x82\xac" },
@@ -182,7 +195,7 @@ static void hostile_request_bytes_stay_inside_their_string(void **state)
 	char *line;
 
 	(void)state;
-	r.rec.req.path_len = 255;			/* more than the field holds */
+	r.rec.req.path_len = 255; /* more than the field holds */
 	memset(r.rec.req.path, '\xfe', IMDS_PATH_LEN);
 	memcpy(r.rec.peer.comm, "\"}\n{\x01", 5);
 	v = json_request(&r, 12 * SECOND, false);
@@ -242,8 +255,9 @@ static void sample_fill(struct sample *x)
 	strcpy(p->drops[1].reason, "other");
 	p->drops[1].packets = 1;
 	p->drops_len = 2;
-	p->processes[0] = (struct process_count){ .pid = 77, .comm = "node", .parent = "npm", .requests = 5,
-						  .v1_requests = 2, .token_unanswered = 3 };
+	p->processes[0] = (struct process_count){
+		.pid = 77, .comm = "node", .parent = "npm", .requests = 5, .v1_requests = 2, .token_unanswered = 3
+	};
 	p->processes_len = 1;
 	p->providers = 1u << PROVIDER_EC2;
 	x->pods[1].who = nobody;
@@ -253,24 +267,36 @@ static void sample_fill(struct sample *x)
 	x->rows[1] = &x->pods[1];
 	x->evidence[0] = "3 token requests, 0 answered";
 	x->advice[0] = "raise the hop limit to 2";
-	x->finding = (struct finding){.severity = SEVERITY_ERROR,
-				      .code = FINDING_HOP_LIMIT_EXHAUSTED,
-				      .namespace = "shop",
-				      .pod = "cart-7d9f",
-				      .container = "app",
-				      .cgroup = "kubepods.slice/x",
-				      .summary = "answers die",
-				      .evidence = x->evidence,
-				      .advice = x->advice};
+	x->finding = (struct finding){ .severity = SEVERITY_ERROR,
+				       .code = FINDING_HOP_LIMIT_EXHAUSTED,
+				       .namespace = "shop",
+				       .pod = "cart-7d9f",
+				       .container = "app",
+				       .cgroup = "kubepods.slice/x",
+				       .summary = "answers die",
+				       .evidence = x->evidence,
+				       .advice = x->advice };
 	x->feature = (struct feature){ "drops", "missing", "needs kernel BTF" };
 	x->losses[0] = (struct loss){ "ring_request", "", 0 };
 	x->losses[1] = (struct loss){ "flow_table_full", "", 4 };
 	x->endpoints[0] = "169.254.169.254";
 	x->s = (struct snapshot){
-		.version = "0.1.0", .node = "n1", .kernel = "6.1", .started_wall_ns = 1700000000 * SECOND,
-		.now_wall_ns = 1700000031 * SECOND, .started_ns = SECOND, .now_ns = 31 * SECOND + 1234567,
-		.endpoints = x->endpoints, .features = &x->feature, .features_len = 1, .losses = x->losses,
-		.losses_len = 2, .baseline_ttl = 64, .pods = x->rows, .pods_len = 2, .findings = &x->finding,
+		.version = "0.1.0",
+		.node = "n1",
+		.kernel = "6.1",
+		.started_wall_ns = 1700000000 * SECOND,
+		.now_wall_ns = 1700000031 * SECOND,
+		.started_ns = SECOND,
+		.now_ns = 31 * SECOND + 1234567,
+		.endpoints = x->endpoints,
+		.features = &x->feature,
+		.features_len = 1,
+		.losses = x->losses,
+		.losses_len = 2,
+		.baseline_ttl = 64,
+		.pods = x->rows,
+		.pods_len = 2,
+		.findings = &x->finding,
 		.findings_len = 1,
 	};
 	x->s.totals.requests = 5;
@@ -296,7 +322,7 @@ static void report_has_the_schemas_fields(void **state)
 	v = json_report(&x.s);
 	assert_non_null(v);
 	assert_int_equal(json_unpack(v, "{s:f, s:{s:i, s:I}, s:{s:I}, s:[{s:s, s:s}], s:[{s:s}]}", "duration_s",
-				     &duration, "losses", "ring_request", &(int){0}, "flow_table_full", &flow_full,
+				     &duration, "losses", "ring_request", &(int){ 0 }, "flow_table_full", &flow_full,
 				     "totals", "requests", &total, "features", "state", &state_word, "why", &why,
 				     "findings", "severity", &severity),
 			 0);
@@ -334,7 +360,7 @@ static void report_has_the_schemas_fields(void **state)
 	assert_non_null(strstr(line, "\"seconds_lost\":3.9031,"));
 	assert_non_null(strstr(line, "\"latency_us\":{\"p50\":null,\"p90\":null,\"p99\":null,\"max\":null}"));
 	assert_non_null(strstr(line, "\"code\":\"hop-limit-exhausted\",\"namespace\":\"shop\",\"pod\":\"cart-7d9f\","
-			       "\"container\":\"app\""));
+				     "\"container\":\"app\""));
 	assert_non_null(
 	    strstr(line, "\"evidence\":[\"3 token requests, 0 answered\"],\"advice\":[\"raise the hop limit to 2\"]"));
 	free(line);
@@ -350,9 +376,10 @@ static void start_and_end_frame_a_trace(void **state)
 	sample_fill(&x);
 	line = line_of(json_start(&x.s));
 	assert_string_equal(
-	    line, "{\"type\":\"start\",\"time\":\"2023-11-14T22:13:20.000000Z\",\"version\":\"0.1.0\","
-		  "\"kernel\":\"6.1\",\"node\":\"n1\",\"endpoints\":[\"169.254.169.254\"],\"features\":[{\"name\":"
-		  "\"drops\",\"state\":\"missing\",\"why\":\"needs kernel BTF\"}],\"abi\":1,\"started_ns\":1000000000}");
+	    line,
+	    "{\"type\":\"start\",\"time\":\"2023-11-14T22:13:20.000000Z\",\"version\":\"0.1.0\","
+	    "\"kernel\":\"6.1\",\"node\":\"n1\",\"endpoints\":[\"169.254.169.254\"],\"features\":[{\"name\":"
+	    "\"drops\",\"state\":\"missing\",\"why\":\"needs kernel BTF\"}],\"abi\":1,\"started_ns\":1000000000}");
 	free(line);
 	line = line_of(json_end(&x.s));
 	assert_memory_equal(line, "{\"type\":\"end\"", 13);

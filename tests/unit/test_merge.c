@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/merge.c user/model/workload.c user/model/words.c */
+/* needs: user/report/merge.c user/pods/workload.c user/model/words.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <cmocka.h>
 
-#include "../../user/model/merge.h"
+#include "../../user/report/merge.h"
 
 static const char *none[] = { NULL };
 
@@ -48,17 +48,35 @@ static void nodes_are_joined(void **state)
 				       finding("hop-limit-exhausted", "cart-7d9f6c5b8-ccccc", SEVERITY_WARNING) };
 	struct report_finding f2[] = { finding("hop-limit-exhausted", "cart-7d9f6c5b8-zzzzz", SEVERITY_ERROR),
 				       finding("slow", "cart-7d9f6c5b8-bbbbb", SEVERITY_WARNING) };
-	struct report_doc a = { .version = "1", .node = "b", .kernel = "6.1", .started = "", .requests = 10, .lost = 1,
-				.node_token_ttl = 1, .features = on, .features_len = 1, .pods = p1, .pods_len = 2,
-				.findings = f1, .findings_len = 2 };
-	struct report_doc b = { .version = "1", .node = "a", .kernel = "6.1", .started = "", .requests = 10,
-				.features = off, .features_len = 1, .pods = p2, .pods_len = 2, .findings = f2,
+	struct report_doc a = { .version = "1",
+				.node = "b",
+				.kernel = "6.1",
+				.started = "",
+				.requests = 10,
+				.lost = 1,
+				.node_token_ttl = 1,
+				.features = on,
+				.features_len = 1,
+				.pods = p1,
+				.pods_len = 2,
+				.findings = f1,
+				.findings_len = 2 };
+	struct report_doc b = { .version = "1",
+				.node = "a",
+				.kernel = "6.1",
+				.started = "",
+				.requests = 10,
+				.features = off,
+				.features_len = 1,
+				.pods = p2,
+				.pods_len = 2,
+				.findings = f2,
 				.findings_len = 2 };
 	const struct report_doc *docs[] = { &a, &b };
 	struct merged m;
 
 	assert_int_equal(merge_reports(docs, 2, &m), 0);
-	assert_ptr_equal(m.docs[0], &b);		/* by name */
+	assert_ptr_equal(m.docs[0], &b); /* by name */
 	assert_int_equal(m.requests, 20);
 	assert_int_equal(m.failed, 6);
 	assert_int_equal(m.lost, 1);
@@ -66,7 +84,7 @@ static void nodes_are_joined(void **state)
 	assert_int_equal(m.required_hop_limit, 3);
 	assert_int_equal(m.exhausted_hop_limit, 3);
 	assert_int_equal(m.pods_len, 4);
-	assert_ptr_equal(m.pods[0].pod, &p2[0]);	/* worst first, over all nodes */
+	assert_ptr_equal(m.pods[0].pod, &p2[0]); /* worst first, over all nodes */
 	assert_ptr_equal(m.pods[1].pod, &p1[0]);
 	assert_int_equal(m.groups_len, 2);
 	assert_string_equal(m.groups[0].code, "hop-limit-exhausted");
@@ -92,7 +110,10 @@ static void the_frequent_value_comes_first(void **state)
 	struct merged m;
 
 	for (int i = 0; i < 3; i++) {
-		d[i] = (struct report_doc){ .version = i ? "2" : "1", .node = "n", .kernel = "6.1", .started = "",
+		d[i] = (struct report_doc){ .version = i ? "2" : "1",
+					    .node = "n",
+					    .kernel = "6.1",
+					    .started = "",
 					    .node_token_ttl = i == 2 ? 2 : 1 };
 		docs[i] = &d[i];
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/cmd/options.c user/cmd/options_value.c */
+/* needs: user/options/options.c user/options/options_value.c */
 /* The real command table is included from main.c, so that its rows are tested too. */
 #define main imdsnoop_main
 #include "../../user/main.c"
@@ -12,12 +12,19 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
-#define RUN(name) int cmd_##name(const struct options *o) { (void)o; return 0; }
-RUN(trace) RUN(top) RUN(report) RUN(serve) RUN(probe) RUN(check) RUN(merge)
+#define RUN(name)                               \
+	int cmd_##name(const struct options *o) \
+	{                                       \
+		(void)o;                        \
+		return 0;                       \
+	}
+RUN(trace)
+RUN(top)
+RUN(report) RUN(serve) RUN(probe) RUN(check) RUN(merge)
 
 #define MAX_ARGS 48
 
-struct result {
+    struct result {
 	int code;
 	struct options o;
 	char *out, *err;
@@ -142,7 +149,7 @@ static void each_option_reaches_its_member(void **state)
 	assert_int_equal(r->o.stall_ns, 60000000000);
 	done(r);
 	r = parse("probe --all");
-	assert_int_equal(r->o.stall_ns, 1000000000);	/* how long it waits for an answer */
+	assert_int_equal(r->o.stall_ns, 1000000000); /* how long it waits for an answer */
 	done(r);
 }
 
@@ -154,7 +161,7 @@ static void endpoints_replace_the_default_list(void **state)
 
 	(void)state;
 	assert_int_equal(r->code, -1);
-	assert_int_equal(r->o.endpoints_len, 4);	/* the one given twice counts once */
+	assert_int_equal(r->o.endpoints_len, 4); /* the one given twice counts once */
 	assert_memory_equal(e[0].addr.b, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\x01\x02\x03", 16);
 	assert_int_equal(e[0].port, 8080);
 	assert_int_equal(e[0].class, IMDS_EP_OTHER);
@@ -380,7 +387,7 @@ static void option_is_in(void *arg, const char *name, unsigned int groups)
 static void documents_name_every_command_and_option(void **state)
 {
 	static struct document docs[] = {
-		{ .path = "user/man/imdsnoop.8", .format = "\\-\\-%s" },	/* escaped, so that they copy well */
+		{ .path = "user/man/imdsnoop.8", .format = "\\-\\-%s" }, /* escaped, so that they copy well */
 		{ .path = "user/completion/imdsnoop.bash", .format = "--%s" },
 	};
 
@@ -395,10 +402,9 @@ static void documents_name_every_command_and_option(void **state)
 		len = fread(docs[i].text, 1, sizeof(docs[i].text) - 1, f);
 		fclose(f);
 		docs[i].text[len] = '\0';
-		if (i == 0)			/* roff: "\-" inside names is a dash */
+		if (i == 0) /* roff: "\-" inside names is a dash */
 			for (p = out = docs[i].text; (*out = *p); p++, out++)
-				if (p[0] == '\\' && p[1] == '-' && out > docs[i].text && out[-1] >= 'a' &&
-				    out[-1] <= 'z')
+				if (p[0] == '\\' && p[1] == '-' && out > docs[i].text && out[-1] >= 'a' && out[-1] <= 'z')
 					*out = *++p;
 		options_for_each(option_is_in, &docs[i]);
 		for (const struct command *c = commands; c->name; c++)

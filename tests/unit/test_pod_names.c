@@ -30,13 +30,13 @@
 #define X60 X10 X10 X10 X10 X10 X10
 
 struct fixture {
-	char root[64];			/* holds cgroup, pods, containers, proc */
+	char root[64]; /* holds cgroup, pods, containers, proc */
 	char pods[96], links[96], proc[96];
 	int fd, cgroup_fd;
 	struct pod_names *names;
 };
 
-static uint64_t clock_now = SEC;	/* of the test; each step is long enough for the folders to be looked at */
+static uint64_t clock_now = SEC; /* of the test; each step is long enough for the folders to be looked at */
 
 static uint64_t fake_now(void)
 {
@@ -134,7 +134,10 @@ static int tear_down(void **state)
 static struct pod_names *start_with(struct fixture *f, const char *pods, const char *links, size_t max)
 {
 	const struct pod_names_options options = {
-		.cgroup_fd = f->cgroup_fd, .pod_logs = pods, .container_logs = links, .max_entries = max,
+		.cgroup_fd = f->cgroup_fd,
+		.pod_logs = pods,
+		.container_logs = links,
+		.max_entries = max,
 	};
 	const struct pod_names_env env = { .proc = f->proc, .now_ns = fake_now };
 
@@ -147,12 +150,13 @@ static struct pod_names *start(struct fixture *f)
 	return start_with(f, f->pods, f->links, 100);
 }
 
-#define assert_who(who, ns, pod_name, container_name) do {		\
-	const struct pod_identity *w = (who);				\
-	assert_string_equal(w->namespace, ns);				\
-	assert_string_equal(w->pod, pod_name);				\
-	assert_string_equal(w->container, container_name);		\
-} while (0)
+#define assert_who(who, ns, pod_name, container_name)              \
+	do {                                                       \
+		const struct pod_identity *w = (who);              \
+		assert_string_equal(w->namespace, ns);             \
+		assert_string_equal(w->pod, pod_name);             \
+		assert_string_equal(w->container, container_name); \
+	} while (0)
 
 static struct pod_names_stats stats(const struct fixture *f)
 {
@@ -297,7 +301,7 @@ static void log_folder_that_lived_between_two_lookups_is_remembered(void **state
 	start(f);
 	pod_names_on_mkdir(f->names, 4242, "/kubepods/pod" U1 "/" C1);
 	make(f, "pods/default_job_" U1);
-	pod_names_expire(f->names, step(20 * MSEC), 60 * SEC);	/* the tick looks for folders of newly born pods */
+	pod_names_expire(f->names, step(20 * MSEC), 60 * SEC); /* the tick looks for folders of newly born pods */
 	remove_at(f, "pods/default_job_" U1);
 	step(SEC);
 	assert_who(pod_names_get(f->names, 4242, 0, step(30 * SEC)), "default", "job", "");
@@ -310,7 +314,7 @@ static void vanished_log_folders_are_forgotten_after_a_minute(void **state)
 	make(f, "pods/default_job_" U1);
 	start(f);
 	remove_at(f, "pods/default_job_" U1);
-	pod_names_on_mkdir(f->names, 1000001, "/kubepods/pod" U2);	/* a miss: the folder is read, the job gone */
+	pod_names_on_mkdir(f->names, 1000001, "/kubepods/pod" U2); /* a miss: the folder is read, the job gone */
 	step(SEC);
 	pod_names_get(f->names, 1000001, 0, step(SEC));
 	make(f, "pods/default_other_ffffffff-eeee-4ddd-8ccc-cccccccccccc");
@@ -389,7 +393,7 @@ static void broken_log_folder_is_told_and_healed(void **state)
 	assert_int_equal(stats(f).pod_logs_err, -ENOTDIR);
 	assert_int_equal(unlinkat(f->fd, "pods", 0), 0);
 	make(f, "real/default_web-0_" U1);
-	assert_int_equal(symlinkat("real", f->fd, "pods"), 0);	/* a link to a folder is fine */
+	assert_int_equal(symlinkat("real", f->fd, "pods"), 0); /* a link to a folder is fine */
 	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "web-0", "");
 	assert_int_equal(stats(f).pod_logs_err, 0);
 }

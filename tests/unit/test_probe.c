@@ -119,12 +119,9 @@ static uint16_t serve(const char *answer, pid_t *ret_pid)
 static enum outcome conclude(const struct probe_result *r, const struct imds_endpoint *e, enum confidence *ret)
 {
 	struct imds_rec_request rec;
-	struct verdict_input in = { .rec = &rec,
-				    .drop_reason = "",
-				    .drop_location = "",
-				    .others_answered = true,
-				    .hops = -1,
-				    .stall_ns = 100000000 };
+	struct verdict_input in = {
+		.rec = &rec, .drop_reason = "", .drop_location = "", .others_answered = true, .hops = -1, .stall_ns = 100000000
+	};
 	struct verdict v;
 
 	probe_record(r, e, false, &rec);
@@ -142,8 +139,7 @@ static void exchanges(void **state)
 		enum outcome outcome;
 		enum confidence confidence;
 	} cases[] = {
-		{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nTOKEN", PROBE_DONE, 0, 200, OUTCOME_OK,
-		  CONFIDENCE_NONE },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nTOKEN", PROBE_DONE, 0, 200, OUTCOME_OK, CONFIDENCE_NONE },
 		{ "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", PROBE_DONE, 0, 403, OUTCOME_HTTP_ERROR,
 		  CONFIDENCE_NONE },
 		{ "HTTP/1.0 200 OK\r\n\r\nTOKEN", PROBE_DONE, 0, 200, OUTCOME_OK, CONFIDENCE_NONE },
@@ -173,7 +169,7 @@ static void exchanges(void **state)
 		assert_int_equal(conclude(&r, &e, &confidence), cases[i].outcome);
 		assert_int_equal(confidence, cases[i].confidence);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_int_equal(status, 0);		/* the request was as it should be */
+		assert_int_equal(status, 0); /* the request was as it should be */
 	}
 }
 
@@ -218,7 +214,7 @@ static void unfinished_child_is_killed(void **state)
 	fd = probe_start(netns, &e, 1, 60000, &pid);
 	assert_true(fd >= 0);
 	assert_int_equal(probe_finish(fd, pid, &r), -EIO);
-	assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);	/* reaped */
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), -1); /* reaped */
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
 	close(netns);

@@ -24,8 +24,14 @@ static struct pod_identity who(const char *namespace, const char *pod, const cha
 static char *write_rows(const struct pod_stats *const *rows, size_t len, bool openmetrics, size_t *ret_len)
 {
 	struct snapshot s = {
-		.version = "1", .kernel = "6.1", .features = features, .features_len = 2, .losses = losses,
-		.losses_len = 1, .pods = rows, .pods_len = len,
+		.version = "1",
+		.kernel = "6.1",
+		.features = features,
+		.features_len = 2,
+		.losses = losses,
+		.losses_len = 1,
+		.pods = rows,
+		.pods_len = len,
 	};
 	struct agent_stats a = { .libbpf = "v1", .tables = { { "flows", 2, 10 } }, .tables_len = 1 };
 	char *text = NULL;
@@ -37,8 +43,10 @@ static char *write_rows(const struct pod_stats *const *rows, size_t len, bool op
 }
 
 /* Rows to text; the caller frees. */
-#define WRITE(openmetrics, ...) write_rows((const struct pod_stats *const[]){ __VA_ARGS__ },			\
-	sizeof((const struct pod_stats *const[]){ __VA_ARGS__ }) / sizeof(void *), openmetrics, &(size_t){ 0 })
+#define WRITE(openmetrics, ...)                                                                            \
+	write_rows((const struct pod_stats *const[]){ __VA_ARGS__ },                                       \
+		   sizeof((const struct pod_stats *const[]){ __VA_ARGS__ }) / sizeof(void *), openmetrics, \
+		   &(size_t){ 0 })
 
 static void has_line(const char *text, const char *line)
 {
@@ -116,7 +124,7 @@ static void a_row_gives_every_metric(void **state)
 	has_line(text, "imdsnoop_table_entries{table=\"flows\"} 2");
 	has_line(text, "imdsnoop_table_limit{table=\"flows\"} 10");
 	has_line(text, "# TYPE imdsnoop_requests_total counter");
-	assert_null(strstr(text, "connect_duration_seconds_bucket"));		/* nothing connected */
+	assert_null(strstr(text, "connect_duration_seconds_bucket")); /* nothing connected */
 	assert_null(strstr(text, "# EOF"));
 	free(text);
 }
@@ -137,7 +145,9 @@ static void names_are_escaped_and_stay_valid_utf8(void **state)
 	struct pod_stats p = { .who = who("a\"b", "c\\d\ne", "\xff\xc3\xa9", "") };
 	char *text = WRITE(false, &p);
 
-	has_line(text, "imdsnoop_fallbacks_total{namespace=\"a\\\"b\",pod=\"c\\\\d\\ne\",container=\"\xef\xbf\xbd\xc3\xa9\"} 0");
+	has_line(
+	    text,
+	    "imdsnoop_fallbacks_total{namespace=\"a\\\"b\",pod=\"c\\\\d\\ne\",container=\"\xef\xbf\xbd\xc3\xa9\"} 0");
 	free(text);
 }
 
@@ -153,14 +163,16 @@ static void rows_without_a_pod_are_told_apart(void **state)
 	other.fallbacks = 4;
 	text = WRITE(false, &docker, &other, &kubelet);
 	has_line(text, "imdsnoop_fallbacks_total{namespace=\"\",pod=\"\",container=\"system.slice/docker.service\"} 1");
-	has_line(text, "imdsnoop_fallbacks_total{namespace=\"\",pod=\"\",container=\"system.slice/kubelet.service\"} 2");
+	has_line(text,
+		 "imdsnoop_fallbacks_total{namespace=\"\",pod=\"\",container=\"system.slice/kubelet.service\"} 2");
 	has_line(text, "imdsnoop_fallbacks_total{namespace=\"\",pod=\"other\",container=\"\"} 4");
 	free(text);
 }
 
 static void restarted_container_is_one_series_that_never_goes_back(void **state)
 {
-	struct pod_stats old = cart(), now = cart(), between = { .who = who("shop", "cart-2", "app", "") }, gone = { .hops = -1 };
+	struct pod_stats old = cart(), now = cart(), between = { .who = who("shop", "cart-2", "app", "") },
+			 gone = { .hops = -1 };
 	char *text;
 
 	now.ttl_response = 62;
@@ -168,20 +180,26 @@ static void restarted_container_is_one_series_that_never_goes_back(void **state)
 	now.required_hop_limit = 1;
 	text = WRITE(false, &old, &between, &now);
 	assert_int_equal(count(text, "imdsnoop_fallbacks_total{namespace=\"shop\",pod=\"cart\","), 1);
-	has_line(text, "imdsnoop_hop_limit_exceeded_total{namespace=\"shop\",pod=\"cart\",container=\"app\",confidence=\"proven\"} 6");
-	has_line(text, "imdsnoop_drops_total{namespace=\"shop\",pod=\"cart\",container=\"app\",reason=\"IP_INHDR\"} 18");
+	has_line(text, "imdsnoop_hop_limit_exceeded_total{namespace=\"shop\",pod=\"cart\",container=\"app\",confidence="
+		       "\"proven\"} 6");
+	has_line(text,
+		 "imdsnoop_drops_total{namespace=\"shop\",pod=\"cart\",container=\"app\",reason=\"IP_INHDR\"} 18");
 	has_line(text, "imdsnoop_response_ttl{namespace=\"shop\",pod=\"cart\",container=\"app\"} 62");
 	has_line(text, "imdsnoop_required_hop_limit{namespace=\"shop\",pod=\"cart\",container=\"app\"} 2");
 	free(text);
 
-	counters_add(&gone, &old);		/* the old row has left, its sums were handed over */
+	counters_add(&gone, &old); /* the old row has left, its sums were handed over */
 	now.before = &gone;
 	text = WRITE(false, &now);
-	has_line(text, "imdsnoop_hop_limit_exceeded_total{namespace=\"shop\",pod=\"cart\",container=\"app\",confidence=\"proven\"} 6");
-	has_line(text, "imdsnoop_drops_total{namespace=\"shop\",pod=\"cart\",container=\"app\",reason=\"IP_INHDR\"} 18");
+	has_line(text, "imdsnoop_hop_limit_exceeded_total{namespace=\"shop\",pod=\"cart\",container=\"app\",confidence="
+		       "\"proven\"} 6");
+	has_line(text,
+		 "imdsnoop_drops_total{namespace=\"shop\",pod=\"cart\",container=\"app\",reason=\"IP_INHDR\"} 18");
 	has_line(text, "imdsnoop_lost_seconds_total{namespace=\"shop\",pod=\"cart\",container=\"app\"} 2.5");
-	has_line(text, "imdsnoop_request_duration_seconds_bucket{namespace=\"shop\",pod=\"cart\",container=\"app\",kind=\"data\","
-		       "le=\"+Inf\"} 6");
+	has_line(
+	    text,
+	    "imdsnoop_request_duration_seconds_bucket{namespace=\"shop\",pod=\"cart\",container=\"app\",kind=\"data\","
+	    "le=\"+Inf\"} 6");
 	has_line(text, "imdsnoop_requests_total{namespace=\"shop\",pod=\"cart\",container=\"app\",kind=\"token\","
 		       "imds_version=\"v2\",outcome=\"hop-limit\"} 6");
 	free(text);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/cmd/report_input.c user/cmd/trace_input.c user/cmd/trace_line.c user/cmd/trace_counts.c */
-/* needs: user/cmd/options_value.c user/view/json.c user/model/pod_table.c user/model/verdict.c user/model/findings.c */
-/* needs: user/model/finding_rules.c user/model/advice.c user/model/way.c user/model/histogram.c user/model/words.c */
-/* needs: user/model/request.c user/model/workload.c user/model/counters.c */
+/* needs: user/replay/report_input.c user/replay/trace_input.c user/replay/trace_line.c user/session/trace_counts.c */
+/* needs: user/options/options_value.c user/view/json.c user/model/pod_table.c user/model/verdict.c user/report/findings.c */
+/* needs: user/report/finding_rules.c user/report/advice.c user/report/way.c user/model/histogram.c user/model/words.c */
+/* needs: user/model/request.c user/pods/workload.c user/model/counters.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,10 +13,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "../../user/cmd/report_input.h"
-#include "../../user/cmd/trace_counts.h"
-#include "../../user/cmd/trace_input.h"
-#include "../../user/model/findings.h"
+#include "../../user/replay/report_input.h"
+#include "../../user/session/trace_counts.h"
+#include "../../user/replay/trace_input.h"
+#include "../../user/report/findings.h"
 #include "../../user/view/json.h"
 
 #define S 1000000000ull
@@ -53,7 +53,9 @@ static void foreign_files_are_refused(void **state)
 		const char *text, *said;
 	} rows[] = {
 		{ "", "empty" },
-		{ "\x7f""ELF", "not JSON" },
+		{ "\x7f"
+		  "ELF",
+		  "not JSON" },
 		{ "[1,2", "not JSON" },
 		{ "{}", "not a report" },
 		{ "[]", "not a report" },
@@ -80,12 +82,12 @@ static void foreign_files_are_refused(void **state)
 static void wrong_types_are_nothing(void **state)
 {
 	static const char text[] =
-		"{\"schema\":\"imdsnoop.report/1\",\"node\":7,\"duration_s\":-1,\"node_token_ttl\":900,"
-		"\"totals\":{\"requests\":\"x\",\"seconds_lost\":1e300},\"features\":[1,{\"name\":[]},null],"
-		"\"losses\":{\"a\":3,\"b\":-4,\"c\":\"x\",\"d\":9223372036854775807,\"e\":9223372036854775807,\"f\":7},"
-		"\"pods\":[1,null,{\"pod\":{},\"requests\":-5,\"outcomes\":[],\"latency_us\":7,\"hop_limit\":\"odd\","
-		"\"required_hop_limit\":-2}],"
-		"\"findings\":[[],{\"severity\":\"odd\",\"advice\":[1,\"one\",null,\"two\"]},{\"advice\":{}}]}";
+	    "{\"schema\":\"imdsnoop.report/1\",\"node\":7,\"duration_s\":-1,\"node_token_ttl\":900,"
+	    "\"totals\":{\"requests\":\"x\",\"seconds_lost\":1e300},\"features\":[1,{\"name\":[]},null],"
+	    "\"losses\":{\"a\":3,\"b\":-4,\"c\":\"x\",\"d\":9223372036854775807,\"e\":9223372036854775807,\"f\":7},"
+	    "\"pods\":[1,null,{\"pod\":{},\"requests\":-5,\"outcomes\":[],\"latency_us\":7,\"hop_limit\":\"odd\","
+	    "\"required_hop_limit\":-2}],"
+	    "\"findings\":[[],{\"severity\":\"odd\",\"advice\":[1,\"one\",null,\"two\"]},{\"advice\":{}}]}";
 	struct report_doc d;
 	char msg[256];
 
@@ -129,9 +131,7 @@ static void a_stream_has_a_bound(void **state)
 /* --- traces ------------------------------------------------------------------------------------------------------- */
 
 static const struct pod_identity cart = { 11, "shop", "cart-7d9f6c5b8-x2x4q", "app", "uid", "cid", "kubepods/cart" };
-static const struct pod_identity agent = {
-	12, "kube-system", "agent-5k2p9", "agent", "uid2", "cid2", "kubepods/agent"
-};
+static const struct pod_identity agent = { 12, "kube-system", "agent-5k2p9", "agent", "uid2", "cid2", "kubepods/agent" };
 static const struct pod_identity stray = { 13, "", "", "", "", "", "system.slice/x" };
 static const struct feature features[] = { { "cgroup_skb", "ok", "" }, { "drops", "degraded", "because" } };
 static const char *const endpoint_texts[] = { "169.254.169.254", "fd00:ec2::254", "169.254.170.23", NULL };
@@ -161,8 +161,9 @@ static struct request request(const struct pod_identity *who, enum imds_kind kin
 	r.rec.ttl_synack = 63;
 	q->start_ns = S + at_ms * MS + 700000;
 	q->kind = kind;
-	q->version = kind == IMDS_KIND_TOKEN ? IMDS_VERSION_V2 :
-		     kind == IMDS_KIND_DNS || kind == IMDS_KIND_CONNECT_ONLY ? IMDS_VERSION_NONE : IMDS_VERSION_V1;
+	q->version = kind == IMDS_KIND_TOKEN				       ? IMDS_VERSION_V2
+		     : kind == IMDS_KIND_DNS || kind == IMDS_KIND_CONNECT_ONLY ? IMDS_VERSION_NONE
+									       : IMDS_VERSION_V1;
 	q->method = kind == IMDS_KIND_TOKEN ? IMDS_METHOD_PUT : IMDS_METHOD_GET;
 	q->words = IMDS_W_P_EC2 | IMDS_W_HTTP;
 	q->flags = IMDS_F_SYN_SEEN | IMDS_F_CONNECT_SEEN | IMDS_F_HEAD_COMPLETE | IMDS_F_REQUEST_ACKED | IMDS_F_FIRST |
@@ -213,8 +214,11 @@ static struct request dead(const struct pod_identity *who, uint64_t at_ms)
 static void counts(const struct session_count_callbacks *cb)
 {
 	struct imds_packet_counters packets = { .packets = { { 5, 1, 0, 2 }, { 4 } }, .bytes = { 500, 400 } };
-	struct imds_request_key lost = { .cgroup_id = 11, .kind = IMDS_KIND_DATA, .version = IMDS_VERSION_V2,
-					 .end = IMDS_END_ANSWERED, .status = IMDS_STATUS_404 };
+	struct imds_request_key lost = { .cgroup_id = 11,
+					 .kind = IMDS_KIND_DATA,
+					 .version = IMDS_VERSION_V2,
+					 .end = IMDS_END_ANSWERED,
+					 .status = IMDS_STATUS_404 };
 	struct imds_drop_key drop = { .cgroup_id = 11, .ttl_expired = 1, .from_endpoint = 1 };
 
 	cb->on_packets(cb->arg, &cart, &packets);
@@ -310,7 +314,7 @@ static char *live(struct options *o, char **ret_trace)
 		struct request first = rows[i];
 		uint64_t now_ns = rows[i].rec.hdr.ts_ns + 3 * MS;
 
-		pod_table_set_drops_watched(t, i != 4 && i != 8);		/* a loss comes and goes: it must be judged as then */
+		pod_table_set_drops_watched(t, i != 4 && i != 8); /* a loss comes and goes: it must be judged as then */
 		if (i == 4) {
 			first.running = true;
 			first.rec.req.end = IMDS_END_NONE;
@@ -434,7 +438,8 @@ static void damaged_lines_are_counted_and_skipped(void **state)
 		"{\"type\":\"request\",\"facts\":{\"judged_ns\":5},\"kind\":\"token\",\"method\":\"odd\"}",
 		"{\"type\":\"request\",\"facts\":{\"judged_ns\":5},\"kind\":\"token\",\"method\":\"GET\"}",
 		"{\"type\":\"request\",\"facts\":{\"end\":1},\"kind\":\"token\",\"method\":\"GET\"}",
-		"{\"type\":\"request\",\"facts\":{\"end\":1,\"judged_ns\":5},\"kind\":\"token\",\"method\":\"GET\",\"imds_version\":\"v9\"}",
+		"{\"type\":\"request\",\"facts\":{\"end\":1,\"judged_ns\":5},\"kind\":\"token\",\"method\":\"GET\","
+		"\"imds_version\":\"v9\"}",
 	};
 	size_t bad_len = sizeof(bad) / sizeof(bad[0]);
 	char *trace, *report, *text, *second, *end;
@@ -453,14 +458,14 @@ static void damaged_lines_are_counted_and_skipped(void **state)
 	for (size_t i = 0; i < bad_len; i++)
 		fprintf(f, "%s\n", bad[i]);
 	fputs(second, f);
-	fputs(end, f);				/* a second end */
+	fputs(end, f); /* a second end */
 	fclose(f);
 	t = read_trace(&o, text, &cb);
 	trace_input_get_stats(t, &stats);
 	assert_int_equal(stats.bad, bad_len + 1);
 	assert_int_equal(stats.first_bad, 3);
 	assert_string_equal(stats.why, "not JSON");
-	assert_int_equal(calls[0], 10);		/* 9, and the one that hung */
+	assert_int_equal(calls[0], 10); /* 9, and the one that hung */
 	assert_int_equal(calls[1], 2);
 	assert_int_equal(calls[2], 3);
 	trace_input_free(t);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/view/text_layout.c user/model/headline.c */
-/* needs: user/view/text.c user/view/text_escape.c user/model/findings.c user/model/finding_rules.c */
-/* needs: user/model/advice.c user/model/way.c user/model/words.c user/model/histogram.c user/model/request.c */
+/* needs: user/view/text_layout.c user/report/headline.c */
+/* needs: user/view/text.c user/view/text_escape.c user/report/findings.c user/report/finding_rules.c */
+/* needs: user/report/advice.c user/report/way.c user/model/words.c user/model/histogram.c user/model/request.c */
 /*
  * The report and the trace lines against golden files, beside this file in golden/. GOLDEN_WRITE=1 writes them anew:
  * look at the difference before it is committed.
@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "../../user/model/findings.h"
+#include "../../user/report/findings.h"
 #include "../../user/view/text.h"
 #include "golden/case.h"
 
@@ -100,7 +100,7 @@ static void first_line_is_the_verdict(void **state)
 	c.pods[0] = &c.agent;
 	c.s.pods_len = 1;
 	histogram_clear(&c.s.totals.latency);
-	c.s.totals = c.agent;		/* histogram shared until it is cleared below */
+	c.s.totals = c.agent; /* histogram shared until it is cleared below */
 	text = report(&c, &(struct text_options){ 0 });
 	assert_memory_equal(text, "OK  no problem on ip-10-0-1-17: 1 pod, 12 requests, 12 answered, p99 1.3 ms\n", 76);
 	assert_non_null(strstr(text, "Nothing was lost, every part worked"));
@@ -152,7 +152,7 @@ static void same_advice_is_printed_once(void **state)
 	assert_non_null(first);
 	assert_null(strstr(first + 1, "modify-instance-metadata-options"));
 	assert_non_null(strstr(text, "What to do: as under 1."));
-	assert_non_null(strstr(text, "\n30. shop/cart"));	/* beyond a dozen: one line each */
+	assert_non_null(strstr(text, "\n30. shop/cart")); /* beyond a dozen: one line each */
 	free(text);
 	golden_case_clear(&c);
 }
@@ -199,7 +199,7 @@ static void no_name_can_steer_the_terminal(void **state)
 	r.rec.req.drops = 1;
 	r.rec.req.method = IMDS_METHOD_GET;
 	memcpy(r.rec.req.path, evil, sizeof(evil));
-	memset(r.rec.peer.comm, 0x1b, sizeof(r.rec.peer.comm));		/* not even NUL-ended */
+	memset(r.rec.peer.comm, 0x1b, sizeof(r.rec.peer.comm)); /* not even NUL-ended */
 	text_trace_line(f, &r, &o);
 	fclose(f);
 	assert_null(strpbrk(text, "\033\r\x9b\xff"));
@@ -226,16 +226,18 @@ static void escaping_keeps_good_text_and_cuts_visibly(void **state)
 		{ "n\xc3\xa4me", false, 0, "n\\xc3\\xa4me" },
 		{ "a\tb", true, 0, "a\\x09b" },
 		{ "a\\b", true, 0, "a\\x5cb" },
-		{ "\xc0\xaf", true, 0, "\\xc0\\xaf" },			/* overlong '/' */
-		{ "\xed\xa0\x80", true, 0, "\\xed\\xa0\\x80" },		/* surrogate */
-		{ "\xf4\x90\x80\x80", true, 0, "\\xf4\\x90\\x80\\x80" },	/* above U+10FFFF */
-		{ "cut\xe2\x82", true, 0, "cut\\xe2\\x82" },		/* ends in mid-character */
-		{ "\xc2\x9b""31m", true, 0, "\\xc2\\x9b31m" },		/* C1 control */
-		{ "\xe2\x80\x8b", true, 0, "\\xe2\\x80\\x8b" },		/* zero width */
+		{ "\xc0\xaf", true, 0, "\\xc0\\xaf" },			 /* overlong '/' */
+		{ "\xed\xa0\x80", true, 0, "\\xed\\xa0\\x80" },		 /* surrogate */
+		{ "\xf4\x90\x80\x80", true, 0, "\\xf4\\x90\\x80\\x80" }, /* above U+10FFFF */
+		{ "cut\xe2\x82", true, 0, "cut\\xe2\\x82" },		 /* ends in mid-character */
+		{ "\xc2\x9b"
+		  "31m",
+		  true, 0, "\\xc2\\x9b31m" },			/* C1 control */
+		{ "\xe2\x80\x8b", true, 0, "\\xe2\\x80\\x8b" }, /* zero width */
 		{ "abcdef", true, 6, "abcdef" },
 		{ "abcdefg", true, 6, "abcde…" },
 		{ "abcdefg", false, 6, "abcde~" },
-		{ "abc\001def", true, 6, "abc…" },			/* never half an escape */
+		{ "abc\001def", true, 6, "abc…" }, /* never half an escape */
 		{ "ab\001", true, 5, "ab…" },
 		{ "ääääääää", true, 4, "äää…" },
 	};
@@ -243,7 +245,8 @@ static void escaping_keeps_good_text_and_cuts_visibly(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < LEN(cases); i++)
-		assert_string_equal(text_escape(cases[i].in, cases[i].utf8, cases[i].columns, buf, sizeof(buf)), cases[i].out);
+		assert_string_equal(text_escape(cases[i].in, cases[i].utf8, cases[i].columns, buf, sizeof(buf)),
+				    cases[i].out);
 	assert_string_equal(text_escape("abcdef", true, 0, buf, 6), "ab…");
 	for (size_t len = 1; len < 12; len++)
 		assert_true(strlen(text_escape("ä\001äbcdefgh", true, 3, buf, len)) < len);
@@ -253,8 +256,14 @@ static void trace_lines_stand_in_columns(void **state)
 {
 	static const struct pod_identity cart = { 1, "shop", "cart-7d9f6c5b8-x2x1q", "app", "", "", "" };
 	static const struct pod_identity host = { 2, "", "", "", "", "", "system.slice/node-agent.service" };
-	struct request r = { .who = &cart, .wall_ns = 1700000000123 * MS, .hops = 1, .required_hop_limit = 2,
-			     .drop_reason = "", .drop_location = "", .outcome = OUTCOME_NO_RESPONSE, .running = true };
+	struct request r = { .who = &cart,
+			     .wall_ns = 1700000000123 * MS,
+			     .hops = 1,
+			     .required_hop_limit = 2,
+			     .drop_reason = "",
+			     .drop_location = "",
+			     .outcome = OUTCOME_NO_RESPONSE,
+			     .running = true };
 	struct imds_request *q = &r.rec.req;
 	struct text_options o = { .utf8 = true, .width = 180 };
 	char *text = NULL;
@@ -301,7 +310,11 @@ static void trace_lines_stand_in_columns(void **state)
 	q->last_byte_ns = q->start_ns + 3100 * 1000;
 	text_trace_line(f, &r, &o);
 	/* a service without a pod, unknown process, SYNs without an answer */
-	r = (struct request){ .who = &host, .wall_ns = 1700000001000 * MS, .hops = -1, .drop_reason = "", .drop_location = "",
+	r = (struct request){ .who = &host,
+			      .wall_ns = 1700000001000 * MS,
+			      .hops = -1,
+			      .drop_reason = "",
+			      .drop_location = "",
 			      .outcome = OUTCOME_NO_RESPONSE };
 	r.rec.syn_ns = S;
 	r.rec.syn_retransmits = 2;

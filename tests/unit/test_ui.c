@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/view/ui.c user/view/ui_table.c user/view/ui_page.c user/view/ui_keys.c user/view/ui_rows.c */
 /* needs: user/view/ui_terminal.c user/view/text_layout.c user/view/text_escape.c */
-/* needs: user/model/findings.c user/model/finding_rules.c user/model/advice.c user/model/way.c user/model/words.c */
+/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/model/words.c */
 /* needs: user/model/histogram.c user/model/request.c */
 /* The rows behind the screen, and the screen itself on a pseudo-terminal, read back from ncurses' own picture of it. */
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include <cmocka.h>
 #include <curses.h>
 
-#include "../../user/model/findings.h"
+#include "../../user/report/findings.h"
 #include "../../user/view/ui.h"
 #include "../../user/view/ui_rows.h"
 #include "golden/case.h"
@@ -80,7 +80,7 @@ static void rows_follow_the_snapshot(void **state)
 	assert_int_equal(rows.len, 3);
 	assert_int_equal(rows.order[1]->failed, 2);
 	assert_int_equal(rows.order[0]->hop_limit, 4);
-	assert_true(rows.order[2]->rate == 0);		/* one sample is no rate */
+	assert_true(rows.order[2]->rate == 0); /* one sample is no rate */
 	for (int i = 1; i <= 10; i++) {
 		c.agent.requests += 5;
 		c.s.now_ns += S;
@@ -89,16 +89,14 @@ static void rows_follow_the_snapshot(void **state)
 	assert_true(rows.order[2]->rate > 4.99 && rows.order[2]->rate < 5.01);
 	assert_int_equal(ui_rows_update(&rows, &c.s, true, only_cart, (void *)"cart"), 0);
 	assert_int_equal(rows.len, 1);
-	assert_int_equal(HASH_COUNT(rows.by_key), 1);	/* what is gone is freed */
+	assert_int_equal(HASH_COUNT(rows.by_key), 1); /* what is gone is freed */
 	ui_rows_clear(&rows);
 	golden_case_clear(&c);
 }
 
 static struct request a_request(const struct pod_identity *who, uint64_t cookie, bool running)
 {
-	struct request r = {
-		.who = who, .running = running, .hops = 1, .required_hop_limit = 2, .wall_ns = 1700000000 * S
-	};
+	struct request r = { .who = who, .running = running, .hops = 1, .required_hop_limit = 2, .wall_ns = 1700000000 * S };
 
 	r.rec.peer.cookie = cookie;
 	r.rec.req.start_ns = 1000 * S;
@@ -107,7 +105,7 @@ static struct request a_request(const struct pod_identity *who, uint64_t cookie,
 	r.rec.req.kind = IMDS_KIND_TOKEN;
 	r.outcome = OUTCOME_HOP_LIMIT;
 	strcpy(r.rec.req.path, "/latest/api/token");
-	memcpy(r.rec.peer.comm, "sixteen-bytes-ok", IMDS_COMM_LEN);	/* no NUL */
+	memcpy(r.rec.peer.comm, "sixteen-bytes-ok", IMDS_COMM_LEN); /* no NUL */
 	return r;
 }
 
@@ -149,7 +147,9 @@ static void requests_are_bounded_and_replace_their_stall(void **state)
 
 static void figures_are_short(void **state)
 {
-	static const struct { uint64_t n; const char *text;
+	static const struct {
+		uint64_t n;
+		const char *text;
 	} numbers[] = {
 		{ 0, "0" },	    { 99999, "99999" },	 { 100000, "100k" },
 		{ 999400, "999k" }, { 1234567, "1.2M" }, { UINT64_MAX, "18E" },
@@ -161,7 +161,7 @@ static void figures_are_short(void **state)
 		assert_string_equal(ui_number(numbers[i].n, buf, sizeof(buf)), numbers[i].text);
 	assert_string_equal(ui_spark(us, 5, 4, false, buf, sizeof(buf)), "_.:#");
 	assert_string_equal(ui_spark(us, 5, 4, true, buf, sizeof(buf)), "▁▂▃█");
-	assert_string_equal(ui_spark(us, 5, 4, true, buf, 7), "▁▂");	/* no half character */
+	assert_string_equal(ui_spark(us, 5, 4, true, buf, 7), "▁▂"); /* no half character */
 	assert_string_equal(ui_spark(us, 0, 4, true, buf, sizeof(buf)), "");
 }
 
@@ -271,8 +271,7 @@ static void table_uses_200_columns(void **state)
 	struct screen s;
 
 	screen_open(&s, 200, 50, false, true);
-	assert_shows("REQS   V1   V2    OK HOPL FAIL WAIT  LOST   P50   P99   MAX    /S TTL HOPS DROPS LATENCY\n",
-		     true);
+	assert_shows("REQS   V1   V2    OK HOPL FAIL WAIT  LOST   P50   P99   MAX    /S TTL HOPS DROPS LATENCY\n", true);
 	assert_shows("shop/cart-7d9f6c5b8-x2x1q (app) ", true);
 	assert_shows("4.4s 2.9ms 3.3ms 3.3ms   0.0  63  1/2    11\n", true);
 	screen_close(&s);
@@ -306,7 +305,7 @@ static void keys_do_what_help_says(void **state)
 	type(&s, "w/batch");
 	assert_shows("Show names with: batch_", true);
 	assert_shows("cart", false);
-	type(&s, "q\177\r");				/* no quitting while typing; Backspace */
+	type(&s, "q\177\r"); /* no quitting while typing; Backspace */
 	assert_shows("only names with 'batch'", true);
 	type(&s, "\r");
 	assert_shows("dropped in nf_hook_slow (NETFILTER_DROP)", true);
@@ -346,7 +345,7 @@ static void advice_is_shown_to_its_end(void **state)
 	}
 	assert_non_null(strstr(all, "IMDS --TTL 1--> node X dies in ip_forward (IP_INHDR)"));
 	assert_non_null(strstr(all, "error hop-limit-exhausted"));
-	assert_non_null(strstr(all, "enabled\n"));	/* the end of a command that is wider than the screen */
+	assert_non_null(strstr(all, "enabled\n")); /* the end of a command that is wider than the screen */
 	screen_close(&s);
 }
 

@@ -27,24 +27,24 @@ struct row {
 	/* the request; a GET-like one of kind data unless said, sent at T0 on a connection that stood 1 ms before */
 	enum imds_kind kind;
 	enum imds_end end;
-	uint64_t waited;		/* ns */
-	uint32_t flags;			/* besides what build() sets */
+	uint64_t waited; /* ns */
+	uint32_t flags;	 /* besides what build() sets */
 	uint16_t status;
-	bool partly;			/* some answer bytes came */
-	bool unconnected;		/* no SYN-ACK */
-	bool no_syn;			/* and no SYN either */
-	bool no_head;			/* request head not complete */
+	bool partly;	  /* some answer bytes came */
+	bool unconnected; /* no SYN-ACK */
+	bool no_syn;	  /* and no SYN either */
+	bool no_head;	  /* request head not complete */
 	int syn_retransmits;
 	uint8_t proto;
 	/* the drop */
-	uint16_t drop;			/* IMDS_D_*, 0 for the client's own packet */
+	uint16_t drop; /* IMDS_D_*, 0 for the client's own packet */
 	bool dropped;
 	uint8_t ttl;
 	enum imds_drop_match match;
 	const char *reason, *location;
 	/* the rest */
 	bool drops_off, others, contradiction;
-	int hops, node_ttl;		/* hops: 1 more than the figure, 0 unknown */
+	int hops, node_ttl; /* hops: 1 more than the figure, 0 unknown */
 	enum imds_endpoint_class endpoint;
 };
 
@@ -52,9 +52,9 @@ struct row {
 #pragma GCC diagnostic ignored "-Woverride-init"
 
 #define TOKEN .kind = IMDS_KIND_TOKEN, .end = IMDS_END_CLOSED, .waited = 1000 * MS
-#define DIED(flags_, ttl_, reason_, location_) \
-	.dropped = true, .drop = (flags_), .ttl = (ttl_), .match = IMDS_MATCH_TUPLE, \
-	.reason = reason_, .location = location_
+#define DIED(flags_, ttl_, reason_, location_)                                                          \
+	.dropped = true, .drop = (flags_), .ttl = (ttl_), .match = IMDS_MATCH_TUPLE, .reason = reason_, \
+	.location = location_
 #define OWN(reason_, location_) DIED(IMDS_D_SYN, 64, reason_, location_)
 #define SYN_ONLY .kind = IMDS_KIND_CONNECT_ONLY, .unconnected = true, .no_head = true
 #define PROVEN OUTCOME_HOP_LIMIT, CONFIDENCE_PROVEN
@@ -107,19 +107,18 @@ static const struct row rows[] = {
 	{ "node receives TTL 2, pod is two further", STRONG, TOKEN, .drops_off = true, .hops = 3, .node_ttl = 2 },
 	{ "node receives TTL 2, pod is one further", SILENT, TOKEN, .drops_off = true, .hops = 2, .node_ttl = 2 },
 	{ "host network itself", SILENT, TOKEN, .drops_off = true, .hops = 1, .node_ttl = 1 },
-	{ "TTLs say so, but others as far get tokens", SILENT, TOKEN, .drops_off = true, .hops = 2,
-	  .node_ttl = 1, .contradiction = true },
+	{ "TTLs say so, but others as far get tokens", SILENT, TOKEN, .drops_off = true, .hops = 2, .node_ttl = 1,
+	  .contradiction = true },
 	{ "TTLs say so, but the hook saw nothing die", SILENT, TOKEN, .hops = 2, .node_ttl = 1 },
-	{ "TTLs say so, but the client left at once", ABORTED, TOKEN, .waited = 50 * MS, .drops_off = true,
-	  .hops = 2, .node_ttl = 1 },
+	{ "TTLs say so, but the client left at once", ABORTED, TOKEN, .waited = 50 * MS, .drops_off = true, .hops = 2,
+	  .node_ttl = 1 },
 
 	/* likely: the pod-side signature alone */
 	{ "signature, hook off", LIKELY, TOKEN, .drops_off = true, .others = true },
 	{ "signature, still running", LIKELY, TOKEN, .end = IMDS_END_NONE, .drops_off = true, .others = true },
 	{ "signature, hook on", SILENT, TOKEN, .others = true },
 	{ "signature, nothing else answered", SILENT, TOKEN, .drops_off = true },
-	{ "signature, but others get tokens", SILENT, TOKEN, .drops_off = true, .others = true,
-	  .contradiction = true },
+	{ "signature, but others get tokens", SILENT, TOKEN, .drops_off = true, .others = true, .contradiction = true },
 	{ "signature, too short to tell", ABORTED, TOKEN, .waited = 249 * MS, .drops_off = true, .others = true },
 	{ "signature, waited just long enough", LIKELY, TOKEN, .waited = 250 * MS, .drops_off = true, .others = true },
 	{ "signature, request cut", SILENT, TOKEN, .drops_off = true, .others = true, .no_head = true },
@@ -127,8 +126,7 @@ static const struct row rows[] = {
 	  .flags = IMDS_F_HOST_NETNS | IMDS_F_NETNS_KNOWN },
 	{ "signature, no hop between", SILENT, TOKEN, .drops_off = true, .others = true, .hops = 1 },
 	{ "signature, service cut it", RESET, TOKEN, .end = IMDS_END_PEER_RST, .drops_off = true, .others = true },
-	{ "signature, but a plain GET", SILENT, TOKEN, .kind = IMDS_KIND_CREDENTIALS, .drops_off = true,
-	  .others = true },
+	{ "signature, but a plain GET", SILENT, TOKEN, .kind = IMDS_KIND_CREDENTIALS, .drops_off = true, .others = true },
 
 	/* dead packets with TTL 1 that prove nothing */
 	{ "healthy answer purged with its socket", SILENT, TOKEN, DIED(ANSWER, 1, "QUEUE_PURGE", "skb_queue_purge") },
@@ -157,8 +155,7 @@ static const struct row rows[] = {
 	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 	{ "a copy died, the answer came", OK, TOKEN, .end = IMDS_END_ANSWERED, .status = 200, .partly = true,
 	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
-	{ "first bytes came, then one died", ABORTED, TOKEN, .partly = true,
-	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
+	{ "first bytes came, then one died", ABORTED, TOKEN, .partly = true, DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 
 	/* answered */
 	{ "200", OK, .end = IMDS_END_ANSWERED, .status = 200, .partly = true },
@@ -189,8 +186,8 @@ static const struct row rows[] = {
 	{ "REJECT with tcp-reset", BLOCKED, SYN_ONLY, .end = IMDS_END_REFUSED, .waited = 1 * MS,
 	  OWN("NETFILTER_DROP", "nf_hook_slow") },
 	{ "REJECT by ICMP, hook off", REFUSED, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 1 * MS, .drops_off = true },
-	{ "resent, so nobody rejected it", ABORTED, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 90 * MS, .drops_off = true,
-	  .syn_retransmits = 1 },
+	{ "resent, so nobody rejected it", ABORTED, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 90 * MS,
+	  .drops_off = true, .syn_retransmits = 1 },
 	{ "over at once, hook on, no drop", ABORTED, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 1 * MS },
 	{ "client leaves early", ABORTED, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 150 * MS, .drops_off = true },
 	{ "Cilium policy by tc", BLOCKED, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 1000 * MS,
@@ -202,13 +199,12 @@ static const struct row rows[] = {
 	{ "no route", REFUSED, SYN_ONLY, .no_syn = true, .end = IMDS_END_CLOSED, .waited = 0 },
 	{ "no SYN left for long", SILENT, SYN_ONLY, .no_syn = true, .end = IMDS_END_CLOSED, .waited = 1000 * MS },
 	{ "service down", REFUSED, SYN_ONLY, .end = IMDS_END_REFUSED, .waited = 1 * MS },
-	{ "SYN dropped for a reason that is no policy", SILENT, SYN_ONLY, .end = IMDS_END_CLOSED,
-	  .waited = 1000 * MS, OWN("NEIGH_FAILED", "neigh_timer_handler") },
+	{ "SYN dropped for a reason that is no policy", SILENT, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 1000 * MS,
+	  OWN("NEIGH_FAILED", "neigh_timer_handler") },
 
 	/* look-alikes: the connection stood */
 	{ "slow service, client gave up", SILENT, TOKEN },
-	{ "slow service, GET", SILENT, .end = IMDS_END_CLOSED, .waited = 1000 * MS, .drops_off = true,
-	  .others = true },
+	{ "slow service, GET", SILENT, .end = IMDS_END_CLOSED, .waited = 1000 * MS, .drops_off = true, .others = true },
 	{ "answer after the client had left", SILENT, TOKEN, .flags = IMDS_F_LATE_ANSWER, .drops_off = true,
 	  .others = true, .hops = 2, .node_ttl = 1 },
 	{ "late answer that even set its time", SILENT, TOKEN, .flags = IMDS_F_LATE_ANSWER, .partly = true },
@@ -230,8 +226,7 @@ static const struct row rows[] = {
 	  DIED(IMDS_D_PAYLOAD, 64, "NETFILTER_DROP", "nf_hook_slow") },
 	{ "request dropped, resent, answered", OK, TOKEN, .end = IMDS_END_ANSWERED, .status = 200, .partly = true,
 	  DIED(IMDS_D_PAYLOAD, 64, "NETFILTER_DROP", "nf_hook_slow") },
-	{ "health probe", OK, .kind = IMDS_KIND_CONNECT_ONLY, .end = IMDS_END_CLOSED, .no_head = true,
-	  .waited = 1 * MS },
+	{ "health probe", OK, .kind = IMDS_KIND_CONNECT_ONLY, .end = IMDS_END_CLOSED, .no_head = true, .waited = 1 * MS },
 	{ "health probe, its FIN filtered", OK, .kind = IMDS_KIND_CONNECT_ONLY, .end = IMDS_END_CLOSED, .no_head = true,
 	  .waited = 1 * MS, DIED(0, 64, "NETFILTER_DROP", "nf_hook_slow") },
 	{ "long idle connection", OK, .kind = IMDS_KIND_CONNECT_ONLY, .end = IMDS_END_CLOSED, .no_head = true,
@@ -265,7 +260,10 @@ static void build(const struct row *row, struct imds_rec_request *rec, struct ve
 	q->flags = row->flags | (row->no_head ? 0 : IMDS_F_HEAD_COMPLETE) | (row->no_syn ? 0 : IMDS_F_SYN_SEEN);
 	if (row->dropped)
 		q->drop = (struct imds_drop){
-			.ts_ns = T0 + 1, .ttl = row->ttl, .match = row->match, .flags = row->drop,
+			.ts_ns = T0 + 1,
+			.ttl = row->ttl,
+			.match = row->match,
+			.flags = row->drop,
 		};
 	*in = (struct verdict_input){
 		.rec = rec,
@@ -430,9 +428,9 @@ static void hops_are_learned_from_the_baseline_first(void **state)
 		{ 64, 0, 0, HOPS_FROM_INITIAL_TTL },
 		{ 126, 0, 2, HOPS_FROM_INITIAL_TTL },
 		{ 255, 0, 0, HOPS_FROM_INITIAL_TTL },
-		{ 128, 64, 0, HOPS_FROM_INITIAL_TTL },		/* above the baseline: another sender */
-		{ 64, 255, 0, HOPS_FROM_INITIAL_TTL },		/* 191 hops: another sender */
-		{ 1, 0, -1, HOPS_UNKNOWN },			/* a hop limit, not a distance */
+		{ 128, 64, 0, HOPS_FROM_INITIAL_TTL }, /* above the baseline: another sender */
+		{ 64, 255, 0, HOPS_FROM_INITIAL_TTL }, /* 191 hops: another sender */
+		{ 1, 0, -1, HOPS_UNKNOWN },	       /* a hop limit, not a distance */
 		{ 30, 255, -1, HOPS_UNKNOWN },
 		{ 0, 64, -1, HOPS_UNKNOWN },
 		{ -1, 64, -1, HOPS_UNKNOWN },
@@ -444,8 +442,7 @@ static void hops_are_learned_from_the_baseline_first(void **state)
 	for (i = 0; i < LEN(cases); i++) {
 		enum hops_source source;
 
-		if (verdict_hops(cases[i].ttl, cases[i].baseline, &source) != cases[i].hops ||
-		    source != cases[i].source)
+		if (verdict_hops(cases[i].ttl, cases[i].baseline, &source) != cases[i].hops || source != cases[i].source)
 			fail_msg("TTL %d against %d", cases[i].ttl, cases[i].baseline);
 	}
 }
@@ -516,11 +513,12 @@ static void each_value_has_its_own_word(void **state)
 	size_t i, j;
 
 	(void)state;
-#define DISTINCT(fn, from, count) do {						\
-	for (i = (from); i < (size_t)(count); i++)				\
-		for (j = (from); j < i; j++)					\
-			assert_string_not_equal(fn(i), fn(j));			\
-} while (0)
+#define DISTINCT(fn, from, count)                                      \
+	do {                                                           \
+		for (i = (from); i < (size_t)(count); i++)             \
+			for (j = (from); j < i; j++)                   \
+				assert_string_not_equal(fn(i), fn(j)); \
+	} while (0)
 	DISTINCT(outcome_word, 0, OUTCOME_COUNT);
 	DISTINCT(confidence_word, 1, CONFIDENCE_COUNT);
 	DISTINCT(provider_word, 0, PROVIDER_COUNT);

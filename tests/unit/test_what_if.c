@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/what_if.c user/model/findings.c user/model/finding_rules.c user/model/advice.c user/model/way.c */
+/* needs: user/report/what_if.c user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c */
 /* needs: user/model/histogram.c user/model/words.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <cmocka.h>
 
-#include "../../user/model/what_if.h"
+#include "../../user/report/what_if.h"
 #include "golden/case.h"
 
 /* A pod that gets tokens two forwards away. */
@@ -18,7 +18,11 @@ static struct pod_stats far(void)
 {
 	return (struct pod_stats){
 		.who = { 9, "shop", "far", "app", "", "", "" },
-		.requests = 4, .token_requests = 4, .token_answered = 4, .hops = 2, .required_hop_limit = 3,
+		.requests = 4,
+		.token_requests = 4,
+		.token_answered = 4,
+		.hops = 2,
+		.required_hop_limit = 3,
 		.providers = 1u << PROVIDER_EC2,
 	};
 }
@@ -36,16 +40,16 @@ static void fates(void **state)
 	p.v1_requests = p.v1_answered = 1;
 	assert_int_equal(what_if_fate(&required, &p), WHAT_IF_BREAKS);
 	assert_int_equal(what_if_fate(&three, &p), WHAT_IF_UNTOUCHED);
-	p.v1_answered = 0;			/* v1 that does not work now cannot break */
+	p.v1_answered = 0; /* v1 that does not work now cannot break */
 	assert_int_equal(what_if_fate(&required, &p), WHAT_IF_UNTOUCHED);
-	p.required_hop_limit = 0;		/* its way was not seen */
+	p.required_hop_limit = 0; /* its way was not seen */
 	assert_int_equal(what_if_fate(&one, &p), WHAT_IF_UNKNOWN);
 	p = far();
-	p.providers = 1u << PROVIDER_EKS_POD_IDENTITY;	/* has no hop limit */
+	p.providers = 1u << PROVIDER_EKS_POD_IDENTITY; /* has no hop limit */
 	assert_int_equal(what_if_fate(&one, &p), WHAT_IF_UNTOUCHED);
 	p = far();
 	p.token_answered = 0;
-	p.outcomes[OUTCOME_HOP_LIMIT] = 4;	/* broken now */
+	p.outcomes[OUTCOME_HOP_LIMIT] = 4; /* broken now */
 	assert_int_equal(what_if_fate(&two, &p), WHAT_IF_BROKEN);
 	assert_int_equal(what_if_fate(&three, &p), WHAT_IF_CURED);
 	p.required_hop_limit = 0;

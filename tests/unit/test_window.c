@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/window.c user/model/counters.c user/model/pod_table.c user/model/verdict.c user/model/findings.c */
-/* needs: user/model/finding_rules.c user/model/advice.c user/model/way.c user/model/words.c user/model/request.c */
+/* needs: user/report/window.c user/model/counters.c user/model/pod_table.c user/model/verdict.c user/report/findings.c */
+/* needs: user/report/finding_rules.c user/report/advice.c user/report/way.c user/model/words.c user/model/request.c */
 /* needs: user/model/histogram.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,14 +12,18 @@
 #include <cmocka.h>
 
 #include "../../user/model/pod_table.h"
-#include "../../user/model/window.h"
+#include "../../user/report/window.h"
 
 #define SECOND 1000000000ull
 #define MINUTE (60 * SECOND)
 
 static const struct imds_endpoint endpoint;
 static const struct pod_table_options options = {
-	.max_pods = 8, .stall_ns = SECOND / 4, .slow_ns = SECOND, .endpoints = &endpoint, .endpoints_len = 1,
+	.max_pods = 8,
+	.stall_ns = SECOND / 4,
+	.slow_ns = SECOND,
+	.endpoints = &endpoint,
+	.endpoints_len = 1,
 };
 
 static struct pod_identity who(const char *pod, const char *id)
@@ -68,7 +72,7 @@ static void a_window_holds_what_came_after_its_step(void **state)
 	assert_int_equal(pod_table_new(&options, &t), 0);
 	assert_int_equal(window_new(&w), 0);
 	assert_true(window_is_due(w, MINUTE));
-	add(t, "old", "1", 4000000, 6 * MINUTE - SECOND);	/* 4 s: the slowest of all, before the window */
+	add(t, "old", "1", 4000000, 6 * MINUTE - SECOND); /* 4 s: the slowest of all, before the window */
 	add(t, "quiet", "2", 100, 6 * MINUTE - SECOND);
 	losses[0].count = 2;
 	for (uint64_t m = 1; m <= 20; m++) {
@@ -77,7 +81,7 @@ static void a_window_holds_what_came_after_its_step(void **state)
 		assert_false(window_is_due(w, m * MINUTE + 59 * SECOND));
 		assert_true(window_is_due(w, (m + 1) * MINUTE));
 		if (m == 14)
-			add(t, "old", "1", 300, m * MINUTE + SECOND);	/* kept at the very step where the window begins */
+			add(t, "old", "1", 300, m * MINUTE + SECOND); /* kept at the very step where the window begins */
 		if (m == 17) {
 			add(t, "old", "1", 300, m * MINUTE + SECOND);
 			add(t, "old", "1", 300, m * MINUTE + SECOND);
@@ -87,9 +91,9 @@ static void a_window_holds_what_came_after_its_step(void **state)
 	}
 	take(t, &s, 20 * MINUTE + 30 * SECOND);
 	assert_int_equal(window_since(w, &s, 300, &recent), 0);
-	assert_int_equal(recent.started_ns, 15 * MINUTE);	/* the step before: never less than asked */
+	assert_int_equal(recent.started_ns, 15 * MINUTE); /* the step before: never less than asked */
 	assert_int_equal(recent.started_wall_ns, 1000 * MINUTE + 15 * MINUTE);
-	assert_int_equal(recent.pods_len, 2);			/* `quiet` said nothing */
+	assert_int_equal(recent.pods_len, 2); /* `quiet` said nothing */
 	assert_int_equal(recent.totals.requests, 3);
 	assert_int_equal(recent.totals.outcomes[OUTCOME_OK], 3);
 	assert_int_equal(recent.losses[0].count, 3);
@@ -101,7 +105,7 @@ static void a_window_holds_what_came_after_its_step(void **state)
 		assert_int_equal(p->kinds[IMDS_KIND_DATA], old ? 2 : 1);
 		assert_int_equal(p->latency.count, old ? 2 : 1);
 		assert_int_equal(p->slow, 0);
-		assert_int_equal(p->latency.max_us, old ? 500 : 2000);	/* the true longest of `old` is older */
+		assert_int_equal(p->latency.max_us, old ? 500 : 2000); /* the true longest of `old` is older */
 		assert_int_equal(p->processes[0].requests, old ? 2 : 1);
 		assert_int_equal(histogram_quantile_us(&p->latency, 0.99), old ? 500 : 2000);
 	}
@@ -116,7 +120,7 @@ static void a_window_holds_what_came_after_its_step(void **state)
 	assert_int_equal(recent.totals.requests, 4);
 	window_release(&recent);
 
-	assert_int_equal(s.totals.requests, 6);		/* the snapshot itself is as it was */
+	assert_int_equal(s.totals.requests, 6); /* the snapshot itself is as it was */
 	window_free(w);
 	pod_table_free(t);
 	histogram_clear(&s.totals.latency);
@@ -211,10 +215,10 @@ static void container_started_again_takes_over_its_counts(void **state)
 	add(t, "web", "1", 100, MINUTE);
 	add(t, "web", "1", 100, MINUTE);
 	add(t, "web", "2", 100, 3 * MINUTE);
-	pod_table_expire(t, 7 * MINUTE, 5 * MINUTE, is_alive, NULL);	/* 1 leaves to 2 */
+	pod_table_expire(t, 7 * MINUTE, 5 * MINUTE, is_alive, NULL); /* 1 leaves to 2 */
 	add(t, "cart", "4", 100, 9 * MINUTE);
 	add(t, "web", "3", 100, 9 * MINUTE);
-	pod_table_expire(t, 9 * MINUTE, 5 * MINUTE, is_alive, NULL);	/* 2 leaves to 3, with what it had */
+	pod_table_expire(t, 9 * MINUTE, 5 * MINUTE, is_alive, NULL); /* 2 leaves to 3, with what it had */
 	take(t, &s, 9 * MINUTE);
 	assert_int_equal(s.pods_len, 2);
 	p = s.pods[strcmp(s.pods[0]->who.pod, "web") ? 1 : 0];
@@ -241,7 +245,7 @@ static void running_requests_are_counted_anew_each_time(void **state)
 			pod_table_add_running(t, &w);
 		take(t, &s, MINUTE);
 		assert_int_equal(s.totals.in_flight, running);
-		assert_int_equal(s.pods_len, running ? 1 : 0);	/* it has nothing else to show */
+		assert_int_equal(s.pods_len, running ? 1 : 0); /* it has nothing else to show */
 	}
 	pod_table_free(t);
 	histogram_clear(&s.totals.latency);

@@ -7,12 +7,15 @@
 #include "../view/json.h"
 #include "../view/text.h"
 #include "command.h"
-#include "session.h"
+#include "../session/session.h"
 
 static const struct {
 	const char *state, *color;
 } colors[] = {
-	{ "ok", "\033[32m" }, { "degraded", "\033[33m" }, { "missing", "\033[31m" }, { "off", "\033[2m" },
+	{ "ok", "\033[32m" },
+	{ "degraded", "\033[33m" },
+	{ "missing", "\033[31m" },
+	{ "off", "\033[2m" },
 };
 
 static const char *color_of(const char *state)
@@ -82,7 +85,9 @@ static int print_json(const struct features *f, const char *node, int err, FILE 
 int cmd_check(const struct options *o)
 {
 	const struct features_options fo = {
-		.cgroup = o->cgroup, .pod_logs = o->pod_logs, .container_logs = o->container_logs,
+		.cgroup = o->cgroup,
+		.pod_logs = o->pod_logs,
+		.container_logs = o->container_logs,
 	};
 	struct features f;
 	const char *node;

@@ -7,8 +7,8 @@
 #include "../view/html.h"
 #include "../view/json.h"
 #include "command.h"
-#include "report_input.h"
-#include "session.h"
+#include "../replay/report_input.h"
+#include "../session/session.h"
 
 /* The same report given twice would count twice. */
 static const struct report_doc *same_as(const struct report_doc *docs, size_t len, const struct report_doc *d)

@@ -17,7 +17,7 @@
 #include "command.h"
 #include "probe_run.h"
 
-#define REPEAT_MS 1000			/* --watch */
+#define REPEAT_MS 1000 /* --watch */
 
 static int choose_endpoints(struct probe_run *run)
 {
@@ -107,7 +107,9 @@ static int start(struct probe_run *run)
 {
 	const struct options *o = run->o;
 	struct pod_names_options names = {
-		.pod_logs = o->pod_logs, .container_logs = o->container_logs, .max_entries = (size_t)o->max_pods * 8,
+		.pod_logs = o->pod_logs,
+		.container_logs = o->container_logs,
+		.max_entries = (size_t)o->max_pods * 8,
 	};
 	int err = open_cgroups(run);
 

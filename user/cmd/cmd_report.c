@@ -4,20 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../model/timeline.h"
+#include "../report/timeline.h"
 #include "../view/extras.h"
 #include "../view/html.h"
 #include "../view/json.h"
 #include "../view/text.h"
 #include "command.h"
-#include "report_input.h"
-#include "session.h"
-#include "trace_input.h"
+#include "../replay/report_input.h"
+#include "../session/session.h"
+#include "../replay/trace_input.h"
 
 struct report {
 	const struct options *o;
 	struct timeline timeline;
-	struct session *session;	/* one of these two */
+	struct session *session; /* one of these two */
 	struct trace_input *input;
 	struct snapshot view; /* what the options select of the snapshot; owns its arrays, not what they hold */
 	const struct pod_stats **pods;
@@ -191,11 +191,11 @@ static int print(struct report *rep, FILE *out)
 	if (o->format == FORMAT_HTML) {
 		timeline_sort(&rep->timeline);
 		html_report(out, &(struct html_report){
-			.s = &rep->view,
-			.timeline = &rep->timeline,
-			.what_if = o->what_if ? &rep->what_if : NULL,
-			.changes = o->baseline ? &rep->changes : NULL,
-		});
+				     .s = &rep->view,
+				     .timeline = &rep->timeline,
+				     .what_if = o->what_if ? &rep->what_if : NULL,
+				     .changes = o->baseline ? &rep->changes : NULL,
+				 });
 		return 0;
 	}
 	text = session_text_options(o, out);

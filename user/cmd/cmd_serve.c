@@ -8,25 +8,25 @@
 
 #include <bpf/libbpf.h>
 
-#include "../model/window.h"
+#include "../report/window.h"
 #include "../net/http_server.h"
 #include "../view/json.h"
 #include "../view/prometheus.h"
 #include "command.h"
-#include "privileges.h"
-#include "session.h"
+#include "../session/privileges.h"
+#include "../session/session.h"
 #include "web_files.h"
 
-#define READY_NS (3ull * 1000000000)	/* a tick is due every 250 ms; a loop this late does not read */
+#define READY_NS (3ull * 1000000000) /* a tick is due every 250 ms; a loop this late does not read */
 
 struct agent {
 	const struct options *o;
 	struct session *session;
 	struct http_server *http;
 	struct window *window;
-	DIR *fds;			/* /proc/self/fd: another user may not open it any more */
-	uint64_t tick_ns;		/* newest one */
-	bool window_failed;		/* told once */
+	DIR *fds;	    /* /proc/self/fd: another user may not open it any more */
+	uint64_t tick_ns;   /* newest one */
+	bool window_failed; /* told once */
 };
 
 static void on_tick(void *arg, uint64_t now_ns)
@@ -66,8 +66,8 @@ static void on_metrics(void *arg, const struct http_request *req, FILE *body, st
 		return;
 	}
 	stats.tables_len = session_tables(a->session, stats.tables, sizeof(stats.tables) / sizeof(stats.tables[0]));
-	stats.programs_len = session_programs(a->session, stats.programs,
-					      sizeof(stats.programs) / sizeof(stats.programs[0]));
+	stats.programs_len =
+	    session_programs(a->session, stats.programs, sizeof(stats.programs) / sizeof(stats.programs[0]));
 	http_server_get_stats(a->http, &http);
 	stats.http_requests = http.requests;
 	stats.http_refused = http.refused;
@@ -82,7 +82,7 @@ static void on_metrics(void *arg, const struct http_request *req, FILE *body, st
 
 static void on_health(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
 {
-	fputs("ok\n", body);		/* the loop answers, so it runs */
+	fputs("ok\n", body); /* the loop answers, so it runs */
 }
 
 static void on_ready(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
@@ -103,8 +103,9 @@ static void put_window(json_t *report, const struct snapshot *s, uint64_t since_
 		return;
 	covered_ms = (s->now_ns - s->started_ns) / 1000000;
 	/* without memory for it, duration_s still tells */
-	json_object_set_new(report, "window", json_pack("{s:I, s:f, s:i}", "asked_s", (json_int_t)since_s,
-			    "covered_s", covered_ms / 1e3, "step_s", WINDOW_STEP_S));
+	json_object_set_new(report, "window",
+			    json_pack("{s:I, s:f, s:i}", "asked_s", (json_int_t)since_s, "covered_s", covered_ms / 1e3,
+				      "step_s", WINDOW_STEP_S));
 }
 
 static void on_report(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
@@ -117,7 +118,8 @@ static void on_report(void *arg, const struct http_request *req, FILE *body, str
 	json_t *report;
 	int err = http_query_value(req->query, "since", since, sizeof(since));
 
-	if (err != -ENOENT && (err || options_parse_duration(since, &since_ns) || since_ns > WINDOW_MAX_S * 1000000000ull)) {
+	if (err != -ENOENT &&
+	    (err || options_parse_duration(since, &since_ns) || since_ns > WINDOW_MAX_S * 1000000000ull)) {
 		fail(body, reply, 400, "since must be a duration of at most 10m, like 5m or 90s");
 		return;
 	}
@@ -173,15 +175,9 @@ static void on_file(void *arg, const struct http_request *req, FILE *body, struc
 }
 
 static const struct http_route routes[] = {
-	{ "/metrics", on_metrics },
-	{ "/healthz", on_health },
-	{ "/readyz", on_ready },
-	{ "/api/v1/report", on_report },
-	{ "/", on_file },
-	{ "/app.css", on_file },
-	{ "/app.js", on_file },
-	{ "/icon.svg", on_file },
-	{ .path = NULL }
+	{ "/metrics", on_metrics },	 { "/healthz", on_health }, { "/readyz", on_ready },
+	{ "/api/v1/report", on_report }, { "/", on_file },	    { "/app.css", on_file },
+	{ "/app.js", on_file },		 { "/icon.svg", on_file },  { .path = NULL }
 };
 
 /* --- life ------------------------------------------------------------------------------------------------------------ */
@@ -197,7 +193,8 @@ static int listen_on(struct agent *a)
 		return err;
 	}
 	if (!o->quiet)
-		session_log("listening on http://%s%s%s:%u/", v6, o->listen_host, *v6 ? "]" : "", http_server_port(a->http));
+		session_log("listening on http://%s%s%s:%u/", v6, o->listen_host, *v6 ? "]" : "",
+			    http_server_port(a->http));
 	return 0;
 }
 
@@ -219,7 +216,7 @@ int cmd_serve(const struct options *o)
 	struct session_callbacks cb = { .on_tick = on_tick, .arg = &a };
 	int code = EXIT_CANNOT_RUN, notify = -1;
 
-	signal(SIGHUP, SIG_IGN);		/* there is no file to read again */
+	signal(SIGHUP, SIG_IGN); /* there is no file to read again */
 	if (window_new(&a.window)) {
 		session_log("out of memory");
 		return EXIT_CANNOT_RUN;
@@ -227,7 +224,7 @@ int cmd_serve(const struct options *o)
 	a.session = session_new(o, &cb);
 	if (!a.session)
 		goto out;
-	malloc_trim(0);				/* what reading the kernel's types took is not needed again */
+	malloc_trim(0); /* what reading the kernel's types took is not needed again */
 	a.fds = opendir("/proc/self/fd");
 	if (listen_on(&a))
 		goto out;

@@ -10,9 +10,9 @@
 
 #include "../view/ui.h"
 #include "command.h"
-#include "session.h"
+#include "../session/session.h"
 
-#define TICKS_PER_UPDATE 4		/* of 250 ms: figures that change faster are hard to read */
+#define TICKS_PER_UPDATE 4 /* of 250 ms: figures that change faster are hard to read */
 
 struct top {
 	const struct options *o;
@@ -21,7 +21,7 @@ struct top {
 	struct event *input, *resize;
 	unsigned int ticks;
 	uint64_t finished;
-	bool stale;			/* a request that is on the screen */
+	bool stale; /* a request that is on the screen */
 	int err;
 };
 
@@ -103,7 +103,7 @@ static int start(struct top *t)
 			    term ? term : "");
 		return err;
 	}
-	if (event_add(t->resize, NULL)) {	/* in place of ncurses' handler, which waits for a key */
+	if (event_add(t->resize, NULL)) { /* in place of ncurses' handler, which waits for a key */
 		ui_free(t->ui);
 		t->ui = NULL;
 		goto memory;

@@ -7,8 +7,8 @@
 #include "../view/json.h"
 #include "../view/text.h"
 #include "command.h"
-#include "session.h"
-#include "trace_counts.h"
+#include "../session/session.h"
+#include "../session/trace_counts.h"
 
 struct trace {
 	const struct options *o;
@@ -16,7 +16,7 @@ struct trace {
 	FILE *out;
 	struct text_options text;
 	uint64_t printed;
-	int write_err;			/* of the first write that failed */
+	int write_err; /* of the first write that failed */
 };
 
 /* errno was 0 before the write. A later one would tell less, or nothing: the stream has thrown its bytes away. */

@@ -3,7 +3,7 @@
 #ifndef IMDSNOOP_COMMAND_H
 #define IMDSNOOP_COMMAND_H
 
-#include "options.h"
+#include "../options/options.h"
 
 int cmd_trace(const struct options *o);
 int cmd_top(const struct options *o);

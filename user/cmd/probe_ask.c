@@ -15,9 +15,9 @@
 #include "../model/verdict.h"
 #include "probe_run.h"
 
-#define GRACE_MS 2000			/* for its child to start and to report */
-#define RECORD_MS 500			/* for the kernel's record of it */
-#define RECORD_HELD_MS 2500		/* longer than a session without drops holds a silent one back */
+#define GRACE_MS 2000	    /* for its child to start and to report */
+#define RECORD_MS 500	    /* for the kernel's record of it */
+#define RECORD_HELD_MS 2500 /* longer than a session without drops holds a silent one back */
 
 /* --- event loop -------------------------------------------------------------------------------------------------- */
 
@@ -203,8 +203,8 @@ void probe_target_judge(struct probe_run *run, struct probe_target *t)
 		.drop_location = a->location,
 		.drops_watched = a->r.drops_watched,
 		.others_answered = true,
-		.token_contradiction = run->host_silent ||
-				       (a->r.hops < 0 ? run->token_hops > 0 : run->token_hops >= a->r.hops),
+		.token_contradiction =
+		    run->host_silent || (a->r.hops < 0 ? run->token_hops > 0 : run->token_hops >= a->r.hops),
 		.hops = a->r.hops,
 		.stall_ns = run->o->stall_ns / 2,
 		.now_ns = a->r.rec.req.end_ns,

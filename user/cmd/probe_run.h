@@ -11,28 +11,28 @@
 
 #include "../net/probe.h"
 #include "../pods/pod_names.h"
-#include "session.h"
+#include "../session/session.h"
 
-struct event;				/* libevent */
+struct event; /* libevent */
 
 #define NS_PER_MS 1000000ull
 #define PROBE_TARGETS_MAX 4096
-#define PROBE_EARLY_MAX 256		/* records kept until the cookie is known; the newest ones */
+#define PROBE_EARLY_MAX 256 /* records kept until the cookie is known; the newest ones */
 
 struct target_answer {
-	struct request r;		/* who and strings are filled in when it is shown */
+	struct request r; /* who and strings are filled in when it is shown */
 	struct probe_result raw;
-	int err;			/* not 0: could not ask */
+	int err; /* not 0: could not ask */
 	char reason[32], location[64];
 };
 
-struct probe_target {			/* one network namespace */
+struct probe_target { /* one network namespace */
 	struct pod_identity who;
-	char *names;			/* what who points to */
+	char *names; /* what who points to */
 	dev_t dev;
 	ino_t ino;
 	bool host;
-	unsigned int also;		/* containers of other pods that share it: of those, the first by name speaks */
+	unsigned int also; /* containers of other pods that share it: of those, the first by name speaks */
 	unsigned int round;
 	bool shown;
 	struct target_answer *now;
@@ -41,24 +41,24 @@ struct probe_target {			/* one network namespace */
 		enum confidence confidence;
 		int required, err;
 		uint16_t status;
-		char uid[40];		/* a namespace's number may be used again */
-	} state;			/* as shown last */
+		char uid[40]; /* a namespace's number may be used again */
+	} state;	      /* as shown last */
 };
 
 struct probe_run {
 	const struct options *o;
 	struct options session_options;
-	struct session *session;	/* NULL: nobody may watch */
+	struct session *session; /* NULL: nobody may watch */
 	struct event_base *base;
 	struct event *timer, *signals[2];
 	struct pod_names *names;
 	int cgroup_fd;
-	char below[PATH_MAX];		/* cgroups to choose from, relative to the mount; "" all */
+	char below[PATH_MAX]; /* cgroups to choose from, relative to the mount; "" all */
 	struct imds_endpoint endpoints[2];
 	size_t endpoints_len;
 	struct probe_target *targets;
 	size_t len;
-	size_t over, hidden;		/* over PROBE_TARGETS_MAX; without a process that we may look at */
+	size_t over, hidden; /* over PROBE_TARGETS_MAX; without a process that we may look at */
 	int hidden_err;
 	unsigned int round;
 	struct stat own_netns;
@@ -66,23 +66,23 @@ struct probe_run {
 	FILE *out;
 	const char *node;
 	bool stop, failed;
-	int write_err;			/* of the first write that failed */
+	int write_err; /* of the first write that failed */
 	/* of this round: the node's own network got no token; how far off others got one, -1: none, INT_MAX: unknown */
 	bool host_silent;
 	int token_hops;
-	uint64_t end_ns;		/* --duration; 0: none */
+	uint64_t end_ns; /* --duration; 0: none */
 	/* the probe that runs */
 	bool ready, have_record;
-	uint64_t cookie;		/* 0: not known yet */
+	uint64_t cookie; /* 0: not known yet */
 	struct target_answer *current;
-	struct request *early;		/* records that came before the cookie was known */
+	struct request *early; /* records that came before the cookie was known */
 	size_t early_len;
 };
 
 /* Of the targets, as shown last. */
 struct probe_tally {
 	size_t asked, without, unknown;
-	int required;			/* of those that die of it */
+	int required; /* of those that die of it */
 	size_t outcomes[OUTCOME_COUNT];
 };
 
@@ -93,7 +93,7 @@ struct probe_tally {
  * and freed. Counts what is left out in run->over and run->hidden. Returns 0 or a negative errno.
  */
 int probe_run_find_targets(struct probe_run *run);
-void probe_target_clear(struct probe_target *t);		/* frees what it points to */
+void probe_target_clear(struct probe_target *t); /* frees what it points to */
 
 /* --- probe_ask.c -------------------------------------------------------------------------------------------------- */
 

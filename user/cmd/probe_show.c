@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../model/findings.h"
+#include "../report/findings.h"
 #include "../view/json.h"
 #include "probe_run.h"
 
@@ -56,15 +56,17 @@ static void tell_why(const struct probe_run *run, const struct target_answer *a,
 		break;
 	case OUTCOME_HTTP_ERROR:
 		snprintf(buf, len, "answered %u instead of a token%s", q->status,
-			 q->status == 403 ? ": the service is off for this instance" :
-			 q->status == 404 || q->status == 405 ? ": not EC2, or something else in its place" : "");
+			 q->status == 403			? ": the service is off for this instance"
+			 : q->status == 404 || q->status == 405 ? ": not EC2, or something else in its place"
+								: "");
 		break;
 	case OUTCOME_RESET:
 		snprintf(buf, len, "the service cut the connection");
 		break;
 	default:
-		snprintf(buf, len, r->rec.synack_ns ? "connected, but no answer within %g s" :
-			 "cannot connect within %g s", run->o->stall_ns / 1e9);
+		snprintf(buf, len,
+			 r->rec.synack_ns ? "connected, but no answer within %g s" : "cannot connect within %g s",
+			 run->o->stall_ns / 1e9);
 	}
 }
 
@@ -185,15 +187,14 @@ static void flushed(struct probe_run *run)
 		return;
 	if (!run->write_err)
 		run->write_err = errno ? -errno : -EIO;
-	run->stop = true;		/* session_close_output() tells */
+	run->stop = true; /* session_close_output() tells */
 }
 
 void probe_show_start(struct probe_run *run)
 {
 	if (run->o->format == FORMAT_JSON)
-		json_print(json_pack("{s:s, s:s, s:s, s:I, s:b}", "type", "start", "version", IMDSNOOP_VERSION,
-				     "node", run->node, "namespaces", (json_int_t)run->len, "watched",
-				     run->session != NULL),
+		json_print(json_pack("{s:s, s:s, s:s, s:I, s:b}", "type", "start", "version", IMDSNOOP_VERSION, "node",
+				     run->node, "namespaces", (json_int_t)run->len, "watched", run->session != NULL),
 			   false, run->out);
 	else
 		print_header(run);
@@ -210,8 +211,9 @@ void probe_target_show_gone(struct probe_run *run, const struct probe_target *t)
 
 		json_print(json_pack("{s:s, s:s, s:o, s:o, s:o}", "type", "gone", "time",
 				     json_time(wall.tv_sec * 1000000000ull + wall.tv_nsec, time_buf, sizeof(time_buf)),
-				     "namespace", json_text(t->who.namespace), "pod", json_text(t->who.pod),
-				     "pod_uid", json_text(t->who.pod_uid)), false, run->out);
+				     "namespace", json_text(t->who.namespace), "pod", json_text(t->who.pod), "pod_uid",
+				     json_text(t->who.pod_uid)),
+			   false, run->out);
 	} else {
 		print_time(run, wall.tv_sec * 1000000000ull + wall.tv_nsec);
 		print_name(run, &t->who);
@@ -228,11 +230,14 @@ void probe_target_show(struct probe_run *run, struct probe_target *t)
 	if (!a->err)
 		probe_target_judge(run, t);
 	else
-		t->now->r = (struct request){ .hops = -1, .who = &t->who, .node = run->node, .drop_reason = "",
-					      .drop_location = "", .wall_ns = a->r.wall_ns };
-	changed = t->state.outcome != a->r.outcome || t->state.confidence != a->r.confidence ||
-		  t->state.err != a->err || t->state.status != a->r.rec.req.status ||
-		  (!t->host && strncmp(t->state.uid, t->who.pod_uid, 39)) ||
+		t->now->r = (struct request){ .hops = -1,
+					      .who = &t->who,
+					      .node = run->node,
+					      .drop_reason = "",
+					      .drop_location = "",
+					      .wall_ns = a->r.wall_ns };
+	changed = t->state.outcome != a->r.outcome || t->state.confidence != a->r.confidence || t->state.err != a->err ||
+		  t->state.status != a->r.rec.req.status || (!t->host && strncmp(t->state.uid, t->who.pod_uid, 39)) ||
 		  t->state.required != a->r.required_hop_limit;
 	if (t->shown && !changed)
 		return;
@@ -282,7 +287,8 @@ void probe_show_end(struct probe_run *run, const struct probe_tally *n)
 		json_print(json_pack("{s:s, s:I, s:I, s:I, s:o, s:o}", "type", "end", "asked", (json_int_t)n->asked,
 				     "without_token", (json_int_t)n->without, "not_asked", (json_int_t)n->unknown,
 				     "outcomes", outcomes, "required_hop_limit",
-				     n->required ? json_integer(n->required) : json_null()), false, run->out);
+				     n->required ? json_integer(n->required) : json_null()),
+			   false, run->out);
 	} else {
 		fprintf(run->out, "%zu of %zu get%s a token", n->asked - n->without, n->asked,
 			n->asked - n->without == 1 ? "s" : "");

@@ -10,8 +10,8 @@
 static int keep_identity(struct probe_target *t, const struct pod_identity *who)
 {
 	const char *from[] = { who->namespace, who->pod, who->container, who->pod_uid, who->container_id, who->cgroup };
-	const char **to[] = { &t->who.namespace, &t->who.pod, &t->who.container, &t->who.pod_uid, &t->who.container_id,
-			      &t->who.cgroup };
+	const char **to[] = { &t->who.namespace, &t->who.pod,	       &t->who.container,
+			      &t->who.pod_uid,	 &t->who.container_id, &t->who.cgroup };
 	size_t len = 0, n;
 	char *names;
 
@@ -72,7 +72,7 @@ static int on_pod(void *arg, const struct pod_identity *who)
 	if (fd < 0 || fstat(fd, &netns)) {
 		if (fd >= 0)
 			close(fd);
-		else if (fd != -ESRCH) {		/* else nothing runs there */
+		else if (fd != -ESRCH) { /* else nothing runs there */
 			run->hidden++;
 			run->hidden_err = fd;
 		}

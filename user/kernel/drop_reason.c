@@ -9,11 +9,11 @@
 #include <string.h>
 
 #define PREFIX "SKB_DROP_REASON_"
-#define SUBSYSTEM_MASK 0xffff0000u	/* SKB_DROP_REASON_SUBSYS_MASK, include/net/dropreason.h, since 6.4 */
+#define SUBSYSTEM_MASK 0xffff0000u /* SKB_DROP_REASON_SUBSYS_MASK, include/net/dropreason.h, since 6.4 */
 #define SYMBOL_LEN 64
-#define LOCATIONS_MAX 256		/* a kernel has a few hundred places that drop; few of them see our packets */
+#define LOCATIONS_MAX 256 /* a kernel has a few hundred places that drop; few of them see our packets */
 #define UNNAMED_MAX 64
-#define FUNCTION_MAX (1u << 20)		/* further from a symbol than any function is long: not in it */
+#define FUNCTION_MAX (1u << 20) /* further from a symbol than any function is long: not in it */
 
 struct reason {
 	uint32_t number;
@@ -26,14 +26,14 @@ struct location {
 };
 
 struct drop_reasons {
-	struct reason *reasons;		/* of the kernel, sorted by number */
+	struct reason *reasons; /* of the kernel, sorted by number */
 	size_t reasons_len;
 	struct reason unnamed[UNNAMED_MAX];
 	size_t unnamed_len;
 	struct location locations[LOCATIONS_MAX];
 	size_t locations_len;
 	const char *kallsyms;
-	bool kallsyms_useless;		/* unreadable, or all addresses zero */
+	bool kallsyms_useless; /* unreadable, or all addresses zero */
 };
 
 static int reason_compare(const void *a, const void *b)
@@ -68,7 +68,7 @@ static int load_reasons(const struct btf *btf, struct drop_reasons *d)
 		struct reason *r = &d->reasons[d->reasons_len];
 
 		if (!name || strncmp(name, PREFIX, sizeof(PREFIX) - 1))
-			continue;		/* SKB_NOT_DROPPED_YET, SKB_CONSUMED: no reasons */
+			continue; /* SKB_NOT_DROPPED_YET, SKB_CONSUMED: no reasons */
 		name = without_prefix(name);
 		if (!strcmp(name, "MAX") || !strcmp(name, "SUBSYS_MASK"))
 			continue;
@@ -148,7 +148,7 @@ int drop_reasons_known(const struct drop_reasons *d)
  */
 static void resolve(struct drop_reasons *d, struct location *l)
 {
-	uint64_t best = 0, target = l->address - 1;	/* a return address may be the first byte behind its function */
+	uint64_t best = 0, target = l->address - 1; /* a return address may be the first byte behind its function */
 	FILE *f = fopen(d->kallsyms, "re");
 	unsigned long long address;
 	bool any = false;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct btf;				/* libbpf */
+struct btf; /* libbpf */
 struct drop_reasons;
 
 /*

@@ -31,8 +31,8 @@
 #define HAS_PERFMON CAP_BIT(38)
 #define HAS_BPF CAP_BIT(39)
 
-#define USER_NS_INIT_INO 0xEFFFFFFDul	/* PROC_USER_INIT_INO, include/linux/proc_ns.h: the initial user namespace */
-#define CGROUP_ROOT_INO 1		/* kernfs: inode of the whole tree's root; a namespace's root has another */
+#define USER_NS_INIT_INO 0xEFFFFFFDul /* PROC_USER_INIT_INO, include/linux/proc_ns.h: the initial user namespace */
+#define CGROUP_ROOT_INO 1	      /* kernfs: inode of the whole tree's root; a namespace's root has another */
 
 static const char OK[] = "ok", DEGRADED[] = "degraded", MISSING[] = "missing", OFF[] = "off";
 
@@ -70,8 +70,8 @@ void features_note(struct features *f, const char *name, const char *state, cons
 	row->why = f->whys[i];
 }
 
-__attribute__((format(printf, 4, 5)))
-static void note(struct features *f, const char *name, const char *state, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void note(struct features *f, const char *name, const char *state,
+						       const char *format, ...)
 {
 	char why[FEATURES_WHY_LEN];
 	va_list ap;
@@ -165,8 +165,10 @@ static int probe_cgroup_v2(const struct features_options *o, struct features *f)
 		return -ENOTDIR;
 	}
 	if (!whole && !o->cgroup)
-		note(f, "cgroup_v2", DEGRADED, "'%.80s' is only a part of the node's cgroup tree: mount the node's "
-		     "/sys/fs/cgroup and give it with --cgroup", f->cgroup_v2);
+		note(f, "cgroup_v2", DEGRADED,
+		     "'%.80s' is only a part of the node's cgroup tree: mount the node's "
+		     "/sys/fs/cgroup and give it with --cgroup",
+		     f->cgroup_v2);
 	else if (v1)
 		note(f, "cgroup_v2", OK, "beside cgroup v1 (hybrid), at '%.120s'", f->cgroup_v2);
 	else
@@ -208,7 +210,9 @@ static int probe_capabilities(struct features *f, bool *ret_tracing)
 	}
 	if (!bpf || !net) {
 		note(f, "capabilities", MISSING, "needs %s%s%s: run with sudo, or grant them to the container",
-		     bpf ? "" : kernel_below(f, 5, 8) ? "CAP_SYS_ADMIN" : "CAP_BPF (or CAP_SYS_ADMIN)",
+		     bpf		     ? ""
+		     : kernel_below(f, 5, 8) ? "CAP_SYS_ADMIN"
+					     : "CAP_BPF (or CAP_SYS_ADMIN)",
 		     bpf || net ? "" : " and ", net ? "" : "CAP_NET_ADMIN");
 		return -EPERM;
 	}
@@ -221,7 +225,8 @@ static int probe_capabilities(struct features *f, bool *ret_tracing)
 	 */
 	if (f->lite && kernel_below(f, 6, 3)) {
 		note(f, "capabilities", MISSING, "%s",
-		     "needs CAP_PERFMON (or CAP_SYS_ADMIN): without it the verifier of this kernel (before 6.3) gives up "
+		     "needs CAP_PERFMON (or CAP_SYS_ADMIN): without it the verifier of this kernel (before 6.3) gives "
+		     "up "
 		     "on our programs; grant it to the container");
 		return -EPERM;
 	}
@@ -244,7 +249,8 @@ static int probe_capabilities(struct features *f, bool *ret_tracing)
  */
 static int probe_cgroup_hook(enum bpf_prog_type type, enum bpf_attach_type attach)
 {
-	const struct bpf_insn insns[] = {		/* r0 = 1, let the packet pass; exit */
+	const struct bpf_insn insns[] = {
+		/* r0 = 1, let the packet pass; exit */
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
@@ -388,8 +394,8 @@ static void probe_tracepoints(const struct features_options *o, struct features 
 
 	f->has_tp_btf = f->has_btf && tracing && !locked;
 	f->kfree_skb_args = f->has_btf ? features_tracepoint_args(f->btf, "kfree_skb") : 0;
-	f->has_drop_reasons = f->kfree_skb_args >= 3 &&
-			      btf__find_by_name_kind(f->btf, "skb_drop_reason", BTF_KIND_ENUM) > 0;
+	f->has_drop_reasons =
+	    f->kfree_skb_args >= 3 && btf__find_by_name_kind(f->btf, "skb_drop_reason", BTF_KIND_ENUM) > 0;
 	f->has_drop_locations = kallsyms_visible();
 	names = features_tracepoint_args(f->btf, "cgroup_mkdir") && features_tracepoint_args(f->btf, "cgroup_rmdir");
 	f->has_cgroup_names = names && f->has_tp_btf;
@@ -397,8 +403,7 @@ static void probe_tracepoints(const struct features_options *o, struct features 
 	if (o->no_drops)
 		features_note(f, "drops", OFF, "switched off by --no-drops");
 	else if (!f->has_btf || !f->kfree_skb_args)
-		note(f, "drops", MISSING,
-		     "%s: dropped packets stay unseen, and hop-limit verdicts are 'likely' at most",
+		note(f, "drops", MISSING, "%s: dropped packets stay unseen, and hop-limit verdicts are 'likely' at most",
 		     f->has_btf ? "this kernel has no BTF tracepoint kfree_skb" : "needs kernel BTF");
 	else if (!f->has_tp_btf)
 		note(f, "drops", MISSING,
@@ -428,7 +433,9 @@ static void probe_tracepoints(const struct features_options *o, struct features 
 	else
 		note(f, "names", DEGRADED,
 		     "no cgroup tracepoints (%s): a pod that lives less than a second may stay unnamed",
-		     !f->has_btf ? "needs kernel BTF" : !names ? "not in this kernel" : no_right);
+		     !f->has_btf ? "needs kernel BTF"
+		     : !names	 ? "not in this kernel"
+				 : no_right);
 }
 
 static void probe_folder(struct features *f, const char *name, const char *option, const char *what, const char *path)

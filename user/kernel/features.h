@@ -14,19 +14,19 @@
 #define FEATURES_NAME_LEN 24
 #define FEATURES_WHY_LEN 240
 
-struct btf;				/* libbpf */
+struct btf; /* libbpf */
 
 struct feature {
-	const char *name;		/* "cgroup_skb", "drops", "process", "names", "btf", ... */
-	const char *state;		/* "ok", "degraded", "missing", "off" */
-	const char *why;		/* one line for a person; "" when ok */
+	const char *name;  /* "cgroup_skb", "drops", "process", "names", "btf", ... */
+	const char *state; /* "ok", "degraded", "missing", "off" */
+	const char *why;   /* one line for a person; "" when ok */
 };
 
 struct features_options {
-	const char *cgroup;		/* --cgroup; NULL: find the cgroup v2 mount */
+	const char *cgroup; /* --cgroup; NULL: find the cgroup v2 mount */
 	const char *pod_logs;
 	const char *container_logs;
-	bool no_drops, no_process;	/* rows become "off" */
+	bool no_drops, no_process; /* rows become "off" */
 };
 
 /* Holds pointers into itself: filled in place, never copied. */
@@ -34,22 +34,22 @@ struct features {
 	struct feature rows[FEATURES_MAX];
 	size_t rows_len;
 
-	char cgroup_v2[256];		/* root of the cgroup v2 mount, "" without one */
-	char kernel[65];		/* uname -r */
-	bool has_btf;			/* /sys/kernel/btf/vmlinux */
-	bool has_cgroup_skb;		/* may be loaded and attached, as far as can be told without trying */
-	bool lite;			/* no CAP_PERFMON: the verifier takes programs without loops only */
-	bool has_ringbuf;		/* 5.8 */
-	bool has_connect;		/* cgroup/connect4 and connect6, 4.17 */
-	bool has_release;		/* cgroup/sock_release, 5.9 */
-	bool has_tp_btf;		/* BTF tracepoints, 5.5, and the right to load them */
-	int kfree_skb_args;		/* 0: no such BTF tracepoint; 2: before 5.17; 3: reason; 4: rx_sk too, 6.11 */
-	bool has_drop_reasons;		/* enum skb_drop_reason, 5.17 */
-	bool has_drop_locations;	/* /proc/kallsyms shows addresses */
-	bool has_cgroup_names;		/* tp_btf/cgroup_mkdir and cgroup_rmdir */
-	bool has_netns_cookie;		/* bpf_get_netns_cookie() in cgroup_sock_addr programs, 5.7 */
+	char cgroup_v2[256];	 /* root of the cgroup v2 mount, "" without one */
+	char kernel[65];	 /* uname -r */
+	bool has_btf;		 /* /sys/kernel/btf/vmlinux */
+	bool has_cgroup_skb;	 /* may be loaded and attached, as far as can be told without trying */
+	bool lite;		 /* no CAP_PERFMON: the verifier takes programs without loops only */
+	bool has_ringbuf;	 /* 5.8 */
+	bool has_connect;	 /* cgroup/connect4 and connect6, 4.17 */
+	bool has_release;	 /* cgroup/sock_release, 5.9 */
+	bool has_tp_btf;	 /* BTF tracepoints, 5.5, and the right to load them */
+	int kfree_skb_args;	 /* 0: no such BTF tracepoint; 2: before 5.17; 3: reason; 4: rx_sk too, 6.11 */
+	bool has_drop_reasons;	 /* enum skb_drop_reason, 5.17 */
+	bool has_drop_locations; /* /proc/kallsyms shows addresses */
+	bool has_cgroup_names;	 /* tp_btf/cgroup_mkdir and cgroup_rmdir */
+	bool has_netns_cookie;	 /* bpf_get_netns_cookie() in cgroup_sock_addr programs, 5.7 */
 
-	struct btf *btf;		/* kernel_btf.h's extract, owned; NULL without. features_free_btf() when done */
+	struct btf *btf; /* kernel_btf.h's extract, owned; NULL without. features_free_btf() when done */
 	char names[FEATURES_MAX][FEATURES_NAME_LEN];
 	char whys[FEATURES_MAX][FEATURES_WHY_LEN];
 };
@@ -65,7 +65,7 @@ void features_free_btf(struct features *f);
  * copied and cut to fit. Rows above FEATURES_MAX are dropped: there are fewer names than that in this program.
  */
 void features_note(struct features *f, const char *name, const char *state, const char *why);
-const struct feature *features_find(const struct features *f, const char *name);	/* NULL: no such row */
+const struct feature *features_find(const struct features *f, const char *name); /* NULL: no such row */
 
 /*
  * Mount point of the first cgroup2 file system in /proc/mounts (unified or hybrid) into buf. Returns 0, -ENOENT

@@ -19,7 +19,7 @@
 #define METHOD_BITS METHOD(IMDS_A_METHOD_MASK)
 
 struct word {
-	const char *text;		/* '#' is any digit */
+	const char *text; /* '#' is any digit */
 	uint32_t bit;
 };
 
@@ -31,14 +31,9 @@ static const struct word methods[] = {
 };
 
 static const struct word first_segments[] = {
-	{ "latest", IMDS_W_P_EC2 },
-	{ "1.0", IMDS_W_P_EC2 },
-	{ "20##-##-##", IMDS_W_P_EC2 },
-	{ "computeMetadata", IMDS_W_P_GCE },
-	{ "metadata", IMDS_W_P_AZURE },
-	{ "openstack", IMDS_W_P_OPENSTACK },
-	{ "opc", IMDS_W_P_ORACLE },
-	{ "v1", IMDS_W_P_V1 },
+	{ "latest", IMDS_W_P_EC2 },	     { "1.0", IMDS_W_P_EC2 },	     { "20##-##-##", IMDS_W_P_EC2 },
+	{ "computeMetadata", IMDS_W_P_GCE }, { "metadata", IMDS_W_P_AZURE }, { "openstack", IMDS_W_P_OPENSTACK },
+	{ "opc", IMDS_W_P_ORACLE },	     { "v1", IMDS_W_P_V1 },
 };
 
 static const struct word segments[] = {
@@ -56,7 +51,8 @@ static const struct word segments[] = {
 	{ "service-accounts", IMDS_W_P_SERVICE_ACCTS },
 };
 
-static const struct word header_names[] = {	/* the name alone says it */
+static const struct word header_names[] = {
+	/* the name alone says it */
 	{ "x-aws-ec2-metadata-token", IMDS_W_H_TOKEN },
 	{ "x-aliyun-ecs-metadata-token", IMDS_W_H_TOKEN },
 	{ "metadata-token", IMDS_W_H_TOKEN },
@@ -128,7 +124,7 @@ static void add_headers(struct nfa *n, int line, int ended)
 	nfa_edge(n, any, nfa_bytes("\n"), line);
 
 	FOR_EACH(w, header_names)
-		nfa_edge(n, nfa_text(n, line, w->text, true, 0), nfa_bytes(":"), nfa_mark(n, w->bit));
+	nfa_edge(n, nfa_text(n, line, w->text, true, 0), nfa_bytes(":"), nfa_mark(n, w->bit));
 	nfa_edge(n, nfa_text(n, line, "x-aliyun-ecs", true, 0), nfa_bytes("-"), nfa_mark(n, IMDS_W_H_ALIBABA));
 	line_end(n, nfa_text(n, header_value(n, line, "metadata"), "true", true, 0), IMDS_W_H_METADATA);
 	line_end(n, nfa_text(n, header_value(n, line, "authorization"), "Bearer Oracle", false, 0), IMDS_W_H_ORACLE);
@@ -189,7 +185,8 @@ static void add_target(struct nfa *n, int target, int line)
 	nfa_edge(n, query, nfa_bytes_not(" \r\n"), query);
 	nfa_edge(n, query, nfa_bytes(" "), version);
 
-	FOR_EACH(w, first_segments) {
+	FOR_EACH(w, first_segments)
+	{
 		int last = add_segment(n, first, w);
 
 		if (w->bit == IMDS_W_P_EC2)
@@ -197,7 +194,7 @@ static void add_target(struct nfa *n, int target, int line)
 	}
 	add_segment(n, second, &api);
 	FOR_EACH(w, segments)
-		add_segment(n, slash, w);
+	add_segment(n, slash, w);
 
 	nfa_edge(n, version, nfa_bytes(" "), version);
 	rest = nfa_text(n, version, "HTTP/", false, 0);
@@ -216,7 +213,7 @@ static int add_request(struct nfa *n, int line)
 	nfa_edge(n, token, nfa_bytes(" "), target);
 	nfa_edge(n, token, nfa_bytes(" "), nfa_mark(n, METHOD(IMDS_METHOD_OTHER)));
 	FOR_EACH(w, methods)
-		nfa_edge(n, nfa_text(n, start, w->text, false, 0), nfa_bytes(" "), nfa_mark(n, METHOD(w->bit)));
+	nfa_edge(n, nfa_text(n, start, w->text, false, 0), nfa_bytes(" "), nfa_mark(n, METHOD(w->bit)));
 	add_target(n, target, line);
 	return start;
 }
@@ -238,7 +235,7 @@ static int add_response(struct nfa *n, int line)
 		node = digit;
 	}
 	digit = node;
-	node = nfa_node(n, 0);		/* the phrase */
+	node = nfa_node(n, 0); /* the phrase */
 	nfa_edge(n, digit, nfa_bytes_not("\n"), node);
 	nfa_edge(n, node, nfa_bytes_not("\n"), node);
 	nfa_edge(n, digit, nfa_bytes("\n"), line);

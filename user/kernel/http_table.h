@@ -6,8 +6,8 @@
 #include "../../bpf/http_scan.h"
 
 struct http_table_size {
-	unsigned int states;		/* of IMDS_HTTP_STATES */
-	unsigned int classes;		/* of IMDS_HTTP_CLASSES */
+	unsigned int states;  /* of IMDS_HTTP_STATES */
+	unsigned int classes; /* of IMDS_HTTP_CLASSES */
 };
 
 /* Returns 0, -ENOMEM, or -E2BIG when the words need more states or byte classes than the table has. */

@@ -12,19 +12,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX (256u << 20)		/* vmlinux BTF is 2 to 10 MiB */
+#define FILE_MAX (256u << 20) /* vmlinux BTF is 2 to 10 MiB */
 #define TRACE_PREFIX "btf_trace_"
 
 /* include/uapi/linux/btf.h; written out, since older headers lack the newer ones */
-enum { KIND_INT = 1, KIND_PTR, KIND_ARRAY, KIND_STRUCT, KIND_UNION, KIND_ENUM, KIND_TYPEDEF = 8, KIND_FUNC_PROTO = 13,
-       KIND_VAR, KIND_DATASEC, KIND_DECL_TAG = 17, KIND_ENUM64 = 19, KIND_COUNT };
+enum {
+	KIND_INT = 1,
+	KIND_PTR,
+	KIND_ARRAY,
+	KIND_STRUCT,
+	KIND_UNION,
+	KIND_ENUM,
+	KIND_TYPEDEF = 8,
+	KIND_FUNC_PROTO = 13,
+	KIND_VAR,
+	KIND_DATASEC,
+	KIND_DECL_TAG = 17,
+	KIND_ENUM64 = 19,
+	KIND_COUNT
+};
 
 /* Bytes behind struct btf_type: fixed, and per member. */
 static const struct {
 	uint8_t fixed, member;
 } sizes[KIND_COUNT] = {
-	[KIND_INT] = { 4, 0 }, [KIND_ARRAY] = { 12, 0 }, [KIND_STRUCT] = { 0, 12 }, [KIND_UNION] = { 0, 12 },
-	[KIND_ENUM] = { 0, 8 }, [KIND_FUNC_PROTO] = { 0, 8 }, [KIND_VAR] = { 4, 0 }, [KIND_DATASEC] = { 0, 12 },
+	[KIND_INT] = { 4, 0 },	    [KIND_ARRAY] = { 12, 0 },	  [KIND_STRUCT] = { 0, 12 }, [KIND_UNION] = { 0, 12 },
+	[KIND_ENUM] = { 0, 8 },	    [KIND_FUNC_PROTO] = { 0, 8 }, [KIND_VAR] = { 4, 0 },     [KIND_DATASEC] = { 0, 12 },
 	[KIND_DECL_TAG] = { 4, 0 }, [KIND_ENUM64] = { 0, 12 },
 };
 
@@ -34,9 +47,9 @@ struct raw {
 	bool mapped;
 	const uint8_t *types;
 	size_t types_len;
-	const char *strings;		/* ends in NUL */
+	const char *strings; /* ends in NUL */
 	size_t strings_len;
-	uint32_t *offsets;		/* of each type; [0] is void */
+	uint32_t *offsets; /* of each type; [0] is void */
 	uint32_t count;
 };
 
@@ -111,7 +124,7 @@ static int raw_index(struct raw *r)
 	if (!r->strings_len || r->strings[r->strings_len - 1])
 		return -EINVAL;
 
-	room = r->types_len / sizeof(struct btf_type) + 1;	/* each type takes that much at least */
+	room = r->types_len / sizeof(struct btf_type) + 1; /* each type takes that much at least */
 	r->offsets = malloc(room * sizeof(*r->offsets));
 	if (!r->offsets)
 		return -ENOMEM;

@@ -6,7 +6,7 @@
 #ifndef IMDSNOOP_KERNEL_BTF_H
 #define IMDSNOOP_KERNEL_BTF_H
 
-struct btf;				/* libbpf */
+struct btf; /* libbpf */
 
 /*
  * From raw BTF at path (/sys/kernel/btf/vmlinux): the named BTF tracepoints (typedef btf_trace_<name> with its

@@ -132,7 +132,7 @@ static int find_classes(const struct nfa *n, struct dfa *d, uint8_t *rep)
 
 struct builder {
 	uint64_t subset[DFA_MAX_STATES][SUBSET_WORDS];
-	uint16_t slots[HASH_SLOTS];	/* state + 1, 0: free */
+	uint16_t slots[HASH_SLOTS]; /* state + 1, 0: free */
 	/* for merging */
 	uint16_t block[DFA_MAX_STATES], block_rep[DFA_MAX_STATES];
 	uint64_t sign[DFA_MAX_STATES], key[DFA_MAX_CLASSES];
@@ -151,7 +151,7 @@ static void subset_add(uint64_t *subset, uint64_t *hash, int node)
 	if (subset[node / 64] & bit)
 		return;
 	subset[node / 64] |= bit;
-	*hash += mix(0, node + 1);	/* a sum: the order of nodes must not matter */
+	*hash += mix(0, node + 1); /* a sum: the order of nodes must not matter */
 }
 
 /* The state of a subset, a new one when it was not met before; -E2BIG. */
@@ -236,7 +236,7 @@ static unsigned int split_blocks(struct builder *b, const struct dfa *d)
 			b->block[s] = b->slots[slot] - 1;
 		}
 		for (unsigned int s = 0; s < d->states; s++) {
-			uint64_t sum = 0;	/* not a chain of hashes: this is the hot loop */
+			uint64_t sum = 0; /* not a chain of hashes: this is the hot loop */
 
 			for (unsigned int c = 0; c < d->classes; c++)
 				sum += (b->block[d->next[s][c]] + 1) * b->key[c];
@@ -250,7 +250,7 @@ static void merge_states(struct builder *b, struct dfa *d)
 {
 	unsigned int blocks = split_blocks(b, d);
 
-	for (unsigned int k = 0; k < blocks; k++) {	/* block_rep[k] >= k: rows move down only */
+	for (unsigned int k = 0; k < blocks; k++) { /* block_rep[k] >= k: rows move down only */
 		unsigned int s = b->block_rep[k];
 
 		d->attr[k] = d->attr[s];

@@ -12,17 +12,17 @@
 
 #define NFA_MAX_NODES 768
 #define NFA_MAX_EDGES 2048
-#define DFA_MAX_STATES 1024		/* before states that do the same are merged */
+#define DFA_MAX_STATES 1024 /* before states that do the same are merged */
 #define DFA_MAX_CLASSES 128
 
 struct nfa;
 
-struct nfa_set {			/* of bytes */
+struct nfa_set { /* of bytes */
 	uint64_t bits[4];
 };
 
-struct nfa_set nfa_bytes(const char *chars);		/* any of chars */
-struct nfa_set nfa_bytes_not(const char *chars);	/* any other, NUL included */
+struct nfa_set nfa_bytes(const char *chars);	 /* any of chars */
+struct nfa_set nfa_bytes_not(const char *chars); /* any other, NUL included */
 
 /* NULL: no memory. Overflow of nodes or edges is remembered and reported by nfa_compile(). */
 struct nfa *nfa_new(void);
@@ -38,7 +38,7 @@ struct dfa {
 	unsigned int states, classes;
 	uint8_t class_of[256];
 	uint64_t attr[DFA_MAX_STATES];
-	uint16_t next[DFA_MAX_STATES][DFA_MAX_CLASSES];	/* [state][class] */
+	uint16_t next[DFA_MAX_STATES][DFA_MAX_CLASSES]; /* [state][class] */
 };
 
 /*

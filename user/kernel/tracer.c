@@ -20,12 +20,12 @@
 #include "imdsnoop.skel.h"
 
 #ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71		/* 5.14 */
+#define SO_NETNS_COOKIE 71 /* 5.14 */
 #endif
 
 #define RING_BYTES (4u << 20)
 #define SWEEP_BATCH 64
-#define KEYS_PER_CGROUP 16		/* kinds, versions and ends that one container shows at most, in practice */
+#define KEYS_PER_CGROUP 16 /* kinds, versions and ends that one container shows at most, in practice */
 
 struct tracer {
 	struct imdsnoop_bpf *skel;
@@ -34,8 +34,8 @@ struct tracer {
 	struct bpf_link *links[8];
 	size_t links_len;
 	uint64_t bad_records;
-	uint64_t flows;			/* seen by the newest sweep */
-	uint64_t swept;			/* connections that we deleted */
+	uint64_t flows; /* seen by the newest sweep */
+	uint64_t swept; /* connections that we deleted */
 	uint32_t max_flows, max_keys, max_cgroups;
 	int cpus;
 	int cgroup_fd;
@@ -50,7 +50,8 @@ static const struct {
 	[IMDS_LOSS_RING_CGROUP] = { "ring_cgroup", "cgroups that came or went unseen: names may be missing" },
 	[IMDS_LOSS_FLOW_FULL] = { "flow_table_full", "connections not followed: raise --max-flows" },
 	[IMDS_LOSS_TUPLE_FULL] = { "tuple_table_full", "connections whose drops cannot be found: raise --max-flows" },
-	[IMDS_LOSS_COUNTER_FULL] = { "counter_table_full", "counts with no room: totals are too low, raise --max-pods" },
+	[IMDS_LOSS_COUNTER_FULL] = { "counter_table_full",
+				     "counts with no room: totals are too low, raise --max-pods" },
 	[IMDS_LOSS_PIPELINE] = { "pipeline", "packets with requests beyond four waiting on one connection" },
 	[IMDS_LOSS_HEAD_CUT] = { "head_cut", "heads not wholly looked at: kind or status may be unknown" },
 	[IMDS_LOSS_FRAGMENT] = { "fragment", "IP fragments: counted as packets only" },
@@ -250,7 +251,7 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 		return fail(msg, msg_len, err, "cannot compile the HTTP table: %s", strerror(-err));
 
 	t->max_flows = o->max_flows;
-	t->max_cgroups = o->max_pods * 4;	/* containers, their sandboxes, host services */
+	t->max_cgroups = o->max_pods * 4; /* containers, their sandboxes, host services */
 	t->max_keys = o->max_pods * KEYS_PER_CGROUP;
 	bpf_map__set_max_entries(s->maps.imds_flows, o->max_flows);
 	bpf_map__set_max_entries(s->maps.imds_tuples, o->max_flows);
@@ -263,7 +264,7 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 		off(f, s->progs.imds_kfree_skb, "drops", "off", "--no-drops");
 		off(f, s->progs.imds_kfree_skb_v510, NULL, NULL, NULL);
 	} else if (!f->kfree_skb_args) {
-		off(f, s->progs.imds_kfree_skb, NULL, NULL, NULL);	/* features told why */
+		off(f, s->progs.imds_kfree_skb, NULL, NULL, NULL); /* features told why */
 		off(f, s->progs.imds_kfree_skb_v510, NULL, NULL, NULL);
 	} else {
 		off(f, f->kfree_skb_args >= 3 ? s->progs.imds_kfree_skb_v510 : s->progs.imds_kfree_skb, NULL, NULL, NULL);
@@ -295,9 +296,9 @@ struct optional {
 static size_t optional_programs(struct imdsnoop_bpf *s, struct optional *o)
 {
 	struct optional all[] = {
-		{ s->progs.imds_connect4, "process" },      { s->progs.imds_connect6, "process" },
+		{ s->progs.imds_connect4, "process" },	    { s->progs.imds_connect6, "process" },
 		{ s->progs.imds_connect4_lite, "process" }, { s->progs.imds_connect6_lite, "process" },
-		{ s->progs.imds_release, "release" },       { s->progs.imds_kfree_skb, "drops" },
+		{ s->progs.imds_release, "release" },	    { s->progs.imds_kfree_skb, "drops" },
 		{ s->progs.imds_kfree_skb_v510, "drops" },  { s->progs.imds_cgroup_mkdir, "names" },
 		{ s->progs.imds_cgroup_rmdir, "names" },
 	};
@@ -320,8 +321,8 @@ static void attach_optional(struct tracer *t, struct features *f, bool names)
 
 		if (!bpf_program__autoload(prog) || !strcmp(optional[i].feature, "names") != names)
 			continue;
-		link = bpf_program__type(prog) == BPF_PROG_TYPE_TRACING ? bpf_program__attach(prog) :
-									  bpf_program__attach_cgroup(prog, t->cgroup_fd);
+		link = bpf_program__type(prog) == BPF_PROG_TYPE_TRACING ? bpf_program__attach(prog)
+									: bpf_program__attach_cgroup(prog, t->cgroup_fd);
 		err = -errno;
 		if (link) {
 			t->links[t->links_len++] = link;
@@ -350,10 +351,13 @@ static int attach(struct tracer *t, const struct tracer_options *o, struct featu
 		link = bpf_program__attach_cgroup(required[i], t->cgroup_fd);
 		err = -errno;
 		if (!link)
-			return fail(msg, msg_len, err, "cannot attach to cgroup '%s': %s%s", o->cgroup, strerror(-err),
-				    err == -EPERM ? " (another program there, or above, forbids more programs beside it: "
-						    "see `bpftool cgroup tree`, or choose a lower --cgroup; or a capability is missing)" :
-				    err == -EINVAL ? " (is it a cgroup v2 folder, and the kernel 5.10 or newer?)" : "");
+			return fail(
+			    msg, msg_len, err, "cannot attach to cgroup '%s': %s%s", o->cgroup, strerror(-err),
+			    err == -EPERM
+				? " (another program there, or above, forbids more programs beside it: "
+				  "see `bpftool cgroup tree`, or choose a lower --cgroup; or a capability is missing)"
+			    : err == -EINVAL ? " (is it a cgroup v2 folder, and the kernel 5.10 or newer?)"
+					     : "");
 		t->links[t->links_len++] = link;
 	}
 	attach_optional(t, f, false);
@@ -386,8 +390,8 @@ static int empty_btf(void)
 }
 
 /* Loads; when an optional program is refused, once more without the optional ones, one by one. */
-static int load_from(struct tracer *t, const struct tracer_options *o, struct features *f,
-		     const char *btf_path, char *msg, size_t msg_len)
+static int load_from(struct tracer *t, const struct tracer_options *o, struct features *f, const char *btf_path,
+		     char *msg, size_t msg_len)
 {
 	static const char *const order[] = { NULL, "drops", "names", "release", "process" };
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf_path);
@@ -418,10 +422,14 @@ static int load_from(struct tracer *t, const struct tracer_options *o, struct fe
 		}
 	}
 	if (err == -EPERM)
-		return fail(msg, msg_len, err, "the kernel refused to load BPF programs: %s (run as root, or with CAP_BPF, CAP_PERFMON "
-			    "and CAP_NET_ADMIN; see `imdsnoop check`)", strerror(-err));
-	return fail(msg, msg_len, err, "the kernel refused to load the BPF programs: %s (%ssee `imdsnoop check`, -v shows the verifier's words)",
-		    strerror(-err), f->lite ? "grant CAP_PERFMON; " : "");
+		return fail(msg, msg_len, err,
+			    "the kernel refused to load BPF programs: %s (run as root, or with CAP_BPF, CAP_PERFMON "
+			    "and CAP_NET_ADMIN; see `imdsnoop check`)",
+			    strerror(-err));
+	return fail(
+	    msg, msg_len, err,
+	    "the kernel refused to load the BPF programs: %s (%ssee `imdsnoop check`, -v shows the verifier's words)",
+	    strerror(-err), f->lite ? "grant CAP_PERFMON; " : "");
 }
 
 static int load(struct tracer *t, const struct tracer_options *o, struct features *f, char *msg, size_t msg_len)
@@ -452,8 +460,8 @@ int tracer_new(const struct tracer_options *o, struct features *features, const 
 	t->cb = *cb;
 	t->cgroup_fd = open(o->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->cgroup_fd < 0) {
-		err = fail(msg, msg_len, -errno, "cannot open cgroup folder '%s': %s (--cgroup takes a cgroup v2 folder)", o->cgroup,
-			   strerror(errno));
+		err = fail(msg, msg_len, -errno, "cannot open cgroup folder '%s': %s (--cgroup takes a cgroup v2 folder)",
+			   o->cgroup, strerror(errno));
 		goto out;
 	}
 	t->cpus = libbpf_num_possible_cpus();
@@ -529,7 +537,7 @@ static void flow_running(const struct imds_flow *f, enum imds_end end, uint64_t 
 		flow_to_record(f, &f->req[f->head % IMDS_PIPELINE], end, now_ns, &rec);
 		rec.req.words = f->scan_out.words;
 		rec.req.path_len = f->scan_out.path_len;
-		if (!(rec.req.words & IMDS_W_HTTP)) {	/* as the kernel side: only of a whole HTTP request line */
+		if (!(rec.req.words & IMDS_W_HTTP)) { /* as the kernel side: only of a whole HTTP request line */
 			rec.req.path_len = 0;
 			memset(rec.req.path, 0, sizeof(rec.req.path));
 		}
@@ -546,8 +554,8 @@ static void flow_running(const struct imds_flow *f, enum imds_end end, uint64_t 
  * Walks a hash map in batches; fn returns true for a key to delete; *ret_deleted grows by those deleted. A key that comes or goes meanwhile may be missed until
  * the next walk. Returns the number of entries or a negative errno.
  */
-static int walk(int fd, size_t key_size, size_t value_size, bool (*fn)(void *arg, const void *key, const void *value), void *arg,
-		uint64_t *ret_deleted)
+static int walk(int fd, size_t key_size, size_t value_size, bool (*fn)(void *arg, const void *key, const void *value),
+		void *arg, uint64_t *ret_deleted)
 {
 	size_t capacity = SWEEP_BATCH;
 	uint8_t token[64], *keys = NULL, *values = NULL, *gone = NULL;
@@ -570,7 +578,7 @@ static int walk(int fd, size_t key_size, size_t value_size, bool (*fn)(void *arg
 		}
 		n = capacity;
 		err = bpf_map_lookup_batch(fd, in, token, keys, values, &n, NULL);
-		if (err == -ENOSPC) {		/* one bucket holds more than the batch */
+		if (err == -ENOSPC) { /* one bucket holds more than the batch */
 			free(keys);
 			free(values);
 			keys = values = NULL;
@@ -587,7 +595,7 @@ static int walk(int fd, size_t key_size, size_t value_size, bool (*fn)(void *arg
 				uint8_t *more = realloc(gone, cap * key_size);
 
 				if (!more)
-					continue;	/* next walk */
+					continue; /* next walk */
 				gone = more;
 				gone_cap = cap;
 			}
@@ -649,8 +657,8 @@ int tracer_sweep(struct tracer *t, uint64_t now_ns, uint64_t idle_ns, tracer_run
 	t->flows = 0;
 	if (__atomic_load_n(&t->skel->bss->imds_flows_created, __ATOMIC_RELAXED) == deleted)
 		return 0;
-	n = walk(bpf_map__fd(t->skel->maps.imds_flows), sizeof(struct imds_flow_key), sizeof(struct imds_flow), on_flow, &s,
-		 &t->swept);
+	n = walk(bpf_map__fd(t->skel->maps.imds_flows), sizeof(struct imds_flow_key), sizeof(struct imds_flow), on_flow,
+		 &s, &t->swept);
 	if (n >= 0)
 		t->flows = n;
 	return n;
@@ -710,8 +718,8 @@ static bool on_drops(void *arg, const void *key, const void *value)
 int tracer_read_packets(struct tracer *t, tracer_packets_fn fn, void *arg)
 {
 	struct sum s = { .t = t, .packets = fn, .arg = arg };
-	int n = walk(bpf_map__fd(t->skel->maps.imds_packets), sizeof(__u64), sizeof(struct imds_packet_counters) * t->cpus,
-		     on_packets, &s, NULL);
+	int n = walk(bpf_map__fd(t->skel->maps.imds_packets), sizeof(__u64),
+		     sizeof(struct imds_packet_counters) * t->cpus, on_packets, &s, NULL);
 
 	return n < 0 ? n : 0;
 }
@@ -728,8 +736,8 @@ int tracer_read_requests(struct tracer *t, tracer_requests_fn fn, void *arg)
 int tracer_read_drops(struct tracer *t, tracer_drops_fn fn, void *arg)
 {
 	struct sum s = { .t = t, .drops = fn, .arg = arg };
-	int n = walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key), sizeof(__u64) * t->cpus, on_drops, &s,
-		     NULL);
+	int n = walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key), sizeof(__u64) * t->cpus,
+		     on_drops, &s, NULL);
 
 	return n < 0 ? n : 0;
 }
@@ -752,12 +760,12 @@ static bool is_gone(void *arg, const void *key, const void *value)
 int tracer_forget(struct tracer *t, bool (*gone)(void *arg, uint64_t cgroup_id), void *arg)
 {
 	struct forget f = { gone, arg };
-	int p = walk(bpf_map__fd(t->skel->maps.imds_packets), sizeof(__u64), sizeof(struct imds_packet_counters) * t->cpus,
-		     is_gone, &f, NULL);
+	int p = walk(bpf_map__fd(t->skel->maps.imds_packets), sizeof(__u64),
+		     sizeof(struct imds_packet_counters) * t->cpus, is_gone, &f, NULL);
 	int r = walk(bpf_map__fd(t->skel->maps.imds_requests), sizeof(struct imds_request_key),
 		     sizeof(struct imds_request_counters) * t->cpus, is_gone, &f, NULL);
-	int d = walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key), sizeof(__u64) * t->cpus, is_gone,
-		     &f, NULL);
+	int d = walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key), sizeof(__u64) * t->cpus,
+		     is_gone, &f, NULL);
 
 	return p < 0 ? p : r < 0 ? r : d < 0 ? d : 0;
 }
@@ -783,15 +791,17 @@ size_t tracer_tables(struct tracer *t, struct tracer_table *ret_tables, size_t l
 		uint32_t limit;
 	} tables[] = {
 		{ "flows", t->skel->maps.imds_flows, 0, 0, t->max_flows },
-		{ "packet_counters", t->skel->maps.imds_packets, 8, sizeof(struct imds_packet_counters) * t->cpus, t->max_cgroups },
+		{ "packet_counters", t->skel->maps.imds_packets, 8, sizeof(struct imds_packet_counters) * t->cpus,
+		  t->max_cgroups },
 		{ "request_counters", t->skel->maps.imds_requests, sizeof(struct imds_request_key),
 		  sizeof(struct imds_request_counters) * t->cpus, t->max_keys },
 	};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && n < len; i++, n++) {
-		int entries = tables[i].key_size ? walk(bpf_map__fd(tables[i].map), tables[i].key_size, tables[i].value_size, count_only, NULL, NULL) :
-						   (int)t->flows;
+		int entries = tables[i].key_size ? walk(bpf_map__fd(tables[i].map), tables[i].key_size,
+							tables[i].value_size, count_only, NULL, NULL)
+						 : (int)t->flows;
 
 		ret_tables[n] = (struct tracer_table){ tables[i].name, entries < 0 ? 0 : entries, tables[i].limit };
 	}
@@ -803,7 +813,8 @@ size_t tracer_programs(struct tracer *t, struct tracer_program *ret_programs, si
 	struct bpf_program *prog;
 	size_t n = 0;
 
-	bpf_object__for_each_program(prog, t->skel->obj) {
+	bpf_object__for_each_program(prog, t->skel->obj)
+	{
 		struct bpf_prog_info info = { 0 };
 		__u32 info_len = sizeof(info);
 

@@ -18,13 +18,13 @@ struct tracer;
 struct tracer_options {
 	const struct imds_endpoint *endpoints;
 	size_t endpoints_len;
-	const char *cgroup;		/* cgroup v2 folder to attach to */
+	const char *cgroup; /* cgroup v2 folder to attach to */
 	uint32_t max_flows;
 	uint32_t max_pods;
-	uint32_t ring_bytes;		/* power of two, 0: 4 MiB */
-	bool drops;			/* attach kfree_skb */
-	bool process;			/* attach connect4, connect6 and sock_release */
-	bool names;			/* attach cgroup_mkdir and cgroup_rmdir */
+	uint32_t ring_bytes; /* power of two, 0: 4 MiB */
+	bool drops;	     /* attach kfree_skb */
+	bool process;	     /* attach connect4, connect6 and sock_release */
+	bool names;	     /* attach cgroup_mkdir and cgroup_rmdir */
 };
 
 /* Called from tracer_consume(); records are valid during the call only. */
@@ -87,7 +87,7 @@ size_t tracer_tables(struct tracer *t, struct tracer_table *ret_tables, size_t l
 
 struct tracer_program {
 	const char *name;
-	uint64_t runs, run_ns;		/* zero unless kernel.bpf_stats_enabled */
+	uint64_t runs, run_ns; /* zero unless kernel.bpf_stats_enabled */
 };
 size_t tracer_programs(struct tracer *t, struct tracer_program *ret_programs, size_t len);
 

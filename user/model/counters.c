@@ -10,14 +10,32 @@ struct span {
 	size_t offset, count;
 };
 
-#define SPAN(field) { offsetof(struct pod_stats, field), sizeof(((struct pod_stats *)0)->field) / sizeof(uint64_t) }
+#define SPAN(field)                                                                                          \
+	{                                                                                                    \
+		offsetof(struct pod_stats, field), sizeof(((struct pod_stats *)0)->field) / sizeof(uint64_t) \
+	}
 #define HISTOGRAM(field) SPAN(field.count), SPAN(field.sum_us), SPAN(field.bucket)
 
 static const struct span reported[] = {
-	SPAN(requests), SPAN(outcomes), SPAN(confidences), SPAN(kinds), SPAN(responses), SPAN(v1_requests),
-	SPAN(v1_answered), SPAN(v2_requests), SPAN(fallbacks), SPAN(fallback_answered_us_sum), SPAN(fallbacks_answered),
-	SPAN(token_requests), SPAN(token_answered), SPAN(records_lost), SPAN(slow), SPAN(hop_limit_drops),
-	SPAN(policy_drops), SPAN(packets), HISTOGRAM(latency),
+	SPAN(requests),
+	SPAN(outcomes),
+	SPAN(confidences),
+	SPAN(kinds),
+	SPAN(responses),
+	SPAN(v1_requests),
+	SPAN(v1_answered),
+	SPAN(v2_requests),
+	SPAN(fallbacks),
+	SPAN(fallback_answered_us_sum),
+	SPAN(fallbacks_answered),
+	SPAN(token_requests),
+	SPAN(token_answered),
+	SPAN(records_lost),
+	SPAN(slow),
+	SPAN(hop_limit_drops),
+	SPAN(policy_drops),
+	SPAN(packets),
+	HISTOGRAM(latency),
 };
 static const struct span others[] = { SPAN(bytes), HISTOGRAM(connect) };
 
@@ -126,8 +144,9 @@ void counters_mark(const struct pod_stats *p, struct counters_mark *ret)
 }
 
 /* Members that a mark holds, counted by the compiler. */
-_Static_assert(13 + OUTCOME_COUNT + CONFIDENCE_COUNT + IMDS_KIND_COUNT + IMDS_STATUS_COUNT + IMDS_DIRECTION_COUNT +
-	       2 + HISTOGRAM_BUCKETS + 1 + POD_STATS_REASONS + PROCESS_FIGURES * POD_STATS_PROCESSES <= COUNTERS_MARK_LEN,
+_Static_assert(13 + OUTCOME_COUNT + CONFIDENCE_COUNT + IMDS_KIND_COUNT + IMDS_STATUS_COUNT + IMDS_DIRECTION_COUNT + 2 +
+		       HISTOGRAM_BUCKETS + 1 + POD_STATS_REASONS + PROCESS_FIGURES * POD_STATS_PROCESSES <=
+		   COUNTERS_MARK_LEN,
 	       "a mark holds every figure");
 
 static void keep_seen(struct pod_stats *p)
@@ -170,7 +189,7 @@ bool counters_since(struct pod_stats *p, const struct counters_mark *mark)
 	keep_seen(p);
 	p->latency.fine = NULL;
 	for (int i = HISTOGRAM_BUCKETS - 1; i >= 0; i--)
-		if (p->latency.bucket[i]) {		/* the longest of all time may be older than the mark */
+		if (p->latency.bucket[i]) { /* the longest of all time may be older than the mark */
 			if (histogram_bounds_us[i] < p->latency.max_us)
 				p->latency.max_us = histogram_bounds_us[i];
 			break;

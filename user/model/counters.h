@@ -9,12 +9,12 @@
 
 /* All that grows, except histograms' fine steps. into's kinds are freed by counters_free_kinds(). */
 void counters_add(struct pod_stats *into, const struct pod_stats *from);
-void counters_add_drops(struct pod_stats *into, const struct pod_stats *from);	/* packets dropped alone */
+void counters_add_drops(struct pod_stats *into, const struct pod_stats *from); /* packets dropped alone */
 
 /* The figures of one kind, made if there are none yet; NULL: no memory. */
 struct kind_stats *counters_kind(struct pod_stats *p, enum imds_kind kind);
 void counters_free_kinds(struct pod_stats *p);
-void counters_add_kind(struct kind_stats *into, const struct kind_stats *from);	/* without fine steps */
+void counters_add_kind(struct kind_stats *into, const struct kind_stats *from); /* without fine steps */
 
 /*
  * What a report shows of a row, small: modulo 2^32, so a difference is right as long as less than that was added

@@ -94,7 +94,7 @@ uint64_t histogram_quantile_us(const struct histogram *h, double quantile)
 
 	if (!h->count)
 		return 0;
-	if (!(wanted > 1))		/* NaN too */
+	if (!(wanted > 1)) /* NaN too */
 		rank = 1;
 	else if (quantile >= 1)
 		rank = h->count;

@@ -6,41 +6,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1		/* an element that found no memory has hh.tbl NULL */
+#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
 #include <uthash.h>
 
 #include "../../bpf/http_scan.h"
 #include "counters.h"
 #include "verdict.h"
 
-#define RECENT_NS (60ull * 1000000000)		/* how long another request's fate counts as evidence */
-#define PAUSE_NS (10ull * 1000000000)		/* longest pause between tries that still is one wait (backoff of the SDKs) */
-#define LATER_NS (2ull * 1000000000)		/* how long a silent token request is held back without a drop hook */
-#define CLIENTS 8				/* processes of one row whose token history is kept */
+#define RECENT_NS (60ull * 1000000000) /* how long another request's fate counts as evidence */
+#define PAUSE_NS (10ull * 1000000000)  /* longest pause between tries that still is one wait (backoff of the SDKs) */
+#define LATER_NS (2ull * 1000000000)   /* how long a silent token request is held back without a drop hook */
+#define CLIENTS 8		       /* processes of one row whose token history is kept */
 
 /* A process and how its newest token request went: for fallbacks and the time lost between tries. */
 struct client {
 	uint32_t pid;
-	bool silent;			/* the newest token request got no answer */
-	uint64_t end_ns;		/* of that */
+	bool silent;	 /* the newest token request got no answer */
+	uint64_t end_ns; /* of that */
 	uint64_t used_ns;
 };
 
 struct row {
 	struct pod_stats s;
 	struct client clients[CLIENTS];
-	uint64_t answered_ns;		/* newest answered request */
-	uint64_t silent_ns;		/* newest unanswered token request of the container, 0 after an answered one */
-	uint64_t token_ok_ns;		/* newest answered token request */
-	uint64_t other_packets;		/* neither TCP nor DNS requests: ICMP, other UDP */
+	uint64_t answered_ns;	/* newest answered request */
+	uint64_t silent_ns;	/* newest unanswered token request of the container, 0 after an answered one */
+	uint64_t token_ok_ns;	/* newest answered token request */
+	uint64_t other_packets; /* neither TCP nor DNS requests: ICMP, other UDP */
 	UT_hash_handle hh;
 	char key[];
 };
 
 struct endpoint_state {
-	int baseline_ttl;		/* SYN-ACK at host-network sockets */
-	int token_ttl;			/* token answer there */
-	uint64_t host_silent_ns;	/* newest unanswered token request of a host-network socket */
+	int baseline_ttl;	 /* SYN-ACK at host-network sockets */
+	int token_ttl;		 /* token answer there */
+	uint64_t host_silent_ns; /* newest unanswered token request of a host-network socket */
 };
 
 struct pod_table {
@@ -48,12 +48,12 @@ struct pod_table {
 	struct row *rows;
 	size_t rows_len;
 	struct row *other;
-	struct pod_stats gone;		/* sums of rows that have left: the totals are since the start */
-	bool any_running;		/* since the newest reset */
+	struct pod_stats gone; /* sums of rows that have left: the totals are since the start */
+	bool any_running;      /* since the newest reset */
 	bool drops_watched;
 	uint64_t overflowed, stray_ttl_drops, stray_drops;
 	struct endpoint_state endpoints[IMDS_MAX_ENDPOINTS];
-	const struct pod_stats **sorted;	/* of the newest snapshot */
+	const struct pod_stats **sorted; /* of the newest snapshot */
 };
 
 int pod_table_new(const struct pod_table_options *o, struct pod_table **ret_table)
@@ -89,7 +89,7 @@ void pod_table_free(struct pod_table *t)
 
 	if (!t)
 		return;
-	HASH_ITER(hh, t->rows, r, tmp) {
+	HASH_ITER (hh, t->rows, r, tmp) {
 		HASH_DEL(t->rows, r);
 		row_free(r);
 	}
@@ -197,7 +197,8 @@ static void count_reason(struct pod_stats *s, const char *reason, uint64_t n)
 		i = POD_STATS_REASONS - 1;
 	if (i == s->drops_len) {
 		s->drops_len++;
-		snprintf(s->drops[i].reason, sizeof(s->drops[i].reason), "%s", i == POD_STATS_REASONS - 1 ? "other" : reason);
+		snprintf(s->drops[i].reason, sizeof(s->drops[i].reason), "%s",
+			 i == POD_STATS_REASONS - 1 ? "other" : reason);
 	}
 	s->drops[i].packets += n;
 }
@@ -241,7 +242,7 @@ static bool contradicted(const struct pod_table *t, const struct endpoint_state 
 
 	if (recent(e->host_silent_ns, now_ns))
 		return true;
-	HASH_ITER(hh, t->rows, r, tmp)
+	HASH_ITER (hh, t->rows, r, tmp)
 		if (r->s.hops >= hops && recent(r->token_ok_ns, now_ns))
 			return true;
 	return false;
@@ -311,7 +312,8 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 /* True for a request that waited for an answer which never came. */
 static bool waited_in_vain(const struct request *r)
 {
-	return !r->rec.req.first_byte_ns && (r->rec.req.kind == IMDS_KIND_TOKEN || r->rec.req.kind == IMDS_KIND_CONNECT_ONLY) &&
+	return !r->rec.req.first_byte_ns &&
+	       (r->rec.req.kind == IMDS_KIND_TOKEN || r->rec.req.kind == IMDS_KIND_CONNECT_ONLY) &&
 	       (r->outcome == OUTCOME_HOP_LIMIT || r->outcome == OUTCOME_NO_RESPONSE || r->outcome == OUTCOME_BLOCKED);
 }
 
@@ -339,7 +341,7 @@ static void follow_client(struct row *row, struct request *r, uint64_t now_ns)
 		return;
 	if (c->silent && c->end_ns && start_ns > c->end_ns && start_ns - c->end_ns < PAUSE_NS && (vain || r->fallback)) {
 		row->s.seconds_lost += (start_ns - c->end_ns) / 1e9;
-		c->end_ns = 0;		/* a pause is counted once */
+		c->end_ns = 0; /* a pause is counted once */
 	}
 	if (vain) {
 		if (end_ns > start_ns)
@@ -359,7 +361,7 @@ static void follow_client(struct row *row, struct request *r, uint64_t now_ns)
 static void add_coarse(struct histogram *h, uint64_t us)
 {
 	histogram_add(h, us);
-	free(h->fine);			/* percentiles are asked of `latency` only; a row stays small */
+	free(h->fine); /* percentiles are asked of `latency` only; a row stays small */
 	h->fine = NULL;
 }
 
@@ -380,7 +382,8 @@ static void add_latency(struct pod_stats *s, const struct request *r, uint64_t s
 	s->recent_us[s->recent_len++] = us > UINT32_MAX ? UINT32_MAX : us;
 }
 
-static void count_request(struct pod_stats *s, enum imds_kind kind, enum imds_version version, enum outcome outcome, uint64_t n)
+static void count_request(struct pod_stats *s, enum imds_kind kind, enum imds_version version, enum outcome outcome,
+			  uint64_t n)
 {
 	s->requests += n;
 	s->outcomes[outcome] += n;
@@ -476,7 +479,7 @@ static void add(struct pod_table *t, struct row *row, struct request *r, uint64_
 		}
 		if (is_host(&r->rec))
 			t->endpoints[r->rec.peer.endpoint % IMDS_MAX_ENDPOINTS].host_silent_ns =
-				!q->first_byte_ns && r->outcome == OUTCOME_NO_RESPONSE ? q->end_ns : 0;
+			    !q->first_byte_ns && r->outcome == OUTCOME_NO_RESPONSE ? q->end_ns : 0;
 	}
 	if (q->kind == IMDS_KIND_CREDENTIALS) {
 		enum imds_endpoint_class class = endpoint_class(t, r->rec.peer.endpoint);
@@ -550,8 +553,8 @@ void pod_table_add_flow_end(struct pod_table *t, const struct pod_identity *who,
 		row->token_ok_ns = rec->hdr.ts_ns;
 }
 
-void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, const struct imds_request_key *key, uint64_t n,
-			uint64_t now_ns)
+void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, const struct imds_request_key *key,
+			uint64_t n, uint64_t now_ns)
 {
 	struct row *row = row_get(t, who);
 
@@ -569,11 +572,11 @@ void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, con
 	row->s.last_ns = now_ns;
 }
 
-void pod_table_add_drops(struct pod_table *t, const struct pod_identity *who, const struct imds_drop_key *key, const char *reason,
-			 uint64_t n)
+void pod_table_add_drops(struct pod_table *t, const struct pod_identity *who, const struct imds_drop_key *key,
+			 const char *reason, uint64_t n)
 {
 	struct imds_drop drop = {
-		.ts_ns = 1,		/* it happened; counters keep no time */
+		.ts_ns = 1, /* it happened; counters keep no time */
 		.ttl = key->ttl_expired ? 1 : 64,
 		.flags = key->from_endpoint ? IMDS_D_FROM_ENDPOINT : 0,
 	};
@@ -587,7 +590,7 @@ void pod_table_add_drops(struct pod_table *t, const struct pod_identity *who, co
 			t->stray_drops += n;
 		return;
 	}
-	if (!*reason) {			/* before 5.17 the place is all there is, and counters do not keep it */
+	if (!*reason) { /* before 5.17 the place is all there is, and counters do not keep it */
 		reason = expired && *row->s.drop_location ? row->s.drop_location : expired ? "ttl-expired" : "unknown";
 		row->s.hop_limit_drops += expired ? n : 0;
 	} else if (expired && verdict_is_ttl_death(&drop, reason, "")) {
@@ -624,7 +627,7 @@ void pod_table_reset_running(struct pod_table *t)
 	if (!t->any_running)
 		return;
 	t->any_running = false;
-	HASH_ITER(hh, t->rows, r, tmp)
+	HASH_ITER (hh, t->rows, r, tmp)
 		r->s.in_flight = 0;
 	if (t->other)
 		t->other->s.in_flight = 0;
@@ -652,7 +655,7 @@ static void hand_over(struct pod_table *t, const struct row *gone)
 	struct pod_stats *sum;
 	struct row *r, *tmp;
 
-	HASH_ITER(hh, t->rows, r, tmp) {
+	HASH_ITER (hh, t->rows, r, tmp) {
 		if (!same_container(&r->s.who, &gone->s.who))
 			continue;
 		sum = (struct pod_stats *)r->s.before;
@@ -700,14 +703,14 @@ static void add_totals(struct pod_stats *to, const struct pod_stats *s)
 	}
 }
 
-void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns, bool (*alive)(void *arg, uint64_t cgroup_id),
-		      void *arg)
+void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns,
+		      bool (*alive)(void *arg, uint64_t cgroup_id), void *arg)
 {
 	struct row *r, *tmp;
 
 	if (!keep_ns)
 		return;
-	HASH_ITER(hh, t->rows, r, tmp) {
+	HASH_ITER (hh, t->rows, r, tmp) {
 		if (r->s.in_flight || now_ns < r->s.last_ns + keep_ns || alive(arg, r->s.who.cgroup_id))
 			continue;
 		HASH_DEL(t->rows, r);
@@ -735,10 +738,10 @@ int pod_table_worse(const void *a, const void *b)
 	uint64_t p, q;
 	int c;
 
-#define BY(expr_x, expr_y)                                                                                                 \
-	do {                                                                                                               \
-		if ((expr_x) != (expr_y))                                                                                  \
-			return (expr_x) > (expr_y) ? -1 : 1;                                                               \
+#define BY(expr_x, expr_y)                                   \
+	do {                                                 \
+		if ((expr_x) != (expr_y))                    \
+			return (expr_x) > (expr_y) ? -1 : 1; \
 	} while (0)
 	BY(!x->other, !y->other);
 	BY(x->outcomes[OUTCOME_HOP_LIMIT], y->outcomes[OUTCOME_HOP_LIMIT]);
@@ -770,7 +773,7 @@ int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 	memset(&s->totals, 0, sizeof(s->totals));
 	s->totals.who = nobody;
 	s->totals.hops = -1;
-	HASH_ITER(hh, t->rows, r, tmp) {
+	HASH_ITER (hh, t->rows, r, tmp) {
 		/* the last packets of a connection older than us are no reason for a row */
 		if (!r->s.requests && !r->s.in_flight && !r->other_packets)
 			continue;

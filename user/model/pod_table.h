@@ -15,9 +15,9 @@ struct pod_table_options {
 	size_t max_pods;
 	uint64_t stall_ns;
 	uint64_t slow_ns;
-	const struct imds_endpoint *endpoints;	/* borrowed, as long as the table */
+	const struct imds_endpoint *endpoints; /* borrowed, as long as the table */
 	size_t endpoints_len;
-	bool redact_paths;		/* the path is wiped before anything else sees the request */
+	bool redact_paths; /* the path is wiped before anything else sees the request */
 };
 
 int pod_table_new(const struct pod_table_options *o, struct pod_table **ret_table);
@@ -42,12 +42,12 @@ bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_
 void pod_table_add_flow_end(struct pod_table *t, const struct pod_identity *who, const struct imds_rec_flow_end *rec);
 
 /* n more requests that the kernel counted under key, whose records were lost. */
-void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, const struct imds_request_key *key, uint64_t n,
-			uint64_t now_ns);
+void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, const struct imds_request_key *key,
+			uint64_t n, uint64_t now_ns);
 
 /* Packets dropped since the last call for the same key; n is the difference. who NULL: of no known connection. */
-void pod_table_add_drops(struct pod_table *t, const struct pod_identity *who, const struct imds_drop_key *key, const char *reason,
-			 uint64_t n);
+void pod_table_add_drops(struct pod_table *t, const struct pod_identity *who, const struct imds_drop_key *key,
+			 const char *reason, uint64_t n);
 
 /* Packet counts since the last call, as a difference. */
 void pod_table_add_packets(struct pod_table *t, const struct pod_identity *who, const struct imds_packet_counters *more,
@@ -61,8 +61,8 @@ void pod_table_add_running(struct pod_table *t, const struct pod_identity *who);
  * Rows whose cgroup is gone and that were silent for keep_ns leave, for good; alive tells by cgroup id. With keep_ns 0
  * nothing leaves (a report wants all of them).
  */
-void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns, bool (*alive)(void *arg, uint64_t cgroup_id),
-		      void *arg);
+void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns,
+		      bool (*alive)(void *arg, uint64_t cgroup_id), void *arg);
 
 /* Fills pods (worst first), totals, baseline; the rest of *s is the caller's. Valid until the next call on t. Returns 0 or -ENOMEM. */
 int pod_table_snapshot(struct pod_table *t, struct snapshot *s);
@@ -77,7 +77,7 @@ int pod_table_worse(const void *a, const void *b);
 struct pod_table_stats {
 	size_t rows, limit;
 	uint64_t overflowed;
-	uint64_t stray_ttl_drops;	/* an endpoint's packets that died of TTL, no connection known */
+	uint64_t stray_ttl_drops; /* an endpoint's packets that died of TTL, no connection known */
 	uint64_t stray_drops;
 };
 void pod_table_get_stats(const struct pod_table *t, struct pod_table_stats *ret_stats);

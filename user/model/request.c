@@ -47,7 +47,7 @@ bool request_is_problem(const struct request *r, uint64_t slow_us)
 
 const char *request_address(const struct imds_addr *addr, uint16_t port, char *buf, unsigned int len)
 {
-	static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };	/* ::ffff:0:0/96, RFC 4291 */
+	static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff }; /* ::ffff:0:0/96, RFC 4291 */
 	char text[INET6_ADDRSTRLEN];
 
 	if (!memcmp(addr->b, v4_mapped, sizeof(v4_mapped)))

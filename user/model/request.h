@@ -11,28 +11,28 @@
 
 struct request {
 	struct imds_rec_request rec;
-	const struct pod_identity *who;	/* borrowed; valid during the callback */
+	const struct pod_identity *who; /* borrowed; valid during the callback */
 	uint64_t wall_ns;		/* start, nanoseconds since 1970, UTC */
 	bool running;			/* a stall: not finished, figures so far */
 	enum provider provider;
 	enum outcome outcome;
 	enum confidence confidence;
 	bool fallback;
-	int hops;			/* -1: unknown */
-	int required_hop_limit;		/* 0: unknown */
+	int hops;		/* -1: unknown */
+	int required_hop_limit; /* 0: unknown */
 	enum hops_source hops_source;
-	const char *drop_reason;	/* "" without a drop */
+	const char *drop_reason; /* "" without a drop */
 	const char *drop_location;
 	const char *node;
-	uint64_t judged_ns;		/* CLOCK_MONOTONIC of the verdict, and whether drops were watched then: */
-	bool drops_watched;		/* `report --from` judges again with these */
+	uint64_t judged_ns; /* CLOCK_MONOTONIC of the verdict, and whether drops were watched then: */
+	bool drops_watched; /* `report --from` judges again with these */
 };
 
 /* Microseconds, or -1 where it did not happen. `duration` runs to the last byte, or to the end without an answer. */
 int64_t request_connect_us(const struct request *r);
 int64_t request_first_byte_us(const struct request *r);
 int64_t request_duration_us(const struct request *r, uint64_t now_ns);
-uint64_t request_start_ns(const struct request *r);	/* CLOCK_MONOTONIC */
+uint64_t request_start_ns(const struct request *r); /* CLOCK_MONOTONIC */
 
 /* True for anything that `--problems` keeps: not ok, slow, or a fallback. */
 bool request_is_problem(const struct request *r, uint64_t slow_us);

@@ -12,18 +12,18 @@
 #include "histogram.h"
 #include "words.h"
 
-#define POD_STATS_REASONS 8		/* drop reasons told apart per pod, the rest under "other" */
+#define POD_STATS_REASONS 8 /* drop reasons told apart per pod, the rest under "other" */
 #define POD_STATS_PROCESSES 8
 
 struct drop_count {
-	char reason[32];		/* "NETFILTER_DROP"; "ip_forward" where the kernel has no reasons; "other" */
+	char reason[32]; /* "NETFILTER_DROP"; "ip_forward" where the kernel has no reasons; "other" */
 	uint64_t packets;
 };
 
 struct process_count {
-	uint32_t pid;			/* the newest one of that name */
+	uint32_t pid; /* the newest one of that name */
 	char comm[IMDS_COMM_LEN];
-	char parent[IMDS_COMM_LEN];	/* nearest ancestor, "" unknown */
+	char parent[IMDS_COMM_LEN]; /* nearest ancestor, "" unknown */
 	uint64_t requests;
 	uint64_t v1_requests;
 	uint64_t token_unanswered;
@@ -31,45 +31,45 @@ struct process_count {
 
 /* Requests of one kind: allocated with the first, for a container uses two or three kinds of the eight. */
 struct kind_stats {
-	uint64_t cells[IMDS_VERSION_COUNT][OUTCOME_COUNT];	/* the cells of imdsnoop_requests_total */
-	struct histogram latency;				/* answered ones */
+	uint64_t cells[IMDS_VERSION_COUNT][OUTCOME_COUNT]; /* the cells of imdsnoop_requests_total */
+	struct histogram latency;			   /* answered ones */
 };
 
 /* One container (or cgroup) that spoke to a metadata endpoint. */
 struct pod_stats {
-	struct pod_identity who;	/* strings owned by the table, valid as long as the snapshot */
-	bool other;			/* the row that holds what is over --max-pods */
-	bool host_network;		/* known to live in the node's network namespace */
-	bool own_network;		/* known to live in one of its own; both false: unknown */
+	struct pod_identity who; /* strings owned by the table, valid as long as the snapshot */
+	bool other;		 /* the row that holds what is over --max-pods */
+	bool host_network;	 /* known to live in the node's network namespace */
+	bool own_network;	 /* known to live in one of its own; both false: unknown */
 
-	uint64_t requests;		/* finished ones, exact; stalled ones are in in_flight until they end */
+	uint64_t requests; /* finished ones, exact; stalled ones are in in_flight until they end */
 	uint64_t outcomes[OUTCOME_COUNT];
-	uint64_t confidences[CONFIDENCE_COUNT];	/* of the hop-limit outcomes */
+	uint64_t confidences[CONFIDENCE_COUNT]; /* of the hop-limit outcomes */
 	uint64_t kinds[IMDS_KIND_COUNT];
-	struct kind_stats *by_kind[IMDS_KIND_COUNT];	/* owned by the table; NULL: none of that kind */
+	struct kind_stats *by_kind[IMDS_KIND_COUNT]; /* owned by the table; NULL: none of that kind */
 	uint64_t responses[IMDS_STATUS_COUNT];
 	uint64_t v1_requests, v1_answered;
 	uint64_t v2_requests;
 	uint64_t fallbacks;
 	uint64_t fallback_answered_us_sum, fallbacks_answered;
 	uint64_t token_requests, token_answered;
-	uint64_t records_lost;		/* counted by the kernel, but their records did not fit into the ring */
+	uint64_t records_lost; /* counted by the kernel, but their records did not fit into the ring */
 	uint64_t in_flight;
-	uint64_t slow;			/* answered, but above --slow */
+	uint64_t slow; /* answered, but above --slow */
 	double seconds_lost;
 
-	struct histogram latency;		/* answered requests */
+	struct histogram latency; /* answered requests */
 	struct histogram connect;
 
-	int hops;			/* -1: unknown */
-	int required_hop_limit;		/* 0: unknown; else the highest that was seen needed */
+	int hops;		/* -1: unknown */
+	int required_hop_limit; /* 0: unknown; else the highest that was seen needed */
 	enum hops_source hops_source;
 	enum hop_limit_state hop_limit;
-	int ttl_synack, ttl_response, ttl_token_response, ttl_dropped;	/* newest; 0: not seen */
-	uint64_t hop_limit_drops;	/* packets of the endpoint that died with TTL <= 1, matched to this pod */
-	uint64_t policy_drops;		/* its own packets dropped by a packet filter */
-	char drop_location[64];		/* where the answers died, "" unknown */
-	char death_reason[32];		/* reason of these, "" unknown */
+	int ttl_synack, ttl_response, ttl_token_response, ttl_dropped; /* newest; 0: not seen */
+	uint64_t hop_limit_drops; /* packets of the endpoint that died with TTL <= 1, matched to this pod */
+	uint64_t policy_drops;	  /* its own packets dropped by a packet filter */
+	char drop_location[64];	  /* where the answers died, "" unknown */
+	char death_reason[32];	  /* reason of these, "" unknown */
 	char policy_location[64], policy_reason[32];
 	enum imds_drop_match drop_match;
 	struct drop_count drops[POD_STATS_REASONS];
@@ -78,13 +78,13 @@ struct pod_stats {
 	size_t processes_len;
 	uint64_t packets[IMDS_DIRECTION_COUNT];
 	uint64_t bytes[IMDS_DIRECTION_COUNT];
-	unsigned int providers;		/* bit per enum provider */
-	unsigned int endpoints;		/* bit per endpoint index */
-	bool uses_pod_identity;		/* credentials answered by EKS Pod Identity or ECS: IMDS is probably not needed */
-	bool needs_credentials;		/* asked IMDS for credentials */
-	bool ttl_above_baseline;	/* TTL in its own namespace as high as, or higher than, on the node */
-	uint64_t first_ns, last_ns;	/* CLOCK_MONOTONIC of its first and newest request */
-	uint32_t recent_us[32];		/* durations of the newest answered requests, oldest first, for sparklines */
+	unsigned int providers;	    /* bit per enum provider */
+	unsigned int endpoints;	    /* bit per endpoint index */
+	bool uses_pod_identity;	    /* credentials answered by EKS Pod Identity or ECS: IMDS is probably not needed */
+	bool needs_credentials;	    /* asked IMDS for credentials */
+	bool ttl_above_baseline;    /* TTL in its own namespace as high as, or higher than, on the node */
+	uint64_t first_ns, last_ns; /* CLOCK_MONOTONIC of its first and newest request */
+	uint32_t recent_us[32];	    /* durations of the newest answered requests, oldest first, for sparklines */
 	size_t recent_len;
 	/*
 	 * Sums of earlier containers of the same namespace, pod and container name whose rows have left: only for counters
@@ -94,43 +94,43 @@ struct pod_stats {
 };
 
 struct loss {
-	const char *name;		/* "ring_request", "flow_table_full", ... */
-	const char *what;		/* what it means for the figures, one line */
+	const char *name; /* "ring_request", "flow_table_full", ... */
+	const char *what; /* what it means for the figures, one line */
 	uint64_t count;
 };
 
 struct finding {
 	enum severity severity;
 	enum finding_code code;
-	const char *namespace, *pod, *container;	/* "" for the node as a whole */
+	const char *namespace, *pod, *container; /* "" for the node as a whole */
 	const char *cgroup;
 	char *summary;
-	char **evidence;		/* NULL-ended */
-	char **advice;			/* NULL-ended */
-	size_t pod_index;		/* into snapshot.pods, SIZE_MAX for the node */
+	char **evidence;  /* NULL-ended */
+	char **advice;	  /* NULL-ended */
+	size_t pod_index; /* into snapshot.pods, SIZE_MAX for the node */
 };
 
 struct snapshot {
 	const char *version, *node, *kernel;
-	uint64_t started_wall_ns;	/* since 1970 */
+	uint64_t started_wall_ns; /* since 1970 */
 	uint64_t now_wall_ns;
-	uint64_t started_ns, now_ns;	/* CLOCK_MONOTONIC */
-	uint64_t slow_us;		/* --slow */
-	const char *const *endpoints;	/* as text, NULL-ended */
+	uint64_t started_ns, now_ns;  /* CLOCK_MONOTONIC */
+	uint64_t slow_us;	      /* --slow */
+	const char *const *endpoints; /* as text, NULL-ended */
 	const struct feature *features;
 	size_t features_len;
-	const struct loss *losses;	/* all of them, zeros too */
+	const struct loss *losses; /* all of them, zeros too */
 	size_t losses_len;
-	int baseline_ttl;		/* as host-network sockets receive it; 0: none spoke */
-	int node_token_ttl;		/* of token answers at host-network sockets: the hop limit set; 0: unknown */
-	bool drops_watched;		/* the drop hook is on */
+	int baseline_ttl;   /* as host-network sockets receive it; 0: none spoke */
+	int node_token_ttl; /* of token answers at host-network sockets: the hop limit set; 0: unknown */
+	bool drops_watched; /* the drop hook is on */
 	/* packets dropped of connections that we did not see begin; nothing of ours is lost by them */
-	uint64_t stray_ttl_drops;	/* an endpoint's, with TTL <= 1 */
-	uint64_t stray_drops;		/* all others */
-	const struct pod_stats *const *pods;	/* worst first */
+	uint64_t stray_ttl_drops;	     /* an endpoint's, with TTL <= 1 */
+	uint64_t stray_drops;		     /* all others */
+	const struct pod_stats *const *pods; /* worst first */
 	size_t pods_len;
-	struct pod_stats totals;	/* sums; identity empty */
-	struct finding *findings;	/* worst first */
+	struct pod_stats totals;  /* sums; identity empty */
+	struct finding *findings; /* worst first */
 	size_t findings_len;
 };
 

@@ -24,9 +24,9 @@
 
 /* Where a packet was freed, as far as a TTL death is concerned. */
 enum place {
-	PLACE_ELSEWHERE,		/* a healthy packet is freed there, or one that died of something else */
-	PLACE_UNKNOWN,			/* the kernel gives no reason and we have no symbols */
-	PLACE_FORWARDS			/* only a used-up TTL explains it */
+	PLACE_ELSEWHERE, /* a healthy packet is freed there, or one that died of something else */
+	PLACE_UNKNOWN,	 /* the kernel gives no reason and we have no symbols */
+	PLACE_FORWARDS	 /* only a used-up TTL explains it */
 };
 
 /* The TTL check of net/ipv4/ip_forward.c and net/ipv6/ip6_output.c. ip_forward_finish is behind it and not meant. */
@@ -38,15 +38,22 @@ static const char *const forward_functions[] = { "ip_forward", "ip6_forward" };
  * and with a reason (TC_EGRESS) its name is not needed.
  */
 static const char *const tc_functions[] = {
-	"__netif_receive_skb_core", "__netif_receive_skb_one_core", "sch_handle_ingress", "sch_handle_egress",
-	"tcf_classify", "tcf_classify_ingress", "cls_bpf_classify", "tcx_run", "tc_run",
+	"__netif_receive_skb_core",
+	"__netif_receive_skb_one_core",
+	"sch_handle_ingress",
+	"sch_handle_egress",
+	"tcf_classify",
+	"tcf_classify_ingress",
+	"cls_bpf_classify",
+	"tcx_run",
+	"tc_run",
 };
 static const char *const tc_reasons[] = { "TC_INGRESS", "TC_EGRESS" };
 
 /* Where netfilter frees a packet that a rule dropped, and where cgroup/skb egress programs do. */
 static const char *const filter_functions[] = {
-	"nf_hook_slow", "nf_hook_slow_list", "nft_do_chain", "ipt_do_table", "ip6t_do_table", "ip_finish_output",
-	"ip6_finish_output",
+	"nf_hook_slow",	 "nf_hook_slow_list", "nft_do_chain",	   "ipt_do_table",
+	"ip6t_do_table", "ip_finish_output",  "ip6_finish_output",
 };
 static const char *const filter_reasons[] = { "NETFILTER_DROP", "BPF_CGROUP_EGRESS", "XDP" };
 
@@ -84,10 +91,11 @@ static enum place ttl_death_place(const char *reason, const char *location)
 	 * such a TTL it is the check of ip_forward() (since 5.19).
 	 */
 	if (!strcmp(reason, "IP_INHDR"))
-		return !location[0] || is_in_function(location, forward_functions, LEN(forward_functions)) ?
-		       PLACE_FORWARDS : PLACE_ELSEWHERE;
+		return !location[0] || is_in_function(location, forward_functions, LEN(forward_functions))
+			   ? PLACE_FORWARDS
+			   : PLACE_ELSEWHERE;
 	if (!is_unsaid(reason))
-		return PLACE_ELSEWHERE;		/* QUEUE_PURGE, OTHERHOST, SOCKET_*, TCP_*, NETFILTER_DROP, ... */
+		return PLACE_ELSEWHERE; /* QUEUE_PURGE, OTHERHOST, SOCKET_*, TCP_*, NETFILTER_DROP, ... */
 	if (!location[0])
 		return PLACE_UNKNOWN;
 	if (is_in_function(location, forward_functions, LEN(forward_functions)) ||
@@ -144,8 +152,7 @@ static enum confidence hop_limit_confidence(const struct verdict_input *in)
 	enum place place;
 
 	/* Only token answers have a hop limit, and those of ECS and EKS come from the node itself. */
-	if (q->kind != IMDS_KIND_TOKEN || q->first_byte_ns ||
-	    in->endpoint == IMDS_EP_ECS || in->endpoint == IMDS_EP_EKS)
+	if (q->kind != IMDS_KIND_TOKEN || q->first_byte_ns || in->endpoint == IMDS_EP_ECS || in->endpoint == IMDS_EP_EKS)
 		return CONFIDENCE_NONE;
 	/* An answer that came after the client had left was slow; it did get through. */
 	if (q->flags & IMDS_F_LATE_ANSWER)
@@ -239,8 +246,7 @@ struct verdict verdict_judge(const struct verdict_input *in)
 		v.outcome = q->status >= 400 ? OUTCOME_HTTP_ERROR : OUTCOME_OK;
 		return v;
 	}
-	if (!q->first_byte_ns && !(stood && q->kind == IMDS_KIND_CONNECT_ONLY) &&
-	    !(q->flags & IMDS_F_LATE_ANSWER) &&
+	if (!q->first_byte_ns && !(stood && q->kind == IMDS_KIND_CONNECT_ONLY) && !(q->flags & IMDS_F_LATE_ANSWER) &&
 	    verdict_is_policy_drop(&q->drop, in->drop_reason, in->drop_location)) {
 		v.outcome = OUTCOME_BLOCKED;
 		return v;

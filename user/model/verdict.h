@@ -10,22 +10,22 @@
 
 struct verdict_input {
 	const struct imds_rec_request *rec;
-	enum imds_endpoint_class endpoint;	/* of rec->peer.endpoint; ECS and EKS answers have no hop limit */
-	const char *drop_reason;	/* by name; "" when there was no drop or the kernel gives no reason */
-	const char *drop_location;	/* kernel symbol; "" when unknown */
-	bool drops_watched;		/* the drop hook is on and lost nothing so far: a death here would have been seen */
-	bool others_answered;		/* another request of this container was answered within the last minute */
+	enum imds_endpoint_class endpoint; /* of rec->peer.endpoint; ECS and EKS answers have no hop limit */
+	const char *drop_reason;	   /* by name; "" when there was no drop or the kernel gives no reason */
+	const char *drop_location;	   /* kernel symbol; "" when unknown */
+	bool drops_watched;   /* the drop hook is on and lost nothing so far: a death here would have been seen */
+	bool others_answered; /* another request of this container was answered within the last minute */
 	/* token requests with as many hops or more are answered on this node, or host-network ones are not */
 	bool token_contradiction;
-	int hops;			/* -1: unknown */
-	int node_token_ttl;		/* TTL of token answers as this node's host-network sockets receive it; 0: unknown */
-	uint64_t stall_ns;		/* --stall */
-	uint64_t now_ns;		/* for a request that still runs */
+	int hops;	    /* -1: unknown */
+	int node_token_ttl; /* TTL of token answers as this node's host-network sockets receive it; 0: unknown */
+	uint64_t stall_ns;  /* --stall */
+	uint64_t now_ns;    /* for a request that still runs */
 };
 
 struct verdict {
 	enum outcome outcome;
-	enum confidence confidence;	/* NONE unless outcome is hop-limit */
+	enum confidence confidence; /* NONE unless outcome is hop-limit */
 };
 
 struct verdict verdict_judge(const struct verdict_input *in);

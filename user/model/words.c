@@ -79,12 +79,8 @@ const char *version_word(enum imds_version version)
 const char *method_word(enum imds_method method)
 {
 	static const char *const words[IMDS_METHOD_COUNT] = {
-		[IMDS_METHOD_NONE] = "",
-		[IMDS_METHOD_GET] = "GET",
-		[IMDS_METHOD_PUT] = "PUT",
-		[IMDS_METHOD_HEAD] = "HEAD",
-		[IMDS_METHOD_POST] = "POST",
-		[IMDS_METHOD_OTHER] = "other",
+		[IMDS_METHOD_NONE] = "",     [IMDS_METHOD_GET] = "GET",	  [IMDS_METHOD_PUT] = "PUT",
+		[IMDS_METHOD_HEAD] = "HEAD", [IMDS_METHOD_POST] = "POST", [IMDS_METHOD_OTHER] = "other",
 	};
 
 	return WORD(words, method, "other");
@@ -93,15 +89,9 @@ const char *method_word(enum imds_method method)
 const char *status_class_word(enum imds_status_class status)
 {
 	static const char *const words[IMDS_STATUS_COUNT] = {
-		[IMDS_STATUS_NONE] = "none",
-		[IMDS_STATUS_2XX] = "2xx",
-		[IMDS_STATUS_401] = "401",
-		[IMDS_STATUS_403] = "403",
-		[IMDS_STATUS_404] = "404",
-		[IMDS_STATUS_429] = "429",
-		[IMDS_STATUS_4XX] = "4xx",
-		[IMDS_STATUS_5XX] = "5xx",
-		[IMDS_STATUS_OTHER] = "other",
+		[IMDS_STATUS_NONE] = "none", [IMDS_STATUS_2XX] = "2xx", [IMDS_STATUS_401] = "401",
+		[IMDS_STATUS_403] = "403",   [IMDS_STATUS_404] = "404", [IMDS_STATUS_429] = "429",
+		[IMDS_STATUS_4XX] = "4xx",   [IMDS_STATUS_5XX] = "5xx", [IMDS_STATUS_OTHER] = "other",
 	};
 
 	return WORD(words, status, "other");

@@ -18,13 +18,13 @@
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 
-#define IDLE_NS (10ull * 1000000000)	/* an answer that does not move */
-#define EVHTTP_IDLE_S 12		/* evhttp's own limit: later than ours, which counts whom it cuts */
-#define HEAD_NS (10ull * 1000000000)	/* from accept, or from the answer before, to the end of a request's head */
-#define TAKE_NS (30ull * 1000000000)	/* to take an answer */
+#define IDLE_NS (10ull * 1000000000) /* an answer that does not move */
+#define EVHTTP_IDLE_S 12	     /* evhttp's own limit: later than ours, which counts whom it cuts */
+#define HEAD_NS (10ull * 1000000000) /* from accept, or from the answer before, to the end of a request's head */
+#define TAKE_NS (30ull * 1000000000) /* to take an answer */
 #define SWEEP_MS 500
-#define UNTAKEN_MAX (64u << 20)		/* bytes of answers that clients have not taken yet; then 503 */
-#define GZIP_FROM 512			/* smaller bodies are not worth it */
+#define UNTAKEN_MAX (64u << 20) /* bytes of answers that clients have not taken yet; then 503 */
+#define GZIP_FROM 512		/* smaller bodies are not worth it */
 
 /*
  * An open connection. evhttp (2.1) neither bounds connections nor tells when one ends, and its time-outs start anew
@@ -32,20 +32,20 @@
  * closed, and a connection that must go is shut down, which evhttp takes as its peer's end.
  */
 struct slot {
-	int fd;				/* -1: free */
+	int fd; /* -1: free */
 	uint64_t cookie;
 	uint64_t deadline_ns;
-	size_t untaken;			/* bytes of the answer under way */
-	uint64_t acked, acked_ns;	/* bytes that the client has acknowledged, and since when it is so many */
-	bool answered;			/* a connection kept for the next request: to end it is no refusal */
-	bool cut;			/* told once */
+	size_t untaken;		  /* bytes of the answer under way */
+	uint64_t acked, acked_ns; /* bytes that the client has acknowledged, and since when it is so many */
+	bool answered;		  /* a connection kept for the next request: to end it is no refusal */
+	bool cut;		  /* told once */
 };
 
 struct http_server {
 	struct evhttp *http;
 	struct event_base *base;
 	struct event *sweep, *resolve;
-	struct bufferevent *fresh;	/* accepted just now, its socket not set yet; a reference is held */
+	struct bufferevent *fresh; /* accepted just now, its socket not set yet; a reference is held */
 	const struct http_route *routes;
 	void *arg;
 	struct slot slots[HTTP_CONNECTIONS_MAX];
@@ -149,8 +149,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
 		struct slot *slot = &s->slots[i];
 
-		if (!slot_is_open(slot) || slot->cut ||
-		    (now < slot->deadline_ns && (!slot->untaken || moves(slot, now))))
+		if (!slot_is_open(slot) || slot->cut || (now < slot->deadline_ns && (!slot->untaken || moves(slot, now))))
 			continue;
 		if (slot->untaken || !slot->answered)
 			s->stats.expired++;
@@ -242,7 +241,7 @@ static ssize_t sink_write(void *cookie, const char *data, size_t len)
 		err = sink_start(sink);
 	if (!err)
 		err = sink->deflating ? sink_deflate(sink, data, len, Z_NO_FLUSH) : evbuffer_add(sink->body, data, len);
-	return err ? 0 : (ssize_t)len;		/* 0 is an error to fopencookie(3) */
+	return err ? 0 : (ssize_t)len; /* 0 is an error to fopencookie(3) */
 }
 
 static int sink_end(struct sink *sink)
@@ -259,7 +258,8 @@ static int sink_end(struct sink *sink)
 static void add_headers(struct evkeyvalq *headers, const struct http_reply *reply)
 {
 	static const char *const fixed[][2] = {
-		{ "Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+		{ "Content-Security-Policy",
+		  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
 		  "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" },
 		{ "X-Content-Type-Options", "nosniff" },
 		{ "Referrer-Policy", "no-referrer" },
@@ -391,8 +391,8 @@ static int open_listener(const char *host, uint16_t port, uint16_t *ret_port)
 	if (fd < 0)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(fd, v6 ? (void *)&a6 : (void *)&a4, v6 ? sizeof(a6) : sizeof(a4)) || listen(fd, HTTP_CONNECTIONS_MAX) ||
-	    getsockname(fd, (struct sockaddr *)&got, &got_len)) {
+	    bind(fd, v6 ? (void *)&a6 : (void *)&a4, v6 ? sizeof(a6) : sizeof(a4)) ||
+	    listen(fd, HTTP_CONNECTIONS_MAX) || getsockname(fd, (struct sockaddr *)&got, &got_len)) {
 		err = -errno;
 		close(fd);
 		return err;

@@ -11,30 +11,30 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define HTTP_CONNECTIONS_MAX 64		/* one more is closed at once */
-#define HTTP_HEAD_MAX 8192		/* request line and headers together */
+#define HTTP_CONNECTIONS_MAX 64 /* one more is closed at once */
+#define HTTP_HEAD_MAX 8192	/* request line and headers together */
 #define HTTP_HEADERS_MAX 64
 
-struct event_base;			/* libevent */
+struct event_base; /* libevent */
 struct http_server;
 
 struct http_request {
-	const char *path;		/* as the route has it */
-	const char *query;		/* as sent, "" without one */
-	const char *accept;		/* NULL: no such header */
+	const char *path;   /* as the route has it */
+	const char *query;  /* as sent, "" without one */
+	const char *accept; /* NULL: no such header */
 };
 
 struct http_reply {
-	int status;			/* 200 unless the handler says otherwise */
-	const char *type;		/* Content-Type, "text/plain; charset=utf-8" likewise */
-	bool asset;			/* the same bytes until the next release: may be kept if asked for again each time */
+	int status;	  /* 200 unless the handler says otherwise */
+	const char *type; /* Content-Type, "text/plain; charset=utf-8" likewise */
+	bool asset;	  /* the same bytes until the next release: may be kept if asked for again each time */
 };
 
 /* Writes the answer's body; the server closes the stream, compresses, and leaves the body out for HEAD. */
 typedef void (*http_handler)(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply);
 
 struct http_route {
-	const char *path;		/* whole; NULL ends a table */
+	const char *path; /* whole; NULL ends a table */
 	http_handler handler;
 };
 
@@ -46,14 +46,14 @@ int http_server_new(struct event_base *base, const char *host, uint16_t port, co
 		    void *arg, struct http_server **ret_server);
 void http_server_free(struct http_server *s);
 
-uint16_t http_server_port(const struct http_server *s);		/* the real one */
+uint16_t http_server_port(const struct http_server *s); /* the real one */
 
 struct http_server_stats {
-	unsigned int connections;	/* open now */
+	unsigned int connections; /* open now */
 	uint64_t requests;
-	uint64_t refused;		/* connections above HTTP_CONNECTIONS_MAX */
-	uint64_t expired;		/* connections cut because the client was too slow */
-	uint64_t overloaded;		/* requests answered 503: too many answers not taken yet */
+	uint64_t refused;    /* connections above HTTP_CONNECTIONS_MAX */
+	uint64_t expired;    /* connections cut because the client was too slow */
+	uint64_t overloaded; /* requests answered 503: too many answers not taken yet */
 };
 void http_server_get_stats(struct http_server *s, struct http_server_stats *ret_stats);
 

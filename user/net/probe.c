@@ -21,13 +21,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DEPTH_MAX 8			/* cgroups that a container makes below its own */
-#define PROCESSES_MAX 64		/* tried in one cgroup: some may be dying */
-#define ANSWER_MAX 65536		/* a token answer has some 300 bytes */
+#define DEPTH_MAX 8	 /* cgroups that a container makes below its own */
+#define PROCESSES_MAX 64 /* tried in one cgroup: some may be dying */
+#define ANSWER_MAX 65536 /* a token answer has some 300 bytes */
 #define LINE_MAX_LEN 8192
 
 #ifndef SO_COOKIE
-#define SO_COOKIE 57			/* Linux 4.12 */
+#define SO_COOKIE 57 /* Linux 4.12 */
 #endif
 
 static uint64_t now_ns(void)
@@ -75,7 +75,7 @@ static int open_from_procs(int dir)
 	if (!f)
 		return errno == ENOENT || errno == ENODEV ? -ESRCH : -errno;
 	for (int i = 0; i < PROCESSES_MAX && ret < 0 && fscanf(f, "%ld", &pid) == 1; i++) {
-		if (pid <= 0) {			/* cgroup_procs_show() writes 0 for processes of other pid namespaces */
+		if (pid <= 0) { /* cgroup_procs_show() writes 0 for processes of other pid namespaces */
 			ret = -ENXIO;
 			continue;
 		}
@@ -118,7 +118,7 @@ static int open_below(int dir, int depth)
 		if (sub < 0)
 			continue;
 		err = open_below(sub, depth + 1);
-		if (err >= 0 || ret == -ESRCH)		/* of several errors, one that says more than "nobody there" */
+		if (err >= 0 || ret == -ESRCH) /* of several errors, one that says more than "nobody there" */
 			ret = err;
 	}
 	closedir(d);
@@ -171,7 +171,7 @@ static void feed_header(struct probe_answer *a, char c)
 static void end_line(struct probe_answer *a, bool empty)
 {
 	if (empty && a->status >= 100 && a->status < 200)
-		*a = (struct probe_answer){ .status = 0 };	/* 1xx: the answer itself follows (RFC 9110, 15.2) */
+		*a = (struct probe_answer){ .status = 0 }; /* 1xx: the answer itself follows (RFC 9110, 15.2) */
 	else if (empty)
 		a->in_body = true;
 	a->at = 0;
@@ -190,7 +190,7 @@ void probe_answer_feed(struct probe_answer *a, const char *bytes, size_t len)
 		if (c == '\r')
 			continue;
 		if (c == '\n') {
-			if (a->status < 100) {		/* the status line comes first */
+			if (a->status < 100) { /* the status line comes first */
 				a->bad = true;
 				break;
 			}
@@ -200,7 +200,7 @@ void probe_answer_feed(struct probe_answer *a, const char *bytes, size_t len)
 		if (a->status < 100)
 			feed_status(a, c);
 		else
-			feed_header(a, c);	/* the rest of the status line never matches: its `at` is not 0 */
+			feed_header(a, c); /* the rest of the status line never matches: its `at` is not 0 */
 		if (++a->at > LINE_MAX_LEN)
 			a->bad = true;
 	}
@@ -230,7 +230,7 @@ static int wait_for(int fd, short events, uint64_t deadline_ns)
 
 static bool is_v4(const struct imds_addr *a)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };		/* ::ffff:0:0/96 */
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }; /* ::ffff:0:0/96 */
 
 	return !memcmp(a->b, mapped, sizeof(mapped));
 }
@@ -357,7 +357,7 @@ static int read_answer(int fd, uint64_t deadline_ns, struct probe_result *r)
 	r->status = answer.bad || answer.status < 100 ? 0 : answer.status;
 	if (answer.bad || answer.complete || r->bytes_in > ANSWER_MAX)
 		return 0;
-	if (!err)			/* closed: the end of an answer without a length, or no answer */
+	if (!err) /* closed: the end of an answer without a length, or no answer */
 		return answer.in_body && !answer.has_length ? 0 : -ECONNRESET;
 	return err;
 }
@@ -372,7 +372,7 @@ void probe_ask(const struct imds_endpoint *endpoints, size_t len, unsigned int w
 		*ret = (struct probe_result){ .step = PROBE_CONNECT, .endpoint = i, .start_ns = now_ns() };
 		fd = connect_to(&endpoints[i], deadline_ns, ret);
 		if (fd >= 0 || !ret->refused_at_once)
-			break;			/* else this pod has no such family, or no route */
+			break; /* else this pod has no such family, or no route */
 	}
 	if (fd < 0) {
 		ret->err = fd;
@@ -390,7 +390,8 @@ void probe_ask(const struct imds_endpoint *endpoints, size_t len, unsigned int w
 	}
 	n = snprintf(request, sizeof(request),
 		     "PUT /latest/api/token HTTP/1.1\r\nHost: %s\r\nUser-Agent: imdsnoop-probe\r\n"
-		     "X-aws-ec2-metadata-token-ttl-seconds: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", host);
+		     "X-aws-ec2-metadata-token-ttl-seconds: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+		     host);
 	/* An empty send buffer takes it whole. */
 	if (send(fd, request, n, MSG_NOSIGNAL) != n) {
 		ret->err = errno ? -errno : -EIO;
@@ -415,7 +416,7 @@ static void run_child(int netns_fd, const struct imds_endpoint *endpoints, size_
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (int sig = 1; sig < NSIG; sig++)		/* the event loop's handlers are the parent's */
+	for (int sig = 1; sig < NSIG; sig++) /* the event loop's handlers are the parent's */
 		sigaction(sig, &dfl, NULL);
 	if (setns(netns_fd, CLONE_NEWNET)) {
 		r.err = -errno;

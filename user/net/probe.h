@@ -17,15 +17,15 @@ enum probe_step { PROBE_ENTER, PROBE_CONNECT, PROBE_SEND, PROBE_ANSWER, PROBE_DO
 
 /* Times in CLOCK_MONOTONIC ns, 0 where it did not happen. */
 struct probe_result {
-	int err; /* 0 when PROBE_DONE; else the negative errno that ended `step`; -ETIMEDOUT: no time left */
-	uint8_t step;			/* enum probe_step: what was being done */
-	uint8_t endpoint;		/* index of the one that was asked */
-	uint8_t refused_at_once;	/* connect(2) itself failed: no packet left */
-	uint8_t acked;			/* the service acknowledged all of the request */
-	uint16_t status;		/* 0: none */
+	int err;	  /* 0 when PROBE_DONE; else the negative errno that ended `step`; -ETIMEDOUT: no time left */
+	uint8_t step;	  /* enum probe_step: what was being done */
+	uint8_t endpoint; /* index of the one that was asked */
+	uint8_t refused_at_once; /* connect(2) itself failed: no packet left */
+	uint8_t acked;		 /* the service acknowledged all of the request */
+	uint16_t status;	 /* 0: none */
 	uint16_t local_port;
 	struct imds_addr local;
-	uint64_t cookie;		/* of the socket, as in struct imds_peer */
+	uint64_t cookie; /* of the socket, as in struct imds_peer */
 	uint64_t start_ns, connected_ns, sent_ns, first_byte_ns, last_byte_ns, end_ns;
 	uint32_t bytes_out, bytes_in;
 	uint32_t retransmits;
@@ -59,14 +59,14 @@ void probe_record(const struct probe_result *r, const struct imds_endpoint *e, b
 
 /* Head of an HTTP answer, byte by byte: nothing of it is stored but numbers. Zero-initialised. */
 struct probe_answer {
-	uint16_t status;		/* 0: not yet */
-	bool bad;			/* not HTTP */
+	uint16_t status; /* 0: not yet */
+	bool bad;	 /* not HTTP */
 	bool in_body;
 	bool has_length;
-	bool complete;			/* by Content-Length */
-	uint32_t length, body;		/* bytes said, bytes seen */
-	uint32_t at;			/* in the line */
-	uint8_t matched;		/* of "content-length:" in this line */
+	bool complete;	       /* by Content-Length */
+	uint32_t length, body; /* bytes said, bytes seen */
+	uint32_t at;	       /* in the line */
+	uint8_t matched;       /* of "content-length:" in this line */
 };
 void probe_answer_feed(struct probe_answer *a, const char *bytes, size_t len);
 

@@ -45,8 +45,7 @@ static int is_dashed_uid(const char *s, char dash)
 
 int cgroup_path_is_uid(const char *s, size_t len)
 {
-	return (len == UID_DASHED && is_dashed_uid(s, '-')) ||
-	       (len == UID_PLAIN && cgroup_path_hex_span(s, len) == len);
+	return (len == UID_DASHED && is_dashed_uid(s, '-')) || (len == UID_PLAIN && cgroup_path_hex_span(s, len) == len);
 }
 
 static size_t strip_suffix(const char *s, size_t len, const char *suffix)
@@ -135,7 +134,7 @@ int cgroup_path_parse(const char *path, size_t len, struct cgroup_ids *ret_ids)
 			parse_folder(name, n, ret_ids);
 		at += n + 1;
 	}
-	if (!ret_ids->pod_uid[0])		/* outside a pod nobody is the kubelet's */
+	if (!ret_ids->pod_uid[0]) /* outside a pod nobody is the kubelet's */
 		memcpy(ret_ids->kube_id, ret_ids->container_id, CONTAINER_ID_SIZE);
 	return ret_ids->pod_uid[0] || ret_ids->container_id[0] ? 0 : -ENOENT;
 }

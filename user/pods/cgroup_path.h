@@ -5,13 +5,13 @@
 
 #include <stddef.h>
 
-#define POD_UID_SIZE 37		/* 36 characters with dashes, or 32 hex digits of a static pod, and a NUL */
-#define CONTAINER_ID_SIZE 65	/* 64 hex digits and a NUL */
+#define POD_UID_SIZE 37	     /* 36 characters with dashes, or 32 hex digits of a static pod, and a NUL */
+#define CONTAINER_ID_SIZE 65 /* 64 hex digits and a NUL */
 
-struct cgroup_ids {			/* strings are empty where the path has no such part */
+struct cgroup_ids { /* strings are empty where the path has no such part */
 	char pod_uid[POD_UID_SIZE];
-	char container_id[CONTAINER_ID_SIZE];	/* the innermost container */
-	char kube_id[CONTAINER_ID_SIZE];	/* the outermost one inside the pod: the one that the kubelet knows */
+	char container_id[CONTAINER_ID_SIZE]; /* the innermost container */
+	char kube_id[CONTAINER_ID_SIZE];      /* the outermost one inside the pod: the one that the kubelet knows */
 };
 
 /*

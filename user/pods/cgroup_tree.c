@@ -14,7 +14,7 @@
 
 #include "cgroup_tree.h"
 
-#define DEPTH_MAX 32		/* folders below the root; a kind node's pods are about 8 deep */
+#define DEPTH_MAX 32 /* folders below the root; a kind node's pods are about 8 deep */
 #define LIMIT_MIN 16
 
 struct cgroup_tree {
@@ -33,7 +33,7 @@ struct walk {
 	struct cgroup_tree *tree;
 	uint64_t wanted;
 	size_t len;
-	char path[4096];		/* PATH_MAX: DEPTH_MAX names may be longer, then we do not go deeper */
+	char path[4096]; /* PATH_MAX: DEPTH_MAX names may be longer, then we do not go deeper */
 };
 
 static struct cgroup_node *find(struct cgroup_node *table, uint64_t id)
@@ -117,7 +117,7 @@ static struct cgroup_node *put(struct cgroup_tree *tree, uint64_t id, const char
 	old = find(tree->gone, id);
 	if (old) {
 		HASH_DEL(tree->gone, old);
-		if (!strcmp(old->path, node->path)) {	/* it exists after all: keep the note */
+		if (!strcmp(old->path, node->path)) { /* it exists after all: keep the note */
 			free_node(node);
 			node = old;
 			node->gone_ns = 0;
@@ -164,7 +164,7 @@ struct cgroup_node *cgroup_tree_find(struct cgroup_tree *tree, uint64_t id)
 		table = &tree->gone;
 		node = find(tree->gone, id);
 	}
-	if (!node || !node->hh.next)		/* the last one is the most recently used already */
+	if (!node || !node->hh.next) /* the last one is the most recently used already */
 		return node;
 	HASH_DEL(*table, node);
 	return insert(table, node) ? node : NULL;
@@ -212,8 +212,7 @@ static void walk_folder(struct walk *w, int fd, int depth)
 		if ((de->d_type != DT_DIR && de->d_type != DT_UNKNOWN) || !strcmp(de->d_name, ".") ||
 		    !strcmp(de->d_name, ".."))
 			continue;
-		if (fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(st.st_mode) ||
-		    st.st_dev != tree->dev)
+		if (fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(st.st_mode) || st.st_dev != tree->dev)
 			continue;
 		n = strlen(de->d_name);
 		if (base + n + 2 > sizeof(w->path))
@@ -251,7 +250,7 @@ void cgroup_tree_scan(struct cgroup_tree *tree, uint64_t wanted, uint64_t now_ns
 	if (fd >= 0)
 		walk_folder(&w, fd, 0);
 	/* What the walk did not meet may be too deep or unreadable: ask for each before giving it up. */
-	HASH_ITER(hh, tree->alive, node, next) {
+	HASH_ITER (hh, tree->alive, node, next) {
 		struct stat st;
 
 		if (node->scan == tree->scan || cgroup_tree_has(tree, node->id, node->path))
@@ -288,7 +287,7 @@ static void expire(struct cgroup_node **table, uint64_t now_ns, uint64_t keep_ns
 {
 	struct cgroup_node *node, *next;
 
-	HASH_ITER(hh, *table, node, next)
+	HASH_ITER (hh, *table, node, next)
 		if (now_ns > node->gone_ns && now_ns - node->gone_ns > keep_ns)
 			drop(table, node);
 }
@@ -299,9 +298,9 @@ void cgroup_tree_free(struct cgroup_tree *tree)
 
 	if (!tree)
 		return;
-	HASH_ITER(hh, tree->alive, node, next)
+	HASH_ITER (hh, tree->alive, node, next)
 		drop(&tree->alive, node);
-	HASH_ITER(hh, tree->gone, node, next)
+	HASH_ITER (hh, tree->gone, node, next)
 		drop(&tree->gone, node);
 	free(tree);
 }

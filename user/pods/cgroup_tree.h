@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HASH_NONFATAL_OOM 1		/* an element that found no memory has hh.tbl NULL */
+#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
 #include <uthash.h>
 
 /* Longest path kept, the same as in a cgroup_mkdir record; of a longer one the tail is kept. */
@@ -14,13 +14,13 @@
 
 struct cgroup_node {
 	uint64_t id;
-	uint64_t gone_ns;		/* when it was last known to exist; 0 while it does */
-	char *note;			/* the owner's, freed with the node by free(3) */
-	uint32_t note_version;		/* the owner's, 0 at first */
-	uint32_t scan : 31;		/* the newest scan that met it */
-	uint32_t counted : 1;		/* the owner's, 0 at first */
+	uint64_t gone_ns;      /* when it was last known to exist; 0 while it does */
+	char *note;	       /* the owner's, freed with the node by free(3) */
+	uint32_t note_version; /* the owner's, 0 at first */
+	uint32_t scan : 31;    /* the newest scan that met it */
+	uint32_t counted : 1;  /* the owner's, 0 at first */
 	UT_hash_handle hh;
-	char path[];			/* from the mount's root, without a leading '/'; "/" for the root */
+	char path[]; /* from the mount's root, without a leading '/'; "/" for the root */
 };
 
 struct cgroup_tree;

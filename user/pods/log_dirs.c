@@ -18,19 +18,19 @@
 #include "log_names.h"
 
 #define MSEC 1000000ll
-#define CHECK_NS (5 * MSEC)		/* a stat(2) is 1 us: a pod that lives 50 ms is still met */
-#define READ_SHARE 10			/* at most a tenth of the time goes into reading one folder */
-#define READ_MAX_NS (1000 * MSEC)	/* but a changed folder never waits longer than this */
-#define SETTLE_NS (50 * MSEC)		/* coarser than the tick that mtime moves by (10 ms at HZ=100) */
-#define NAMES_PER_READ 262144		/* folder entries looked at, so that a read always ends */
-#define KEY_LEN 16			/* a UID or the first 32 digits of an id, as bytes */
+#define CHECK_NS (5 * MSEC)	  /* a stat(2) is 1 us: a pod that lives 50 ms is still met */
+#define READ_SHARE 10		  /* at most a tenth of the time goes into reading one folder */
+#define READ_MAX_NS (1000 * MSEC) /* but a changed folder never waits longer than this */
+#define SETTLE_NS (50 * MSEC)	  /* coarser than the tick that mtime moves by (10 ms at HZ=100) */
+#define NAMES_PER_READ 262144	  /* folder entries looked at, so that a read always ends */
+#define KEY_LEN 16		  /* a UID or the first 32 digits of an id, as bytes */
 
 struct entry {
 	unsigned char key[KEY_LEN];
-	uint64_t gone_ns;		/* 0: listed */
-	uint32_t pass;			/* the newest read that met it */
+	uint64_t gone_ns; /* 0: listed */
+	uint32_t pass;	  /* the newest read that met it */
 	UT_hash_handle hh;
-	char text[];			/* namespace, pod, container, each with its NUL */
+	char text[]; /* namespace, pod, container, each with its NUL */
 };
 
 typedef int (*parse_fn)(int fd, const struct dirent *de, struct log_name *ret_name, char *buf);
@@ -40,7 +40,7 @@ struct folder {
 	parse_fn parse;
 	int err;
 	int looked;
-	int settled;			/* mtime was old enough when we read, so that a later change must move it */
+	int settled; /* mtime was old enough when we read, so that a later change must move it */
 	dev_t dev;
 	ino_t ino;
 	struct timespec mtime;
@@ -56,7 +56,7 @@ struct log_dirs {
 	struct folder links;
 	uint64_t check_after_ns;
 	uint32_t version;
-	char only[NAME_MAX + 1];	/* container found in a pod's folder */
+	char only[NAME_MAX + 1]; /* container found in a pod's folder */
 };
 
 static int parse_pod_folder(int fd, const struct dirent *de, struct log_name *ret_name, char *buf)
@@ -176,7 +176,7 @@ static void age(struct folder *folder, uint64_t now_ns)
 {
 	struct entry *entry, *next;
 
-	HASH_ITER(hh, folder->entries, entry, next) {
+	HASH_ITER (hh, folder->entries, entry, next) {
 		if (entry->pass == folder->pass)
 			continue;
 		if (!entry->gone_ns)
@@ -246,7 +246,7 @@ static int look(struct folder *folder, uint64_t now_ns)
 	if (now_ns < folder->read_after_ns)
 		return 0;
 	mtime_age = (int64_t)(clock_ns(CLOCK_REALTIME) - (st.st_mtim.tv_sec * 1000000000ull + st.st_mtim.tv_nsec));
-	folder->settled = mtime_age > SETTLE_NS || mtime_age < -SETTLE_NS;	/* ahead: the clock was set back */
+	folder->settled = mtime_age > SETTLE_NS || mtime_age < -SETTLE_NS; /* ahead: the clock was set back */
 	folder->dev = st.st_dev;
 	folder->ino = st.st_ino;
 	folder->mtime = st.st_mtim;
@@ -276,8 +276,7 @@ uint32_t log_dirs_refresh(struct log_dirs *dirs, uint64_t now_ns)
  * The name of the only container of a pod, where links do not tell: no folder of links, or their ids were cut off. The
  * kubelet makes a container's folder before the container and its link after it. False: none or several.
  */
-static int only_container(const struct log_dirs *dirs, const struct log_who *who, const char *uid,
-			  char ret[NAME_MAX + 1])
+static int only_container(const struct log_dirs *dirs, const struct log_who *who, const char *uid, char ret[NAME_MAX + 1])
 {
 	char path[PATH_MAX];
 	struct dirent *de;
@@ -324,8 +323,7 @@ int log_dirs_find(struct log_dirs *dirs, const char *uid, const char *id, struct
 		if (!pod)
 			*ret_who = from_link;
 		ret_who->container = from_link.container;
-	} else if (pod && (dirs->links.err || find(&dirs->links, uid)) &&
-		   only_container(dirs, ret_who, uid, dirs->only)) {
+	} else if (pod && (dirs->links.err || find(&dirs->links, uid)) && only_container(dirs, ret_who, uid, dirs->only)) {
 		ret_who->container = dirs->only;
 	}
 	return pod || link ? 0 : -ENOENT;
@@ -358,7 +356,7 @@ static void clear_folder(struct folder *folder)
 {
 	struct entry *entry, *next;
 
-	HASH_ITER(hh, folder->entries, entry, next)
+	HASH_ITER (hh, folder->entries, entry, next)
 		drop(folder, entry);
 	free(folder->path);
 }

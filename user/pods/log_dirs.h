@@ -13,7 +13,7 @@
 
 struct log_dirs;
 
-struct log_who {			/* never NULL; container is empty where it is not known */
+struct log_who { /* never NULL; container is empty where it is not known */
 	const char *ns;
 	const char *pod;
 	const char *container;

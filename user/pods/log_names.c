@@ -5,10 +5,10 @@
 #include "cgroup_path.h"
 #include "log_names.h"
 
-#define LABEL_MAX 63		/* RFC 1123 label: namespace, container */
-#define SUBDOMAIN_MAX 253	/* RFC 1123 subdomain: pod */
+#define LABEL_MAX 63	  /* RFC 1123 label: namespace, container */
+#define SUBDOMAIN_MAX 253 /* RFC 1123 subdomain: pod */
 #define ID_LEN (CONTAINER_ID_SIZE - 1)
-#define FILE_NAME_MAX 255	/* ext4's, where the kubelet cuts a link's name, in front of ".log" */
+#define FILE_NAME_MAX 255 /* ext4's, where the kubelet cuts a link's name, in front of ".log" */
 
 static int is_part(const char *s, size_t len, size_t max)
 {

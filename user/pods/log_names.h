@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-struct log_part {			/* points into the parsed name, no NUL */
+struct log_part { /* points into the parsed name, no NUL */
 	const char *s;
 	size_t len;
 };
@@ -17,9 +17,9 @@ struct log_part {			/* points into the parsed name, no NUL */
 struct log_name {
 	struct log_part ns;
 	struct log_part pod;
-	struct log_part container;	/* empty for a pod's folder and where it was cut off */
-	struct log_part uid;		/* empty for a link */
-	struct log_part id;		/* 64 hex digits; fewer when the kubelet cut the name at 255 bytes */
+	struct log_part container; /* empty for a pod's folder and where it was cut off */
+	struct log_part uid;	   /* empty for a link */
+	struct log_part id;	   /* 64 hex digits; fewer when the kubelet cut the name at 255 bytes */
 };
 
 /* <namespace>_<pod>_<uid>. Returns 0 or -EINVAL. */

@@ -19,9 +19,9 @@
 #include "pod_names_env.h"
 
 #define SEC 1000000000ull
-#define RESCAN_NS SEC			/* a scan of 5,000 cgroups takes tens of ms */
-#define AWAIT_NS (10 * SEC)		/* how long after a cgroup's birth its log folder is watched for */
-#define PROC_TEXT_MAX 16384		/* /proc/PID/cgroup: a dozen lines, each with a path */
+#define RESCAN_NS SEC	    /* a scan of 5,000 cgroups takes tens of ms */
+#define AWAIT_NS (10 * SEC) /* how long after a cgroup's birth its log folder is watched for */
+#define PROC_TEXT_MAX 16384 /* /proc/PID/cgroup: a dozen lines, each with a path */
 /* Key of what is known of a process only. Cgroup ids never have this bit: their upper half counts generations. */
 #define PID_KEY (1ull << 63)
 
@@ -30,12 +30,12 @@ struct pod_names {
 	struct cgroup_tree *tree;
 	struct log_dirs *logs;
 	uint64_t rescan_after_ns;
-	uint64_t await_until_ns;	/* a container without a name was born lately */
+	uint64_t await_until_ns; /* a container without a name was born lately */
 	uint64_t unknown;
 	uint64_t unnamed;
 	uint64_t rescans;
-	int has_v1;			/* cgroup v1 hierarchies exist: a v2 path may tell less than they do */
-	struct cgroup_ids ids;		/* what the last identity points to */
+	int has_v1;	       /* cgroup v1 hierarchies exist: a v2 path may tell less than they do */
+	struct cgroup_ids ids; /* what the last identity points to */
 	char text[sizeof("cgroup:18446744073709551615")];
 	struct pod_identity who;
 };
@@ -240,7 +240,7 @@ static struct cgroup_node *find_by_pid(struct pod_names *names, uint64_t cgroup_
 		return NULL;
 	if (cgroup_id != cgroup_tree_root_id(names->tree) && cgroup_tree_has(names->tree, cgroup_id, path))
 		return cgroup_tree_add(names->tree, cgroup_id, path, strlen(path));
-	if (!names->has_v1)	/* the process has moved, or the pid is another's */
+	if (!names->has_v1) /* the process has moved, or the pid is another's */
 		return NULL;
 	return cgroup_tree_add_gone(names->tree, PID_KEY | pid, path, strlen(path), now_ns);
 }
@@ -268,7 +268,7 @@ static struct cgroup_node *find_node(struct pod_names *names, uint64_t cgroup_id
 		by_pid = find_by_pid(names, cgroup_id, pid, now_ns);
 		if (by_pid)
 			return by_pid;
-		node = cgroup_tree_find(names->tree, cgroup_id);	/* a full table may have thrown it out */
+		node = cgroup_tree_find(names->tree, cgroup_id); /* a full table may have thrown it out */
 	}
 	if (node || now_ns < names->rescan_after_ns)
 		return node;
@@ -315,7 +315,7 @@ int pod_names_for_each(struct pod_names *names, uint64_t now_ns, pod_names_fn fn
 	struct cgroup_node *node;
 	int ret;
 
-	if (now_ns >= names->rescan_after_ns)	/* the tracepoints may be missing, or a record was lost */
+	if (now_ns >= names->rescan_after_ns) /* the tracepoints may be missing, or a record was lost */
 		rescan(names, 0, now_ns);
 	for (node = cgroup_tree_first(names->tree); node; node = node->hh.next) {
 		if (cgroup_path_parse(node->path, strlen(node->path), &names->ids) || !names->ids.container_id[0])

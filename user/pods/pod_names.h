@@ -21,10 +21,10 @@ struct pod_identity {
 };
 
 struct pod_names_options {
-	int cgroup_fd;			/* open folder of the whole cgroup v2 mount's root; not owned */
-	const char *pod_logs;		/* /var/log/pods */
-	const char *container_logs;	/* /var/log/containers */
-	size_t max_entries;		/* cgroups kept; the least recently used of the gone ones goes first */
+	int cgroup_fd;		    /* open folder of the whole cgroup v2 mount's root; not owned */
+	const char *pod_logs;	    /* /var/log/pods */
+	const char *container_logs; /* /var/log/containers */
+	size_t max_entries;	    /* cgroups kept; the least recently used of the gone ones goes first */
 };
 
 struct pod_names;
@@ -62,14 +62,14 @@ typedef int (*pod_names_fn)(void *arg, const struct pod_identity *who);
 int pod_names_for_each(struct pod_names *names, uint64_t now_ns, pod_names_fn fn, void *arg);
 
 struct pod_names_stats {
-	size_t cgroups;			/* entries held now */
+	size_t cgroups; /* entries held now */
 	size_t limit;
-	uint64_t unknown;		/* look-ups that found no cgroup path */
-	uint64_t unnamed;		/* a pod UID or container id without a log folder */
-	uint64_t evicted;		/* entries thrown out because the table was full */
-	uint64_t unreadable;		/* cgroup folders that scans had no right to read */
-	uint64_t rescans;		/* scans of the tree after the first one */
-	int pod_logs_err;		/* 0, or the negative errno of reading that folder last */
+	uint64_t unknown;    /* look-ups that found no cgroup path */
+	uint64_t unnamed;    /* a pod UID or container id without a log folder */
+	uint64_t evicted;    /* entries thrown out because the table was full */
+	uint64_t unreadable; /* cgroup folders that scans had no right to read */
+	uint64_t rescans;    /* scans of the tree after the first one */
+	int pod_logs_err;    /* 0, or the negative errno of reading that folder last */
 	int container_logs_err;
 };
 void pod_names_get_stats(const struct pod_names *names, struct pod_names_stats *ret_stats);

@@ -8,8 +8,8 @@
 #include "pod_names.h"
 
 struct pod_names_env {
-	const char *proc;		/* "/proc" */
-	uint64_t (*now_ns)(void);	/* CLOCK_MONOTONIC */
+	const char *proc;	  /* "/proc" */
+	uint64_t (*now_ns)(void); /* CLOCK_MONOTONIC */
 };
 
 /* As pod_names_new. env is copied, its string is not. */

@@ -5,10 +5,10 @@
 
 #include <jansson.h>
 
-#include "../model/compare.h"
-#include "../model/headline.h"
-#include "../model/merge.h"
-#include "../model/what_if.h"
+#include "../report/compare.h"
+#include "../report/headline.h"
+#include "../report/merge.h"
+#include "../report/what_if.h"
 #include "text.h"
 
 /* Parts that follow text_report(). */
@@ -17,9 +17,9 @@ void text_changes(FILE *out, const struct changes *c, const struct text_options 
 void text_merge(FILE *out, const struct merged *m, const struct text_options *o);
 
 /* Each returns a new reference, or NULL without memory. */
-json_t *json_what_if(const struct what_if_result *r);	/* without its findings: they are in the report's */
+json_t *json_what_if(const struct what_if_result *r); /* without its findings: they are in the report's */
 json_t *json_changes(const struct changes *c);
-json_t *json_merge(const struct merged *m, const char *version);	/* schema imdsnoop.merge/1 */
+json_t *json_merge(const struct merged *m, const char *version); /* schema imdsnoop.merge/1 */
 
 /* "shop/cart (app)" of a workload, the cgroup of what is none, "the node" without both. Returns buf. */
 char *extras_subject(const char *namespace, const char *workload, const char *container, const char *cgroup, char *buf,

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../model/findings.h"
+#include "../report/findings.h"
 #include "extras.h"
 #include "html_part.h"
 #include "json.h"
 
-#define CARDS 40			/* findings as cards; the rest in one line each */
-#define PLOTS 24			/* pods with a drawing of their own */
+#define CARDS 40 /* findings as cards; the rest in one line each */
+#define PLOTS 24 /* pods with a drawing of their own */
 #define LANES 16
 #define CHANGES 60
 #define TEXT_LEN 2048
@@ -129,8 +129,7 @@ static void cards(FILE *out, const struct snapshot *s, const struct finding *fin
 static void findings_section(FILE *out, const struct snapshot *s)
 {
 	html_section(out, "Findings");
-	if (!s->findings_len ||
-	    (s->findings_len == 1 && s->findings[0].code == FINDING_OBSERVATION_INCOMPLETE))
+	if (!s->findings_len || (s->findings_len == 1 && s->findings[0].code == FINDING_OBSERVATION_INCOMPLETE))
 		fputs("<p>Nothing stands out.</p>\n", out);
 	cards(out, s, s->findings, s->findings_len, true);
 	html_section_end(out);
@@ -206,7 +205,8 @@ static void changes_section(FILE *out, const struct changes *c)
 		fprintf(out, "<p class=\"soft\">and %zu more</p>\n", c->findings_len - CHANGES);
 	fputs("<div class=\"wide card\"><table>\n<tr><th></th><th class=\"c\" colspan=\"5\">before</th>"
 	      "<th class=\"c\" colspan=\"5\">now</th></tr>\n"
-	      "<tr><th>Workload</th><th>requests</th><th>failed</th><th>p50</th><th>p99</th><th>s lost</th><th>requests</th>"
+	      "<tr><th>Workload</th><th>requests</th><th>failed</th><th>p50</th><th>p99</th><th>s "
+	      "lost</th><th>requests</th>"
 	      "<th>failed</th><th>p50</th><th>p99</th><th>s lost</th></tr>\n",
 	      out);
 	for (size_t i = 0; i < c->workloads_len && i < CHANGES; i++) {
@@ -288,12 +288,13 @@ static void timeline_section(FILE *out, const struct snapshot *s, const struct t
 		svg_lane(out, t, lanes[i], s->started_ns, s->now_ns);
 		fputs("</div>\n", out);
 	}
-	fprintf(out,
-		"<div class=\"lane\"><span></span><div class=\"axis\"><span>0 s</span><span>%.1f s</span></div></div>\n",
-		s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0);
+	fprintf(
+	    out, "<div class=\"lane\"><span></span><div class=\"axis\"><span>0 s</span><span>%.1f s</span></div></div>\n",
+	    s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0);
 	fputs("<div class=\"key\"><span><i style=\"background:var(--bar)\"></i>request with a problem</span>"
 	      "<span><i style=\"background:var(--warn)\"></i>stalled</span>"
-	      "<span><i style=\"background:var(--bad)\"></i>packet dropped</span></div>\n", out);
+	      "<span><i style=\"background:var(--bad)\"></i>packet dropped</span></div>\n",
+	      out);
 	if (elsewhere)
 		fprintf(out, "<p class=\"soft\">%llu events of further pods are in the list only.</p>\n",
 			(unsigned long long)elsewhere);
@@ -397,13 +398,15 @@ static void pods_section(FILE *out, const struct snapshot *s)
 		html_section_end(out);
 		return;
 	}
-	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th>requests</th><th>answered</th><th>v1</th><th>v2</th>"
-	      "<th>fallbacks</th><th>p50</th><th>p99</th><th>s lost</th><th>TTL</th><th>hops</th><th>needs</th>"
-	      "<th class=\"l\">hop limit</th><th>drops</th></tr>\n",
-	      out);
+	fputs(
+	    "<div class=\"wide card\"><table>\n<tr><th>Pod</th><th>requests</th><th>answered</th><th>v1</th><th>v2</th>"
+	    "<th>fallbacks</th><th>p50</th><th>p99</th><th>s lost</th><th>TTL</th><th>hops</th><th>needs</th>"
+	    "<th class=\"l\">hop limit</th><th>drops</th></tr>\n",
+	    out);
 	for (size_t i = 0; i < s->pods_len; i++)
 		pod_row(out, s->pods[i]);
-	fputs("</table></div>\n<p class=\"soft\">TTL of the SYN-ACK as received; hops are the forwards between service and "
+	fputs("</table></div>\n<p class=\"soft\">TTL of the SYN-ACK as received; hops are the forwards between service "
+	      "and "
 	      "socket; needs is the hop limit that lets token answers through.</p>\n",
 	      out);
 	html_section_end(out);
@@ -421,8 +424,10 @@ static void features(FILE *out, const struct snapshot *s)
 			fine++;
 			continue;
 		}
-		fputs(rows++ ? "" : "<div class=\"wide card\"><table>\n<tr><th>Part</th><th class=\"l\">state</th>"
-				    "<th class=\"l\">why</th></tr>\n", out);
+		fputs(rows++ ? ""
+			     : "<div class=\"wide card\"><table>\n<tr><th>Part</th><th class=\"l\">state</th>"
+			       "<th class=\"l\">why</th></tr>\n",
+		      out);
 		fputs("<tr><td>", out);
 		html_text(out, f->name);
 		fputs("</td><td class=\"l warn\">", out);

@@ -8,14 +8,14 @@
 
 #include <stdio.h>
 
-#include "../model/compare.h"
-#include "../model/merge.h"
-#include "../model/timeline.h"
-#include "../model/what_if.h"
+#include "../report/compare.h"
+#include "../report/merge.h"
+#include "../report/timeline.h"
+#include "../report/what_if.h"
 
 struct html_report {
 	const struct snapshot *s;
-	const struct timeline *timeline;	/* sorted; may be NULL, as the next two */
+	const struct timeline *timeline; /* sorted; may be NULL, as the next two */
 	const struct what_if_result *what_if;
 	const struct changes *changes;
 };

@@ -6,7 +6,7 @@
 #include "html_part.h"
 
 #define GROUPS 60
-#define ROWS 500			/* of a table; JSON has all of them */
+#define ROWS 500 /* of a table; JSON has all of them */
 #define NODES_NAMED 40
 
 static void facts(FILE *out, const struct merged *m)
@@ -16,8 +16,7 @@ static void facts(FILE *out, const struct merged *m)
 		"<div><dt>Requests</dt><dd>%llu</dd></div>\n<div><dt>Failed</dt><dd>%llu</dd></div>\n",
 		m->docs_len, m->pods_len, (unsigned long long)m->requests, (unsigned long long)m->failed);
 	if (m->required_hop_limit)
-		fprintf(out, "<div><dt>Hop limit that is enough for all</dt><dd>%d</dd></div>\n",
-			m->required_hop_limit);
+		fprintf(out, "<div><dt>Hop limit that is enough for all</dt><dd>%d</dd></div>\n", m->required_hop_limit);
 	if (m->lost)
 		fprintf(out, "<div><dt>Events lost</dt><dd class=\"warn\">%llu</dd></div>\n",
 			(unsigned long long)m->lost);
@@ -68,15 +67,17 @@ static void pods_section(FILE *out, const struct merged *m)
 	char subject[1024];
 
 	html_section(out, "Pods, worst first");
-	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th class=\"l\">node</th><th>requests</th><th>failed</th>"
+	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th "
+	      "class=\"l\">node</th><th>requests</th><th>failed</th>"
 	      "<th>v1</th><th>p50</th><th>p99</th><th>s lost</th><th>needs</th><th class=\"l\">hop limit</th></tr>\n",
 	      out);
 	for (size_t i = 0; i < m->pods_len && i < ROWS; i++) {
 		const struct report_pod *p = m->pods[i].pod;
 
 		fputs("<tr><td>", out);
-		html_text(out, p->other ? "pods beyond --max-pods" :
-			  extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject, sizeof(subject)));
+		html_text(out, p->other ? "pods beyond --max-pods"
+					: extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject,
+							 sizeof(subject)));
 		fputs("</td><td class=\"l\">", out);
 		html_text(out, m->pods[i].doc->node);
 		fprintf(out, "</td><td>%llu</td><td%s>%llu</td><td>%llu</td><td>", (unsigned long long)p->requests,
@@ -124,7 +125,8 @@ static void differences_section(FILE *out, const struct merged *m)
 		fputs("<p>In nothing: kernel, version, hop limit and features are the same.</p>\n", out);
 	} else {
 		fputs("<div class=\"wide card\"><table>\n<tr><th>What</th><th class=\"l\">value</th><th>nodes</th>"
-		      "<th class=\"l\">which</th></tr>\n", out);
+		      "<th class=\"l\">which</th></tr>\n",
+		      out);
 		for (size_t i = 0; i < m->differences_len; i++)
 			difference(out, &m->differences[i]);
 		fputs("</table></div>\n", out);
@@ -135,7 +137,8 @@ static void differences_section(FILE *out, const struct merged *m)
 static void nodes_section(FILE *out, const struct merged *m)
 {
 	html_section(out, "Nodes");
-	fputs("<div class=\"wide card\"><table>\n<tr><th>Node</th><th class=\"l\">kernel</th><th class=\"l\">imdsnoop</th>"
+	fputs("<div class=\"wide card\"><table>\n<tr><th>Node</th><th class=\"l\">kernel</th><th "
+	      "class=\"l\">imdsnoop</th>"
 	      "<th class=\"l\">from</th><th>seconds</th><th>requests</th><th>hop limit set</th></tr>\n",
 	      out);
 	for (size_t i = 0; i < m->docs_len && i < ROWS; i++) {

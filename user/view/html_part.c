@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "../model/findings.h"
+#include "../report/findings.h"
 #include "utf8.h"
 
 #define LINE_LEN 2048
@@ -66,14 +66,18 @@ void html_begin(FILE *out, const char *title, enum headline_level level, const c
 	static const char *const classes[] = { "ok", "quiet", "warning", "error" };
 
 	/* the policy holds even if something got past the escaping: nothing runs, nothing is fetched */
-	fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-	      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-	      "<meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
-	      out);
+	fputs(
+	    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+	    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+	    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+	    "<meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"color-scheme\" content=\"light "
+	    "dark\">\n<title>",
+	    out);
 	html_text(out, title);
-	fprintf(out, "</title>\n<style>%s</style>\n</head>\n<body>\n<header class=\"%s\">\n<p class=\"brand\">imdsnoop"
-		"<span>", html_style, classes[level]);
+	fprintf(out,
+		"</title>\n<style>%s</style>\n</head>\n<body>\n<header class=\"%s\">\n<p class=\"brand\">imdsnoop"
+		"<span>",
+		html_style, classes[level]);
 	html_text(out, title);
 	fprintf(out, "</span></p>\n<h1><span class=\"state\">%s</span> ", headline_word(level));
 	html_text(out, headline);

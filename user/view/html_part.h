@@ -6,10 +6,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../model/headline.h"
-#include "../model/timeline.h"
+#include "../report/headline.h"
+#include "../report/timeline.h"
 
-extern const char html_style[];		/* the style sheet */
+extern const char html_style[]; /* the style sheet */
 
 /* s as text of an element or of a quoted attribute. */
 void html_text(FILE *out, const char *s);
@@ -20,12 +20,12 @@ void html_textf(FILE *out, const char *format, ...) __attribute__((format(printf
 void html_begin(FILE *out, const char *title, enum headline_level level, const char *headline);
 void html_end(FILE *out, const char *version);
 
-void html_section(FILE *out, const char *title);	/* ends with html_section_end() */
+void html_section(FILE *out, const char *title); /* ends with html_section_end() */
 void html_section_end(FILE *out);
-void html_list(FILE *out, const char *const *lines);	/* NULL-ended */
+void html_list(FILE *out, const char *const *lines); /* NULL-ended */
 /* Advice: lines that begin with two spaces are commands, put together in one block. */
 void html_advice(FILE *out, const char *const *lines);
-void html_us(FILE *out, int64_t us);			/* "3.1 ms"; a dash below 0 */
+void html_us(FILE *out, int64_t us); /* "3.1 ms"; a dash below 0 */
 void html_chip(FILE *out, enum severity severity, const char *word);
 
 /* Drawings, inline SVG. */

@@ -45,13 +45,13 @@ static void append(json_t *array, json_t *value, bool *failed)
 
 json_t *json_text(const char *bytes)
 {
-	static const char replacement[] = "\xef\xbf\xbd";	/* U+FFFD */
+	static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 	json_t *value;
 	char *fixed, *out;
 
 	if (!bytes)
 		return json_null();
-	value = json_string(bytes);		/* refuses invalid UTF-8 */
+	value = json_string(bytes); /* refuses invalid UTF-8 */
 	if (value)
 		return value;
 	out = fixed = malloc(strlen(bytes) * 3 + 1);
@@ -176,13 +176,26 @@ static json_t *facts_value(const struct request *r)
 		const char *key;
 		uint64_t value;
 	} rows[] = {
-		{ "cookie", rec->peer.cookie }, { "endpoint", rec->peer.endpoint }, { "proto", rec->peer.proto },
-		{ "flags", q->flags }, { "words", q->words }, { "end", q->end }, { "connect_ns", rec->connect_call_ns },
-		{ "syn_ns", rec->syn_ns }, { "synack_ns", rec->synack_ns }, { "start_ns", q->start_ns },
-		{ "sent_ns", q->sent_ns }, { "first_byte_ns", q->first_byte_ns }, { "last_byte_ns", q->last_byte_ns },
-		{ "end_ns", q->end_ns }, { "record_ns", rec->hdr.ts_ns }, { "judged_ns", r->judged_ns },
-		{ "drops_watched", r->drops_watched }, { "syn_retransmits", rec->syn_retransmits },
-		{ "drop_ns", q->drop.ts_ns }, { "drop_flags", q->drop.flags },
+		{ "cookie", rec->peer.cookie },
+		{ "endpoint", rec->peer.endpoint },
+		{ "proto", rec->peer.proto },
+		{ "flags", q->flags },
+		{ "words", q->words },
+		{ "end", q->end },
+		{ "connect_ns", rec->connect_call_ns },
+		{ "syn_ns", rec->syn_ns },
+		{ "synack_ns", rec->synack_ns },
+		{ "start_ns", q->start_ns },
+		{ "sent_ns", q->sent_ns },
+		{ "first_byte_ns", q->first_byte_ns },
+		{ "last_byte_ns", q->last_byte_ns },
+		{ "end_ns", q->end_ns },
+		{ "record_ns", rec->hdr.ts_ns },
+		{ "judged_ns", r->judged_ns },
+		{ "drops_watched", r->drops_watched },
+		{ "syn_retransmits", rec->syn_retransmits },
+		{ "drop_ns", q->drop.ts_ns },
+		{ "drop_flags", q->drop.flags },
 	};
 	struct builder b = begin();
 
@@ -195,7 +208,8 @@ static json_t *facts_value(const struct request *r)
 json_t *json_request(const struct request *r, uint64_t now_ns, bool redact)
 {
 	static const char *const matches[] = {
-		[IMDS_MATCH_TUPLE] = "tuple", [IMDS_MATCH_FINGERPRINT] = "fingerprint",
+		[IMDS_MATCH_TUPLE] = "tuple",
+		[IMDS_MATCH_FINGERPRINT] = "fingerprint",
 	};
 	const struct imds_request *q = &r->rec.req;
 	const struct imds_peer *peer = &r->rec.peer;
@@ -232,8 +246,9 @@ json_t *json_request(const struct request *r, uint64_t now_ns, bool redact)
 	put(&b, "drops", json_integer(q->drops));
 	put(&b, "drop_reason", text_or_null(r->drop_reason));
 	put(&b, "drop_location", text_or_null(r->drop_location));
-	put(&b, "drop_match", dropped && q->drop.match < sizeof(matches) / sizeof(matches[0]) ?
-	    text_or_null(matches[q->drop.match]) : json_null());
+	put(&b, "drop_match",
+	    dropped && q->drop.match < sizeof(matches) / sizeof(matches[0]) ? text_or_null(matches[q->drop.match])
+									    : json_null());
 	put(&b, "bytes_out", json_integer(q->bytes_out));
 	put(&b, "bytes_in", json_integer(q->bytes_in));
 	put(&b, "fallback", json_boolean(r->fallback));
@@ -243,14 +258,15 @@ json_t *json_request(const struct request *r, uint64_t now_ns, bool redact)
 }
 
 /* Counts above zero by name. */
-#define PUT_COUNTS(b, key, counts, count_of, word) do {					\
-	struct builder map_ = begin();							\
-											\
-	for (int i_ = 0; i_ < (count_of); i_++)						\
-		if ((counts)[i_] && (word)(i_))						\
-			put(&map_, (word)(i_), json_integer((counts)[i_]));		\
-	put(b, key, end(&map_));							\
-} while (0)
+#define PUT_COUNTS(b, key, counts, count_of, word)                                  \
+	do {                                                                        \
+		struct builder map_ = begin();                                      \
+                                                                                    \
+		for (int i_ = 0; i_ < (count_of); i_++)                             \
+			if ((counts)[i_] && (word)(i_))                             \
+				put(&map_, (word)(i_), json_integer((counts)[i_])); \
+		put(b, key, end(&map_));                                            \
+	} while (0)
 
 static json_t *latency_value(const struct histogram *h)
 {
@@ -550,7 +566,8 @@ int json_print(json_t *v, bool indent, FILE *f)
 	if (!v)
 		return -ENOMEM;
 	errno = 0;
-	if (json_dump_callback(v, print_piece, f, JSON_DUMP_FLAGS | (indent ? JSON_INDENT(2) : JSON_COMPACT)) || fputc('\n', f) == EOF)
+	if (json_dump_callback(v, print_piece, f, JSON_DUMP_FLAGS | (indent ? JSON_INDENT(2) : JSON_COMPACT)) ||
+	    fputc('\n', f) == EOF)
 		err = errno ? -errno : -EIO;
 	json_decref(v);
 	return err;

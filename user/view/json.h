@@ -22,8 +22,8 @@
 /* Each returns a new reference, or NULL without memory. now_ns: CLOCK_MONOTONIC, for what still runs. */
 json_t *json_request(const struct request *r, uint64_t now_ns, bool redact);
 json_t *json_report(const struct snapshot *s);
-json_t *json_start(const struct snapshot *s);	/* first line of trace: version, kernel, node, endpoints, features */
-json_t *json_end(const struct snapshot *s);	/* last line of trace: totals and losses */
+json_t *json_start(const struct snapshot *s); /* first line of trace: version, kernel, node, endpoints, features */
+json_t *json_end(const struct snapshot *s);   /* last line of trace: totals and losses */
 json_t *json_features(const struct feature *rows, size_t len);
 
 /* A string that may be any bytes; NULL gives null. */

@@ -54,12 +54,12 @@ static json_t *change_value(const struct finding_change *f)
 {
 	const struct report_finding *said = f->after ? f->after : f->before;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "code", json_text(said->code),
-			 "severity", json_string(severity_word(said->severity)),
-			 "severity_before", f->before ? json_string(severity_word(f->before->severity)) : json_null(),
-			 "namespace", json_text(said->namespace), "workload", json_text(said->workload),
-			 "container", json_text(said->container), "cgroup", json_text(said->cgroup),
-			 "summary", json_text(said->summary), "asked_since", f->spoke_after);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "code", json_text(said->code), "severity",
+			 json_string(severity_word(said->severity)), "severity_before",
+			 f->before ? json_string(severity_word(f->before->severity)) : json_null(), "namespace",
+			 json_text(said->namespace), "workload", json_text(said->workload), "container",
+			 json_text(said->container), "cgroup", json_text(said->cgroup), "summary",
+			 json_text(said->summary), "asked_since", f->spoke_after);
 }
 
 static json_t *changes_of(const struct changes *c, enum change_kind kind)
@@ -77,9 +77,8 @@ static json_t *figures_value(const struct workload_figures *f)
 	if (!f->pods)
 		return json_null();
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "pods", count(f->pods), "requests",
-			 count(f->requests), "failed", count(f->failed), "fallbacks", count(f->fallbacks),
-			 "seconds_lost", seconds(f->seconds_lost), "latency_us", "p50", us(f->p50_us), "p99",
-			 us(f->p99_us));
+			 count(f->requests), "failed", count(f->failed), "fallbacks", count(f->fallbacks), "seconds_lost",
+			 seconds(f->seconds_lost), "latency_us", "p50", us(f->p50_us), "p99", us(f->p99_us));
 }
 
 static json_t *report_value(const struct report_doc *d)
@@ -120,14 +119,14 @@ static json_t *pod_value(const struct merge_pod *m)
 {
 	const struct report_pod *p = m->pod;
 
-	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "node",
-		json_text(m->doc->node), "namespace", json_text(p->namespace), "pod", json_text(p->pod), "workload",
-		json_text(p->workload), "container", json_text(p->container), "cgroup", json_text(p->cgroup),
-		"requests", count(p->requests), "failed", count(p->failed), "v1_requests", count(p->v1_requests),
-		"seconds_lost", seconds(p->seconds_lost), "required_hop_limit", positive(p->required_hop_limit),
-		"hop_limit", json_string(hop_limit_word(p->hop_limit)), "hop_limit_requests",
-		count(p->outcomes[OUTCOME_HOP_LIMIT]), "latency_us", "p50", us(p->p50_us), "p99", us(p->p99_us));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "node",
+			 json_text(m->doc->node), "namespace", json_text(p->namespace), "pod", json_text(p->pod),
+			 "workload", json_text(p->workload), "container", json_text(p->container), "cgroup",
+			 json_text(p->cgroup), "requests", count(p->requests), "failed", count(p->failed), "v1_requests",
+			 count(p->v1_requests), "seconds_lost", seconds(p->seconds_lost), "required_hop_limit",
+			 positive(p->required_hop_limit), "hop_limit", json_string(hop_limit_word(p->hop_limit)),
+			 "hop_limit_requests", count(p->outcomes[OUTCOME_HOP_LIMIT]), "latency_us", "p50",
+			 us(p->p50_us), "p99", us(p->p99_us));
 }
 
 static json_t *group_value(const struct merge_group *g)
@@ -137,12 +136,11 @@ static json_t *group_value(const struct merge_group *g)
 	for (const char **line = g->worst->advice; *line && advice; line++)
 		advice = array_put(advice, json_text(*line));
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "severity",
-			 json_string(severity_word(g->severity)), "code", json_text(g->code),
-			 "namespace", json_text(g->namespace), "workload", json_text(g->workload),
-			 "container", json_text(g->container), "cgroup", json_text(g->cgroup), "pods", count(g->pods),
-			 "nodes", count(g->nodes), "seconds_lost", seconds(g->seconds_lost),
-			 "required_hop_limit", positive(g->required_hop_limit), "summary", json_text(g->worst->summary),
-			 "advice", advice);
+			 json_string(severity_word(g->severity)), "code", json_text(g->code), "namespace",
+			 json_text(g->namespace), "workload", json_text(g->workload), "container",
+			 json_text(g->container), "cgroup", json_text(g->cgroup), "pods", count(g->pods), "nodes",
+			 count(g->nodes), "seconds_lost", seconds(g->seconds_lost), "required_hop_limit",
+			 positive(g->required_hop_limit), "summary", json_text(g->worst->summary), "advice", advice);
 }
 
 static json_t *difference_value(const struct merge_difference *d)
@@ -154,19 +152,20 @@ static json_t *difference_value(const struct merge_difference *d)
 
 		for (size_t j = 0; j < d->values[i].docs_len && nodes; j++)
 			nodes = array_put(nodes, json_text(d->values[i].docs[j]->node));
-		values = array_put(values,
-				   json_pack("{s:o, s:o}", "value", json_text(d->values[i].value), "nodes", nodes));
+		values =
+		    array_put(values, json_pack("{s:o, s:o}", "value", json_text(d->values[i].value), "nodes", nodes));
 	}
 	return json_pack("{s:o, s:o}", "what", json_text(d->what), "values", values);
 }
 
-#define LIST(of, len, value_of) ({							\
-	json_t *list_ = json_array();							\
-											\
-	for (size_t i_ = 0; i_ < (len) && list_; i_++)					\
-		list_ = array_put(list_, value_of(&(of)[i_]));				\
-	list_;										\
-})
+#define LIST(of, len, value_of)                                        \
+	({                                                             \
+		json_t *list_ = json_array();                          \
+                                                                       \
+		for (size_t i_ = 0; i_ < (len) && list_; i_++)         \
+			list_ = array_put(list_, value_of(&(of)[i_])); \
+		list_;                                                 \
+	})
 
 static json_t *node_at(const struct report_doc *const *d)
 {

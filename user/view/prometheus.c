@@ -25,7 +25,7 @@ struct writer {
 	bool openmetrics;
 	const struct snapshot *s;
 	const struct agent_stats *agent;
-	const char *name;		/* of the family being written */
+	const char *name; /* of the family being written */
 };
 
 /* --- samples ------------------------------------------------------------------------------------------------------ */
@@ -69,7 +69,7 @@ static void put_real(struct writer *w, double v)
 {
 	char buf[40];
 
-	if (v >= 0 && v < 1e15 && v == (double)(uint64_t)v) {	/* most are 0, and printf(3) is slow */
+	if (v >= 0 && v < 1e15 && v == (double)(uint64_t)v) { /* most are 0, and printf(3) is slow */
 		put_integer(w, (uint64_t)v);
 		return;
 	}
@@ -93,7 +93,7 @@ static void put_value(struct writer *w, const char *value)
 		put_text(w, value);
 		return;
 	}
-	valid = json_text(value);		/* bad bytes become U+FFFD: one of them would spoil the whole scrape */
+	valid = json_text(value); /* bad bytes become U+FFFD: one of them would spoil the whole scrape */
 	for (const char *p = valid ? json_string_value(valid) : ""; *p; p++) {
 		if (*p == '\\' || *p == '"')
 			put_bytes(w, "\\", 1);
@@ -128,7 +128,11 @@ static void begin_sample(struct writer *w, const char *suffix, const struct seri
 	put_text(w, open ? "} " : " ");
 }
 
-#define PAIRS(...) (const char *const[]){ __VA_ARGS__, NULL }
+#define PAIRS(...)                \
+	(const char *const[])     \
+	{                         \
+		__VA_ARGS__, NULL \
+	}
 
 static void integer_sample(struct writer *w, const char *suffix, const struct series *of, const char *const *pairs,
 			   uint64_t value)
@@ -194,8 +198,10 @@ static void write_requests(struct writer *w, const struct series *of)
 			const char *version = version_word(i / OUTCOME_COUNT);
 
 			if (n)
-				integer_sample(w, "_total", of, PAIRS("kind", kind_word(k), "imds_version",
-					       version ? version : "none", "outcome", outcome_word(i % OUTCOME_COUNT)), n);
+				integer_sample(w, "_total", of,
+					       PAIRS("kind", kind_word(k), "imds_version", version ? version : "none",
+						     "outcome", outcome_word(i % OUTCOME_COUNT)),
+					       n);
 		}
 	}
 }
@@ -212,7 +218,8 @@ static void write_responses(struct writer *w, const struct series *of)
 
 /* Upper bounds in seconds, as text: the same in every scrape. */
 static const char *const bounds[HISTOGRAM_BUCKETS] = {
-	"0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.05", "0.1", "0.25", "0.5", "1.0", "5.0", "+Inf",
+	"0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01",
+	"0.05",	  "0.1",     "0.25",   "0.5",	"1.0",	  "5.0",   "+Inf",
 };
 
 /* pairs: further labels */
@@ -225,7 +232,7 @@ static void write_histogram(struct writer *w, const struct series *of, const str
 	for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		so_far += h->bucket[i];
 		begin_sample(w, "_bucket", of, pairs);
-		w->at -= 2;			/* "} ": one more label */
+		w->at -= 2; /* "} ": one more label */
 		put_text(w, ",le=\"");
 		put_text(w, bounds[i]);
 		put_text(w, "\"} ");
@@ -331,7 +338,8 @@ static void write_in_flight(struct writer *w, const struct series *of)
 
 static void write_build_info(struct writer *w)
 {
-	integer_sample(w, "", NULL, PAIRS("version", w->s->version, "kernel", w->s->kernel, "libbpf", w->agent->libbpf), 1);
+	integer_sample(w, "", NULL, PAIRS("version", w->s->version, "kernel", w->s->kernel, "libbpf", w->agent->libbpf),
+		       1);
 }
 
 static void write_features(struct writer *w)
@@ -376,16 +384,16 @@ static void write_runs(struct writer *w)
 			       w->agent->programs[i].runs);
 }
 
-#define AGENT_INTEGER(fn, suffix, member)					\
-static void fn(struct writer *w)						\
-{										\
-	integer_sample(w, suffix, NULL, NULL, w->agent->member);		\
-}
-#define AGENT_REAL(fn, suffix, member)						\
-static void fn(struct writer *w)						\
-{										\
-	real_sample(w, suffix, NULL, NULL, w->agent->member);			\
-}
+#define AGENT_INTEGER(fn, suffix, member)                                \
+	static void fn(struct writer *w)                                 \
+	{                                                                \
+		integer_sample(w, suffix, NULL, NULL, w->agent->member); \
+	}
+#define AGENT_REAL(fn, suffix, member)                                \
+	static void fn(struct writer *w)                              \
+	{                                                             \
+		real_sample(w, suffix, NULL, NULL, w->agent->member); \
+	}
 AGENT_INTEGER(write_http_requests, "_total", http_requests)
 AGENT_INTEGER(write_http_connections, "", http_connections)
 AGENT_REAL(write_cpu, "_total", cpu_seconds)
@@ -415,11 +423,12 @@ static const struct family {
 	{ "imdsnoop_request_duration_seconds", "histogram",
 	  "Time from a request's first byte to its answer's last one, answered requests only.", write_durations, NULL },
 	{ "imdsnoop_connect_duration_seconds", "histogram", "Time from SYN to SYN-ACK.", write_connects, NULL },
-	{ "imdsnoop_hop_limit_exceeded", "counter", "Requests whose answer died because its IP TTL (hop limit) was used up.",
-	  write_hop_limit, NULL },
+	{ "imdsnoop_hop_limit_exceeded", "counter",
+	  "Requests whose answer died because its IP TTL (hop limit) was used up.", write_hop_limit, NULL },
 	{ "imdsnoop_drops", "counter", "Packets of metadata connections that the kernel dropped, by its reason.",
 	  write_drops, NULL },
-	{ "imdsnoop_fallbacks", "counter", "IMDSv1 requests that followed an unanswered token request.", write_fallbacks, NULL },
+	{ "imdsnoop_fallbacks", "counter", "IMDSv1 requests that followed an unanswered token request.",
+	  write_fallbacks, NULL },
 	{ "imdsnoop_lost_seconds", "counter", "Time that processes waited for answers that never came.",
 	  write_lost_seconds, NULL },
 	{ "imdsnoop_required_hop_limit", "gauge", "Lowest HttpPutResponseHopLimit with which token answers arrive.",
@@ -427,17 +436,20 @@ static const struct family {
 	{ "imdsnoop_response_ttl", "gauge", "IP TTL of the newest answer as received.", write_response_ttl, NULL },
 	{ "imdsnoop_packets", "counter", "Packets to and from metadata endpoints.", write_packets, NULL },
 	{ "imdsnoop_requests_in_flight", "gauge", "Requests that wait for their answer now.", write_in_flight, NULL },
-	{ "imdsnoop_build_info", "gauge", "Always 1; version of the agent, the kernel and libbpf.", NULL, write_build_info },
-	{ "imdsnoop_feature_enabled", "gauge", "1 when this part works on this node, wholly or in part.", NULL, write_features },
+	{ "imdsnoop_build_info", "gauge", "Always 1; version of the agent, the kernel and libbpf.", NULL,
+	  write_build_info },
+	{ "imdsnoop_feature_enabled", "gauge", "1 when this part works on this node, wholly or in part.", NULL,
+	  write_features },
 	{ "imdsnoop_events_lost", "counter", "What the figures lack, by cause.", NULL, write_losses },
 	{ "imdsnoop_table_entries", "gauge", "Entries in a bounded table.", NULL, write_entries },
 	{ "imdsnoop_table_limit", "gauge", "Bound of that table.", NULL, write_limits },
 	{ "imdsnoop_program_run_seconds", "counter", "Time in a BPF program; 0 unless kernel.bpf_stats_enabled is set.",
 	  NULL, write_run_seconds },
-	{ "imdsnoop_program_runs", "counter", "Runs of a BPF program; 0 unless kernel.bpf_stats_enabled is set.",
-	  NULL, write_runs },
+	{ "imdsnoop_program_runs", "counter", "Runs of a BPF program; 0 unless kernel.bpf_stats_enabled is set.", NULL,
+	  write_runs },
 	{ "imdsnoop_http_requests", "counter", "HTTP requests to the agent itself.", NULL, write_http_requests },
-	{ "imdsnoop_http_connections", "gauge", "HTTP connections to the agent that are open.", NULL, write_http_connections },
+	{ "imdsnoop_http_connections", "gauge", "HTTP connections to the agent that are open.", NULL,
+	  write_http_connections },
 	{ "imdsnoop_http_refused", "counter", "HTTP clients of the agent turned away.", NULL, write_http_refused },
 	{ "process_cpu_seconds", "counter", "User and system CPU time of the agent.", NULL, write_cpu },
 	{ "process_start_time_seconds", "gauge", "Start of the agent since the epoch.", NULL, write_start },

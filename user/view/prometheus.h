@@ -21,7 +21,7 @@
 
 /* What the agent says of itself. */
 struct agent_stats {
-	const char *libbpf;		/* version */
+	const char *libbpf; /* version */
 	struct tracer_table tables[8];
 	size_t tables_len;
 	struct tracer_program programs[24];

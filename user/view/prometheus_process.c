@@ -28,11 +28,12 @@ void prometheus_read_process(struct agent_stats *a, DIR *fds)
 
 	if (f) {
 		if (fgets(line, sizeof(line), f))
-			p = strrchr(line, ')');		/* the name may hold anything */
+			p = strrchr(line, ')'); /* the name may hold anything */
 		fclose(f);
 	}
 	/* proc(5): fields 14, 15, 22, 23 and 24; p stands at the end of field 2 */
-	if (p && sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu %llu %ld",
+	if (p && sscanf(p + 1,
+			" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu %llu %ld",
 			&user, &system, &start, &size, &resident) == 5) {
 		a->cpu_seconds = (double)(user + system) / hz;
 		a->start_seconds = boot_seconds() + (double)start / hz;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <string.h>
 
-#include "../model/findings.h"
+#include "../report/findings.h"
 #include "html_part.h"
 
 /* --- the way of a packet: stations and the links between them, drawn in the direction of travel ------------------- */
 
-#define FORWARDS_DRAWN 6		/* a longer way is cut by a station of dots */
+#define FORWARDS_DRAWN 6 /* a longer way is cut by a station of dots */
 #define STATIONS_MAX (FORWARDS_DRAWN + 4)
 #define BOX_W 96
 #define BOX_H 44
@@ -17,14 +17,14 @@ enum station_kind { STATION, STATION_DEAD, STATION_FINE, STATION_GHOST, STATION_
 struct station {
 	enum station_kind kind;
 	char name[32];
-	int ttl;			/* on the link that leads here; 0: not known */
-	bool unreached;			/* the packet never came so far */
+	int ttl;	/* on the link that leads here; 0: not known */
+	bool unreached; /* the packet never came so far */
 };
 
 struct way {
 	struct station stations[STATIONS_MAX];
 	size_t len;
-	char cause[160];		/* below the cross */
+	char cause[160]; /* below the cross */
 };
 
 static void station(struct way *w, enum station_kind kind, const char *name, int ttl)
@@ -136,7 +136,10 @@ static void draw_link(FILE *out, int x, const struct station *to)
 static void draw_station(FILE *out, int x, const struct station *st)
 {
 	static const char *const classes[] = {
-		[STATION] = "b", [STATION_DEAD] = "b bd", [STATION_FINE] = "b bg", [STATION_GHOST] = "b ghost",
+		[STATION] = "b",
+		[STATION_DEAD] = "b bd",
+		[STATION_FINE] = "b bg",
+		[STATION_GHOST] = "b ghost",
 	};
 	int mid = x + BOX_W / 2, y = 26;
 
@@ -222,8 +225,7 @@ void svg_latency(FILE *out, const struct histogram *h, uint64_t slow_us)
 		int x = i * (BAR_W + BAR_GAP);
 		int height = (int)((double)h->bucket[i] / (double)most * PLOT_H + 0.5);
 
-		fprintf(out, "<rect class=\"rail\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"2\"/>", x, PLOT_H + 14,
-			BAR_W);
+		fprintf(out, "<rect class=\"rail\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"2\"/>", x, PLOT_H + 14, BAR_W);
 		if (!h->bucket[i])
 			continue;
 		height = height < 3 ? 3 : height;
@@ -231,12 +233,13 @@ void svg_latency(FILE *out, const struct histogram *h, uint64_t slow_us)
 			snprintf(below, sizeof(below), "more than 5 s");
 		else
 			findings_duration(histogram_bounds_us[i], below, sizeof(below));
-		fprintf(out,
-			"<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"2\"><title>%llu%s%s</title>"
-			"</rect><text class=\"t\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%llu</text>",
-			i && histogram_bounds_us[i - 1] >= slow_us ? "hs" : "h", x, PLOT_H + 14 - height, BAR_W, height,
-			(unsigned long long)h->bucket[i], i == HISTOGRAM_BUCKETS - 1 ? ": " : " up to ", below,
-			x + BAR_W / 2, PLOT_H + 10 - height, (unsigned long long)h->bucket[i]);
+		fprintf(
+		    out,
+		    "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"2\"><title>%llu%s%s</title>"
+		    "</rect><text class=\"t\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%llu</text>",
+		    i && histogram_bounds_us[i - 1] >= slow_us ? "hs" : "h", x, PLOT_H + 14 - height, BAR_W, height,
+		    (unsigned long long)h->bucket[i], i == HISTOGRAM_BUCKETS - 1 ? ": " : " up to ", below,
+		    x + BAR_W / 2, PLOT_H + 10 - height, (unsigned long long)h->bucket[i]);
 	}
 	/* a bucket ends at its bound: the mark stands at its right edge, the last one at where the open bucket begins */
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
@@ -251,7 +254,7 @@ void svg_latency(FILE *out, const struct histogram *h, uint64_t slow_us)
 
 /* --- the timeline ------------------------------------------------------------------------------------------------- */
 
-#define LANE_W 1000			/* stretched to whatever width there is: no text inside */
+#define LANE_W 1000 /* stretched to whatever width there is: no text inside */
 
 void svg_lane(FILE *out, const struct timeline *t, const char *who, uint64_t from_ns, uint64_t to_ns)
 {
@@ -275,8 +278,14 @@ void svg_lane(FILE *out, const struct timeline *t, const char *who, uint64_t fro
 			x = x > LANE_W - 4 ? LANE_W - 4 : x;
 			w = w < 4 ? 4 : x + w > LANE_W ? LANE_W - x : w;
 			fprintf(out, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"><title>",
-				classes[e->type], x, e->type == EVENT_DROP ? 0 : e->type == EVENT_STALL ? 8 : 5, w,
-				e->type == EVENT_DROP ? 22 : e->type == EVENT_STALL ? 6 : 12);
+				classes[e->type], x,
+				e->type == EVENT_DROP	 ? 0
+				: e->type == EVENT_STALL ? 8
+							 : 5,
+				w,
+				e->type == EVENT_DROP	 ? 22
+				: e->type == EVENT_STALL ? 6
+							 : 12);
 			html_text(out, e->what);
 			fputs("</title></rect>", out);
 		}

@@ -5,13 +5,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "../model/findings.h"
-#include "../model/headline.h"
+#include "../report/findings.h"
+#include "../report/headline.h"
 #include "text_layout.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define LINE_LEN 2048
-#define FINDINGS_WHOLE 12		/* findings told at length; the rest get one line each */
+#define FINDINGS_WHOLE 12 /* findings told at length; the rest get one line each */
 
 static const char *duration(uint64_t us, char buf[32])
 {
@@ -21,8 +21,8 @@ static const char *duration(uint64_t us, char buf[32])
 static enum outcome worst_outcome(const struct pod_stats *p)
 {
 	static const enum outcome worst_first[] = {
-		OUTCOME_HOP_LIMIT, OUTCOME_BLOCKED, OUTCOME_REFUSED, OUTCOME_NO_RESPONSE, OUTCOME_RESET,
-		OUTCOME_HTTP_ERROR, OUTCOME_ABORTED,
+		OUTCOME_HOP_LIMIT, OUTCOME_BLOCKED,    OUTCOME_REFUSED, OUTCOME_NO_RESPONSE,
+		OUTCOME_RESET,	   OUTCOME_HTTP_ERROR, OUTCOME_ABORTED,
 	};
 
 	for (size_t i = 0; i < LEN(worst_first); i++)
@@ -138,14 +138,14 @@ static void report_finding(FILE *out, const struct snapshot *s, size_t n, const 
 
 static void report_findings(FILE *out, const struct snapshot *s, const struct text_options *o)
 {
-	size_t *numbers = calloc(s->findings_len + 1, sizeof(*numbers));	/* 0: not told at length */
+	size_t *numbers = calloc(s->findings_len + 1, sizeof(*numbers)); /* 0: not told at length */
 	size_t number = 0;
 
 	for (size_t i = 0; i < s->findings_len; i++) {
 		char first[16];
 
 		if (s->findings[i].code == FINDING_OBSERVATION_INCOMPLETE)
-			continue;	/* has its own part at the end */
+			continue; /* has its own part at the end */
 		number++;
 		if (numbers && number <= FINDINGS_WHOLE) {
 			numbers[i] = number;
@@ -190,8 +190,8 @@ static void report_pods(FILE *out, const struct snapshot *s, const struct text_o
 	if (!s->pods_len)
 		return;
 	for (size_t i = 0; i < s->pods_len; i++) {
-		size_t n = text_columns(text_escape(subject_of(s->pods[i], subject, sizeof(subject)), o->utf8,
-						  name_max, buf, sizeof(buf)));
+		size_t n = text_columns(
+		    text_escape(subject_of(s->pods[i], subject, sizeof(subject)), o->utf8, name_max, buf, sizeof(buf)));
 
 		name = n > name ? n : name;
 	}
@@ -206,7 +206,8 @@ static void report_pods(FILE *out, const struct snapshot *s, const struct text_o
 
 		for (size_t d = 0; d < p->drops_len; d++)
 			drops += p->drops[d].packets;
-		text_cell(out, text_escape(subject_of(p, subject, sizeof(subject)), o->utf8, name, buf, sizeof(buf)), name);
+		text_cell(out, text_escape(subject_of(p, subject, sizeof(subject)), o->utf8, name, buf, sizeof(buf)),
+			  name);
 		fprintf(out, " %5llu %4llu %4llu %5llu", (unsigned long long)p->requests,
 			(unsigned long long)p->v1_requests, (unsigned long long)p->v2_requests,
 			(unsigned long long)p->outcomes[OUTCOME_OK] + p->outcomes[OUTCOME_HTTP_ERROR]);
@@ -216,11 +217,10 @@ static void report_pods(FILE *out, const struct snapshot *s, const struct text_o
 		number_or_dash(out, 3, p->ttl_synack, p->ttl_synack > 0);
 		number_or_dash(out, 4, p->hops, p->hops >= 0);
 		number_or_dash(out, 5, p->required_hop_limit, p->required_hop_limit > 0);
-		fprintf(out, " %5llu  %s%s%s%s\n", drops, text_on(o, outcome_style(worst)), outcome_word(worst), text_off(o),
-			p->host_network ? " (host network)" : "");
+		fprintf(out, " %5llu  %s%s%s%s\n", drops, text_on(o, outcome_style(worst)), outcome_word(worst),
+			text_off(o), p->host_network ? " (host network)" : "");
 	}
-	fprintf(out,
-		"%sTTL of the SYN-ACK as received; HOPS, forwards between service and socket; NEEDS, hop limit%s\n",
+	fprintf(out, "%sTTL of the SYN-ACK as received; HOPS, forwards between service and socket; NEEDS, hop limit%s\n",
 		text_on(o, TEXT_DIM), text_off(o));
 }
 
@@ -230,13 +230,14 @@ static void report_limits(FILE *out, const struct snapshot *s, const struct text
 	char text[LINE_LEN];
 	bool head = false;
 
-#define SAY(...) do {									\
-	if (!head)									\
-		fprintf(out, "\n%sWhat could not be seen%s\n", text_on(o, TEXT_BOLD), text_off(o));	\
-	head = true;									\
-	snprintf(text, sizeof(text), __VA_ARGS__);					\
-	text_paragraph(out, o, first, text);							\
-} while (0)
+#define SAY(...)                                                                                            \
+	do {                                                                                                \
+		if (!head)                                                                                  \
+			fprintf(out, "\n%sWhat could not be seen%s\n", text_on(o, TEXT_BOLD), text_off(o)); \
+		head = true;                                                                                \
+		snprintf(text, sizeof(text), __VA_ARGS__);                                                  \
+		text_paragraph(out, o, first, text);                                                        \
+	} while (0)
 	for (size_t i = 0; i < s->features_len; i++) {
 		const struct feature *f = &s->features[i];
 
@@ -257,7 +258,8 @@ static void report_limits(FILE *out, const struct snapshot *s, const struct text
 		    "TTLs");
 #undef SAY
 	if (!head)
-		fprintf(out, "\n%sNothing was lost, every part worked: the counts are exact.%s\n", text_on(o, TEXT_DIM), text_off(o));
+		fprintf(out, "\n%sNothing was lost, every part worked: the counts are exact.%s\n", text_on(o, TEXT_DIM),
+			text_off(o));
 }
 
 void text_report(FILE *out, const struct snapshot *s, const struct text_options *o)
@@ -288,8 +290,8 @@ void text_trace_header(FILE *out, const struct text_options *o)
 	text_cell(out, "POD", pod);
 	fprintf(out, " %-12s ", "PROCESS");
 	text_cell(out, "REQUEST", request);
-	fprintf(out, " %-4s %-18s %8s %8s %8s %4s %5s  %s%s\n", "CODE", "OUTCOME", "CONNECT", "FIRST", "TOTAL",
-		"TTL", "HOPS", "NOTES", text_off(o));
+	fprintf(out, " %-4s %-18s %8s %8s %8s %4s %5s  %s%s\n", "CODE", "OUTCOME", "CONNECT", "FIRST", "TOTAL", "TTL",
+		"HOPS", "NOTES", text_off(o));
 }
 
 static void trace_time(FILE *out, uint64_t wall_ns)
@@ -345,7 +347,8 @@ void text_trace_line(FILE *out, const struct request *r, const struct text_optio
 
 	trace_widths(o, &pod, &request);
 	trace_time(out, r->wall_ns);
-	text_cell(out, text_escape(findings_subject(r->who, subject, sizeof(subject)), o->utf8, pod, buf, sizeof(buf)), pod);
+	text_cell(out, text_escape(findings_subject(r->who, subject, sizeof(subject)), o->utf8, pod, buf, sizeof(buf)),
+		  pod);
 	fputc(' ', out);
 	snprintf(comm, sizeof(comm), "%.*s", IMDS_COMM_LEN, rec->peer.comm[0] ? rec->peer.comm : "-");
 	text_cell(out, text_escape(comm, o->utf8, 12, buf, sizeof(buf)), 12);

@@ -12,7 +12,7 @@
 struct text_options {
 	bool color;
 	bool utf8;
-	int width;			/* columns; 0: unknown, text at 100 and names whole. At least 80. */
+	int width; /* columns; 0: unknown, text at 100 and names whole. At least 80. */
 };
 
 /* s->findings and the rest of s; write errors stay in `out` for the caller's ferror(). */

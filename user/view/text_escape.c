@@ -12,7 +12,7 @@ static size_t utf8_len(const unsigned char *s, uint32_t *ret_code)
 	uint32_t code = n == 1 ? s[0] : s[0] & (0x7f >> n);
 
 	for (size_t i = 1; i < n; i++) {
-		if (s[i] >> 6 != 2)	/* the ending NUL too */
+		if (s[i] >> 6 != 2) /* the ending NUL too */
 			return 0;
 		code = code << 6 | (s[i] & 0x3f);
 	}
@@ -24,10 +24,12 @@ static size_t utf8_len(const unsigned char *s, uint32_t *ret_code)
 
 static bool is_plain(uint32_t code)
 {
-	static const struct { uint32_t from, to; } hidden[] = {
-		{ 0x00, 0x1f }, { '\\', '\\' }, { 0x7f, 0x9f }, { 0xad, 0xad },
-		{ 0x300, 0x36f },			/* combining: would shift columns */
-		{ 0x61c, 0x61c }, { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
+	static const struct {
+		uint32_t from, to;
+	} hidden[] = {
+		{ 0x00, 0x1f },	    { '\\', '\\' },	{ 0x7f, 0x9f },	    { 0xad, 0xad },
+		{ 0x300, 0x36f }, /* combining: would shift columns */
+		{ 0x61c, 0x61c },   { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
 		{ 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
 	};
 

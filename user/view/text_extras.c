@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <string.h>
 
-#include "../model/findings.h"
+#include "../report/findings.h"
 #include "extras.h"
 #include "text_layout.h"
 
 #define LINE_LEN 2048
-#define WHOLE 12			/* findings and groups told at length */
-#define ROWS 30				/* of a table; --format json has all of them */
+#define WHOLE 12 /* findings and groups told at length */
+#define ROWS 30	 /* of a table; --format json has all of them */
 #define PLURAL(n) (unsigned long long)(n), (n) == 1 ? "" : "s"
 
 static const enum text_style severity_styles[] = { TEXT_DIM, TEXT_YELLOW, TEXT_RED };
@@ -26,7 +26,11 @@ char *extras_subject(const char *namespace, const char *workload, const char *co
 		     size_t len)
 {
 	const struct pod_identity who = {
-		.namespace = namespace, .pod = workload, .container = container, .pod_uid = "", .container_id = "",
+		.namespace = namespace,
+		.pod = workload,
+		.container = container,
+		.pod_uid = "",
+		.container_id = "",
 		.cgroup = cgroup,
 	};
 
@@ -59,7 +63,7 @@ void text_what_if(FILE *out, const struct what_if_result *r, const struct text_o
 		for (char **line = f->evidence; *line; line++)
 			text_paragraph(out, o, o->utf8 ? "     • " : "     - ", *line);
 		if (i)
-			continue;		/* the advice differs little: once */
+			continue; /* the advice differs little: once */
 		for (char **line = f->advice; *line; line++)
 			text_advice(out, o, *line);
 	}
@@ -90,8 +94,7 @@ static void figures_cell(FILE *out, const struct workload_figures *f)
 		fprintf(out, "  %6s %6s %8s %8s %8s", "-", "-", "-", "-", "-");
 	else
 		fprintf(out, "  %6llu %6llu %8s %8s %8.1f", (unsigned long long)f->requests,
-			(unsigned long long)f->failed, latency(f->p50_us, p50), latency(f->p99_us, p99),
-			f->seconds_lost);
+			(unsigned long long)f->failed, latency(f->p50_us, p50), latency(f->p99_us, p99), f->seconds_lost);
 }
 
 static void change_lines(FILE *out, const struct changes *c, enum change_kind kind, const struct text_options *o)
@@ -140,8 +143,8 @@ void text_changes(FILE *out, const struct changes *c, const struct text_options 
 	for (size_t i = 0; i < c->workloads_len && i < ROWS; i++) {
 		const struct workload_change *w = &c->workloads[i];
 		size_t n = text_columns(text_escape(
-			extras_subject(w->namespace, w->workload, w->container, w->cgroup, subject, sizeof(subject)),
-			o->utf8, 40, buf, sizeof(buf)));
+		    extras_subject(w->namespace, w->workload, w->container, w->cgroup, subject, sizeof(subject)),
+		    o->utf8, 40, buf, sizeof(buf)));
 
 		name = n > name ? n : name;
 	}

@@ -66,7 +66,7 @@ void text_paragraph(FILE *out, const struct text_options *o, const char *first, 
 			fprintf(out, "%s\n", s);
 			return;
 		}
-		if (!blank)		/* one long word: a command stays whole to be copied */
+		if (!blank) /* one long word: a command stays whole to be copied */
 			blank = at + strcspn(s + at, " ");
 		fprintf(out, "%.*s\n", (int)blank, s);
 		s += blank;

@@ -9,12 +9,12 @@
 
 enum text_style { TEXT_PLAIN, TEXT_BOLD, TEXT_RED, TEXT_YELLOW, TEXT_GREEN, TEXT_DIM };
 
-const char *text_on(const struct text_options *o, enum text_style style);	/* "" without colour */
+const char *text_on(const struct text_options *o, enum text_style style); /* "" without colour */
 const char *text_off(const struct text_options *o);
 int text_width(const struct text_options *o);
-size_t text_columns(const char *s);		/* characters, whatever their bytes */
+size_t text_columns(const char *s); /* characters, whatever their bytes */
 void text_spaces(FILE *out, size_t n);
-void text_cell(FILE *out, const char *s, size_t n);	/* left-aligned in n columns */
+void text_cell(FILE *out, const char *s, size_t n); /* left-aligned in n columns */
 
 /* Escaped and wrapped at blanks; the first line begins with `first`, the others as far right. */
 void text_paragraph(FILE *out, const struct text_options *o, const char *first, const char *text);

@@ -10,12 +10,12 @@
 
 #include <curses.h>
 
-#include "../model/findings.h"
+#include "../report/findings.h"
 #include "ui_part.h"
 #include "ui_terminal.h"
 
 #define COLUMNS_MIN 40
-#define ESCAPE_MS 25			/* how long an Esc waits for the rest of a key's sequence */
+#define ESCAPE_MS 25 /* how long an Esc waits for the rest of a key's sequence */
 
 /* --- drawing ----------------------------------------------------------------------------------------------------- */
 
@@ -105,16 +105,14 @@ static void fill_head(struct ui *ui, const struct snapshot *s)
 	}
 	if (t->latency.count)
 		findings_duration(histogram_quantile_us(&t->latency, 0.99), p99, sizeof(p99));
-	snprintf(ui->title, sizeof(ui->title), "imdsnoop top  %.64s  %.0f s", s->node,
-		 (s->now_ns - s->started_ns) / 1e9);
+	snprintf(ui->title, sizeof(ui->title), "imdsnoop top  %.64s  %.0f s", s->node, (s->now_ns - s->started_ns) / 1e9);
 	ui->verdict_style = dead ? TEXT_RED : failing ? TEXT_YELLOW : s->pods_len ? TEXT_GREEN : TEXT_PLAIN;
 	if (dead)
 		snprintf(ui->verdict, sizeof(ui->verdict),
 			 "PROBLEM  the hop limit takes token answers from %zu of %zu pods", dead, s->pods_len);
 	else if (failing)
 		snprintf(ui->verdict, sizeof(ui->verdict),
-			 "WARNING  %zu of %zu pods have failed requests, none by the hop limit", failing,
-			 s->pods_len);
+			 "WARNING  %zu of %zu pods have failed requests, none by the hop limit", failing, s->pods_len);
 	else if (s->pods_len)
 		snprintf(ui->verdict, sizeof(ui->verdict), "OK  no failed request in %zu pods", s->pods_len);
 	else
@@ -128,8 +126,7 @@ static void fill_head(struct ui *ui, const struct snapshot *s)
 		lost += s->losses[i].count;
 	ui->notice[0] = '\0';
 	if (lost)
-		snprintf(why, sizeof(ui->notice),
-			 "%llu things were not seen or not kept: 'imdsnoop report' tells which",
+		snprintf(why, sizeof(ui->notice), "%llu things were not seen or not kept: 'imdsnoop report' tells which",
 			 (unsigned long long)lost);
 	for (size_t i = 0; i < s->features_len && !lost; i++)
 		if (!strcmp(s->features[i].state, "missing") || !strcmp(s->features[i].state, "off")) {

@@ -16,7 +16,7 @@ struct ui;
 
 struct ui_options {
 	bool color, utf8;
-	FILE *in, *out;			/* of the terminal */
+	FILE *in, *out; /* of the terminal */
 };
 
 enum ui_action { UI_NONE, UI_QUIT };
@@ -26,8 +26,7 @@ int ui_new(const struct ui_options *o, struct ui **ret_ui);
 void ui_free(struct ui *ui);
 
 /* Takes what there is to see, unless it is paused; draws. Returns 0 or -ENOMEM. */
-int ui_update(struct ui *ui, const struct snapshot *s, bool (*selects)(void *arg, const struct pod_stats *p),
-	      void *arg);
+int ui_update(struct ui *ui, const struct snapshot *s, bool (*selects)(void *arg, const struct pod_stats *p), void *arg);
 
 /* A finished or stalled request. Shown with the next draw; true when it is worth drawing now. */
 bool ui_add_request(struct ui *ui, const struct request *r, uint64_t now_ns);

@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <string.h>
 
-#define KEY_CTRL(c) ((c) & 0x1f)
+#define KEY_CTRL(c) ((c)&0x1f)
 #define KEY_ESC 27
 
 const struct ui_sort_key ui_sorts[UI_SORT_COUNT] = {

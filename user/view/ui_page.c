@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../model/findings.h"
+#include "../report/findings.h"
 
 void ui_clear_lines(struct ui *ui)
 {
@@ -84,9 +84,14 @@ static void add_text(struct ui *ui, enum text_style style, const char *first, co
 
 static void add_notes(struct ui *ui, const struct ui_row *r)
 {
-	static const struct { char kind; enum text_style style; const char *first; } kinds[] = {
-		{ UI_NOTE_ERROR, TEXT_RED, "" }, { UI_NOTE_WARNING, TEXT_YELLOW, "" }, { UI_NOTE_INFO, TEXT_DIM, "" },
-		{ UI_NOTE_SUMMARY, TEXT_BOLD, "  " }, { UI_NOTE_EVIDENCE, TEXT_PLAIN, "  - " },
+	static const struct {
+		char kind;
+		enum text_style style;
+		const char *first;
+	} kinds[] = {
+		{ UI_NOTE_ERROR, TEXT_RED, "" },	  { UI_NOTE_WARNING, TEXT_YELLOW, "" },
+		{ UI_NOTE_INFO, TEXT_DIM, "" },		  { UI_NOTE_SUMMARY, TEXT_BOLD, "  " },
+		{ UI_NOTE_EVIDENCE, TEXT_PLAIN, "  - " },
 	};
 	char *copy = strdup(r->notes), *rest = copy, *line;
 	bool advice = false;
@@ -136,8 +141,8 @@ static void format_request(const struct ui *ui, const struct ui_request *u, char
 	if (u->hops >= 0)
 		snprintf(hops, sizeof(hops), "%d/%d", u->hops, u->required);
 	snprintf(buf, len, "  %s.%03u %s%*s %s%*s %3s %-18s %7s", clock, (unsigned int)(u->wall_ns / 1000000 % 1000),
-		 comm, (int)(comm_used < 10 ? 10 - comm_used : 0), "", what,
-		 (int)((int)used < room ? room - used : 0), "", status, outcome, took);
+		 comm, (int)(comm_used < 10 ? 10 - comm_used : 0), "", what, (int)((int)used < room ? room - used : 0),
+		 "", status, outcome, took);
 	if (width > 140)
 		snprintf(buf + strlen(buf), len - strlen(buf), " %8s %4d %5s %5u", first, u->ttl, hops, u->drops);
 }
@@ -153,8 +158,12 @@ static void add_requests(struct ui *ui, const struct ui_row *r, size_t max)
 	add_line(ui, TEXT_BOLD, title);
 	for (; n < max && (u = ui_rows_next_request(&ui->rows, r->key, &at)); n++) {
 		format_request(ui, u, buf, sizeof(buf));
-		add_line(ui, u->running || u->fallback ? TEXT_YELLOW : u->outcome == OUTCOME_OK ? TEXT_PLAIN :
-			 u->outcome == OUTCOME_HOP_LIMIT ? TEXT_RED : TEXT_YELLOW, buf);
+		add_line(ui,
+			 u->running || u->fallback	   ? TEXT_YELLOW
+			 : u->outcome == OUTCOME_OK	   ? TEXT_PLAIN
+			 : u->outcome == OUTCOME_HOP_LIMIT ? TEXT_RED
+							   : TEXT_YELLOW,
+			 buf);
 	}
 	if (!n)
 		add_line(ui, TEXT_DIM, "  none of the newest");
@@ -204,8 +213,11 @@ static void build_help(struct ui *ui)
 	static const char *const keys[] = {
 		"Up Down PgUp PgDn Home End   choose a pod, or scroll",
 		"Enter   open the pod: its requests, the packet's way, what to do",
-		"Esc     back, or show all again", "/       show only names with some text in them",
-		"p       pause: the screen stands still, counting goes on", "q       quit", "Ctrl-L  draw anew",
+		"Esc     back, or show all again",
+		"/       show only names with some text in them",
+		"p       pause: the screen stands still, counting goes on",
+		"q       quit",
+		"Ctrl-L  draw anew",
 	};
 	char text[256];
 

@@ -10,14 +10,14 @@
 #include "ui_rows.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define UI_ROWS_MIN 6			/* a smaller screen shows nothing */
+#define UI_ROWS_MIN 6 /* a smaller screen shows nothing */
 #define UI_COLUMN_COUNT 15
 
 enum ui_page { UI_PAGE_TABLE, UI_PAGE_POD, UI_PAGE_HELP };
 
 struct ui_line {
 	enum text_style style;
-	char *text;			/* escaped, no wider than the screen */
+	char *text; /* escaped, no wider than the screen */
 };
 
 struct ui {
@@ -25,12 +25,12 @@ struct ui {
 	SCREEN *screen;
 	struct ui_rows rows;
 	enum ui_page page;
-	bool paused, typing;		/* typing: the filter */
-	bool failed;			/* no memory */
-	uint64_t key;			/* of the chosen row */
-	size_t at, top;			/* where it stands, and the first row on the screen */
-	size_t scroll;			/* of a page of lines */
-	uint64_t requests_end;		/* requests shown while paused */
+	bool paused, typing;   /* typing: the filter */
+	bool failed;	       /* no memory */
+	uint64_t key;	       /* of the chosen row */
+	size_t at, top;	       /* where it stands, and the first row on the screen */
+	size_t scroll;	       /* of a page of lines */
+	uint64_t requests_end; /* requests shown while paused */
 	char title[256], verdict[256], sums[256], notice[256];
 	enum text_style verdict_style;
 	struct ui_line *lines;
@@ -39,16 +39,19 @@ struct ui {
 
 struct ui_column {
 	const char *title;
-	int width, rank;		/* rank 1 is left out last when the screen is narrow */
+	int width, rank; /* rank 1 is left out last when the screen is narrow */
 	void (*cell)(const struct ui_row *r, char *buf, size_t len);
 	const char *help;
 };
-extern const struct ui_column ui_columns[UI_COLUMN_COUNT];	/* in the order on the screen */
+extern const struct ui_column ui_columns[UI_COLUMN_COUNT]; /* in the order on the screen */
 
-struct ui_sort_key { char key; const char *word, *help; };
+struct ui_sort_key {
+	char key;
+	const char *word, *help;
+};
 extern const struct ui_sort_key ui_sorts[UI_SORT_COUNT];
 
-int ui_attribute(const struct ui *ui, enum text_style style);	/* for attrset() */
+int ui_attribute(const struct ui *ui, enum text_style style); /* for attrset() */
 /* Never reaches the last column's other side: a wide character could wrap. */
 void ui_put(const struct ui *ui, int y, int x, int attr, const char *text);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../model/findings.h"
+#include "../report/findings.h"
 
 int ui_rows_init(struct ui_rows *rows)
 {
@@ -26,7 +26,7 @@ void ui_rows_clear(struct ui_rows *rows)
 {
 	struct ui_row *row, *tmp;
 
-	HASH_ITER(hh, rows->by_key, row, tmp)
+	HASH_ITER (hh, rows->by_key, row, tmp)
 		row_free(rows, row);
 	free(rows->order);
 	free(rows->requests);
@@ -62,8 +62,9 @@ static void sample_rate(struct ui_row *row, uint64_t now_ns)
 	row->samples[n % UI_SAMPLES].requests = row->requests;
 	row->samples_len++;
 	from_ns = row->samples[first % UI_SAMPLES].ns;
-	row->rate = now_ns > from_ns ?
-		    (row->requests - row->samples[first % UI_SAMPLES].requests) / ((now_ns - from_ns) / 1e9) : 0;
+	row->rate = now_ns > from_ns
+			? (row->requests - row->samples[first % UI_SAMPLES].requests) / ((now_ns - from_ns) / 1e9)
+			: 0;
 }
 
 static void list_processes(const struct pod_stats *p, char *buf, size_t len)
@@ -73,9 +74,8 @@ static void list_processes(const struct pod_stats *p, char *buf, size_t len)
 	buf[0] = '\0';
 	for (size_t i = 0; i < p->processes_len && at < len; i++) {
 		const struct process_count *c = &p->processes[i];
-		int n = snprintf(buf + at, len - at, "%s%.16s[%u]%s%.16s %llu", i ? ", " : "",
-				 c->comm[0] ? c->comm : "?", c->pid, c->parent[0] ? " of " : "", c->parent,
-				 (unsigned long long)c->requests);
+		int n = snprintf(buf + at, len - at, "%s%.16s[%u]%s%.16s %llu", i ? ", " : "", c->comm[0] ? c->comm : "?",
+				 c->pid, c->parent[0] ? " of " : "", c->parent, (unsigned long long)c->requests);
 
 		at += n > 0 ? n : 0;
 	}
@@ -122,7 +122,7 @@ static void add_note(FILE *f, char kind, const char *text)
 {
 	fputc(kind, f);
 	for (; *text; text++)
-		fputc(*text == '\n' ? ' ' : *text, f);		/* a process may be named so */
+		fputc(*text == '\n' ? ' ' : *text, f); /* a process may be named so */
 	fputc('\n', f);
 }
 
@@ -175,7 +175,7 @@ int ui_rows_update(struct ui_rows *rows, const struct snapshot *s, bool utf8,
 		if (fill_notes(row, s, i))
 			return -ENOMEM;
 	}
-	HASH_ITER(hh, rows->by_key, row, tmp)
+	HASH_ITER (hh, rows->by_key, row, tmp)
 		if (row->seen != rows->updates)
 			row_free(rows, row);
 	return ui_rows_arrange(rows);
@@ -225,7 +225,7 @@ int ui_rows_arrange(struct ui_rows *rows)
 	if (!order)
 		return -ENOMEM;
 	rows->order = order;
-	HASH_ITER(hh, rows->by_key, row, tmp)
+	HASH_ITER (hh, rows->by_key, row, tmp)
 		if (!rows->filter[0] || strcasestr(row->name, rows->filter))
 			order[rows->len++] = row;
 	qsort_r(order, rows->len, sizeof(*order), compare, &rows->sort);

@@ -12,37 +12,46 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#define UI_REQUESTS 1024		/* the newest ones, of all pods */
-#define UI_SAMPLES 6			/* updates over which a rate is taken */
+#define UI_REQUESTS 1024 /* the newest ones, of all pods */
+#define UI_SAMPLES 6	 /* updates over which a rate is taken */
 #define UI_FILTER_LEN 64
 
 enum ui_sort {
-	UI_SORT_WORST, UI_SORT_REQUESTS, UI_SORT_FAILURES, UI_SORT_LOST, UI_SORT_LATENCY, UI_SORT_RATE, UI_SORT_DROPS,
-	UI_SORT_NAME, UI_SORT_COUNT
+	UI_SORT_WORST,
+	UI_SORT_REQUESTS,
+	UI_SORT_FAILURES,
+	UI_SORT_LOST,
+	UI_SORT_LATENCY,
+	UI_SORT_RATE,
+	UI_SORT_DROPS,
+	UI_SORT_NAME,
+	UI_SORT_COUNT
 };
 
 struct ui_row {
-	uint64_t key;			/* cgroup id; UINT64_MAX: the row for what is over --max-pods */
-	char name[400];			/* not escaped, as all text here */
-	char who[700];			/* one line: UID, container id, cgroup */
+	uint64_t key;	/* cgroup id; UINT64_MAX: the row for what is over --max-pods */
+	char name[400]; /* not escaped, as all text here */
+	char who[700];	/* one line: UID, container id, cgroup */
 	char processes[400];
 	char way[512];
-	char *notes;			/* findings: lines, each begun by one of UI_NOTE_*; NULL without */
+	char *notes; /* findings: lines, each begun by one of UI_NOTE_*; NULL without */
 	uint64_t requests, v1, v2, ok, hop_limit, failed, drops, in_flight, answered;
 	uint64_t p50_us, p99_us, max_us;
-	double seconds_lost, rate;	/* rate: requests a second */
-	int ttl, hops, required;	/* ttl of the SYN-ACK, 0 unknown; hops -1 unknown */
+	double seconds_lost, rate; /* rate: requests a second */
+	int ttl, hops, required;   /* ttl of the SYN-ACK, 0 unknown; hops -1 unknown */
 	bool host_network;
 	uint32_t recent_us[32];
 	size_t recent_len;
-	size_t rank;			/* worst first */
-	struct { uint64_t ns, requests; } samples[UI_SAMPLES];
-	size_t samples_len;		/* ever taken */
+	size_t rank; /* worst first */
+	struct {
+		uint64_t ns, requests;
+	} samples[UI_SAMPLES];
+	size_t samples_len; /* ever taken */
 	unsigned int seen;
 	UT_hash_handle hh;
 };
 
-#define UI_NOTE_ERROR 'e'		/* severity and code of a finding */
+#define UI_NOTE_ERROR 'e' /* severity and code of a finding */
 #define UI_NOTE_WARNING 'w'
 #define UI_NOTE_INFO 'i'
 #define UI_NOTE_SUMMARY 's'
@@ -57,21 +66,21 @@ struct ui_request {
 	unsigned int status;
 	enum outcome outcome;
 	enum confidence confidence;
-	int64_t connect_us, first_us, duration_us;	/* -1: did not happen */
+	int64_t connect_us, first_us, duration_us; /* -1: did not happen */
 	int ttl, hops, required;
 	uint32_t drops;
 };
 
 struct ui_rows {
 	struct ui_row *by_key;
-	struct ui_row **order;		/* filtered and sorted */
+	struct ui_row **order; /* filtered and sorted */
 	size_t len;
 	enum ui_sort sort;
-	char filter[UI_FILTER_LEN];	/* part of a name, any case */
+	char filter[UI_FILTER_LEN]; /* part of a name, any case */
 	unsigned int updates;
-	struct ui_request *requests;	/* ring */
-	size_t stalls;			/* of these still running */
-	uint64_t requests_end;		/* ever added; the newest is at (end - 1) % UI_REQUESTS */
+	struct ui_request *requests; /* ring */
+	size_t stalls;		     /* of these still running */
+	uint64_t requests_end;	     /* ever added; the newest is at (end - 1) % UI_REQUESTS */
 };
 
 /* Returns 0 or -ENOMEM. */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "../model/findings.h"
+#include "../report/findings.h"
 
 #define NAME_MIN 20
 #define SPARK_MIN 9
@@ -24,16 +24,16 @@ static void cell_duration(uint64_t us, bool known, char *buf, size_t len)
 		memmove(blank, blank + 1, strlen(blank));
 }
 
-#define NUMBER_CELL(name, field)							\
-static void cell_##name(const struct ui_row *r, char *buf, size_t len)			\
-{											\
-	ui_number(r->field, buf, len);							\
-}
-#define LATENCY_CELL(name, field)							\
-static void cell_##name(const struct ui_row *r, char *buf, size_t len)			\
-{											\
-	cell_duration(r->field, r->answered, buf, len);					\
-}
+#define NUMBER_CELL(name, field)                                               \
+	static void cell_##name(const struct ui_row *r, char *buf, size_t len) \
+	{                                                                      \
+		ui_number(r->field, buf, len);                                 \
+	}
+#define LATENCY_CELL(name, field)                                              \
+	static void cell_##name(const struct ui_row *r, char *buf, size_t len) \
+	{                                                                      \
+		cell_duration(r->field, r->answered, buf, len);                \
+	}
 NUMBER_CELL(requests, requests)
 NUMBER_CELL(v1, v1)
 NUMBER_CELL(v2, v2)
@@ -123,8 +123,7 @@ static enum text_style style_of(const struct ui_row *r)
 									: TEXT_PLAIN;
 }
 
-static void draw_row(const struct ui *ui, int y, const struct ui_row *r, unsigned int bits, int name, int spark,
-		     int attr)
+static void draw_row(const struct ui *ui, int y, const struct ui_row *r, unsigned int bits, int name, int spark, int attr)
 {
 	char buf[128], escaped[1024];
 	int x = name;
@@ -213,6 +212,6 @@ void ui_draw_table(struct ui *ui)
 		draw_row(ui, y++, ui->rows.order[i], bits, name, spark,
 			 ui_attribute(ui, style_of(ui->rows.order[i])) | (i == ui->at ? A_REVERSE : 0));
 	if (!ui->rows.len)
-		ui_put(ui, y, 0, ui_attribute(ui, TEXT_DIM), ui->rows.filter[0] ? "No pod with that name." :
-		    "No pod has asked a metadata service yet.");
+		ui_put(ui, y, 0, ui_attribute(ui, TEXT_DIM),
+		       ui->rows.filter[0] ? "No pod with that name." : "No pod has asked a metadata service yet.");
 }

@@ -19,8 +19,8 @@
 #undef lines
 #undef columns
 
-static const int guarded[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP,
-			       SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU };
+static const int guarded[] = { SIGSEGV, SIGBUS,	 SIGILL, SIGFPE, SIGABRT, SIGSYS,
+			       SIGTRAP, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU };
 #define GUARDED (sizeof(guarded) / sizeof(guarded[0]))
 
 static struct {

@@ -32,7 +32,7 @@ static inline size_t utf8_len(const unsigned char *s)
 	if (s[1] < low || s[1] > high)
 		return 0;
 	for (size_t i = 2; i < len; i++)
-		if (s[i] < 0x80 || s[i] > 0xbf)		/* the ending NUL too */
+		if (s[i] < 0x80 || s[i] > 0xbf) /* the ending NUL too */
 			return 0;
 	return len;
 }

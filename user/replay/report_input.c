@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "report_input.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCHEMA "imdsnoop.report/1"
+#define SECONDS_MAX 1e12
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	return s ? s : "";
+}
+
+static uint64_t count_of(const json_t *object, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(object, key));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static int small_of(const json_t *object, const char *key)
+{
+	uint64_t n = count_of(object, key);
+
+	return n <= 255 ? (int)n : 0;
+}
+
+static double seconds_of(const json_t *object, const char *key)
+{
+	double s = json_number_value(json_object_get(object, key));
+
+	return s > 0 && s < SECONDS_MAX ? s : 0;
+}
+
+static int64_t us_or_none(const json_t *object, const char *key)
+{
+	const json_t *v = json_object_get(object, key);
+
+	return json_is_integer(v) && json_integer_value(v) >= 0 ? json_integer_value(v) : -1;
+}
+
+static void pod_from(const json_t *v, const char *node, struct report_pod *p)
+{
+	const json_t *outcomes = json_object_get(v, "outcomes"), *latency = json_object_get(v, "latency_us");
+	const char *hop_limit = text_of(v, "hop_limit");
+
+	*p = (struct report_pod){
+		.namespace = text_of(v, "namespace"),
+		.pod = text_of(v, "pod"),
+		.container = text_of(v, "container"),
+		.cgroup = text_of(v, "cgroup"),
+		.other = json_is_true(json_object_get(v, "other")),
+		.requests = count_of(v, "requests"),
+		.v1_requests = count_of(v, "v1_requests"),
+		.v2_requests = count_of(v, "v2_requests"),
+		.fallbacks = count_of(v, "fallbacks"),
+		.token_requests = count_of(v, "token_requests"),
+		.token_answered = count_of(v, "token_answered"),
+		.seconds_lost = seconds_of(v, "seconds_lost"),
+		.p50_us = us_or_none(latency, "p50"),
+		.p99_us = us_or_none(latency, "p99"),
+		.required_hop_limit = small_of(v, "required_hop_limit"),
+	};
+	workload_name(p->pod, node, p->workload, sizeof(p->workload));
+	for (int i = 0; i < OUTCOME_COUNT; i++) {
+		p->outcomes[i] = count_of(outcomes, outcome_word(i));
+		if (i != OUTCOME_OK && i != OUTCOME_HTTP_ERROR)
+			p->failed += p->outcomes[i];
+	}
+	for (int i = HOP_LIMIT_UNKNOWN; i <= HOP_LIMIT_EXHAUSTED; i++)
+		if (!strcmp(hop_limit, hop_limit_word(i)))
+			p->hop_limit = i;
+}
+
+static int finding_from(const json_t *v, const char *node, struct report_finding *f)
+{
+	const json_t *advice = json_object_get(v, "advice");
+	const char *severity = text_of(v, "severity");
+	size_t n = json_array_size(advice), kept = 0;
+
+	*f = (struct report_finding){
+		.code = text_of(v, "code"),
+		.namespace = text_of(v, "namespace"),
+		.pod = text_of(v, "pod"),
+		.container = text_of(v, "container"),
+		.cgroup = text_of(v, "cgroup"),
+		.summary = text_of(v, "summary"),
+		.advice = calloc(n + 1, sizeof(*f->advice)),
+	};
+	if (!f->advice)
+		return -ENOMEM;
+	workload_name(f->pod, node, f->workload, sizeof(f->workload));
+	for (int i = SEVERITY_INFO; i <= SEVERITY_ERROR; i++)
+		if (!strcmp(severity, severity_word(i)))
+			f->severity = i;
+	for (size_t i = 0; i < n; i++) {
+		const char *line = json_string_value(json_array_get(advice, i));
+
+		if (line)
+			f->advice[kept++] = line;
+	}
+	return 0;
+}
+
+/* Objects of the array only: what else stands in it is no row. */
+static size_t objects_in(const json_t *array)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(array); i++)
+		n += json_is_object(json_array_get(array, i));
+	return n;
+}
+
+static int fill(const json_t *root, struct report_doc *d)
+{
+	const json_t *features = json_object_get(root, "features"), *pods = json_object_get(root, "pods");
+	const json_t *findings = json_object_get(root, "findings"), *totals = json_object_get(root, "totals");
+	json_t *losses = json_object_get(root, "losses"), *v;
+	const char *key;
+
+	d->version = text_of(root, "version");
+	d->node = text_of(root, "node");
+	d->kernel = text_of(root, "kernel");
+	d->started = text_of(root, "started");
+	d->duration_s = seconds_of(root, "duration_s");
+	d->node_token_ttl = small_of(root, "node_token_ttl");
+	d->requests = count_of(totals, "requests");
+	d->seconds_lost = seconds_of(totals, "seconds_lost");
+	json_object_foreach(losses, key, v)
+	{
+		uint64_t n = count_of(losses, key);
+
+		d->lost = n > UINT64_MAX - d->lost ? UINT64_MAX : d->lost + n;
+	}
+	d->features = calloc(objects_in(features) + 1, sizeof(*d->features));
+	d->pods = calloc(objects_in(pods) + 1, sizeof(*d->pods));
+	d->findings = calloc(objects_in(findings) + 1, sizeof(*d->findings));
+	if (!d->features || !d->pods || !d->findings)
+		return -ENOMEM;
+	for (size_t i = 0; i < json_array_size(features); i++) {
+		const json_t *row = json_array_get(features, i);
+
+		if (json_is_object(row))
+			d->features[d->features_len++] =
+			    (struct report_feature){ text_of(row, "name"), text_of(row, "state") };
+	}
+	for (size_t i = 0; i < json_array_size(pods); i++)
+		if (json_is_object(json_array_get(pods, i)))
+			pod_from(json_array_get(pods, i), d->node, &d->pods[d->pods_len++]);
+	for (size_t i = 0; i < json_array_size(findings); i++)
+		if (json_is_object(json_array_get(findings, i)) &&
+		    finding_from(json_array_get(findings, i), d->node, &d->findings[d->findings_len++]))
+			return -ENOMEM;
+	return 0;
+}
+
+int report_input_from_json(json_t *root, const char *file, struct report_doc *ret, char *msg, size_t msg_len)
+{
+	const char *schema = text_of(root, "schema");
+
+	*ret = (struct report_doc){ .file = file, .owner = root };
+	if (!root) {
+		snprintf(msg, msg_len, "out of memory");
+		return -ENOMEM;
+	}
+	if (strcmp(schema, SCHEMA)) {
+		if (!strncmp(schema, "imdsnoop.", 9))
+			snprintf(msg, msg_len, "its schema is '%.40s', not '" SCHEMA "'", schema);
+		else
+			snprintf(msg, msg_len, "not a report of `imdsnoop report --format json`");
+		report_input_clear(ret);
+		return -EINVAL;
+	}
+	if (!json_is_array(json_object_get(root, "pods")) || !json_is_array(json_object_get(root, "findings")) ||
+	    !json_is_object(json_object_get(root, "totals"))) {
+		snprintf(msg, msg_len, "a report without pods, findings or totals");
+		report_input_clear(ret);
+		return -EINVAL;
+	}
+	if (fill(root, ret)) {
+		snprintf(msg, msg_len, "out of memory");
+		report_input_clear(ret);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void report_input_clear(struct report_doc *d)
+{
+	for (size_t i = 0; d->findings && i < d->findings_len; i++)
+		free(d->findings[i].advice);
+	free(d->findings);
+	free(d->pods);
+	free(d->features);
+	json_decref(d->owner);
+	*d = (struct report_doc){ 0 };
+}
+
+int report_input_slurp(FILE *f, size_t max, char **ret, size_t *ret_len)
+{
+	size_t len = 0, room = 64 << 10;
+	char *buf = malloc(room), *more;
+
+	for (;;) {
+		if (!buf)
+			return -ENOMEM;
+		len += fread(buf + len, 1, room - 1 - len, f);
+		if (len < room - 1 || len > max)
+			break;
+		room *= 2;
+		more = realloc(buf, room);
+		if (!more)
+			free(buf);
+		buf = more;
+	}
+	if (ferror(f) || len > max) {
+		free(buf);
+		return len > max ? -EFBIG : errno ? -errno : -EIO;
+	}
+	buf[len] = '\0';
+	*ret = buf;
+	*ret_len = len;
+	return 0;
+}
+
+int report_input_read(const char *path, struct report_doc *ret, char *msg, size_t msg_len)
+{
+	bool is_stdin = !strcmp(path, "-");
+	FILE *f = is_stdin ? stdin : fopen(path, "re");
+	json_error_t error;
+	json_t *root;
+	size_t len = 0;
+	char *text = NULL;
+	int err;
+
+	*ret = (struct report_doc){ 0 };
+	if (!f) {
+		err = -errno;
+		snprintf(msg, msg_len, "%s", strerror(-err));
+		return err;
+	}
+	errno = 0;
+	err = report_input_slurp(f, REPORT_INPUT_MAX, &text, &len);
+	if (!is_stdin)
+		fclose(f);
+	if (err) {
+		if (err == -EFBIG)
+			snprintf(msg, msg_len, "larger than %u MiB", REPORT_INPUT_MAX >> 20);
+		else
+			snprintf(msg, msg_len, "%s", strerror(-err));
+		return err;
+	}
+	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	free(text);
+	if (!root) {
+		snprintf(msg, msg_len, len ? "not JSON: line %d: %s" : "empty", error.line, error.text);
+		return -EINVAL;
+	}
+	return report_input_from_json(root, path, ret, msg, msg_len);
+}

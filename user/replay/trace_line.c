@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One line of a trace, back to the record that it was made of. */
+#include <string.h>
+
+#include "../session/trace_counts.h"
+#include "trace_input.h"
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	return s ? s : "";
+}
+
+/* 0 for what is missing, null, negative or above max: what "was not seen" says everywhere. */
+static uint64_t number_of(const json_t *object, const char *key, uint64_t max)
+{
+	json_int_t n = json_integer_value(json_object_get(object, key));
+
+	return n > 0 && (uint64_t)n <= max ? (uint64_t)n : 0;
+}
+
+static void comm_from(char comm[IMDS_COMM_LEN], const char *text)
+{
+	memcpy(comm, text, strnlen(text, IMDS_COMM_LEN));
+}
+
+/* Index of a word in what word_of gives for 0 to count - 1; count when there is none. */
+#define INDEX_OF(text, count, word_of)                                                   \
+	({                                                                               \
+		const char *text_ = (text);                                              \
+		int i_ = 0;                                                              \
+                                                                                         \
+		while (i_ < (count) && (!(word_of)(i_) || strcmp((word_of)(i_), text_))) \
+			i_++;                                                            \
+		i_;                                                                      \
+	})
+
+static void peer_from(const json_t *line, const json_t *facts, struct imds_peer *p)
+{
+	const json_t *ancestors = json_object_get(line, "ancestors");
+
+	p->cookie = number_of(facts, "cookie", INT64_MAX);
+	p->cgroup_id = (uint64_t)json_integer_value(json_object_get(line, "cgroup_id"));
+	p->endpoint = (uint8_t)number_of(facts, "endpoint", IMDS_MAX_ENDPOINTS - 1);
+	p->proto = (uint8_t)number_of(facts, "proto", UINT8_MAX);
+	p->pid = (uint32_t)number_of(line, "pid", UINT32_MAX);
+	comm_from(p->comm, text_of(line, "comm"));
+	for (size_t i = 0; i < IMDS_ANCESTORS && i < json_array_size(ancestors); i++) {
+		const char *name = json_string_value(json_array_get(ancestors, i));
+
+		comm_from(p->ancestors[i], name ? name : "");
+	}
+}
+
+static void drop_from(const json_t *line, const json_t *facts, struct imds_drop *d)
+{
+	const char *match = text_of(line, "drop_match");
+
+	d->ts_ns = number_of(facts, "drop_ns", INT64_MAX);
+	d->flags = (uint16_t)number_of(facts, "drop_flags", UINT16_MAX);
+	d->ttl = (uint8_t)number_of(line, "ttl_dropped", UINT8_MAX);
+	d->match = !strcmp(match, "tuple")	   ? IMDS_MATCH_TUPLE
+		   : !strcmp(match, "fingerprint") ? IMDS_MATCH_FINGERPRINT
+						   : IMDS_MATCH_NONE;
+}
+
+static void path_from(const json_t *line, struct imds_request *q)
+{
+	const char *path = text_of(line, "path");
+
+	q->path_len = (uint8_t)strnlen(path, IMDS_PATH_LEN - 1);
+	memcpy(q->path, path, q->path_len);
+}
+
+const char *trace_input_request(const json_t *line, struct request *r, struct pod_identity *who)
+{
+	const json_t *facts = json_object_get(line, "facts"), *version = json_object_get(line, "imds_version");
+	struct imds_rec_request *rec = &r->rec;
+	struct imds_request *q = &rec->req;
+	const struct {
+		const char *key;
+		__u64 *to;
+	} times[] = {
+		{ "connect_ns", &rec->connect_call_ns },
+		{ "syn_ns", &rec->syn_ns },
+		{ "synack_ns", &rec->synack_ns },
+		{ "start_ns", &q->start_ns },
+		{ "sent_ns", &q->sent_ns },
+		{ "first_byte_ns", &q->first_byte_ns },
+		{ "last_byte_ns", &q->last_byte_ns },
+		{ "end_ns", &q->end_ns },
+		{ "record_ns", &rec->hdr.ts_ns },
+	};
+	int kind, method;
+
+	*r = (struct request){ .who = who };
+	*who = trace_counts_identity(line);
+	if (!json_is_object(facts))
+		return "without facts: of another version, or not a line of trace";
+	kind = INDEX_OF(text_of(line, "kind"), IMDS_KIND_COUNT, kind_word);
+	method = INDEX_OF(text_of(line, "method"), IMDS_METHOD_COUNT, method_word);
+	if (kind == IMDS_KIND_COUNT)
+		return "kind is none that we know";
+	if (method == IMDS_METHOD_COUNT)
+		return "method is none that we know";
+	r->running = !strcmp(text_of(line, "type"), "stall");
+	r->node = text_of(line, "node");
+	r->drop_reason = text_of(line, "drop_reason");
+	r->drop_location = text_of(line, "drop_location");
+	r->judged_ns = number_of(facts, "judged_ns", INT64_MAX);
+	r->drops_watched = number_of(facts, "drops_watched", 1);
+	peer_from(line, facts, &rec->peer);
+	for (size_t i = 0; i < LEN(times); i++)
+		*times[i].to = number_of(facts, times[i].key, INT64_MAX);
+	rec->ttl_synack = (uint8_t)number_of(line, "ttl_synack", UINT8_MAX);
+	rec->syn_retransmits = (uint8_t)number_of(facts, "syn_retransmits", UINT8_MAX);
+	drop_from(line, facts, &q->drop);
+	path_from(line, q);
+	q->words = (uint32_t)number_of(facts, "words", UINT32_MAX);
+	q->flags = (uint32_t)number_of(facts, "flags", UINT32_MAX);
+	q->end = (uint8_t)number_of(facts, "end", IMDS_END_COUNT - 1);
+	q->bytes_out = (uint32_t)number_of(line, "bytes_out", UINT32_MAX);
+	q->bytes_in = (uint32_t)number_of(line, "bytes_in", UINT32_MAX);
+	q->drops = (uint32_t)number_of(line, "drops", UINT32_MAX);
+	q->retransmits = (uint16_t)number_of(line, "retransmits", UINT16_MAX);
+	q->status = (uint16_t)number_of(line, "status", 999);
+	q->ttl_response = (uint8_t)number_of(line, "ttl_response", UINT8_MAX);
+	q->kind = (uint8_t)kind;
+	q->method = (uint8_t)method;
+	q->version = IMDS_VERSION_NONE;
+	if (json_is_string(version))
+		q->version = (uint8_t)INDEX_OF(json_string_value(version), IMDS_VERSION_COUNT, version_word);
+	if (q->version == IMDS_VERSION_COUNT)
+		return "imds_version is none that we know";
+	if (!r->judged_ns)
+		return "facts without the time of the verdict";
+	if (!r->running && q->end == IMDS_END_NONE)
+		return "a finished request that did not end";
+	return NULL;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "compare.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *change_word(enum change_kind kind)
+{
+	static const char *const words[CHANGE_KIND_COUNT] = { "new", "still", "gone" };
+
+	return kind < CHANGE_KIND_COUNT ? words[kind] : "unknown";
+}
+
+/* Who: the workload, or the cgroup of what is no pod. */
+struct key {
+	const char *namespace, *workload, *container, *cgroup;
+};
+
+static struct key key_of_pod(const struct report_pod *p)
+{
+	return (struct key){ p->namespace, p->workload, p->container, p->workload[0] ? "" : p->cgroup };
+}
+
+static struct key key_of_finding(const struct report_finding *f)
+{
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a change that is gone has the finding before it */
+	return (struct key){ f->namespace, f->workload, f->container, f->workload[0] ? "" : f->cgroup };
+}
+
+static int by_key(const struct key *a, const struct key *b)
+{
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): each counted workload has been filled in */
+	int c = strcmp(a->namespace, b->namespace);
+
+	c = c ? c : strcmp(a->workload, b->workload);
+	c = c ? c : strcmp(a->container, b->container);
+	return c ? c : strcmp(a->cgroup, b->cgroup);
+}
+
+/* One pod or finding of either report, to be sorted by who it is about, so that equals meet. */
+struct entry {
+	struct key key;
+	const char *code; /* "" for a pod */
+	bool is_after;
+	const struct report_pod *pod;
+	const struct report_finding *finding;
+};
+
+static int by_entry(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int c = by_key(&x->key, &y->key);
+
+	c = c ? c : strcmp(x->code, y->code);
+	c = c ? c : x->is_after - y->is_after;
+	if (c)
+		return c;
+	return x->finding < y->finding ? -1 : x->finding > y->finding; /* a report's order: worst first */
+}
+
+static bool same(const struct entry *x, const struct entry *y)
+{
+	return !by_key(&x->key, &y->key) && !strcmp(x->code, y->code);
+}
+
+static void add_figures(struct workload_figures *f, const struct report_pod *p)
+{
+	if (!f->pods++)
+		f->p50_us = f->p99_us = -1;
+	f->requests += p->requests;
+	f->failed += p->failed;
+	f->fallbacks += p->fallbacks;
+	f->seconds_lost += p->seconds_lost;
+	if (p->p50_us > f->p50_us)
+		f->p50_us = p->p50_us;
+	if (p->p99_us > f->p99_us)
+		f->p99_us = p->p99_us;
+}
+
+static size_t put_pods(struct entry *e, const struct report_doc *d, bool is_after)
+{
+	for (size_t i = 0; i < d->pods_len; i++)
+		e[i] = (struct entry){ key_of_pod(&d->pods[i]), "", is_after, &d->pods[i], NULL };
+	return d->pods_len;
+}
+
+/* A dry run of the earlier report says nothing about what was. */
+static size_t put_findings(struct entry *e, const struct report_doc *d, bool is_after)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->findings_len; i++)
+		if (strcmp(d->findings[i].code, finding_word(FINDING_WOULD_BREAK)))
+			e[n++] = (struct entry){ key_of_finding(&d->findings[i]), d->findings[i].code, is_after, NULL,
+						 &d->findings[i] };
+	return n;
+}
+
+static int by_lost(const void *a, const void *b)
+{
+	const struct workload_change *x = a, *y = b;
+	double p = x->before.seconds_lost > x->after.seconds_lost ? x->before.seconds_lost : x->after.seconds_lost;
+	double q = y->before.seconds_lost > y->after.seconds_lost ? y->before.seconds_lost : y->after.seconds_lost;
+	struct key k = { x->namespace, x->workload, x->container, x->cgroup };
+	struct key l = { y->namespace, y->workload, y->container, y->cgroup };
+
+	if (p != q)
+		return p > q ? -1 : 1;
+	return by_key(&k, &l);
+}
+
+static int compare_workloads(struct changes *c)
+{
+	size_t n = c->before->pods_len + c->after->pods_len;
+	struct entry *e = calloc(n + 1, sizeof(*e));
+
+	c->workloads = calloc(n + 1, sizeof(*c->workloads));
+	if (!e || !c->workloads) {
+		free(e);
+		return -ENOMEM;
+	}
+	n = put_pods(e, c->before, false);
+	n += put_pods(e + n, c->after, true);
+	qsort(e, n, sizeof(*e), by_entry);
+	for (size_t i = 0; i < n; i++) {
+		struct workload_change *w;
+
+		if (!i || !same(&e[i - 1], &e[i])) {
+			w = &c->workloads[c->workloads_len++];
+			w->namespace = e[i].key.namespace;
+			w->workload = e[i].key.workload;
+			w->container = e[i].key.container;
+			w->cgroup = e[i].key.cgroup;
+		}
+		w = &c->workloads[c->workloads_len - 1];
+		add_figures(e[i].is_after ? &w->after : &w->before, e[i].pod);
+	}
+	free(e);
+	/* findings look workloads up by key: sorted by that now, by time lost at the end */
+	return 0;
+}
+
+static bool spoke_after(const struct changes *c, const struct key *key)
+{
+	size_t low = 0, high = c->workloads_len;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct workload_change *w = &c->workloads[mid];
+		struct key k = { w->namespace, w->workload, w->container, w->cgroup };
+		int order = by_key(key, &k);
+
+		if (!order)
+			return w->after.requests > 0;
+		if (order < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return !key->workload[0] && !key->cgroup[0]; /* the node itself was watched again */
+}
+
+static int by_change(const void *a, const void *b)
+{
+	const struct finding_change *x = a, *y = b;
+
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	if (x->after)
+		return x->after < y->after ? -1 : x->after > y->after;
+	return x->before < y->before ? -1 : x->before > y->before;
+}
+
+static int compare_findings(struct changes *c)
+{
+	size_t n = c->before->findings_len + c->after->findings_len;
+	struct entry *e = calloc(n + 1, sizeof(*e));
+
+	c->findings = calloc(n + 1, sizeof(*c->findings));
+	if (!e || !c->findings) {
+		free(e);
+		return -ENOMEM;
+	}
+	n = put_findings(e, c->before, false);
+	n += put_findings(e + n, c->after, true);
+	qsort(e, n, sizeof(*e), by_entry);
+	for (size_t i = 0; i < n; i++) {
+		struct finding_change *f;
+
+		if (!i || !same(&e[i - 1], &e[i]))
+			c->findings_len++;
+		f = &c->findings[c->findings_len - 1];
+		if (e[i].is_after && !f->after)
+			f->after = e[i].finding;
+		else if (!e[i].is_after && !f->before)
+			f->before = e[i].finding;
+	}
+	free(e);
+	for (size_t i = 0; i < c->findings_len; i++) {
+		struct finding_change *f = &c->findings[i];
+
+		f->kind = !f->after ? CHANGE_GONE : f->before ? CHANGE_STILL : CHANGE_NEW;
+		c->counts[f->kind]++;
+		if (f->kind == CHANGE_GONE) {
+			struct key key = key_of_finding(f->before);
+
+			f->spoke_after = spoke_after(c, &key);
+		} else {
+			f->spoke_after = true;
+		}
+	}
+	qsort(c->findings, c->findings_len, sizeof(*c->findings), by_change);
+	return 0;
+}
+
+int compare_reports(const struct report_doc *before, const struct report_doc *after, struct changes *ret)
+{
+	*ret = (struct changes){ .before = before, .after = after };
+	if (compare_workloads(ret) || compare_findings(ret)) {
+		compare_clear(ret);
+		return -ENOMEM;
+	}
+	qsort(ret->workloads, ret->workloads_len, sizeof(*ret->workloads), by_lost);
+	return 0;
+}
+
+void compare_clear(struct changes *c)
+{
+	free(c->findings);
+	free(c->workloads);
+	*c = (struct changes){ 0 };
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between findings.c, which collects, and finding_rules.c, which knows the cases. */
+#ifndef IMDSNOOP_FINDING_RULES_H
+#define IMDSNOOP_FINDING_RULES_H
+
+#include "advice.h"
+
+#define SUBJECT_LEN 512
+
+struct draft {
+	const struct snapshot *s;
+	const struct pod_stats *p; /* NULL for the node as a whole */
+	char subject[SUBJECT_LEN];
+	enum severity severity;
+	struct lines summary; /* one line */
+	struct lines evidence, advice;
+};
+
+struct finding_rule {
+	enum finding_code code;
+	bool (*find)(struct draft *d); /* false: does not apply, and the draft is as it was */
+};
+
+/* In the order of enum finding_code; ends with a rule without find. */
+extern const struct finding_rule finding_rules[];
+
+bool finding_rule_incomplete(struct draft *d);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a person should know and do, from a snapshot. Pure. */
+#ifndef IMDSNOOP_FINDINGS_H
+#define IMDSNOOP_FINDINGS_H
+
+#include "../model/snapshot.h"
+
+/*
+ * Appends the findings of s to *ret (malloc'd, freed by findings_free), worst first; returns 0 or -ENOMEM.
+ * s->findings is not read. Strings hold names from outside (pods, processes): escape them before they are shown. An
+ * advice line that begins with two spaces is literal: a command or a setting to copy.
+ */
+int findings_collect(const struct snapshot *s, struct finding **ret, size_t *ret_len);
+void findings_free(struct finding *findings, size_t len);
+
+/*
+ * The way of the answer, or of the request that got no further, drawn in one line, e.g.
+ *   IMDS --TTL 1--> node X dies in ip_forward (IP_INHDR) - - -> pod
+ * ASCII or UTF-8; "" where no TTL was seen. Cut at len. Returns buf.
+ */
+char *findings_draw_way(const struct snapshot *s, const struct pod_stats *p, int utf8, char *buf, size_t len);
+
+/* "850 us", "3.1 ms", "42 ms", "4.4 s". 32 bytes suffice. Returns buf. */
+char *findings_duration(uint64_t us, char *buf, size_t len);
+
+/* "shop/cart-7d9f (app)", the cgroup where there is no pod name. Returns buf. */
+char *findings_subject(const struct pod_identity *who, char *buf, size_t len);
+
+#endif

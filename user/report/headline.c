@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "headline.h"
+
+#include <stdio.h>
+
+#include "findings.h"
+
+const char *headline_word(enum headline_level level)
+{
+	static const char *const words[] = { "OK", "QUIET", "WARNING", "PROBLEM" };
+
+	return words[level];
+}
+
+enum headline_level headline_write(const struct snapshot *s, char *buf, size_t len)
+{
+	const struct pod_stats *t = &s->totals;
+	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
+	enum headline_level level = HEADLINE_OK;
+	size_t dead = 0, errors = 0, warnings = 0;
+	char node[256], p99[32];
+	double lost_s = 0;
+	int needs = 0;
+
+	snprintf(node, sizeof(node), "%.200s", s->node);
+	for (size_t i = 0; i < s->pods_len; i++) {
+		if (!s->pods[i]->outcomes[OUTCOME_HOP_LIMIT])
+			continue;
+		dead++;
+		lost_s += s->pods[i]->seconds_lost;
+		if (s->pods[i]->required_hop_limit > needs)
+			needs = s->pods[i]->required_hop_limit;
+	}
+	for (size_t i = 0; i < s->findings_len; i++) {
+		errors += s->findings[i].severity == SEVERITY_ERROR;
+		warnings += s->findings[i].severity == SEVERITY_WARNING;
+	}
+	if (s->findings_len && s->findings[0].code == FINDING_HOP_LIMIT_EXHAUSTED &&
+	    s->findings[0].severity != SEVERITY_INFO) {
+		const char *maybe = s->findings[0].severity == SEVERITY_WARNING ? "probably " : "";
+		int at = snprintf(buf, len, "%zu of %zu pods on %s get%s no metadata token: ", dead, s->pods_len, node,
+				  dead == 1 ? "s" : "");
+
+		if (s->node_token_ttl && needs > s->node_token_ttl)
+			at += snprintf(buf + at, len - at, "%shop limit %d is too low, %d is needed", maybe,
+				       s->node_token_ttl, needs);
+		else if (needs)
+			at += snprintf(buf + at, len - at, "%sthe hop limit is too low, %d is needed", maybe, needs);
+		else
+			at += snprintf(buf + at, len - at, "%sthe hop limit is too low", maybe);
+		if (lost_s >= 0.05)
+			snprintf(buf + at, len - at, "; %.1f s lost", lost_s);
+		level = HEADLINE_PROBLEM;
+	} else if (errors || warnings) {
+		snprintf(buf, len, "%s", s->findings[0].summary);
+		level = errors ? HEADLINE_PROBLEM : HEADLINE_WARNING;
+	} else if (!t->requests && !t->in_flight) {
+		snprintf(buf, len, "nothing asked a metadata service on %s in %.0f s, so nothing can be said about it",
+			 node, watched_s);
+		level = HEADLINE_QUIET;
+	} else {
+		snprintf(buf, len, "no problem on %s: %zu pod%s, %llu request%s, %llu answered, p99 %s", node,
+			 s->pods_len, s->pods_len == 1 ? "" : "s", (unsigned long long)t->requests,
+			 t->requests == 1 ? "" : "s",
+			 (unsigned long long)t->outcomes[OUTCOME_OK] + t->outcomes[OUTCOME_HTTP_ERROR],
+			 findings_duration(histogram_quantile_us(&t->latency, 0.99), p99, sizeof(p99)));
+	}
+	return level;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A report as it was written to JSON, read back: what `merge` joins and `--baseline` compares. Nothing is ever NULL. */
+#ifndef IMDSNOOP_REPORT_DOC_H
+#define IMDSNOOP_REPORT_DOC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../model/words.h"
+#include "../pods/workload.h"
+
+/* Strings are borrowed from `owner`; "" where unknown. */
+struct report_pod {
+	const char *namespace, *pod, *container, *cgroup;
+	char workload[WORKLOAD_LEN]; /* "" for what is no pod */
+	bool other;		     /* the row of what is over --max-pods */
+	uint64_t requests, failed;   /* failed: neither ok nor http-error */
+	uint64_t outcomes[OUTCOME_COUNT];
+	uint64_t v1_requests, v2_requests, fallbacks, token_requests, token_answered;
+	double seconds_lost;
+	int64_t p50_us, p99_us; /* -1: nothing was answered */
+	int required_hop_limit; /* 0: unknown */
+	enum hop_limit_state hop_limit;
+};
+
+struct report_finding {
+	enum severity severity;
+	const char *code; /* a word, perhaps of a later version */
+	const char *namespace, *pod, *container, *cgroup, *summary;
+	char workload[WORKLOAD_LEN];
+	const char **advice; /* NULL-ended */
+};
+
+struct report_feature {
+	const char *name, *state;
+};
+
+struct report_doc {
+	const char *file; /* where it was read from; borrowed */
+	const char *version, *node, *kernel, *started;
+	double duration_s;
+	int node_token_ttl;	 /* the hop limit set, where a host-network process asked; 0: unknown */
+	uint64_t requests, lost; /* lost: sum of losses */
+	double seconds_lost;
+	struct report_feature *features;
+	size_t features_len;
+	struct report_pod *pods;
+	size_t pods_len;
+	struct report_finding *findings;
+	size_t findings_len;
+	void *owner; /* of the strings */
+};
+
+#endif

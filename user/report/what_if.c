@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "what_if.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "advice.h"
+#include "findings.h"
+
+#define NAMED 6 /* pods told by name in one line */
+#define SUBJECT_LEN 512
+#define PLURAL(n) (unsigned long long)(n), (n) == 1 ? "" : "s"
+
+static bool is_ec2(const struct pod_stats *p)
+{
+	return p->providers & (1u << PROVIDER_EC2);
+}
+
+static bool loses_tokens(const struct what_if *w, const struct pod_stats *p)
+{
+	return w->hop_limit && is_ec2(p) && p->token_answered && p->required_hop_limit > (int)w->hop_limit;
+}
+
+static bool loses_v1(const struct what_if *w, const struct pod_stats *p)
+{
+	return w->tokens_required && is_ec2(p) && p->v1_answered;
+}
+
+enum what_if_fate what_if_fate(const struct what_if *w, const struct pod_stats *p)
+{
+	if (loses_tokens(w, p) || loses_v1(w, p))
+		return WHAT_IF_BREAKS;
+	if (w->hop_limit && is_ec2(p) && p->token_requests) {
+		if (!p->token_answered && p->outcomes[OUTCOME_HOP_LIMIT])
+			return p->required_hop_limit > 0 && p->required_hop_limit <= (int)w->hop_limit ? WHAT_IF_CURED
+												       : WHAT_IF_BROKEN;
+		if (p->token_answered && p->required_hop_limit <= 0)
+			return WHAT_IF_UNKNOWN;
+	}
+	return WHAT_IF_UNTOUCHED;
+}
+
+static const char *subject_of(const struct pod_stats *p, char *buf, size_t len)
+{
+	if (!p->other)
+		return findings_subject(&p->who, buf, len);
+	snprintf(buf, len, "the pods beyond --max-pods");
+	return buf;
+}
+
+static void add_evidence(struct lines *e, const struct what_if *w, const struct snapshot *s, const struct pod_stats *p)
+{
+	if (loses_tokens(w, p)) {
+		lines_add(e, "%llu of %llu token request%s answered now", (unsigned long long)p->token_answered,
+			  PLURAL(p->token_requests));
+		lines_add(e, "%d forward%s between service and socket%s: hop limit %d is needed, %u would be set",
+			  p->hops, p->hops == 1 ? "" : "s",
+			  p->hops_source == HOPS_FROM_BASELINE ? "" : " (counted from the usual start TTL)",
+			  p->required_hop_limit, w->hop_limit);
+		if (p->ttl_token_response > 0)
+			lines_add(e, "token answers arrive with TTL %d left%s", p->ttl_token_response,
+				  s->node_token_ttl > 0 ? "" : "; the hop limit set now was not seen on the node itself");
+	}
+	if (loses_v1(w, p)) {
+		lines_add(e, "%llu IMDSv1 request%s, %llu answered now; with tokens required each is answered 401",
+			  PLURAL(p->v1_requests), (unsigned long long)p->v1_answered);
+		if (p->fallbacks)
+			lines_add(e, "%llu of these came after an unanswered token request: it lives on the fallback",
+				  (unsigned long long)p->fallbacks);
+	}
+	for (size_t i = 0; i < p->processes_len && i < 3; i++) {
+		const struct process_count *c = &p->processes[i];
+
+		lines_add(e, "process %.*s (pid %u): %llu request%s, %llu without a token", IMDS_COMM_LEN, c->comm,
+			  c->pid, PLURAL(c->requests), (unsigned long long)c->v1_requests);
+	}
+	if (p->processes_len > 3)
+		lines_add(e, "and %zu more process names", p->processes_len - 3);
+	if (p->uses_pod_identity)
+		lines_add(e, "it also gets credentials from EKS Pod Identity or ECS, and may not need IMDS");
+}
+
+static void add_advice(struct lines *a, const struct what_if *w, const struct pod_stats *p)
+{
+	lines_add(
+	    a, "Before the change, give the pod a role of its own by EKS Pod Identity or IRSA, and pass in region and "
+	       "the like; then it does not notice.");
+	if (loses_tokens(w, p))
+		lines_add(a, "Else keep hop limit %d for its node group, or run it with hostNetwork: true.",
+			  p->required_hop_limit);
+	if (loses_v1(w, p)) {
+		lines_add(
+		    a, "Else move it to an SDK that asks for tokens. Calls that are rarer than this watch: CloudWatch "
+		       "counts them for each instance.");
+		lines_add(a, "  aws cloudwatch get-metric-statistics --namespace AWS/EC2 --metric-name MetadataNoToken "
+			     "--dimensions Name=InstanceId,Value=INSTANCE_ID --statistics Sum --period 3600 "
+			     "--start-time START --end-time END");
+	}
+}
+
+static int add_finding(struct what_if_result *r, const struct snapshot *s, size_t i)
+{
+	const struct what_if *w = &r->question;
+	const struct pod_stats *p = s->pods[i];
+	struct lines summary = { 0 }, evidence = { 0 }, advice = { 0 };
+	bool tokens = loses_tokens(w, p), v1 = loses_v1(w, p);
+	char subject[SUBJECT_LEN];
+
+	subject_of(p, subject, sizeof(subject));
+	if (tokens)
+		lines_add(&summary, "%s would lose its tokens%s: it needs hop limit %d", subject,
+			  v1 ? " and its IMDSv1 calls" : "", p->required_hop_limit);
+	else
+		lines_add(&summary, "%s would lose its IMDSv1 calls: %llu answered without a token", subject,
+			  (unsigned long long)p->v1_answered);
+	add_evidence(&evidence, w, s, p);
+	add_advice(&advice, w, p);
+	if (summary.failed || evidence.failed || advice.failed) {
+		lines_free(summary.v);
+		lines_free(evidence.v);
+		lines_free(advice.v);
+		return -ENOMEM;
+	}
+	r->findings[r->findings_len++] = (struct finding){
+		.severity = tokens ? SEVERITY_ERROR : SEVERITY_WARNING,
+		.code = FINDING_WOULD_BREAK,
+		.namespace = p->who.namespace,
+		.pod = p->who.pod,
+		.container = p->who.container,
+		.cgroup = p->who.cgroup,
+		.summary = summary.v[0],
+		.evidence = evidence.v,
+		.advice = advice.v,
+		.pod_index = i,
+	};
+	free(summary.v);
+	return 0;
+}
+
+/* "3 pods would not notice: a, b, c and 9 more" */
+static char *tell(enum what_if_fate fate, const struct what_if *w, const struct snapshot *s, size_t count)
+{
+	static const char *const words[WHAT_IF_FATE_COUNT] = {
+		[WHAT_IF_UNTOUCHED] = "would not notice",
+		[WHAT_IF_UNKNOWN] = "cannot be judged, the way's length was not seen",
+		[WHAT_IF_BROKEN] = "would go on without tokens, as now",
+		[WHAT_IF_CURED] = "without tokens now would get them",
+	};
+	char *text = NULL, subject[SUBJECT_LEN];
+	size_t len, named = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	fprintf(f, "%zu pod%s %s", count, count == 1 ? "" : "s", words[fate]);
+	for (size_t i = 0; i < s->pods_len && named < NAMED; i++)
+		if (what_if_fate(w, s->pods[i]) == fate && s->pods[i]->requests)
+			fprintf(f, "%s%s", named++ ? ", " : ": ", subject_of(s->pods[i], subject, sizeof(subject)));
+	if (count > named)
+		fprintf(f, " and %zu more", count - named);
+	if (fclose(f)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static int by_gravity(const void *a, const void *b)
+{
+	const struct finding *x = a, *y = b;
+
+	if (x->severity != y->severity)
+		return x->severity > y->severity ? -1 : 1;
+	return x->pod_index < y->pod_index ? -1 : x->pod_index > y->pod_index;
+}
+
+int what_if_ask(const struct what_if *w, const struct snapshot *s, struct what_if_result *ret)
+{
+	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
+
+	*ret = (struct what_if_result){ .question = *w, .findings = calloc(s->pods_len + 1, sizeof(*ret->findings)) };
+	if (!ret->findings)
+		return -ENOMEM;
+	if (w->hop_limit)
+		snprintf(ret->title, sizeof(ret->title), "hop limit %u%s", w->hop_limit,
+			 w->tokens_required ? ", tokens required" : "");
+	else
+		snprintf(ret->title, sizeof(ret->title), "tokens required");
+	for (size_t i = 0; i < s->pods_len; i++) {
+		enum what_if_fate fate = what_if_fate(w, s->pods[i]);
+
+		if (!s->pods[i]->requests)
+			continue;
+		ret->counts[fate]++;
+		if (fate == WHAT_IF_BREAKS && add_finding(ret, s, i))
+			goto no_memory;
+	}
+	for (int i = 0; i < WHAT_IF_FATE_COUNT; i++) {
+		if (i == WHAT_IF_BREAKS || !ret->counts[i])
+			continue;
+		ret->lines[i] = tell(i, w, s, ret->counts[i]);
+		if (!ret->lines[i])
+			goto no_memory;
+	}
+	if (asprintf(&ret->basis,
+		     "Judged only from the %llu request%s seen in %.0f s: who asked nothing meanwhile, or asks "
+		     "otherwise at another time, is not in it.",
+		     PLURAL(s->totals.requests), watched_s) < 0) {
+		ret->basis = NULL;
+		goto no_memory;
+	}
+	qsort(ret->findings, ret->findings_len, sizeof(*ret->findings), by_gravity);
+	return 0;
+no_memory:
+	what_if_clear(ret);
+	return -ENOMEM;
+}
+
+void what_if_clear(struct what_if_result *r)
+{
+	findings_free(r->findings, r->findings_len);
+	for (int i = 0; i < WHAT_IF_FATE_COUNT; i++)
+		free(r->lines[i]);
+	free(r->basis);
+	*r = (struct what_if_result){ 0 };
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include <bpf/libbpf.h>
+
+#include "../report/findings.h"
+#include "session_part.h"
+
+#define TICK_MS 250
+#define PAUSE_MS 20 /* between two readings of the ring under load */
+
+uint64_t session_clock_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+uint64_t session_now_ns(void)
+{
+	return session_clock_ns(CLOCK_MONOTONIC);
+}
+
+struct event_base *session_base(struct session *s)
+{
+	return s->base;
+}
+
+static bool drops_watched(struct session *s)
+{
+	uint64_t counts[TRACER_LOSS_COUNT];
+	const struct feature *f = features_find(&s->features, "drops");
+
+	tracer_losses(s->tracer, counts);
+	return f && !strcmp(f->state, "ok") && !counts[IMDS_LOSS_TUPLE_FULL] && !counts[IMDS_LOSS_FLOW_FULL];
+}
+
+static void read_done(struct session *s)
+{
+	if (s->cb.on_read)
+		s->cb.on_read(s->cb.arg);
+}
+
+/*
+ * The first record is read at once; then the ring is left alone for a moment and read in one go, until nothing came.
+ * Being woken for each record costs more than the record, and costs the pod too: the kernel wakes only a reader that
+ * had read all.
+ */
+static void on_ring(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval pause = { .tv_usec = PAUSE_MS * 1000 };
+	struct session *s = arg;
+	bool any = tracer_consume(s->tracer) > 0;
+
+	read_done(s);
+	if (any && !event_add(s->pause_event, &pause))
+		return;
+	event_add(s->ring_event, NULL);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t now_ns = session_now_ns();
+	struct session *s = arg;
+
+	tracer_consume(s->tracer);
+	pod_table_set_drops_watched(s->table, drops_watched(s));
+	session_sweep(s, now_ns);
+	if (s->held_len)
+		session_release_held(s, now_ns, false);
+	pod_names_expire(s->names, now_ns, SESSION_GONE_NS); /* also looks for names of newborn pods: on each tick */
+	if (now_ns - s->last_names_ns > SESSION_GONE_NS / 10) {
+		s->last_names_ns = now_ns;
+		if (!strcmp(s->o->command->name, "serve"))
+			session_forget_gone(s);
+	}
+	if (s->cb.on_tick)
+		s->cb.on_tick(s->cb.arg, now_ns);
+	read_done(s);
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	session_stop(arg);
+}
+
+void session_stop(struct session *s)
+{
+	s->stopped = true;
+	event_base_loopbreak(s->base);
+}
+
+/* libbpf's words: one level lower, only with -v; with -vv the debug ones too. */
+static int verbosity;
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (verbosity < 1 || (level == LIBBPF_DEBUG && verbosity < 2))
+		return 0;
+	return vfprintf(stderr, format, args);
+}
+
+static int start(struct session *s)
+{
+	const struct options *o = s->o;
+	struct features_options fo = {
+		.cgroup = o->cgroup,
+		.pod_logs = o->pod_logs,
+		.container_logs = o->container_logs,
+		.no_drops = o->no_drops,
+		.no_process = o->no_process,
+	};
+	struct pod_names_options no = {
+		.pod_logs = o->pod_logs,
+		.container_logs = o->container_logs,
+		.max_entries = (size_t)o->max_pods * 8,
+	};
+	struct pod_table_options to = {
+		.max_pods = o->max_pods,
+		.stall_ns = o->stall_ns,
+		.slow_ns = o->slow_ns,
+		.endpoints = o->endpoints,
+		.endpoints_len = o->endpoints_len,
+		.redact_paths = o->redact_paths,
+	};
+	struct tracer_options tracer = {
+		.endpoints = o->endpoints,
+		.endpoints_len = o->endpoints_len,
+		.max_flows = o->max_flows,
+		.max_pods = o->max_pods,
+		.drops = !o->no_drops,
+		.process = !o->no_process,
+		.names = true,
+	};
+	struct tracer_callbacks cb = session_record_callbacks(s);
+	char msg[512];
+	int err;
+
+	s->node = options_node(o, s->node_buf, sizeof(s->node_buf));
+	err = features_probe(&fo, &s->features);
+	if (err) {
+		const struct feature *worst = NULL;
+
+		for (size_t i = 0; i < s->features.rows_len && !worst; i++)
+			if (!strcmp(s->features.rows[i].state, "missing") && s->features.rows[i].why[0])
+				worst = &s->features.rows[i];
+		session_log("cannot watch: %s", worst ? worst->why : strerror(-err));
+		return err;
+	}
+	err = drop_reasons_new(s->features.btf, NULL, &s->reasons);
+	features_free_btf(&s->features);
+	if (err)
+		goto memory;
+	s->cgroup_fd = open(s->features.cgroup_v2, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->cgroup_fd < 0) {
+		err = -errno;
+		session_log("cannot open '%s': %s", s->features.cgroup_v2, strerror(-err));
+		return err;
+	}
+	no.cgroup_fd = s->cgroup_fd;
+	err = pod_names_new(&no, &s->names);
+	if (err) {
+		session_log("cannot read the cgroup tree '%s': %s", s->features.cgroup_v2, strerror(-err));
+		return err;
+	}
+	err = pod_table_new(&to, &s->table);
+	if (err)
+		goto memory;
+	s->held = calloc(SESSION_HELD_MAX, sizeof(*s->held));
+	if (!s->held)
+		goto memory;
+	tracer.cgroup = o->cgroup ? o->cgroup : s->features.cgroup_v2;
+	err = tracer_new(&tracer, &s->features, &cb, &s->tracer, msg, sizeof(msg));
+	if (err) {
+		session_log("%s", msg);
+		return err;
+	}
+	pod_table_set_drops_watched(s->table, drops_watched(s));
+	s->started_ns = session_now_ns();
+	s->started_wall_ns = session_clock_ns(CLOCK_REALTIME);
+	s->last_names_ns = s->started_ns;
+	return 0;
+memory:
+	session_log("out of memory");
+	return -ENOMEM;
+}
+
+static int add_events(struct session *s)
+{
+	static const int signals[2] = { SIGINT, SIGTERM };
+	struct timeval tick = { .tv_usec = TICK_MS * 1000 };
+
+	s->base = event_base_new();
+	if (!s->base)
+		return -ENOMEM;
+	s->ring_event = event_new(s->base, tracer_ring_fd(s->tracer), EV_READ, on_ring, s);
+	s->pause_event = evtimer_new(s->base, on_ring, s);
+	s->tick_event = event_new(s->base, -1, EV_PERSIST, on_tick, s);
+	if (!s->ring_event || !s->pause_event || !s->tick_event || event_add(s->ring_event, NULL) ||
+	    event_add(s->tick_event, &tick))
+		return -ENOMEM;
+	for (int i = 0; i < 2; i++) {
+		s->signals[i] = evsignal_new(s->base, signals[i], on_stop, s);
+		if (!s->signals[i] || event_add(s->signals[i], NULL))
+			return -ENOMEM;
+	}
+	if (s->o->duration_ns) {
+		struct timeval end = { .tv_sec = s->o->duration_ns / 1000000000,
+				       .tv_usec = s->o->duration_ns / 1000 % 1000000 };
+
+		s->duration_event = evtimer_new(s->base, on_stop, s);
+		if (!s->duration_event || event_add(s->duration_event, &end))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+struct session *session_new(const struct options *o, const struct session_callbacks *cb)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s) {
+		session_log("out of memory");
+		return NULL;
+	}
+	s->o = o;
+	s->cb = *cb;
+	s->cgroup_fd = -1;
+	verbosity = o->verbose;
+	libbpf_set_print(print_libbpf);
+	signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of write(2), told once */
+	err = start(s);
+	if (!err) {
+		err = add_events(s);
+		if (err)
+			session_log("cannot start the event loop: %s", strerror(-err));
+	}
+	if (err) {
+		session_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void session_free(struct session *s)
+{
+	if (!s)
+		return;
+	struct event *events[] = {
+		s->ring_event, s->pause_event, s->tick_event, s->duration_event, s->signals[0], s->signals[1],
+	};
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (events[i])
+			event_free(events[i]);
+	tracer_free(s->tracer);
+	findings_free(s->snapshot.findings, s->snapshot.findings_len);
+	histogram_clear(&s->snapshot.totals.latency);
+	pod_table_free(s->table);
+	pod_names_free(s->names);
+	drop_reasons_free(s->reasons);
+	features_free_btf(&s->features);
+	session_free_stalled(s);
+	session_free_counts(s);
+	free(s->held);
+	if (s->cgroup_fd >= 0)
+		close(s->cgroup_fd);
+	if (s->base)
+		event_base_free(s->base);
+	free(s);
+}
+
+int session_run(struct session *s)
+{
+	uint64_t now_ns;
+
+	if (!s->stopped && event_base_dispatch(s->base) < 0)
+		return -EIO;
+	/* what the last tick did not see: held requests, and those that stalled since */
+	tracer_consume(s->tracer);
+	now_ns = session_now_ns();
+	session_release_held(s, now_ns, true);
+	session_sweep(s, now_ns);
+	return 0;
+}

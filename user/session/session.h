@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What trace, top, report and serve share: probes the node, starts the tracer, names cgroups, fills the pod table, runs
+ * the event loop. One code path for counting; a command only looks.
+ */
+#ifndef IMDSNOOP_SESSION_H
+#define IMDSNOOP_SESSION_H
+
+#include "../kernel/tracer.h"
+#include "../model/pod_table.h"
+#include "../view/text.h"
+#include "../options/options.h"
+
+struct event_base; /* libevent */
+struct session;
+
+/* All optional. Requests are valid during the call. */
+struct session_callbacks {
+	void (*on_request)(void *arg, const struct request *r, uint64_t now_ns); /* finished */
+	void (*on_stall)(void *arg, const struct request *r, uint64_t now_ns);	 /* once per stalled request */
+	void (*on_drop)(void *arg, const struct pod_identity *who, const struct imds_rec_drop *rec, const char *reason,
+			const char *location);
+	void (*on_tick)(void *arg, uint64_t now_ns); /* every 250 ms */
+	void (*on_read)(void *arg); /* all that was there has been handed out: nothing comes before the next wait */
+	void *arg;
+};
+
+/*
+ * Probes and attaches. Returns NULL after printing one line to standard error; then nothing is attached. o and cb must
+ * outlive the session.
+ */
+struct session *session_new(const struct options *o, const struct session_callbacks *cb);
+void session_free(struct session *s);
+
+struct event_base *session_base(struct session *s);
+uint64_t session_now_ns(void); /* CLOCK_MONOTONIC */
+
+/* Runs until SIGINT, SIGTERM, --duration or session_stop(). Returns 0 or a negative errno. */
+int session_run(struct session *s);
+void session_stop(struct session *s);
+
+/*
+ * Brings counts up to date and fills the snapshot with findings; valid until the next call. close_open also adds the
+ * requests that are stalled now, as they stand: for the end of a report.
+ */
+const struct snapshot *session_snapshot(struct session *s, bool close_open);
+
+/*
+ * The exact counts since attach as of the newest snapshot: what pod_table_add_packets(), _lost() and _drops() were
+ * given, in sum. who NULL: of no known connection. For the last line of `trace --json`.
+ */
+struct session_count_callbacks {
+	void (*on_packets)(void *arg, const struct pod_identity *who, const struct imds_packet_counters *c);
+	void (*on_lost)(void *arg, const struct pod_identity *who, const struct imds_request_key *key, uint64_t n);
+	void (*on_drops)(void *arg, const struct pod_identity *who, const struct imds_drop_key *key, const char *reason,
+			 uint64_t packets);
+	void *arg;
+};
+void session_each_count(struct session *s, const struct session_count_callbacks *cb);
+
+/* Fill levels of the kernel's tables and ours, and run times of the BPF programs; each returns how many it wrote. */
+size_t session_tables(struct session *s, struct tracer_table *ret_tables, size_t len);
+size_t session_programs(struct session *s, struct tracer_program *ret_programs, size_t len);
+/* As session_snapshot(), but only what is known from the start: version, kernel, node, endpoints, features, times. */
+const struct snapshot *session_describe(struct session *s);
+
+/* True when r passes --namespace, --pod, --container, --comm and --problems. */
+bool session_selects_request(const struct session *s, const struct request *r);
+bool session_selects_identity(const struct options *o, const struct pod_identity *who); /* the first three */
+bool session_selects_pod(const struct options *o, const struct pod_stats *p);
+
+/* Standard output, or --output. Prints one line on failure and returns NULL. */
+FILE *session_open_output(const struct options *o);
+/* Colour, UTF-8 and width as they suit f. */
+struct text_options session_text_options(const struct options *o, FILE *f);
+/*
+ * Closes what session_open_output gave; a failed write, or the earlier one err (0: none), is told and returned as a
+ * negative errno. A reader that left (head, grep -m1) has what it wanted: no error.
+ */
+int session_close_output(const struct options *o, FILE *f, int err);
+
+void session_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of session.h share. */
+#ifndef IMDSNOOP_SESSION_PART_H
+#define IMDSNOOP_SESSION_PART_H
+
+#include <time.h>
+
+#include "../kernel/drop_reason.h"
+#include "../kernel/features.h"
+#include "../pods/pod_names.h"
+#include "session.h"
+
+#define SESSION_GONE_NS (300ull * 1000000000) /* series and names of gone pods leave after this */
+#define SESSION_HELD_MAX 1024		      /* requests */
+#define SESSION_LOSSES_EXTRA 4
+
+struct stalled; /* session_records.c */
+struct seen;	/* session_counts.c */
+
+struct session {
+	const struct options *o;
+	struct session_callbacks cb;
+	struct event_base *base;
+	struct event *ring_event, *pause_event, *tick_event, *duration_event, *signals[2];
+	struct features features;
+	struct tracer *tracer;
+	struct drop_reasons *reasons;
+	struct pod_names *names;
+	struct pod_table *table;
+	int cgroup_fd;
+	struct stalled *stalled;
+	struct seen *seen_packets, *seen_requests, *seen_drops;
+	struct imds_rec_request *held; /* waiting for their verdict, see pod_table_wants_later() */
+	size_t held_len;
+	uint64_t last_names_ns;
+	uint64_t unread; /* readings of a kernel table that failed */
+	bool closing;	 /* stalled requests are added as they stand */
+	bool stopped;	 /* session_stop() was called, perhaps before the loop began */
+	uint64_t started_ns, started_wall_ns;
+	const char *node;
+	char node_buf[256];
+	struct loss losses[TRACER_LOSS_COUNT + SESSION_LOSSES_EXTRA];
+	struct snapshot snapshot;
+};
+
+uint64_t session_clock_ns(clockid_t id);
+
+/* What the tracer is to call with each record. */
+struct tracer_callbacks session_record_callbacks(struct session *s);
+/* Gives out held requests whose fate is known or whose time is up; all of them at the end. */
+void session_release_held(struct session *s, uint64_t now_ns, bool all);
+/* Looks through the kernel's table for running requests: counts them, tells each stall once. */
+void session_sweep(struct session *s, uint64_t now_ns);
+void session_free_stalled(struct session *s);
+
+/* Adds to the pod table what the kernel has counted since the last call. */
+void session_read_counts(struct session *s);
+/* Rows, kernel counts and what we remember of them, of cgroups that are gone: for an agent that runs for months. */
+void session_forget_gone(struct session *s);
+void session_free_counts(struct session *s);
+
+#endif

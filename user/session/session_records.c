@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Records from the kernel, and the requests that still run: who asked, what is held back, what has stalled. */
+#include "session_part.h"
+
+#include <stdlib.h>
+
+#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
+#include <uthash.h>
+
+#define IDLE_NS (130ull * 1000000000) /* longer than TCP's last retransmission of a dead answer (about 120 s) */
+
+/* A stalled request that has been told already. */
+struct stalled {
+	struct {
+		uint64_t cookie, start_ns;
+	} key;
+	uint64_t seen_ns;
+	UT_hash_handle hh;
+};
+
+/* --- records from the kernel ------------------------------------------------------------------------------------------ */
+
+static void fill_request(struct session *s, struct request *r, const struct imds_rec_request *rec, uint64_t now_ns)
+{
+	uint64_t start_ns;
+
+	*r = (struct request){ .rec = *rec, .node = s->node, .drop_reason = "", .drop_location = "" };
+	r->running = rec->req.end == IMDS_END_NONE;
+	r->who = pod_names_get(s->names, rec->peer.cgroup_id, rec->peer.pid, now_ns);
+	start_ns = request_start_ns(r);
+	/* the offset between the clocks is taken now: a step of the wall clock shows, durations never suffer */
+	r->wall_ns = session_clock_ns(CLOCK_REALTIME) - (now_ns > start_ns ? now_ns - start_ns : 0);
+	if (rec->req.drop.ts_ns) {
+		r->drop_location = drop_reasons_location(s->reasons, rec->req.drop.location);
+		if (rec->req.drop.flags & IMDS_D_HAS_REASON)
+			r->drop_reason = drop_reasons_name(s->reasons, rec->req.drop.reason);
+	}
+}
+
+static void finish_request(struct session *s, struct request *r, uint64_t now_ns)
+{
+	pod_table_add_request(s->table, r, now_ns);
+	if (s->cb.on_request)
+		s->cb.on_request(s->cb.arg, r, now_ns);
+}
+
+void session_release_held(struct session *s, uint64_t now_ns, bool all)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->held_len; i++) {
+		struct request r;
+
+		fill_request(s, &r, &s->held[i], now_ns);
+		if (!all && pod_table_wants_later(s->table, &r, now_ns))
+			s->held[kept++] = s->held[i];
+		else
+			finish_request(s, &r, now_ns);
+	}
+	s->held_len = kept;
+}
+
+static void on_request(void *arg, const struct imds_rec_request *rec)
+{
+	uint64_t now_ns = session_now_ns();
+	struct session *s = arg;
+	struct stalled *st;
+	struct request r;
+
+	if (s->stalled) {
+		struct stalled want = { .key = { rec->peer.cookie, rec->req.start_ns } };
+
+		HASH_FIND(hh, s->stalled, &want.key, sizeof(want.key), st);
+		if (st) {
+			HASH_DEL(s->stalled, st);
+			free(st);
+		}
+	}
+	fill_request(s, &r, rec, now_ns);
+	if (s->held_len < SESSION_HELD_MAX && pod_table_wants_later(s->table, &r, now_ns)) {
+		s->held[s->held_len++] = *rec;
+		return;
+	}
+	finish_request(s, &r, now_ns);
+	if (s->held_len)
+		session_release_held(s, now_ns, false);
+}
+
+static void on_flow_end(void *arg, const struct imds_rec_flow_end *rec)
+{
+	struct session *s = arg;
+
+	pod_table_add_flow_end(s->table, pod_names_get(s->names, rec->peer.cgroup_id, rec->peer.pid, rec->hdr.ts_ns),
+			       rec);
+}
+
+static void on_drop(void *arg, const struct imds_rec_drop *rec)
+{
+	struct session *s = arg;
+
+	if (!s->cb.on_drop)
+		return;
+	s->cb.on_drop(s->cb.arg, pod_names_get(s->names, rec->peer.cgroup_id, rec->peer.pid, rec->hdr.ts_ns), rec,
+		      rec->drop.flags & IMDS_D_HAS_REASON ? drop_reasons_name(s->reasons, rec->drop.reason) : "",
+		      drop_reasons_location(s->reasons, rec->drop.location));
+}
+
+static void on_cgroup(void *arg, const struct imds_rec_cgroup *rec)
+{
+	struct session *s = arg;
+
+	if (rec->hdr.type == IMDS_REC_CGROUP_MKDIR)
+		pod_names_on_mkdir(s->names, rec->cgroup_id, rec->path);
+	else
+		pod_names_on_rmdir(s->names, rec->cgroup_id, rec->hdr.ts_ns);
+}
+
+struct tracer_callbacks session_record_callbacks(struct session *s)
+{
+	return (struct tracer_callbacks){ on_request, on_flow_end, on_drop, on_cgroup, s };
+}
+
+/* --- running requests ------------------------------------------------------------------------------------------------- */
+
+struct sweep {
+	struct session *s;
+	uint64_t now_ns;
+};
+
+static void on_running(void *arg, const struct imds_rec_request *rec)
+{
+	struct sweep *w = arg;
+	struct session *s = w->s;
+	struct request r;
+	struct stalled *st, want = { .key = { rec->peer.cookie, rec->req.start_ns } };
+	uint64_t since_ns;
+
+	if (rec->req.end == IMDS_END_EXPIRED) {
+		on_request(s, rec);
+		return;
+	}
+	fill_request(s, &r, rec, w->now_ns);
+	pod_table_add_running(s->table, r.who);
+	since_ns = request_start_ns(&r);
+	/* a connection that stands and waits for its first request is no stall, nor is an answer that has begun */
+	if (since_ns + s->o->stall_ns > w->now_ns || rec->req.first_byte_ns ||
+	    (rec->req.kind == IMDS_KIND_CONNECT_ONLY && rec->synack_ns))
+		return;
+	if (s->closing) {
+		r.rec.req.end = IMDS_END_EXPIRED;
+		r.rec.req.end_ns = w->now_ns;
+		r.rec.hdr.ts_ns = w->now_ns;
+		r.running = false;
+		finish_request(s, &r, w->now_ns);
+		return;
+	}
+	HASH_FIND(hh, s->stalled, &want.key, sizeof(want.key), st);
+	if (st) {
+		st->seen_ns = w->now_ns;
+		return;
+	}
+	if (HASH_COUNT(s->stalled) >= s->o->max_flows)
+		return;
+	st = calloc(1, sizeof(*st));
+	if (!st)
+		return;
+	st->key = want.key;
+	st->seen_ns = w->now_ns;
+	HASH_ADD(hh, s->stalled, key, sizeof(st->key), st);
+	if (!st->hh.tbl) {
+		free(st);
+		return;
+	}
+	if (s->cb.on_stall) {
+		pod_table_add_request(s->table, &r, w->now_ns); /* judges only: it still runs */
+		s->cb.on_stall(s->cb.arg, &r, w->now_ns);
+	}
+}
+
+void session_sweep(struct session *s, uint64_t now_ns)
+{
+	struct sweep w = { s, now_ns };
+	struct stalled *st, *tmp;
+
+	pod_table_reset_running(s->table);
+	s->unread += tracer_sweep(s->tracer, now_ns, IDLE_NS, on_running, &w) < 0;
+	HASH_ITER (hh, s->stalled, st, tmp) {
+		if (st->seen_ns == now_ns)
+			continue;
+		HASH_DEL(s->stalled, st);
+		free(st);
+	}
+}
+
+void session_free_stalled(struct session *s)
+{
+	struct stalled *st, *tmp;
+
+	HASH_ITER (hh, s->stalled, st, tmp) {
+		HASH_DEL(s->stalled, st);
+		free(st);
+	}
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What --namespace, --pod, --container, --comm and --problems let pass. */
+#include "session_part.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+bool session_selects_identity(const struct options *o, const struct pod_identity *who)
+{
+	return (!o->namespace || !strcmp(o->namespace, who->namespace)) && (!o->pod || !fnmatch(o->pod, who->pod, 0)) &&
+	       (!o->container || !strcmp(o->container, who->container));
+}
+
+bool session_selects_request(const struct session *s, const struct request *r)
+{
+	const struct options *o = s->o;
+
+	return session_selects_identity(o, r->who) &&
+	       (!o->comm || !strncmp(o->comm, r->rec.peer.comm, sizeof(r->rec.peer.comm))) &&
+	       (!o->problems || request_is_problem(r, o->slow_ns / 1000));
+}
+
+bool session_selects_pod(const struct options *o, const struct pod_stats *p)
+{
+	bool problem = p->requests != p->outcomes[OUTCOME_OK] || p->slow || p->fallbacks || p->in_flight;
+
+	if (!session_selects_identity(o, &p->who) || (o->problems && !problem))
+		return false;
+	if (!o->comm)
+		return true;
+	for (size_t i = 0; i < p->processes_len; i++)
+		if (!strncmp(o->comm, p->processes[i].comm, sizeof(p->processes[i].comm)))
+			return true;
+	return false;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The session as views see it: snapshot, losses, fill levels of tables, run times of programs. */
+#include "session_part.h"
+
+#include "../report/findings.h"
+
+static void fill_losses(struct session *s)
+{
+	uint64_t counts[TRACER_LOSS_COUNT];
+	struct pod_table_stats table;
+	struct pod_names_stats names;
+	size_t n = 0;
+
+	tracer_losses(s->tracer, counts);
+	for (int i = 0; i < TRACER_LOSS_COUNT; i++)
+		s->losses[n++] = (struct loss){ tracer_loss_name(i), tracer_loss_meaning(i), counts[i] };
+	pod_table_get_stats(s->table, &table);
+	pod_names_get_stats(s->names, &names);
+	s->losses[n++] =
+	    (struct loss){ "pods_over_limit", "requests shown under `other`: raise --max-pods", table.overflowed };
+	s->losses[n++] =
+	    (struct loss){ "names_evicted", "cgroups whose names were forgotten: the table was full", names.evicted };
+	s->losses[n++] = (struct loss){ "cgroup_unreadable",
+					"cgroup folders that may not be read, at each look: names may be missing",
+					names.unreadable };
+	s->losses[n++] =
+	    (struct loss){ "table_unread", "readings of the kernel's tables that failed: counts may be old", s->unread };
+	s->snapshot.stray_ttl_drops = table.stray_ttl_drops;
+	s->snapshot.stray_drops = table.stray_drops;
+	s->snapshot.losses = s->losses;
+	s->snapshot.losses_len = n;
+}
+
+const struct snapshot *session_describe(struct session *s)
+{
+	struct snapshot *v = &s->snapshot;
+
+	v->version = IMDSNOOP_VERSION;
+	v->node = s->node;
+	v->kernel = s->features.kernel;
+	v->started_wall_ns = s->started_wall_ns;
+	v->started_ns = s->started_ns;
+	v->now_ns = session_now_ns();
+	v->now_wall_ns = session_clock_ns(CLOCK_REALTIME);
+	v->endpoints = s->o->endpoint_texts;
+	v->features = s->features.rows;
+	v->features_len = s->features.rows_len;
+	return v;
+}
+
+const struct snapshot *session_snapshot(struct session *s, bool close_open)
+{
+	struct snapshot *v = &s->snapshot;
+	uint64_t now_ns;
+
+	session_describe(s);
+	now_ns = v->now_ns;
+
+	tracer_consume(s->tracer);
+	if (close_open) {
+		session_release_held(s, now_ns, true);
+		s->closing = true;
+		session_sweep(s, now_ns);
+	}
+	session_read_counts(s);
+	findings_free(v->findings, v->findings_len);
+	v->findings = NULL;
+	v->findings_len = 0;
+	fill_losses(s);
+	if (pod_table_snapshot(s->table, v) || findings_collect(v, &v->findings, &v->findings_len))
+		return NULL;
+	return v;
+}
+
+size_t session_tables(struct session *s, struct tracer_table *ret_tables, size_t len)
+{
+	size_t n = tracer_tables(s->tracer, ret_tables, len);
+	struct pod_table_stats table;
+	struct pod_names_stats names;
+
+	pod_table_get_stats(s->table, &table);
+	pod_names_get_stats(s->names, &names);
+	if (n < len)
+		ret_tables[n++] = (struct tracer_table){ "pods", table.rows, table.limit };
+	if (n < len)
+		ret_tables[n++] = (struct tracer_table){ "names", names.cgroups, names.limit };
+	return n;
+}
+
+size_t session_programs(struct session *s, struct tracer_program *ret_programs, size_t len)
+{
+	return tracer_programs(s->tracer, ret_programs, len);
+}
