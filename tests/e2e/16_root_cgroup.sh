@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
+# alone: it watches the machine's root, and so every lab that is there.
 # Without --cgroup all of the machine is seen; the lab's own server in it is no client and changes nothing.
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
+# alone: it fills the processors.
 # Ring overflow by readers that stand still, full tables, more pods than rows, churn: it lives, memory is bounded, totals are
 # exact or the loss is counted and told, and every byte passes unharmed.
 # shellcheck source=tests/lib/e2e.sh

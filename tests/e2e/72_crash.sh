@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
+# alone: it kills under load.
 # The traffic is never harmed: every cgroup program returns 1 on every path, payloads arrive as they were sent while
 # imdsnoop is attached and while it is killed at random moments, and a killed one leaves nothing behind.
 # shellcheck source=tests/lib/e2e.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
+# alone: it fills the processors.
 # Thousands of pods created and deleted while the agent runs: memory, tables and the scrape stay bounded, totals are exact,
 # what has no room is counted. PODS=10000 is the real thing, with MAX_PODS=1024 (the default) RSS_MAX=40960 GROWTH=16384;
 # FORGET=1 also waits six minutes until the gone pods must have left.

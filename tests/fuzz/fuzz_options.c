@@ -18,9 +18,11 @@
 		(void)o;                        \
 		return 0;                       \
 	}
+/* clang-format off */
 RUN(trace)
 RUN(top)
 RUN(report) RUN(serve) RUN(probe) RUN(check) RUN(merge)
+/* clang-format on */
 
 #define MAX_ARGS 64
 

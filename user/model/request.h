@@ -9,6 +9,14 @@
 #include "../pods/pod_names.h"
 #include "words.h"
 
+/* Who answers in the service's place on this node, where it is known. Strings are borrowed; "" where unknown. */
+struct answerer {
+	uint32_t pid; /* 0: nobody known */
+	const char *process;
+	const struct pod_identity *who; /* NULL: no container */
+	char address[64];		/* address and port that it listens on */
+};
+
 struct request {
 	struct imds_rec_request rec;
 	const struct pod_identity *who; /* borrowed; valid during the callback */
@@ -17,6 +25,8 @@ struct request {
 	enum provider provider;
 	enum outcome outcome;
 	enum confidence confidence;
+	enum cause cause;		    /* NONE only when outcome is ok */
+	const struct answerer *answered_by; /* NULL: not known to be anyone but the service */
 	bool fallback;
 	int hops;		/* -1: unknown */
 	int required_hop_limit; /* 0: unknown */

@@ -44,6 +44,12 @@ struct pod_stats {
 
 	uint64_t requests; /* finished ones, exact; stalled ones are in in_flight until they end */
 	uint64_t outcomes[OUTCOME_COUNT];
+	/*
+	 * answered: any complete answer. failed: left the client without what it asked for: no answer, or a token or
+	 * credentials request answered 4xx or 5xx. A poll's 404 is an answer and no failure.
+	 */
+	uint64_t answered, failed;
+	uint64_t causes[CAUSE_COUNT];
 	uint64_t confidences[CONFIDENCE_COUNT]; /* of the hop-limit outcomes */
 	uint64_t kinds[IMDS_KIND_COUNT];
 	struct kind_stats *by_kind[IMDS_KIND_COUNT]; /* owned by the table; NULL: none of that kind */
@@ -93,6 +99,23 @@ struct pod_stats {
 	const struct pod_stats *before;
 };
 
+/*
+ * Answers that died without a socket of ours to die for: gVisor, Kata, virtual machines, AF_XDP. One per destination,
+ * device and network namespace; bounded, what is over is the loss "unowned_full".
+ */
+struct unowned {
+	struct imds_addr address; /* destination of the dead answer, after NAT was undone where it was */
+	uint16_t port;
+	uint16_t endpoint; /* index */
+	char device[16];   /* that the packet came in by or was to leave by, "" unknown */
+	uint32_t netns;	   /* inode number of the network namespace, 0 unknown */
+	const char *name;  /* workload, pod or virtual machine, "" unknown; borrowed */
+	uint64_t packets;  /* dead ones with TTL <= 1 in a place that forwards */
+	uint8_t ttl;
+	char reason[32], location[64];
+	uint64_t first_ns, last_ns;
+};
+
 struct loss {
 	const char *name; /* "ring_request", "flow_table_full", ... */
 	const char *what; /* what it means for the figures, one line */
@@ -125,8 +148,10 @@ struct snapshot {
 	int node_token_ttl; /* of token answers at host-network sockets: the hop limit set; 0: unknown */
 	bool drops_watched; /* the drop hook is on */
 	/* packets dropped of connections that we did not see begin; nothing of ours is lost by them */
-	uint64_t stray_ttl_drops;	     /* an endpoint's, with TTL <= 1 */
-	uint64_t stray_drops;		     /* all others */
+	uint64_t stray_ttl_drops;      /* an endpoint's, with TTL <= 1 */
+	uint64_t stray_drops;	       /* all others */
+	const struct unowned *unowned; /* most packets first */
+	size_t unowned_len;
 	const struct pod_stats *const *pods; /* worst first */
 	size_t pods_len;
 	struct pod_stats totals;  /* sums; identity empty */

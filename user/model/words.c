@@ -17,9 +17,66 @@ const char *outcome_word(enum outcome outcome)
 		[OUTCOME_REFUSED] = "refused",
 		[OUTCOME_RESET] = "reset",
 		[OUTCOME_ABORTED] = "aborted",
+		[OUTCOME_DROPPED] = "dropped",
+		[OUTCOME_NOT_SENT] = "not-sent",
+		[OUTCOME_REDIRECTED] = "redirected",
 	};
 
 	return WORD(words, outcome, "unknown");
+}
+
+const char *cause_word(enum cause cause)
+{
+	static const char *const words[CAUSE_COUNT] = {
+		[CAUSE_HOP_LIMIT] = "hop-limit",
+		[CAUSE_FILTERED] = "filtered",
+		[CAUSE_REVERSE_PATH] = "reverse-path",
+		[CAUSE_FORWARDING_OFF] = "forwarding-off",
+		[CAUSE_MARTIAN] = "martian",
+		[CAUSE_NO_NEIGHBOUR] = "no-neighbour",
+		[CAUSE_TOO_BIG] = "too-big",
+		[CAUSE_BAD_CHECKSUM] = "bad-checksum",
+		[CAUSE_REFUSED_AT_SOCKET] = "refused-at-socket",
+		[CAUSE_NOT_SENT] = "not-sent",
+		[CAUSE_REDIRECTED] = "redirected",
+		[CAUSE_REFUSED] = "refused",
+		[CAUSE_ANSWERED_WITH_ERROR] = "answered-with-error",
+		[CAUSE_NO_ROLE] = "no-role",
+		[CAUSE_NOT_THIS_CLOUD] = "not-this-cloud",
+		[CAUSE_FORWARDED] = "forwarded",
+		[CAUSE_TOKEN_REQUIRED] = "token-required",
+		[CAUSE_ENDPOINT_DISABLED] = "endpoint-disabled",
+		[CAUSE_THROTTLED] = "throttled",
+		[CAUSE_SLOW] = "slow",
+		[CAUSE_RESET] = "reset",
+		[CAUSE_ABORTED] = "aborted",
+		[CAUSE_DROPPED] = "dropped",
+		[CAUSE_SILENT] = "silent",
+	};
+
+	return WORD(words, cause, NULL);
+}
+
+const char *level_word(enum level level)
+{
+	static const char *const words[LEVEL_COUNT] = {
+		[LEVEL_QUIET] = "quiet", [LEVEL_OK] = "ok",	      [LEVEL_NOTE] = "note",
+		[LEVEL_BLIND] = "blind", [LEVEL_WARNING] = "warning", [LEVEL_PROBLEM] = "problem",
+	};
+
+	return WORD(words, level, "unknown");
+}
+
+const char *runtime_word(enum runtime runtime)
+{
+	static const char *const words[RUNTIME_COUNT] = {
+		[RUNTIME_NONE] = "none",       [RUNTIME_KUBERNETES] = "kubernetes",
+		[RUNTIME_DOCKER] = "docker",   [RUNTIME_PODMAN] = "podman",
+		[RUNTIME_ECS] = "ecs",	       [RUNTIME_CONTAINERD] = "containerd",
+		[RUNTIME_SYSTEMD] = "systemd",
+	};
+
+	return WORD(words, runtime, "none");
 }
 
 const char *confidence_word(enum confidence confidence)
@@ -45,6 +102,7 @@ const char *provider_word(enum provider provider)
 		[PROVIDER_ORACLE] = "oracle",
 		[PROVIDER_ECS] = "ecs",
 		[PROVIDER_EKS_POD_IDENTITY] = "eks-pod-identity",
+		[PROVIDER_IBM] = "ibm",
 	};
 
 	return WORD(words, provider, "other");
@@ -147,6 +205,14 @@ const char *finding_word(enum finding_code code)
 		[FINDING_INTERCEPTED] = "intercepted",
 		[FINDING_WOULD_BREAK] = "would-break",
 		[FINDING_OBSERVATION_INCOMPLETE] = "observation-incomplete",
+		[FINDING_DROPPED_ON_NODE] = "dropped-on-node",
+		[FINDING_NOT_SENT] = "not-sent",
+		[FINDING_CREDENTIALS_REFUSED] = "credentials-refused",
+		[FINDING_NO_ROLE] = "no-role",
+		[FINDING_NOT_THIS_CLOUD] = "not-this-cloud",
+		[FINDING_FORWARDED_HEADER] = "forwarded-header",
+		[FINDING_TWO_SERVERS] = "two-servers",
+		[FINDING_UNKNOWN_OWNER] = "unknown-owner",
 	};
 
 	return WORD(words, code, "unknown");

@@ -14,7 +14,54 @@ enum outcome {
 	OUTCOME_REFUSED,     /* RST or an instant error to the SYN */
 	OUTCOME_RESET,	     /* the service cut an open connection */
 	OUTCOME_ABORTED,     /* the client left before it was worth waiting */
+	OUTCOME_DROPPED,     /* dropped on this node, neither by a filter nor of its TTL: the cause says */
+	OUTCOME_NOT_SENT,    /* connect(2) was called, no packet left: no route, blackhole, prohibit, denied */
+	OUTCOME_REDIRECTED, /* the connection went elsewhere by another program or rule; not a failure, and unseen from there */
 	OUTCOME_COUNT
+};
+
+/* Why a request that is not `ok` went wrong; the order is none, words.c has the spelling. */
+enum cause {
+	CAUSE_NONE, /* it did not go wrong */
+	CAUSE_HOP_LIMIT,
+	CAUSE_FILTERED, /* netfilter, tc, XDP, another cgroup program */
+	CAUSE_REVERSE_PATH,
+	CAUSE_FORWARDING_OFF,
+	CAUSE_MARTIAN, /* routed to a loopback address */
+	CAUSE_NO_NEIGHBOUR,
+	CAUSE_TOO_BIG, /* MTU */
+	CAUSE_BAD_CHECKSUM,
+	CAUSE_REFUSED_AT_SOCKET, /* behind our ingress hook: another cgroup program, a socket filter */
+	CAUSE_NOT_SENT,
+	CAUSE_REDIRECTED,
+	CAUSE_REFUSED,
+	CAUSE_ANSWERED_WITH_ERROR,
+	CAUSE_NO_ROLE,	      /* 404 on security-credentials */
+	CAUSE_NOT_THIS_CLOUD, /* 400, 404, 405 to a token request */
+	CAUSE_FORWARDED,      /* X-Forwarded-For seen, 403 */
+	CAUSE_TOKEN_REQUIRED,
+	CAUSE_ENDPOINT_DISABLED,
+	CAUSE_THROTTLED,
+	CAUSE_SLOW,
+	CAUSE_RESET,
+	CAUSE_ABORTED,
+	CAUSE_DROPPED, /* a drop reason that no row of the dictionary knows: told by its kernel name */
+	CAUSE_SILENT,
+	CAUSE_COUNT
+};
+
+/* What a whole report says, gravest last; interface.md's headline.level. */
+enum level { LEVEL_QUIET, LEVEL_OK, LEVEL_NOTE, LEVEL_BLIND, LEVEL_WARNING, LEVEL_PROBLEM, LEVEL_COUNT };
+
+enum runtime {
+	RUNTIME_NONE,
+	RUNTIME_KUBERNETES,
+	RUNTIME_DOCKER,
+	RUNTIME_PODMAN,
+	RUNTIME_ECS,
+	RUNTIME_CONTAINERD,
+	RUNTIME_SYSTEMD,
+	RUNTIME_COUNT
 };
 
 enum confidence { CONFIDENCE_NONE, CONFIDENCE_LIKELY, CONFIDENCE_STRONG, CONFIDENCE_PROVEN, CONFIDENCE_COUNT };
@@ -29,6 +76,7 @@ enum provider {
 	PROVIDER_ORACLE,
 	PROVIDER_ECS,
 	PROVIDER_EKS_POD_IDENTITY,
+	PROVIDER_IBM,
 	PROVIDER_COUNT
 };
 
@@ -57,11 +105,22 @@ enum finding_code {
 	FINDING_INTERCEPTED,
 	FINDING_WOULD_BREAK,
 	FINDING_OBSERVATION_INCOMPLETE,
+	FINDING_DROPPED_ON_NODE,
+	FINDING_NOT_SENT,
+	FINDING_CREDENTIALS_REFUSED,
+	FINDING_NO_ROLE,
+	FINDING_NOT_THIS_CLOUD,
+	FINDING_FORWARDED_HEADER,
+	FINDING_TWO_SERVERS,
+	FINDING_UNKNOWN_OWNER,
 	FINDING_COUNT
 };
 
 /* Each returns interface.md's word, "other"/"unknown" for a value out of range; confidence NONE gives NULL. */
 const char *outcome_word(enum outcome outcome);
+const char *cause_word(enum cause cause); /* NULL for NONE */
+const char *level_word(enum level level); /* lower case, as in JSON */
+const char *runtime_word(enum runtime runtime);
 const char *confidence_word(enum confidence confidence);
 const char *provider_word(enum provider provider);
 const char *kind_word(enum imds_kind kind);
