@@ -76,11 +76,16 @@ FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ := $(FUZZ_NAMES:%=$(O)/fuzz/%)
 TEST_LIBS := $(LIBS) cmocka
 
+san_objects = $(patsubst %.c,$(O)/san/%.o,$(call needs,$(1)))
+# each source once, however many tests need it
+$(O)/san/%.o: %.c Makefile | $(SKEL) $(WEB)
+	$(call say,SAN,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) -O1 $(SANITIZE) -Itests/unit -c -o $@ $<
+.SECONDEXPANSION:
 # LeakSanitizer needs ptrace, which some sandboxes forbid; AddressSanitizer does not
-$(O)/tests/test_%: tests/unit/test_%.c $(SRC) $(wildcard user/*/*.h bpf/*.h tests/unit/*.[ch]) | $(SKEL) $(WEB)
+$(O)/tests/test_%: $$(call san_objects,tests/unit/test_$$*.c) Makefile
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -MMD -MP -Wmissing-prototypes,$(ALL_CFLAGS)) -O1 $(SANITIZE) -Itests/unit \
-		-o $@ $(call needs,$<) $(shell $(PKG_CONFIG) --libs $(TEST_LIBS))
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.o,$^) $(shell $(PKG_CONFIG) --libs $(TEST_LIBS))
 
 define fuzz_rule
 $(O)/$(1)/fuzz_%: tests/fuzz/fuzz_%.c $(SRC) $(wildcard user/*/*.h bpf/*.h) | $(SKEL) $(WEB)
@@ -150,7 +155,7 @@ install: imdsnoop
 clean:
 	rm -rf $(O) imdsnoop
 
--include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(wildcard $(O)/san/*/*/*.d $(O)/san/*/*.d)
 .DELETE_ON_ERROR:
-.SECONDARY: $(BPF_OBJ)
+.SECONDARY: $(BPF_OBJ) $(patsubst %.c,$(O)/san/%.o,$(SRC) $(wildcard tests/unit/*.c))
 .PHONY: all lab check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-valgrind check-fuzz fuzz bench dist install clean
