@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # imdsnoop: `make` builds ./imdsnoop, static where the .a files exist; `make DYNAMIC=1` links shared libraries.
 # Targets: all check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-valgrind check-fuzz fuzz
-# bench dist install clean. V=1 shows commands. `make fuzz SECONDS=600` fuzzes with each program that long, FUZZER=afl with AFL++.
+# bench dist install uninstall clean. V=1 shows commands, -s nothing. WERROR=0: a warning is no error (the default outside of
+# git). Packagers: CFLAGS, CPPFLAGS, LDFLAGS, PREFIX, DESTDIR as usual. `make fuzz SECONDS=600` fuzzes with each program that long, FUZZER=afl with AFL++.
 
-VERSION := 0.1.0
+VERSION := $(shell sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' scripts/deb/changelog)
 O ?= build
 PREFIX ?= /usr/local
 CLANG ?= clang
@@ -12,22 +13,25 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 ARCH ?= $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2);)
+SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))
+say = $(if $(V)$(SILENT),,@printf '  %-8s%s\n' $(1) $(2);)
 
 LIBS := libbpf libelf zlib libevent jansson ncursesw libseccomp
-WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
+WERROR ?= $(if $(wildcard .git),1,0)
+ERROR := $(if $(filter 1,$(WERROR)),-Werror)
+WARN := -Wall -Wextra $(ERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE -DIMDSNOOP_VERSION='"$(VERSION)"' -I$(O) -MMD -MP \
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CPPFLAGS) $(CFLAGS) -D_GNU_SOURCE -DIMDSNOOP_VERSION='"$(VERSION)"' -I$(O) -MMD -MP \
 	$(shell $(PKG_CONFIG) --cflags $(LIBS))
 # no sharing of stack slots: without CAP_PERFMON the verifier forbids to write part of one that held a pointer
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -mllvm -no-stack-slot-sharing -D__TARGET_ARCH_$(ARCH) -D__bpf__ \
-	-Ivmlinux -Ibpf -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -MMD -MP
+	-Ivmlinux -Ibpf -Wall -Wextra $(ERROR) -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -MMD -MP
 
 STATIC_OK := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - -static -o /dev/null \
 	$(shell $(PKG_CONFIG) --static --libs $(LIBS)) 2>/dev/null && echo yes)
 ifeq ($(DYNAMIC)$(STATIC_OK),yes)
 # glibc warns of getaddrinfo in static programs: libevent holds a call, we pass numeric addresses only
-LDFLAGS += -static $(shell $(LD) --help | grep -q -- --no-warnings && echo -Wl,--no-warnings)
+override LDFLAGS += -static $(shell $(LD) --help | grep -q -- --no-warnings && echo -Wl,--no-warnings)
 LDLIBS = $(shell $(PKG_CONFIG) --static --libs $(LIBS))
 else
 LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS))
@@ -44,9 +48,10 @@ OBJ := $(SRC:%.c=$(O)/%.o)
 
 all: imdsnoop
 
+# the map tells scripts/sbom what is inside
 imdsnoop: $(OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-Map=$(O)/imdsnoop.map -o $@ $^ $(LDLIBS)
 
 $(O)/user/%.o: user/%.c Makefile | $(SKEL) $(WEB)
 	$(call say,CC,$<)
@@ -147,10 +152,26 @@ bench: imdsnoop lab $(O)/tests/bench_packets $(O)/tests/bench_net
 dist:
 	$(Q)scripts/dist
 
-install: imdsnoop
-	install -D -m 755 imdsnoop $(DESTDIR)$(PREFIX)/bin/imdsnoop
-	install -D -m 644 user/man/imdsnoop.8 $(DESTDIR)$(PREFIX)/share/man/man8/imdsnoop.8
-	install -D -m 644 user/completion/imdsnoop.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/imdsnoop
+# place, mode, file; the unit starts the binary where it is installed
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+# scripts/dist packs others
+BINARY ?= imdsnoop
+INSTALLED = $(PREFIX)/bin/imdsnoop:755:$(BINARY) \
+	$(PREFIX)/share/man/man8/imdsnoop.8:644:user/man/imdsnoop.8 \
+	$(PREFIX)/share/bash-completion/completions/imdsnoop:644:user/completion/imdsnoop.bash \
+	$(PREFIX)/share/zsh/site-functions/_imdsnoop:644:user/completion/imdsnoop.zsh \
+	$(PREFIX)/share/fish/vendor_completions.d/imdsnoop.fish:644:user/completion/imdsnoop.fish \
+	$(UNITDIR)/imdsnoop.service:644:$(O)/imdsnoop.service
+
+$(O)/imdsnoop.service: scripts/systemd/imdsnoop.service Makefile FORCE
+	$(Q)mkdir -p $(@D) && sed 's,/usr/local/bin/imdsnoop,$(PREFIX)/bin/imdsnoop,' $< >$@
+install: $(BINARY) $(O)/imdsnoop.service
+	$(Q)set -e; for i in $(INSTALLED); do mode=$${i#*:}; \
+		install -D -m $${mode%%:*} $${i##*:} $(DESTDIR)$${i%%:*}; done
+uninstall:
+	$(Q)rm -f $(foreach i,$(INSTALLED),$(DESTDIR)$(firstword $(subst :, ,$(i))))
+version:			# for scripts
+	@echo $(VERSION)
 
 clean:
 	rm -rf $(O) imdsnoop
@@ -158,4 +179,4 @@ clean:
 -include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(wildcard $(O)/san/*/*/*.d $(O)/san/*/*.d)
 .DELETE_ON_ERROR:
 .SECONDARY: $(BPF_OBJ) $(patsubst %.c,$(O)/san/%.o,$(SRC) $(wildcard tests/unit/*.c))
-.PHONY: all lab check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-valgrind check-fuzz fuzz bench dist install clean
+.PHONY: all lab check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-valgrind check-fuzz fuzz bench dist install uninstall version clean FORCE
