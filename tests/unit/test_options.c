@@ -390,7 +390,6 @@ static void documents_name_every_command_and_option(void **state)
 {
 	static struct document docs[] = {
 		{ .path = "user/man/imdsnoop.8", .format = "\\-\\-%s" }, /* escaped, so that they copy well */
-		{ .path = "user/completion/imdsnoop.bash", .format = "--%s" },
 	};
 
 	(void)state;
