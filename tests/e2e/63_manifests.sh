@@ -21,7 +21,7 @@ check "schema check: finds a misspelt field" equal "$(sed 's/readOnlyRootFilesys
 
 # kustomize before 5.0 (kubectl 1.27) does not know `labels` with includeTemplates, or no folder among resources
 if kubectl kustomize "$k8s/base" >"$work/base.yaml" 2>"$work/error"; then
-	for what in base overlays/podmonitor overlays/sys-admin overlays/node-report; do
+	for what in base overlays/podmonitor overlays/servicemonitor overlays/sys-admin overlays/node-report ../grafana; do
 		name=${what##*/}
 		check "kustomize: $what builds, the API knows every field" eval \
 			"kubectl kustomize '$k8s/$what' | strict '$work/$name'; [ \${PIPESTATUS[0]} = 0 ]"
@@ -44,6 +44,15 @@ fi
 		'(.[] | select(.kind == "DaemonSet") | .spec.template) as $t | .[] | select(.kind == "PodMonitor") | .spec |
 		.selector.matchLabels == $t.metadata.labels and (.podMetricsEndpoints[0] | .honorLabels and .path == "/metrics" and
 		.port == $t.spec.containers[0].ports[0].name)'
+	check "base: no pod waits where none can run, and only where the image runs" shows base \
+		'.[] | select(.kind == "DaemonSet") | [.. | .matchExpressions? // empty | .[] | [.key, .operator, .values[]] | join(" ")] |
+		index("eks.amazonaws.com/compute-type NotIn fargate") and index("kubernetes.io/arch In amd64 arm64")'
+	check "openshift: builds; its constraints allow what the pod asks for" equal "$(kubectl kustomize "$k8s/overlays/openshift" |
+		node -e 'const y = require(process.argv[1] + "/node_modules/yaml"); const all = y.parseAllDocuments(require("fs").readFileSync(0, "utf8")).map((d) => d.toJS());
+			const scc = all.find((o) => o.kind === "SecurityContextConstraints"); const c = all.find((o) => o.kind === "DaemonSet").spec.template.spec.containers[0];
+			console.log(c.securityContext.capabilities.add.every((x) => scc.allowedCapabilities.includes(x)), c.securityContext.seLinuxOptions.type, scc.users[0])' "$npm")" \
+		"true spc_t system:serviceaccount:imdsnoop:imdsnoop"
+	check "the images have the version of the program" equal "$(grep -rh newTag "$k8s" | sort -u)" "    newTag: $(make -s -C "$LAB_TREE" version)"
 	check "sys-admin: differs from the base by two capabilities only" equal \
 		"$(jq -c '(.. | .add? // empty) -= ["SYS_ADMIN", "SYS_RESOURCE"]' "$work/sys-admin")" "$(jq -c . "$work/base")"
 	check "sys-admin: has them" shows sys-admin '[.. | .add? // empty][0] | index("SYS_ADMIN") and index("SYS_RESOURCE")'

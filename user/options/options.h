@@ -11,7 +11,7 @@
 #include "../../bpf/imdsnoop.h"
 
 #ifndef IMDSNOOP_VERSION
-#define IMDSNOOP_VERSION "0.1.0" /* the Makefile passes its own */
+#define IMDSNOOP_VERSION "unknown" /* the Makefile passes its own */
 #endif
 
 #define OPTIONS_ENDPOINT_TEXT 64
