@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/model/words.c */
+/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/report/path.c user/model/words.c */
 /* needs: user/model/histogram.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -489,7 +489,7 @@ static void the_way_shows_each_ttl_and_the_death(void **state)
 		{ { .hops = -1, .outcomes = { [OUTCOME_BLOCKED] = 1 }, .policy_location = "nf_hook_slow" },
 		  0,
 		  "pod ----> node X dropped in nf_hook_slow - - -> IMDS" },
-		{ { .hops = -1, .outcomes = { [OUTCOME_REFUSED] = 1 } }, 0, "pod --SYN--> X refused - - -> IMDS" },
+		{ { .hops = -1, .outcomes = { [OUTCOME_REFUSED] = 1 } }, 0, "pod --SYN--> ... X refused - - -> IMDS" },
 		{ { .hops = -1 }, 0, "" },
 	};
 	char buf[256];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/view/text_layout.c user/report/headline.c */
 /* needs: user/view/text.c user/view/text_escape.c user/report/findings.c user/report/finding_rules.c */
-/* needs: user/report/advice.c user/report/way.c user/model/words.c user/model/histogram.c user/model/request.c */
+/* needs: user/report/advice.c user/report/way.c user/report/path.c user/model/words.c user/model/histogram.c user/model/request.c */
 /*
  * The report and the trace lines against golden files, beside this file in golden/. GOLDEN_WRITE=1 writes them anew:
  * look at the difference before it is committed.

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "path.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define FORWARDS_DRAWN 4 /* more than any known set-up has */
+
+static struct station *add(struct path *path, const char *name, int ttl)
+{
+	struct station *st = &path->stations[path->len < PATH_STATIONS ? path->len++ : PATH_STATIONS - 1];
+
+	*st = (struct station){ .ttl = ttl, .reached = true };
+	snprintf(st->name, sizeof(st->name), "%s", name);
+	return st;
+}
+
+static void add_ghost(struct path *path, const char *name)
+{
+	add(path, name, 0)->reached = false;
+}
+
+static struct station *add_forward(struct path *path, int i, int ttl)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "forward %d", i);
+	return add(path, i == 1 ? "node" : name, ttl);
+}
+
+/* "dies in ip_forward (IP_INHDR)" */
+static void note_place(struct path *path, const char *what, const char *location, const char *reason)
+{
+	snprintf(path->note, sizeof(path->note), "%s%s%s%s%s%s", what, location[0] ? " in " : "", location,
+		 reason[0] ? " (" : "", reason, reason[0] ? ")" : "");
+}
+
+static void plan_exhausted(struct path *path, const struct snapshot *s, const struct pod_stats *p)
+{
+	/* One forward away, what died at TTL 1 was sent with TTL 1. */
+	int sent = s->node_token_ttl > 0 ? s->node_token_ttl : p->hops == 1 ? 1 : 0;
+
+	path->is_answer = true;
+	add(path, "IMDS", 0);
+	if (sent > 0 && sent <= p->hops && sent <= FORWARDS_DRAWN) {
+		for (int i = 1; i <= sent; i++)
+			add_forward(path, i, sent - i + 1)->died = i == sent;
+	} else {
+		add(path, "...", 0);
+		add(path, "node", p->hop_limit_drops ? p->ttl_dropped : 0)->died = true;
+	}
+	add_ghost(path, "pod");
+	if (!p->hop_limit_drops)
+		snprintf(path->note, sizeof(path->note), "TTL used up (not seen, concluded)");
+	else if (p->drop_location[0])
+		note_place(path, "dies", p->drop_location, p->death_reason);
+	else
+		snprintf(path->note, sizeof(path->note), "dies, TTL %d", p->ttl_dropped);
+}
+
+static void plan_arrival(struct path *path, const struct pod_stats *p)
+{
+	int ttl = p->ttl_token_response ? p->ttl_token_response : p->ttl_response ? p->ttl_response : p->ttl_synack;
+
+	path->is_answer = path->arrived = true;
+	add(path, "IMDS", 0);
+	if (p->host_network || !p->hops) {
+		add(path, p->own_network ? "pod" : "node (host network)", ttl);
+		return;
+	}
+	if (p->hops < 0 || p->hops > FORWARDS_DRAWN)
+		add(path, "...", 0);
+	else
+		for (int i = 1; i <= p->hops; i++)
+			add_forward(path, i, ttl ? ttl + p->hops - i + 1 : 0);
+	add(path, "pod", ttl);
+}
+
+/* Of a request that is not answered: where it was last seen. */
+static void plan_request(struct path *path, const struct pod_stats *p, const char *label, const char *last,
+			 const char *note)
+{
+	add(path, p->host_network ? "host network" : "pod", 0);
+	snprintf(add(path, last, 0)->label, sizeof(path->stations[0].label), "%s", label);
+	path->stations[1].died = true;
+	add_ghost(path, "IMDS");
+	snprintf(path->note, sizeof(path->note), "%s", note);
+}
+
+void path_plan(const struct snapshot *s, const struct pod_stats *p, struct path *ret)
+{
+	*ret = (struct path){ 0 };
+	if (p->outcomes[OUTCOME_HOP_LIMIT]) {
+		plan_exhausted(ret, s, p);
+	} else if (p->outcomes[OUTCOME_BLOCKED]) {
+		plan_request(ret, p, "", "node", "");
+		note_place(ret, "dropped", p->policy_location, p->policy_reason);
+	} else if (p->outcomes[OUTCOME_REFUSED]) {
+		plan_request(ret, p, "SYN", "...", "refused");
+	} else if (p->outcomes[OUTCOME_NO_RESPONSE] || p->outcomes[OUTCOME_RESET]) {
+		plan_request(ret, p, "request", "...", "?");
+		ret->stations[1].died = false;
+		snprintf(ret->tail, sizeof(ret->tail), "%s",
+			 p->outcomes[OUTCOME_NO_RESPONSE] ? "nothing comes back" : "it cuts the connection");
+	} else if (p->ttl_token_response || p->ttl_response || p->ttl_synack) {
+		plan_arrival(ret, p);
+	}
+}
+
+/* --- drawing in one line ---------------------------------------------------------------------------------------- */
+
+struct pen {
+	char *buf;
+	size_t len, at;
+};
+
+__attribute__((format(printf, 2, 3))) static void draw(struct pen *pen, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(pen->buf + pen->at, pen->len - pen->at, format, args);
+	va_end(args);
+	if (n > 0)
+		pen->at = (size_t)n < pen->len - pen->at ? pen->at + (size_t)n : pen->len - 1;
+}
+
+char *path_draw(const struct path *path, int utf8, char *buf, size_t len)
+{
+	const char *line = utf8 ? "──" : "--", *head = utf8 ? "▶" : ">", *dead = utf8 ? "✖" : "X";
+	const char *gap = utf8 ? "╌╌╌" : "- - ->", *fine = utf8 ? "✔" : "ok", *more = utf8 ? "…" : "...";
+	struct pen pen = { .buf = buf, .len = len };
+
+	if (!len)
+		return buf;
+	buf[0] = '\0';
+	for (size_t i = 0; i < path->len; i++) {
+		const struct station *st = &path->stations[i];
+		bool is_dots = st->name[0] == '.' && st->name[1] == '.';
+
+		if (i && !st->reached)
+			draw(&pen, " %s ", gap);
+		else if (i && st->ttl > 0)
+			draw(&pen, " %sTTL %d%s%s ", line, st->ttl, line, head);
+		else if (i)
+			draw(&pen, " %s%s%s%s ", line, st->label, line, head);
+		draw(&pen, "%s", is_dots ? more : st->name);
+		if (st->died)
+			draw(&pen, " %s %s", dead, path->note);
+	}
+	if (path->arrived)
+		draw(&pen, " %s", fine);
+	if (path->tail[0])
+		draw(&pen, ": %s", path->tail);
+	return buf;
+}

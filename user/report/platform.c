@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "platform.h"
+
+#include <string.h>
+
+enum runtime platform_runtime(const struct pod_identity *who)
+{
+	/* a folder's name, first match wins: what runs in what */
+	static const struct {
+		const char *part;
+		enum runtime runtime;
+	} marks[] = {
+		{ "kubepods", RUNTIME_KUBERNETES }, { "ecs/", RUNTIME_ECS },	     { "ecstasks", RUNTIME_ECS },
+		{ "docker-", RUNTIME_DOCKER },	    { "docker/", RUNTIME_DOCKER },   { "libpod", RUNTIME_PODMAN },
+		{ "nerdctl", RUNTIME_CONTAINERD },  { ".service", RUNTIME_SYSTEMD },
+	};
+
+	if (who->pod[0] || who->pod_uid[0])
+		return RUNTIME_KUBERNETES;
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (strstr(who->cgroup, marks[i].part))
+			return marks[i].runtime;
+	return RUNTIME_NONE;
+}
+
+static bool has_prefix(const char *s, const char *prefix)
+{
+	return !strncmp(s, prefix, strlen(prefix));
+}
+
+/* Only what nothing but EKS has: the Pod Identity service, and pods that EKS puts on each node. */
+static bool speaks_for_eks(const struct pod_stats *p)
+{
+	return p->uses_pod_identity || has_prefix(p->who.pod, "eks-") || has_prefix(p->who.pod, "aws-node-");
+}
+
+struct platform platform_learn(const struct snapshot *s)
+{
+	struct platform ret = { PROVIDER_OTHER, RUNTIME_NONE, false };
+	size_t runtimes[RUNTIME_COUNT] = { 0 };
+
+	for (size_t i = 0; i < s->pods_len; i++) {
+		const struct pod_stats *p = s->pods[i];
+
+		runtimes[platform_runtime(&p->who)]++;
+		ret.is_eks |= speaks_for_eks(p);
+	}
+	for (int i = 0; i < RUNTIME_COUNT; i++)
+		if (i != RUNTIME_NONE && i != RUNTIME_SYSTEMD && runtimes[i] &&
+		    (ret.runtime == RUNTIME_NONE || runtimes[i] > runtimes[ret.runtime]))
+			ret.runtime = i;
+	if (ret.runtime == RUNTIME_NONE && runtimes[RUNTIME_SYSTEMD])
+		ret.runtime = RUNTIME_SYSTEMD;
+	return ret;
+}

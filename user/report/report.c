@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "findings.h"
+#include "headline.h"
+
+#define HEADLINE_LEN 1024
+
+const char *report_level_word(enum level level)
+{
+	static const char *const words[LEVEL_COUNT] = {
+		[LEVEL_QUIET] = "QUIET", [LEVEL_OK] = "OK",	      [LEVEL_NOTE] = "NOTE",
+		[LEVEL_BLIND] = "BLIND", [LEVEL_WARNING] = "WARNING", [LEVEL_PROBLEM] = "PROBLEM",
+	};
+
+	return level < LEVEL_COUNT ? words[level] : "UNKNOWN";
+}
+
+bool report_level_is_bad(enum level level)
+{
+	return level == LEVEL_PROBLEM || level == LEVEL_WARNING || level == LEVEL_BLIND;
+}
+
+enum level report_level_of(enum severity severity)
+{
+	return severity == SEVERITY_ERROR ? LEVEL_PROBLEM : severity == SEVERITY_WARNING ? LEVEL_WARNING : LEVEL_NOTE;
+}
+
+const char *report_cause_text(enum cause cause)
+{
+	static const char *const texts[CAUSE_COUNT] = {
+		[CAUSE_HOP_LIMIT] = "answer dies, TTL used up",
+		[CAUSE_FILTERED] = "dropped by a filter",
+		[CAUSE_REVERSE_PATH] = "reverse path filter",
+		[CAUSE_FORWARDING_OFF] = "forwarding is off",
+		[CAUSE_MARTIAN] = "sent to loopback",
+		[CAUSE_NO_NEIGHBOUR] = "no such neighbour",
+		[CAUSE_TOO_BIG] = "too big for the MTU",
+		[CAUSE_BAD_CHECKSUM] = "bad checksum",
+		[CAUSE_REFUSED_AT_SOCKET] = "refused at the socket",
+		[CAUSE_NOT_SENT] = "no packet left",
+		[CAUSE_REDIRECTED] = "redirected at connect",
+		[CAUSE_REFUSED] = "connection refused",
+		[CAUSE_ANSWERED_WITH_ERROR] = "answered with an error",
+		[CAUSE_NO_ROLE] = "no role attached",
+		[CAUSE_NOT_THIS_CLOUD] = "not EC2's service",
+		[CAUSE_FORWARDED] = "X-Forwarded-For, 403",
+		[CAUSE_TOKEN_REQUIRED] = "token required",
+		[CAUSE_ENDPOINT_DISABLED] = "endpoint is off",
+		[CAUSE_THROTTLED] = "throttled",
+		[CAUSE_SLOW] = "slow",
+		[CAUSE_RESET] = "cut by the service",
+		[CAUSE_ABORTED] = "client left early",
+		[CAUSE_DROPPED] = "dropped on this node",
+		[CAUSE_SILENT] = "no answer, cause not seen",
+	};
+
+	return cause < CAUSE_COUNT && texts[cause] ? texts[cause] : "";
+}
+
+/* Of a row: what explains the most of what failed; on a tie what is better known, which stands first in the enum. */
+static enum cause main_cause(const struct pod_stats *p)
+{
+	enum cause best = CAUSE_NONE;
+
+	for (int c = CAUSE_NONE + 1; c < CAUSE_COUNT; c++)
+		if (p->causes[c] && (best == CAUSE_NONE || p->causes[c] > p->causes[best]))
+			best = c;
+	return best;
+}
+
+static void fill_row(struct report_row *row, const struct snapshot *s, const struct pod_stats *p)
+{
+	row->p = p;
+	if (p->other)
+		snprintf(row->subject, sizeof(row->subject), "(pods beyond --max-pods)");
+	else
+		findings_subject(&p->who, row->subject, sizeof(row->subject));
+	row->level = p->requests || p->in_flight ? LEVEL_OK : LEVEL_QUIET;
+	row->cause = main_cause(p);
+	path_plan(s, p, &row->path);
+}
+
+static void fill_text(struct report_row *row)
+{
+	const struct pod_stats *p = row->p;
+
+	if (row->cause == CAUSE_HOP_LIMIT && p->required_hop_limit > 0)
+		snprintf(row->text, sizeof(row->text), "hop limit, needs %d", p->required_hop_limit);
+	else if (row->cause != CAUSE_NONE)
+		snprintf(row->text, sizeof(row->text), "%s", report_cause_text(row->cause));
+	else
+		snprintf(row->text, sizeof(row->text), "%s", row->level == LEVEL_QUIET ? "asked nothing" : "ok");
+}
+
+static enum level raise_level(enum level a, enum level b)
+{
+	return a > b ? a : b;
+}
+
+static enum level level_of_snapshot(const struct snapshot *s)
+{
+	enum level level = s->totals.requests || s->totals.in_flight ? LEVEL_OK : LEVEL_QUIET;
+
+	for (size_t i = 0; i < s->findings_len; i++) {
+		const struct finding *f = &s->findings[i];
+		enum level of = report_level_of(f->severity);
+
+		if (f->code == FINDING_OBSERVATION_INCOMPLETE) /* a part that is off is told, and no reason for a note */
+			of = f->severity == SEVERITY_INFO ? level : LEVEL_BLIND;
+		level = raise_level(level, of);
+	}
+	if (s->unowned_len || s->stray_ttl_drops)
+		level = raise_level(level, LEVEL_BLIND);
+	return level;
+}
+
+static void write_brief(struct report *r)
+{
+	const struct snapshot *s = r->s;
+	const char *what = "";
+
+	for (size_t i = 0; i < s->findings_len && !what[0]; i++)
+		if (s->findings[i].severity != SEVERITY_INFO)
+			what = finding_word(s->findings[i].code);
+	snprintf(r->brief, sizeof(r->brief), "%s %s%s%zu pod%s, %llu request%s, %llu failed",
+		 report_level_word(r->level), what, what[0] ? ", " : "", s->pods_len, s->pods_len == 1 ? "" : "s",
+		 (unsigned long long)s->totals.requests, s->totals.requests == 1 ? "" : "s",
+		 (unsigned long long)r->failed);
+}
+
+int report_build(const struct snapshot *s, struct report *ret)
+{
+	*ret = (struct report){ .s = s, .answered = s->totals.answered, .failed = s->totals.failed };
+	ret->rows = calloc(s->pods_len + 1, sizeof(*ret->rows));
+	ret->headline = malloc(HEADLINE_LEN);
+	if (!ret->rows || !ret->headline)
+		return -ENOMEM;
+	ret->platform = platform_learn(s);
+	ret->rows_len = s->pods_len;
+	for (size_t i = 0; i < s->pods_len; i++)
+		fill_row(&ret->rows[i], s, s->pods[i]);
+	for (size_t i = 0; i < s->findings_len; i++) {
+		const struct finding *f = &s->findings[i];
+
+		if (f->pod_index < s->pods_len)
+			ret->rows[f->pod_index].level =
+			    raise_level(ret->rows[f->pod_index].level, report_level_of(f->severity));
+	}
+	for (size_t i = 0; i < s->pods_len; i++)
+		fill_text(&ret->rows[i]);
+	ret->level = level_of_snapshot(s);
+	headline_write(s, ret->headline, HEADLINE_LEN);
+	write_brief(ret);
+	return 0;
+}
+
+void report_clear(struct report *r)
+{
+	free(r->headline);
+	free(r->rows);
+	*r = (struct report){ 0 };
+}
+
+int report_filter_missed(struct report *r, const struct snapshot *whole, const char *const *wanted)
+{
+	char *text = NULL;
+	size_t len, named = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return -ENOMEM;
+	fputs("nothing matches", f);
+	for (size_t i = 0; wanted[i] && wanted[i + 1]; i += 2)
+		fprintf(f, " %s '%s'", wanted[i], wanted[i + 1]);
+	for (size_t i = 0; i < whole->pods_len && named < 5; i++) {
+		char subject[REPORT_SUBJECT_LEN];
+
+		if (whole->pods[i]->other)
+			continue;
+		fprintf(f, "%s%s", named++ ? ", " : "; seen were ",
+			findings_subject(&whole->pods[i]->who, subject, sizeof(subject)));
+	}
+	if (!named)
+		fputs("; nobody asked a metadata service", f);
+	if (fclose(f)) {
+		free(text);
+		return -ENOMEM;
+	}
+	free(r->headline);
+	r->headline = text;
+	r->level = LEVEL_BLIND;
+	snprintf(r->brief, sizeof(r->brief), "%s nothing matches the filters", report_level_word(r->level));
+	return 0;
+}
