@@ -114,6 +114,10 @@ static void findings_are_new_still_or_gone(void **state)
 	assert_ptr_equal(c.findings[1].before, &before[1]);
 	assert_ptr_equal(c.findings[1].after, &after[0]);
 	assert_ptr_equal(c.findings[2].before, &before[0]);
+	assert_false(c.findings[2].spoke_after); /* it asked, but for no token: nothing is proven about these */
+	compare_clear(&c);
+	pods[0].token_requests = 1;
+	assert_int_equal(compare_reports(&a, &b, &c), 0);
 	assert_true(c.findings[2].spoke_after);
 	assert_ptr_equal(c.findings[3].before, &before[2]);
 	assert_false(c.findings[3].spoke_after); /* it did not ask: no proof of a cure */

@@ -19,6 +19,8 @@ static struct pod_stats far(void)
 	return (struct pod_stats){
 		.who = { 9, "shop", "far", "app", "", "", "" },
 		.requests = 4,
+		.answered = 4,
+		.v2_requests = 4,
 		.token_requests = 4,
 		.token_answered = 4,
 		.hops = 2,
@@ -31,29 +33,41 @@ static void fates(void **state)
 {
 	static const struct what_if one = { .hop_limit = 1 }, two = { .hop_limit = 2 }, three = { .hop_limit = 3 };
 	static const struct what_if required = { .tokens_required = true };
+	struct snapshot s = { .node_token_ttl = 0 };
 	struct pod_stats p = far();
 
-	assert_int_equal(what_if_fate(&one, &p), WHAT_IF_BREAKS);
-	assert_int_equal(what_if_fate(&two, &p), WHAT_IF_BREAKS);
-	assert_int_equal(what_if_fate(&three, &p), WHAT_IF_UNTOUCHED);
-	assert_int_equal(what_if_fate(&required, &p), WHAT_IF_UNTOUCHED);
+	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_BREAKS);
+	assert_int_equal(what_if_fate(&two, &s, &p), WHAT_IF_BREAKS);
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNTOUCHED);
+	assert_int_equal(what_if_fate(&required, &s, &p), WHAT_IF_UNTOUCHED);
 	p.v1_requests = p.v1_answered = 1;
-	assert_int_equal(what_if_fate(&required, &p), WHAT_IF_BREAKS);
-	assert_int_equal(what_if_fate(&three, &p), WHAT_IF_UNTOUCHED);
+	assert_int_equal(what_if_fate(&required, &s, &p), WHAT_IF_BREAKS);
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNTOUCHED);
 	p.v1_answered = 0; /* v1 that does not work now cannot break */
-	assert_int_equal(what_if_fate(&required, &p), WHAT_IF_UNTOUCHED);
+	assert_int_equal(what_if_fate(&required, &s, &p), WHAT_IF_UNTOUCHED);
 	p.required_hop_limit = 0; /* its way was not seen */
-	assert_int_equal(what_if_fate(&one, &p), WHAT_IF_UNKNOWN);
+	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_UNKNOWN);
 	p = far();
 	p.providers = 1u << PROVIDER_EKS_POD_IDENTITY; /* has no hop limit */
-	assert_int_equal(what_if_fate(&one, &p), WHAT_IF_UNTOUCHED);
+	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_UNTOUCHED);
 	p = far();
-	p.token_answered = 0;
-	p.outcomes[OUTCOME_HOP_LIMIT] = 4; /* broken now */
-	assert_int_equal(what_if_fate(&two, &p), WHAT_IF_BROKEN);
-	assert_int_equal(what_if_fate(&three, &p), WHAT_IF_CURED);
+	p.token_requests = p.token_answered = 0; /* it lives on a token that it got before the watch */
+	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_BREAKS);
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNTOUCHED);
+	p = far();
+	s.node_token_ttl = 2; /* needs 3, and works: someone else answers it, the limit does not decide */
+	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_UNTOUCHED);
+	s.node_token_ttl = 0;
+	p = far();
+	p.token_answered = p.answered = 0; /* silence of another cause: what it would get is not known */
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNKNOWN);
+	p.outcomes[OUTCOME_HOP_LIMIT] = 4; /* broken now, but only likely by the limit */
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNKNOWN);
+	p.confidences[CONFIDENCE_PROVEN] = 4;
+	assert_int_equal(what_if_fate(&two, &s, &p), WHAT_IF_BROKEN);
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_CURED);
 	p.required_hop_limit = 0;
-	assert_int_equal(what_if_fate(&three, &p), WHAT_IF_BROKEN);
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNKNOWN);
 }
 
 static void asked_of_a_node(void **state)
@@ -67,6 +81,7 @@ static void asked_of_a_node(void **state)
 	golden_case_init(&c);
 	memcpy(pods, c.pods, sizeof(c.pods));
 	pods[3] = &p;
+	c.s.node_token_ttl = 3;
 	c.s.pods = pods;
 	c.s.pods_len = 4;
 	assert_int_equal(what_if_ask(&w, &c.s, &r), 0);
@@ -79,8 +94,9 @@ static void asked_of_a_node(void **state)
 	assert_int_equal(r.findings[1].severity, SEVERITY_WARNING);
 	assert_int_equal(r.findings[1].pod_index, 0);
 	assert_int_equal(r.findings[1].code, FINDING_WOULD_BREAK);
-	assert_int_equal(r.counts[WHAT_IF_UNTOUCHED], 2);
-	assert_non_null(strstr(r.lines[WHAT_IF_UNTOUCHED], "2 pods would not notice: "));
+	assert_int_equal(r.counts[WHAT_IF_UNTOUCHED], 1);
+	assert_int_equal(r.counts[WHAT_IF_UNKNOWN], 1); /* a packet filter keeps it out: nobody knows what it would get */
+	assert_non_null(strstr(r.lines[WHAT_IF_UNTOUCHED], "1 pod would not notice: "));
 	assert_non_null(strstr(r.lines[WHAT_IF_UNTOUCHED], "node-agent-5k2p9"));
 	assert_non_null(strstr(r.basis, "20 requests seen in 30 s"));
 	what_if_clear(&r);

@@ -19,11 +19,15 @@ struct span {
 static const struct span reported[] = {
 	SPAN(requests),
 	SPAN(outcomes),
+	SPAN(answered),
+	SPAN(failed),
+	SPAN(causes),
 	SPAN(confidences),
 	SPAN(kinds),
 	SPAN(responses),
 	SPAN(v1_requests),
 	SPAN(v1_answered),
+	SPAN(v1_unauthorized),
 	SPAN(v2_requests),
 	SPAN(fallbacks),
 	SPAN(fallback_answered_us_sum),
@@ -144,8 +148,9 @@ void counters_mark(const struct pod_stats *p, struct counters_mark *ret)
 }
 
 /* Members that a mark holds, counted by the compiler. */
-_Static_assert(13 + OUTCOME_COUNT + CONFIDENCE_COUNT + IMDS_KIND_COUNT + IMDS_STATUS_COUNT + IMDS_DIRECTION_COUNT + 2 +
-		       HISTOGRAM_BUCKETS + 1 + POD_STATS_REASONS + PROCESS_FIGURES * POD_STATS_PROCESSES <=
+_Static_assert(16 + OUTCOME_COUNT + CAUSE_COUNT + CONFIDENCE_COUNT + IMDS_KIND_COUNT + IMDS_STATUS_COUNT +
+		       IMDS_DIRECTION_COUNT + 2 + HISTOGRAM_BUCKETS + 1 + POD_STATS_REASONS +
+		       PROCESS_FIGURES * POD_STATS_PROCESSES <=
 		   COUNTERS_MARK_LEN,
 	       "a mark holds every figure");
 

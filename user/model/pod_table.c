@@ -14,23 +14,36 @@
 #include "verdict.h"
 
 #define RECENT_NS (60ull * 1000000000) /* how long another request's fate counts as evidence */
-#define PAUSE_NS (10ull * 1000000000)  /* longest pause between tries that still is one wait (backoff of the SDKs) */
-#define LATER_NS (2ull * 1000000000)   /* how long a silent token request is held back without a drop hook */
-#define CLIENTS 8		       /* processes of one row whose token history is kept */
+/*
+ * A pause between tries is part of the wait when it is a backoff: these are short, or no longer than the try before (it
+ * doubles), and end by PAUSE_MAX_NS. A longer one is a poll's sleep.
+ */
+#define PAUSE_SHORT_NS (2ull * 1000000000)
+#define PAUSE_MAX_NS (10ull * 1000000000)
+#define LATER_NS (2ull * 1000000000) /* how long a silent token request is held back without a drop hook */
+#define CLIENTS 8		     /* processes of one row whose token history is kept */
 
-/* A process and how its newest token request went: for fallbacks and the time lost between tries. */
+/*
+ * A process and how its newest token request went: for fallbacks and the time lost. Its waits are a union: cloud-init asks
+ * over IPv4 and IPv6 at once. counted_* is the newest stretch that was counted.
+ */
 struct client {
 	uint32_t pid;
-	bool silent;	 /* the newest token request got no answer */
-	uint64_t end_ns; /* of that */
+	bool silent;		  /* the newest token request got no answer, so far */
+	uint64_t silent_start_ns; /* when it began to wait */
+	uint64_t gave_up_ns;	/* a fallback began while that request was still open: it waited no longer than that */
+	uint64_t pause_from_ns; /* end of the wait, or of a fallback that was refused: a pause may follow; 0: none */
+	uint64_t pause_max_ns;	/* as long as the newest try took */
+	uint64_t counted_start_ns, counted_end_ns;
 	uint64_t used_ns;
 };
 
 struct row {
 	struct pod_stats s;
 	struct client clients[CLIENTS];
-	uint64_t answered_ns;	/* newest answered request */
-	uint64_t silent_ns;	/* newest unanswered token request of the container, 0 after an answered one */
+	uint64_t answered_ns; /* newest answered request */
+	uint64_t silent_start_ns; /* start of the newest unanswered token request of the container, 0 after an answered one */
+	uint64_t silent_ns;	  /* and when that was last seen waiting */
 	uint64_t token_ok_ns;	/* newest answered token request */
 	uint64_t other_packets; /* neither TCP nor DNS requests: ICMP, other UDP */
 	UT_hash_handle hh;
@@ -324,35 +337,90 @@ static uint64_t wait_start_ns(const struct imds_rec_request *rec)
 	return rec->req.start_ns;
 }
 
+/* Adds what of [start, end) was not counted yet. Stretches come in the order of their ends, nearly. */
+static void count_wait(struct row *row, struct client *c, uint64_t start_ns, uint64_t end_ns)
+{
+	uint64_t lost_ns = 0;
+
+	if (end_ns <= start_ns)
+		return;
+	if (start_ns > c->counted_end_ns) {
+		lost_ns = end_ns - start_ns;
+		c->counted_start_ns = start_ns;
+		c->counted_end_ns = end_ns;
+	} else {
+		if (start_ns < c->counted_start_ns) {
+			lost_ns += c->counted_start_ns - start_ns;
+			c->counted_start_ns = start_ns;
+		}
+		if (end_ns > c->counted_end_ns) {
+			lost_ns += end_ns - c->counted_end_ns;
+			c->counted_end_ns = end_ns;
+		}
+	}
+	row->s.seconds_lost += lost_ns / 1e9;
+}
+
+/* Waited long enough to give up: a request without a token that begins later is what the client fell back to. */
+static bool is_after_wait(const struct pod_table *t, uint64_t silent_start_ns, uint64_t start_ns)
+{
+	return silent_start_ns && start_ns >= silent_start_ns + t->o.stall_ns;
+}
+
 /* Fallbacks and lost time: what this request means after what its process saw before. */
-static void follow_client(struct row *row, struct request *r, uint64_t now_ns)
+static void follow_client(struct pod_table *t, struct row *row, struct request *r, uint64_t now_ns)
 {
 	struct client *c = client_get(row, r->rec.peer.pid, now_ns);
 	uint64_t start_ns = wait_start_ns(&r->rec), end_ns = r->rec.req.end_ns;
 	bool token = r->rec.req.kind == IMDS_KIND_TOKEN;
 	bool vain = waited_in_vain(r);
 
-	if (r->rec.req.version == IMDS_VERSION_V1 && !r->running) {
-		bool same_process = c->silent && r->rec.peer.pid;
-
-		r->fallback = same_process || (row->silent_ns && recent(row->silent_ns, start_ns));
-	}
-	if (r->running)
+	if (r->running) { /* a token request that waits longer than --stall: its client may give up and leave it open */
+		if (token && vain && start_ns >= c->silent_start_ns) {
+			c->silent = true;
+			c->silent_start_ns = start_ns;
+			c->gave_up_ns = 0;
+			row->silent_start_ns = start_ns;
+			row->silent_ns = now_ns;
+		}
 		return;
-	if (c->silent && c->end_ns && start_ns > c->end_ns && start_ns - c->end_ns < PAUSE_NS && (vain || r->fallback)) {
-		row->s.seconds_lost += (start_ns - c->end_ns) / 1e9;
-		c->end_ns = 0; /* a pause is counted once */
 	}
+	if (r->rec.req.version == IMDS_VERSION_V1) {
+		bool same_process = c->silent && r->rec.peer.pid && is_after_wait(t, c->silent_start_ns, start_ns);
+
+		r->fallback = same_process ||
+			      (is_after_wait(t, row->silent_start_ns, start_ns) && recent(row->silent_ns, start_ns));
+		if (same_process && !c->gave_up_ns && !c->pause_from_ns)
+			c->gave_up_ns = start_ns;
+	}
+	if (c->pause_from_ns && start_ns > c->pause_from_ns && (vain || r->fallback)) {
+		if (start_ns - c->pause_from_ns <= c->pause_max_ns)
+			count_wait(row, c, c->pause_from_ns, start_ns);
+		c->pause_from_ns = 0; /* a pause is counted once */
+	}
+	if (r->fallback && r->rec.req.status == 401) /* refused: the client asks for a token again, after a while */
+		c->pause_from_ns = end_ns;
 	if (vain) {
-		if (end_ns > start_ns)
-			row->s.seconds_lost += (end_ns - start_ns) / 1e9;
-		c->silent = token || c->silent;
-		c->end_ns = end_ns;
-		if (token)
+		if (token && c->gave_up_ns > start_ns && c->gave_up_ns < end_ns)
+			end_ns = c->gave_up_ns;
+		count_wait(row, c, start_ns, end_ns);
+		c->pause_from_ns = end_ns;
+		c->pause_max_ns = end_ns - start_ns > PAUSE_SHORT_NS ? end_ns - start_ns : PAUSE_SHORT_NS;
+		if (c->pause_max_ns > PAUSE_MAX_NS)
+			c->pause_max_ns = PAUSE_MAX_NS;
+		if (token && start_ns >= c->silent_start_ns) {
+			c->silent = true;
+			c->silent_start_ns = start_ns;
+			c->gave_up_ns = 0;
+		}
+		if (token) {
+			row->silent_start_ns = start_ns;
 			row->silent_ns = end_ns;
+		}
 	} else if (token && r->rec.req.first_byte_ns) {
 		c->silent = false;
-		row->silent_ns = 0;
+		c->silent_start_ns = c->gave_up_ns = 0;
+		row->silent_start_ns = row->silent_ns = 0;
 	}
 }
 
@@ -430,7 +498,8 @@ static void note_ttl(struct pod_table *t, struct row *row, const struct request 
 		if (q->kind == IMDS_KIND_TOKEN)
 			s->ttl_token_response = q->ttl_response;
 	}
-	if (r->hops >= 0) {
+	/* a row that sums others shows the highest */
+	if (r->hops >= 0 && !(s->other && r->hops < s->hops)) {
 		s->hops = r->hops;
 		s->hops_source = r->hops_source;
 		s->required_hop_limit = r->required_hop_limit;
@@ -450,6 +519,11 @@ static void add(struct pod_table *t, struct row *row, struct request *r, uint64_
 	enum imds_status_class status = imds_status_class(q->status);
 
 	count_request(s, q->kind, q->version, r->outcome, 1);
+	s->answered += answered;
+	s->failed += verdict_is_failure(r->outcome, q->kind);
+	if (r->cause != CAUSE_NONE)
+		s->causes[r->cause]++;
+	s->v1_unauthorized += q->version == IMDS_VERSION_V1 && status == IMDS_STATUS_401;
 	if (r->outcome == OUTCOME_HOP_LIMIT)
 		s->confidences[r->confidence]++;
 	if (status != IMDS_STATUS_NONE)
@@ -473,7 +547,8 @@ static void add(struct pod_table *t, struct row *row, struct request *r, uint64_
 		if (answered && q->status < 400) {
 			s->token_answered++;
 			row->token_ok_ns = q->end_ns;
-			s->hop_limit = HOP_LIMIT_OK;
+			if (!s->other || s->hop_limit != HOP_LIMIT_EXHAUSTED)
+				s->hop_limit = HOP_LIMIT_OK;
 		} else if (r->outcome == OUTCOME_HOP_LIMIT) {
 			s->hop_limit = HOP_LIMIT_EXHAUSTED;
 		}
@@ -522,7 +597,7 @@ void pod_table_add_request(struct pod_table *t, struct request *r, uint64_t now_
 		return;
 	}
 	judge(t, row, r, now_ns);
-	follow_client(row, r, now_ns);
+	follow_client(t, row, r, now_ns);
 	if (r->running)
 		return;
 	if (row == t->other)
@@ -556,13 +631,17 @@ void pod_table_add_flow_end(struct pod_table *t, const struct pod_identity *who,
 void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, const struct imds_request_key *key,
 			uint64_t n, uint64_t now_ns)
 {
+	enum outcome outcome = verdict_from_key(key);
 	struct row *row = row_get(t, who);
 
 	if (!row || key->kind >= IMDS_KIND_COUNT || key->version >= IMDS_VERSION_COUNT)
 		return;
 	if (row == t->other)
 		t->overflowed += n;
-	count_request(&row->s, key->kind, key->version, verdict_from_key(key), n);
+	count_request(&row->s, key->kind, key->version, outcome, n);
+	row->s.answered += key->end == IMDS_END_ANSWERED ? n : 0;
+	row->s.failed += verdict_is_failure(outcome, key->kind) ? n : 0;
+	row->s.v1_unauthorized += key->version == IMDS_VERSION_V1 && key->status == IMDS_STATUS_401 ? n : 0;
 	if (key->status > IMDS_STATUS_NONE && key->status < IMDS_STATUS_COUNT)
 		row->s.responses[key->status] += n;
 	row->s.records_lost += n;
@@ -676,6 +755,11 @@ static void add_totals(struct pod_stats *to, const struct pod_stats *s)
 	to->requests += s->requests;
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		to->outcomes[i] += s->outcomes[i];
+	to->answered += s->answered;
+	to->failed += s->failed;
+	for (int i = 0; i < CAUSE_COUNT; i++)
+		to->causes[i] += s->causes[i];
+	to->v1_unauthorized += s->v1_unauthorized;
 	for (int i = 0; i < CONFIDENCE_COUNT; i++)
 		to->confidences[i] += s->confidences[i];
 	for (int i = 0; i < IMDS_KIND_COUNT; i++)

@@ -55,6 +55,7 @@ struct pod_stats {
 	struct kind_stats *by_kind[IMDS_KIND_COUNT]; /* owned by the table; NULL: none of that kind */
 	uint64_t responses[IMDS_STATUS_COUNT];
 	uint64_t v1_requests, v1_answered;
+	uint64_t v1_unauthorized; /* 401 to a request without a token; with one it is an old token or a probe */
 	uint64_t v2_requests;
 	uint64_t fallbacks;
 	uint64_t fallback_answered_us_sum, fallbacks_answered;

@@ -283,6 +283,19 @@ int verdict_hops(int ttl, int baseline, enum hops_source *ret_source)
 	return -1;
 }
 
+bool verdict_is_failure(enum outcome outcome, enum imds_kind kind)
+{
+	switch (outcome) {
+	case OUTCOME_OK:
+	case OUTCOME_REDIRECTED:
+		return false;
+	case OUTCOME_HTTP_ERROR:
+		return kind == IMDS_KIND_TOKEN || kind == IMDS_KIND_CREDENTIALS;
+	default:
+		return true;
+	}
+}
+
 /* What can be said without times, drops and TTLs: never more than the end itself tells. */
 enum outcome verdict_from_key(const struct imds_request_key *key)
 {

@@ -45,6 +45,12 @@ bool verdict_is_policy_drop(const struct imds_drop *drop, const char *reason, co
  */
 int verdict_hops(int ttl, int baseline, enum hops_source *ret_source);
 
+/*
+ * The one definition: it left the client without what it asked for. No answer, or a token or credentials request that got
+ * an error; a poll's 404 is an answer, and what was asked elsewhere (redirected) is unknown.
+ */
+bool verdict_is_failure(enum outcome outcome, enum imds_kind kind);
+
 /* ret is never negative; the outcome of a request whose record was lost, from its counter's key. */
 enum outcome verdict_from_key(const struct imds_request_key *key);
 

@@ -71,6 +71,7 @@ static void add_figures(struct workload_figures *f, const struct report_pod *p)
 	f->requests += p->requests;
 	f->failed += p->failed;
 	f->fallbacks += p->fallbacks;
+	f->token_requests += p->token_requests;
 	f->seconds_lost += p->seconds_lost;
 	if (p->p50_us > f->p50_us)
 		f->p50_us = p->p50_us;
@@ -141,7 +142,19 @@ static int compare_workloads(struct changes *c)
 	return 0;
 }
 
-static bool spoke_after(const struct changes *c, const struct key *key)
+/* What only a token request can show: without one a finding about tokens is not gone, it was not tried. */
+static bool is_about_tokens(const char *code)
+{
+	static const enum finding_code codes[] = { FINDING_HOP_LIMIT_EXHAUSTED, FINDING_IMDSV1_FALLBACK,
+						   FINDING_NOT_THIS_CLOUD, FINDING_FORWARDED_HEADER };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (!strcmp(code, finding_word(codes[i])))
+			return true;
+	return false;
+}
+
+static bool spoke_after(const struct changes *c, const struct key *key, const char *code)
 {
 	size_t low = 0, high = c->workloads_len;
 
@@ -152,7 +165,7 @@ static bool spoke_after(const struct changes *c, const struct key *key)
 		int order = by_key(key, &k);
 
 		if (!order)
-			return w->after.requests > 0;
+			return is_about_tokens(code) ? w->after.token_requests > 0 : w->after.requests > 0;
 		if (order < 0)
 			high = mid;
 		else
@@ -205,7 +218,7 @@ static int compare_findings(struct changes *c)
 		if (f->kind == CHANGE_GONE) {
 			struct key key = key_of_finding(f->before);
 
-			f->spoke_after = spoke_after(c, &key);
+			f->spoke_after = spoke_after(c, &key, f->before->code);
 		} else {
 			f->spoke_after = true;
 		}

@@ -10,12 +10,12 @@ enum change_kind { CHANGE_NEW, CHANGE_STILL, CHANGE_GONE, CHANGE_KIND_COUNT };
 struct finding_change {
 	enum change_kind kind;
 	const struct report_finding *before, *after; /* the gravest of the workload; NULL: there is none */
-	bool spoke_after; /* gone: its workload was seen asking again; else it may only have been silent */
+	bool spoke_after; /* gone: its workload was seen asking for the same again; else it may only have been silent */
 };
 
 struct workload_figures {
 	size_t pods; /* rows; 0: did not speak */
-	uint64_t requests, failed, fallbacks;
+	uint64_t requests, failed, fallbacks, token_requests;
 	int64_t p50_us, p99_us; /* of the slowest row; -1: nothing was answered */
 	double seconds_lost;
 };

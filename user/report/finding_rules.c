@@ -222,8 +222,7 @@ static bool find_refused(struct draft *d)
 static bool find_token_required(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
-	uint64_t failed = outcomes_of_version(p, IMDS_VERSION_V1, OUTCOME_HTTP_ERROR);
-	uint64_t n = p->responses[IMDS_STATUS_401] < failed ? p->responses[IMDS_STATUS_401] : failed;
+	uint64_t n = p->v1_unauthorized;
 
 	if (!n || !is_ec2(p))
 		return false;

@@ -18,9 +18,25 @@ static bool is_ec2(const struct pod_stats *p)
 	return p->providers & (1u << PROVIDER_EC2);
 }
 
-static bool loses_tokens(const struct what_if *w, const struct pod_stats *p)
+/*
+ * It works although it needs more than the limit that is set: someone else answers it, or a rule raises the TTL. Then the
+ * limit is not what decides.
+ */
+static bool is_beyond_limit(const struct snapshot *s, const struct pod_stats *p)
 {
-	return w->hop_limit && is_ec2(p) && p->token_answered && p->required_hop_limit > (int)w->hop_limit;
+	return p->token_answered && s->node_token_ttl > 0 && p->required_hop_limit > s->node_token_ttl;
+}
+
+/* Its requests bear tokens; one that was kept from before the watch is asked for again, within six hours. */
+static bool uses_tokens(const struct pod_stats *p)
+{
+	return p->token_answered || (!p->token_requests && p->v2_requests);
+}
+
+static bool loses_tokens(const struct what_if *w, const struct snapshot *s, const struct pod_stats *p)
+{
+	return w->hop_limit && is_ec2(p) && uses_tokens(p) && p->required_hop_limit > (int)w->hop_limit &&
+	       !is_beyond_limit(s, p);
 }
 
 static bool loses_v1(const struct what_if *w, const struct pod_stats *p)
@@ -28,17 +44,39 @@ static bool loses_v1(const struct what_if *w, const struct pod_stats *p)
 	return w->tokens_required && is_ec2(p) && p->v1_answered;
 }
 
-enum what_if_fate what_if_fate(const struct what_if *w, const struct pod_stats *p)
+/*
+ * | what was seen                                            | said      |
+ * | it gets tokens, or has one, and needs more than would be | breaks    |
+ * | v1 is answered, tokens would be required                 | breaks    |
+ * | it gets tokens although it needs more than is set        | untouched | (not by the limit)
+ * | tokens die of their TTL, what it needs is known: <=, >   | cured, broken |
+ * | tokens get no answer for another reason, or what it needs was not seen | unknown |
+ */
+enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s, const struct pod_stats *p)
 {
-	if (loses_tokens(w, p) || loses_v1(w, p))
+	bool known = p->required_hop_limit > 0;
+
+	if (loses_tokens(w, s, p) || loses_v1(w, p))
 		return WHAT_IF_BREAKS;
-	if (w->hop_limit && is_ec2(p) && p->token_requests) {
-		if (!p->token_answered && p->outcomes[OUTCOME_HOP_LIMIT])
-			return p->required_hop_limit > 0 && p->required_hop_limit <= (int)w->hop_limit ? WHAT_IF_CURED
-												       : WHAT_IF_BROKEN;
-		if (p->token_answered && p->required_hop_limit <= 0)
+	if (w->hop_limit && is_ec2(p) && p->v2_requests) {
+		if (is_beyond_limit(s, p))
+			return WHAT_IF_UNTOUCHED;
+		if (!known)
 			return WHAT_IF_UNKNOWN;
+		if (p->token_requests && !p->token_answered) {
+			if (!p->outcomes[OUTCOME_HOP_LIMIT])
+				return WHAT_IF_UNKNOWN;
+			if (p->required_hop_limit > (int)w->hop_limit)
+				return WHAT_IF_BROKEN;
+			/* likely is no proof that the limit is all that is wrong */
+			return p->confidences[CONFIDENCE_PROVEN] || p->confidences[CONFIDENCE_STRONG] ? WHAT_IF_CURED
+												      : WHAT_IF_UNKNOWN;
+		}
 	}
+	/* what it would have been answered is not known; nor, of what never got through, whose service it asked */
+	if (!(p->providers & ~(1u << PROVIDER_EC2 | 1u << PROVIDER_OTHER)) && p->requests && !p->answered &&
+	    !(p->token_requests && p->outcomes[OUTCOME_HOP_LIMIT]))
+		return WHAT_IF_UNKNOWN;
 	return WHAT_IF_UNTOUCHED;
 }
 
@@ -52,9 +90,14 @@ static const char *subject_of(const struct pod_stats *p, char *buf, size_t len)
 
 static void add_evidence(struct lines *e, const struct what_if *w, const struct snapshot *s, const struct pod_stats *p)
 {
-	if (loses_tokens(w, p)) {
-		lines_add(e, "%llu of %llu token request%s answered now", (unsigned long long)p->token_answered,
-			  PLURAL(p->token_requests));
+	if (loses_tokens(w, s, p)) {
+		if (p->token_requests)
+			lines_add(e, "%llu of %llu token request%s answered now", (unsigned long long)p->token_answered,
+				  PLURAL(p->token_requests));
+		else
+			lines_add(
+			    e, "%llu request%s with a token that it got before; its next token request would go unanswered",
+			    PLURAL(p->v2_requests));
 		lines_add(e, "%d forward%s between service and socket%s: hop limit %d is needed, %u would be set",
 			  p->hops, p->hops == 1 ? "" : "s",
 			  p->hops_source == HOPS_FROM_BASELINE ? "" : " (counted from the usual start TTL)",
@@ -82,12 +125,12 @@ static void add_evidence(struct lines *e, const struct what_if *w, const struct 
 		lines_add(e, "it also gets credentials from EKS Pod Identity or ECS, and may not need IMDS");
 }
 
-static void add_advice(struct lines *a, const struct what_if *w, const struct pod_stats *p)
+static void add_advice(struct lines *a, const struct what_if *w, const struct snapshot *s, const struct pod_stats *p)
 {
 	lines_add(
 	    a, "Before the change, give the pod a role of its own by EKS Pod Identity or IRSA, and pass in region and "
 	       "the like; then it does not notice.");
-	if (loses_tokens(w, p))
+	if (loses_tokens(w, s, p))
 		lines_add(a, "Else keep hop limit %d for its node group, or run it with hostNetwork: true.",
 			  p->required_hop_limit);
 	if (loses_v1(w, p)) {
@@ -105,7 +148,7 @@ static int add_finding(struct what_if_result *r, const struct snapshot *s, size_
 	const struct what_if *w = &r->question;
 	const struct pod_stats *p = s->pods[i];
 	struct lines summary = { 0 }, evidence = { 0 }, advice = { 0 };
-	bool tokens = loses_tokens(w, p), v1 = loses_v1(w, p);
+	bool tokens = loses_tokens(w, s, p), v1 = loses_v1(w, p);
 	char subject[SUBJECT_LEN];
 
 	subject_of(p, subject, sizeof(subject));
@@ -116,7 +159,7 @@ static int add_finding(struct what_if_result *r, const struct snapshot *s, size_
 		lines_add(&summary, "%s would lose its IMDSv1 calls: %llu answered without a token", subject,
 			  (unsigned long long)p->v1_answered);
 	add_evidence(&evidence, w, s, p);
-	add_advice(&advice, w, p);
+	add_advice(&advice, w, s, p);
 	if (summary.failed || evidence.failed || advice.failed) {
 		lines_free(summary.v);
 		lines_free(evidence.v);
@@ -144,7 +187,7 @@ static char *tell(enum what_if_fate fate, const struct what_if *w, const struct 
 {
 	static const char *const words[WHAT_IF_FATE_COUNT] = {
 		[WHAT_IF_UNTOUCHED] = "would not notice",
-		[WHAT_IF_UNKNOWN] = "cannot be judged, the way's length was not seen",
+		[WHAT_IF_UNKNOWN] = "cannot be judged: not answered, or the hop limit it needs was not seen",
 		[WHAT_IF_BROKEN] = "would go on without tokens, as now",
 		[WHAT_IF_CURED] = "without tokens now would get them",
 	};
@@ -156,7 +199,7 @@ static char *tell(enum what_if_fate fate, const struct what_if *w, const struct 
 		return NULL;
 	fprintf(f, "%zu pod%s %s", count, count == 1 ? "" : "s", words[fate]);
 	for (size_t i = 0; i < s->pods_len && named < NAMED; i++)
-		if (what_if_fate(w, s->pods[i]) == fate && s->pods[i]->requests)
+		if (what_if_fate(w, s, s->pods[i]) == fate && s->pods[i]->requests)
 			fprintf(f, "%s%s", named++ ? ", " : ": ", subject_of(s->pods[i], subject, sizeof(subject)));
 	if (count > named)
 		fprintf(f, " and %zu more", count - named);
@@ -176,6 +219,14 @@ static int by_gravity(const void *a, const void *b)
 	return x->pod_index < y->pod_index ? -1 : x->pod_index > y->pod_index;
 }
 
+static bool lost_any(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->losses_len; i++)
+		if (s->losses[i].count)
+			return true;
+	return false;
+}
+
 int what_if_ask(const struct what_if *w, const struct snapshot *s, struct what_if_result *ret)
 {
 	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
@@ -189,7 +240,7 @@ int what_if_ask(const struct what_if *w, const struct snapshot *s, struct what_i
 	else
 		snprintf(ret->title, sizeof(ret->title), "tokens required");
 	for (size_t i = 0; i < s->pods_len; i++) {
-		enum what_if_fate fate = what_if_fate(w, s->pods[i]);
+		enum what_if_fate fate = what_if_fate(w, s, s->pods[i]);
 
 		if (!s->pods[i]->requests)
 			continue;
@@ -204,10 +255,16 @@ int what_if_ask(const struct what_if *w, const struct snapshot *s, struct what_i
 		if (!ret->lines[i])
 			goto no_memory;
 	}
-	if (asprintf(&ret->basis,
-		     "Judged only from the %llu request%s seen in %.0f s: who asked nothing meanwhile, or asks "
-		     "otherwise at another time, is not in it.",
-		     PLURAL(s->totals.requests), watched_s) < 0) {
+	if (asprintf(
+		&ret->basis,
+		"Judged only from the %llu request%s seen in %.0f s: who asked nothing meanwhile, or asks otherwise at "
+		"another time, is not in it.%s%s",
+		PLURAL(s->totals.requests), watched_s,
+		s->unowned_len
+		    ? " Answers died for addresses that no socket of this node has (gVisor, a virtual machine): "
+		      "who is behind them cannot be judged."
+		    : "",
+		lost_any(s) ? " Not all was seen (observation-incomplete): who is missing cannot be judged." : "") < 0) {
 		ret->basis = NULL;
 		goto no_memory;
 	}

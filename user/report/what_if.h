@@ -32,7 +32,7 @@ struct what_if_result {
 	char *basis;			 /* "judged only from what was seen in 30 s: ..." */
 };
 
-enum what_if_fate what_if_fate(const struct what_if *w, const struct pod_stats *p);
+enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s, const struct pod_stats *p);
 
 /* Returns 0 or -ENOMEM. Findings borrow names from s. */
 int what_if_ask(const struct what_if *w, const struct snapshot *s, struct what_if_result *ret);

@@ -171,10 +171,9 @@ static void on_running(void *arg, const struct imds_rec_request *rec)
 		free(st);
 		return;
 	}
-	if (s->cb.on_stall) {
-		pod_table_add_request(s->table, &r, w->now_ns); /* judges only: it still runs */
+	pod_table_add_request(s->table, &r, w->now_ns); /* judged only, and its client remembered: it still runs */
+	if (s->cb.on_stall)
 		s->cb.on_stall(s->cb.arg, &r, w->now_ns);
-	}
 }
 
 void session_sweep(struct session *s, uint64_t now_ns)

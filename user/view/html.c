@@ -196,9 +196,10 @@ static void changes_section(FILE *out, const struct changes *c)
 
 		fprintf(out, "<p><span class=\"chip %s\">%s</span> ", chips[f->kind], change_word(f->kind));
 		html_text(out, said->summary);
-		fputs(f->spoke_after ? "</p>\n"
-				     : " <span class=\"soft\">(it has not asked since, so this may be silence only)"
-				       "</span></p>\n",
+		fputs(f->spoke_after
+			  ? "</p>\n"
+			  : " <span class=\"soft\">(it has not asked for that since, so this may be silence only)"
+			    "</span></p>\n",
 		      out);
 	}
 	if (c->findings_len > CHANGES)

@@ -113,7 +113,7 @@ static void change_lines(FILE *out, const struct changes *c, enum change_kind ki
 			continue;
 		snprintf(first, sizeof(first), "   %-5s  ", change_word(kind));
 		snprintf(text, sizeof(text), "%s: %s%s", said->code, said->summary,
-			 f->spoke_after ? "" : " (it has not asked since, so this may be silence only)");
+			 f->spoke_after ? "" : " (it has not asked for that since, so this may be silence only)");
 		fputs(text_on(o, said->severity == SEVERITY_INFO ? TEXT_DIM : styles[kind]), out);
 		text_paragraph(out, o, first, text);
 		fputs(text_off(o), out);
