@@ -28,3 +28,29 @@ expect_trace "$t" "sidecar has its own row" 'of("crio") | map(.container) | sort
 lab_pod_load bare
 expect_trace "$t" "without logs: UID and container id, no name" "requests | map(select(.pod_uid == \"$pod_uid\")) |
 	length == 1 and (.[0] | .container_id == \"$pod_id\" and .outcome == \"ok\")"
+
+# A kubelet in a container in a pod: paths of more than 511 bytes keep their tail, where the container's id stands, whether the
+# cgroup is older than imdsnoop (read from the tree) or younger (told by the kernel).
+nest() {			# nest NAME PARENT: a container's cgroup far below PARENT's; sets nested_id
+	local h
+	lab_pod_load "$2"
+	lab_hex 64
+	pod_cgroup=$pod_cgroup/system.slice/docker-$lab_hex.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice
+	lab_hex 32
+	h=$lab_hex
+	pod_cgroup=$pod_cgroup/kubelet-kubepods-burstable-pod${h:0:8}_${h:8:4}_${h:12:4}_${h:16:4}_${h:20:12}.slice
+	lab_hex 64
+	nested_id=$lab_hex pod_name=$1 pod_cgroup=$pod_cgroup/cri-containerd-$lab_hex.scope
+	mkdir -p "$pod_cgroup" && lab_pod_save
+}
+nest nested-old before
+old=$nested_id
+trace_start "$t.nested"
+nest nested-new before
+lab_pod_load nested-new
+check "the path is longer than a record's" test $((${#pod_cgroup} - ${#LAB_CGROUP2})) -gt 511
+get nested-old >/dev/null
+get nested-new >/dev/null
+trace_stop
+expect_trace "$t.nested" "long paths keep the container's id" "(requests | map(.container_id) | sort) ==
+	([\"$old\", \"$nested_id\"] | sort)"
