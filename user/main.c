@@ -7,51 +7,51 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OBSERVES (OPTIONS_COMMON | OPTIONS_OBSERVE | OPTIONS_NODE | OPTIONS_ENDPOINTS | OPTIONS_SELECT | OPTIONS_FORMAT)
+#define OBSERVES (OPTIONS_COMMON | OPTIONS_OBSERVE | OPTIONS_NODE | OPTIONS_NAME | OPTIONS_ENDPOINTS)
 
 static const struct command commands[] = {
 	{ "trace",
 	  "one line per metadata request as it finishes, and one per stalled request",
 	  "",
 	  { "imdsnoop trace --problems", "imdsnoop trace --json --duration 1m --output trace.jsonl" },
-	  OBSERVES,
+	  OBSERVES | OPTIONS_SELECT | OPTIONS_PICK | OPTIONS_FORMAT | OPTIONS_OUTPUT | OPTIONS_UNTIL,
 	  cmd_trace },
 	{ "top",
 	  "live table of pods, worst first",
 	  "",
 	  { "imdsnoop top", "imdsnoop top --namespace shop" },
-	  OBSERVES | OPTIONS_SCREEN,
+	  OBSERVES | OPTIONS_SELECT | OPTIONS_PICK | OPTIONS_UNTIL,
 	  cmd_top },
 	{ "report",
 	  "watches for a while, then names the pods, the cause, the evidence and what to do",
 	  "",
-	  { "imdsnoop report --duration 2m", "imdsnoop report --what-if hop-limit=1,tokens=required" },
-	  OBSERVES | OPTIONS_HTML | OPTIONS_REPORT | OPTIONS_EXIT_CODE,
+	  { "imdsnoop report -n shop -d 2m", "imdsnoop report --what-if hop-limit=1,tokens=required" },
+	  OBSERVES | OPTIONS_SELECT | OPTIONS_PICK | OPTIONS_HTML | OPTIONS_OUTPUT | OPTIONS_REPORT,
 	  cmd_report },
 	{ "serve",
 	  "agent: metrics, health, report and status page over HTTP",
 	  "",
 	  { "imdsnoop serve", "imdsnoop serve --listen 0.0.0.0:9754 --drop-privileges nobody" },
-	  OBSERVES | OPTIONS_SCREEN | OPTIONS_SERVE,
+	  OBSERVES | OPTIONS_UNTIL | OPTIONS_SERVE,
 	  cmd_serve },
 	{ "probe",
 	  "asks for a token now from inside pods, and measures hops and latency",
 	  "",
 	  { "imdsnoop probe --namespace shop --pod 'cart-*'", "imdsnoop probe --all --exit-code" },
-	  OPTIONS_COMMON | OPTIONS_NODE | OPTIONS_ENDPOINTS | OPTIONS_SELECT | OPTIONS_FORMAT | OPTIONS_PROBE |
-	      OPTIONS_EXIT_CODE,
+	  OPTIONS_COMMON | OPTIONS_NODE | OPTIONS_NAME | OPTIONS_ENDPOINTS | OPTIONS_SELECT | OPTIONS_FORMAT |
+	      OPTIONS_OUTPUT | OPTIONS_UNTIL | OPTIONS_PROBE,
 	  cmd_probe },
 	{ "check",
 	  "what this node offers, and what is missing and why",
 	  "",
 	  { "imdsnoop check", "imdsnoop check --json" },
-	  OPTIONS_COMMON | OPTIONS_NODE | OPTIONS_FORMAT,
+	  OPTIONS_COMMON | OPTIONS_NODE | OPTIONS_NAME | OPTIONS_FORMAT | OPTIONS_OUTPUT,
 	  cmd_check },
 	{ "merge",
 	  "joins the JSON reports of many nodes into one",
 	  "FILE...",
 	  { "imdsnoop merge node-*.json", "imdsnoop merge --format html --output cluster.html node-*.json" },
-	  OPTIONS_COMMON | OPTIONS_FORMAT | OPTIONS_HTML | OPTIONS_FILES,
+	  OPTIONS_COMMON | OPTIONS_HTML | OPTIONS_OUTPUT | OPTIONS_FILES,
 	  cmd_merge },
 	{ .name = NULL }
 };

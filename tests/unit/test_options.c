@@ -108,7 +108,7 @@ static void each_option_reaches_its_member(void **state)
 	    parse("report --cgroup /c --pod-logs=/p --container-logs /k --node n1 --namespace shop "
 		  "--pod cart-* --container app --comm node --problems --stall 100ms --slow 2s --json "
 		  "--output f --duration 5m --count 7 --max-pods 10 --max-flows 20 --no-drops --no-process "
-		  "--redact-paths --what-if hop-limit=3,tokens=required --baseline b --from - --exit-code "
+		  "--redact-paths --what-if hop-limit=3,tokens=required --baseline b --exit-code "
 		  "--no-color -vv --quiet");
 
 	(void)state;
@@ -133,9 +133,9 @@ static void each_option_reaches_its_member(void **state)
 	assert_true(r->o.what_if && r->o.what_if_tokens_required);
 	assert_int_equal(r->o.what_if_hop_limit, 3);
 	assert_string_equal(r->o.baseline, "b");
-	assert_string_equal(r->o.from, "-");
 	assert_true(r->o.problems && r->o.no_drops && r->o.no_process && r->o.redact_paths);
-	assert_true(r->o.exit_code && r->o.no_color && r->o.quiet);
+	assert_int_equal(r->o.exit_code, 10);
+	assert_true(r->o.no_color && r->o.quiet);
 	assert_int_equal(r->o.verbose, 2);
 	done(r);
 
@@ -153,6 +153,50 @@ static void each_option_reaches_its_member(void **state)
 	r = parse("probe --all");
 	assert_int_equal(r->o.stall_ns, 1000000000); /* how long it waits for an answer */
 	done(r);
+}
+
+static void letters_and_words_mean_the_same(void **state)
+{
+	struct result *r = parse("report -n shop -o f -d1m30s -v --workload shop/cart --brief --exit-code=3");
+
+	(void)state;
+	assert_int_equal(r->code, -1);
+	assert_string_equal(r->o.namespace, "shop");
+	assert_string_equal(r->o.output, "f");
+	assert_string_equal(r->o.workload, "shop/cart");
+	assert_int_equal(r->o.duration_ns, 90000000000);
+	assert_int_equal(r->o.exit_code, 3);
+	assert_int_equal(r->o.verbose, 1);
+	assert_true(r->o.brief);
+	done(r);
+	r = parse("trace -vvo - --duration=2s");
+	assert_int_equal(r->code, -1);
+	assert_null(r->o.output); /* "-": standard output */
+	assert_int_equal(r->o.verbose, 2);
+	done(r);
+	r = parse("report --from - --stall 100ms");
+	assert_int_equal(r->code, -1);
+	assert_string_equal(r->o.from, "-");
+	done(r);
+}
+
+static void durations_are_sums_of_numbers_with_units(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ms;
+	} rows[] = {
+		{ "1ms", 1 },	      { "250ms", 250 },	       { "1.5s", 1500 }, { "1m30s", 90000 },
+		{ "1d", 86400000 },   { "1h0.5m", 3630000 },   { "0m1s", 1000 }, { "1000h", 3600000000 },
+		{ "1d2h", 93600000 }, { "1m30s250ms", 90250 }, { "0.001s", 1 },
+	};
+	uint64_t ns;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(options_parse_duration(rows[i].text, &ns), 0);
+		assert_int_equal(ns, rows[i].ms * 1000000);
+	}
 }
 
 static void endpoints_replace_the_default_list(void **state)
@@ -216,9 +260,16 @@ static void wrong_usage_is_one_line_that_says_what_to_do(void **state)
 		{ "trace --listen 1.2.3.4:1", "'imdsnoop serve' has" },
 		{ "trace extra", "unexpected argument 'extra'" },
 		{ "trace --duration 5", "no unit: write 5ms, 5s, 5m or 5h" },
-		{ "trace --duration 5d", "like 250ms" },
+		{ "trace --duration 5w", "like 250ms" },
 		{ "trace --duration -5s", "like 250ms" },
-		{ "trace --duration 1.5s", "like 250ms" },
+		{ "trace --duration 1.s", "like 250ms" },
+		{ "trace --duration .5s", "like 250ms" },
+		{ "trace --duration 30s1m", "like 250ms" },
+		{ "trace --duration 1m1m", "like 250ms" },
+		{ "trace --duration 1m30", "like 250ms" },
+		{ "trace --duration 1.5", "no unit: write 1.5ms" },
+		{ "trace --duration 0.5ms", "1ms to 1000h" },
+		{ "trace --duration 42d", "1ms to 1000h" },
 		{ "trace --duration 0s", "1ms to 1000h" },
 		{ "trace --duration 99999999999999999999h", "1ms to 1000h" },
 		{ "trace --stall ms", "like 250ms" },
@@ -245,9 +296,26 @@ static void wrong_usage_is_one_line_that_says_what_to_do(void **state)
 		{ "trace --endpoint fe80::1%eth0", "give an IP address" },
 		{ "trace --endpoint [fd00::1]x", "give an IP address" },
 		{ "trace --endpoint [fd00::1", "give an IP address" },
-		{ "trace --format yaml", "text, json or html" },
+		{ "trace --format yaml", "text or json" },
 		{ "trace --format html", "use 'imdsnoop report --format html'" },
-		{ "top --json", "no --format but text" },
+		{ "top --json", "'imdsnoop trace' has" },
+		{ "top -o f", "'imdsnoop top' has no option '-o', 'imdsnoop trace' has" },
+		{ "serve --problems", "'imdsnoop trace' has" },
+		{ "serve --count 3", "'imdsnoop trace' has" },
+		{ "merge --node n a.json", "'imdsnoop trace' has" },
+		{ "merge --format pdf a.json", "text, json or html" },
+		{ "trace -n", "needs a value: --namespace NS" },
+		{ "trace -vn", "needs a value: --namespace NS" },
+		{ "report --from t --cgroup /c", "'--cgroup' is for watching" },
+		{ "report --from t --duration 5s", "'--duration' is for watching" },
+		{ "report --brief --json", "'--brief' is a line of text" },
+		{ "report --exit-code=", "needs a value" },
+		{ "report --exit-code=0", "1 to 255" },
+		{ "report --exit-code=256", "1 to 255" },
+		{ "report --exit-code=+1", "1 to 255" },
+		{ "report --exit-code 3", "unexpected argument '3'" },
+		{ "help frobnicate", "unknown command 'frobnicate'" },
+		{ "hepl", "did you mean 'help'" },
 		{ "serve --listen 9754", "ADDR:PORT" },
 		{ "serve --listen 127.0.0.1", "ADDR:PORT" },
 		{ "serve --listen localhost:9754", "ADDR:PORT" },
@@ -300,7 +368,7 @@ static void help_and_version_go_to_standard_output(void **state)
 	assert_string_equal(r->err, "");
 	for (const struct command *c = commands; c->name; c++) {
 		char line[64];
-		struct result *h;
+		struct result *h, *again;
 
 		assert_non_null(strstr(r->out, c->name));
 		snprintf(line, sizeof(line), "%s --help", c->name);
@@ -309,12 +377,22 @@ static void help_and_version_go_to_standard_output(void **state)
 		assert_string_equal(h->err, "");
 		assert_non_null(strstr(h->out, c->examples[0]));
 		assert_non_null(strstr(h->out, c->examples[1]));
-		assert_non_null(strstr(h->out, "--output FILE"));
+		assert_non_null(strstr(h->out, "--quiet"));
+		assert_true(!strcmp(c->name, "serve") == !!strstr(h->out, "--listen"));
+		for (const char *p = h->out; *p; p = strchr(p, '\n') + 1)
+			assert_true(strcspn(p, "\n") <= 80 || p[2] == 'i'); /* examples are whole */
+		snprintf(line, sizeof(line), "help %s", c->name);
+		again = parse(line);
+		assert_string_equal(again->out, h->out);
+		done(again);
 		done(h);
 	}
 	done(r);
 	r = parse("trace --version");
 	assert_int_equal(r->code, EXIT_FINE);
+	assert_string_equal(r->out, "imdsnoop " IMDSNOOP_VERSION "\n");
+	done(r);
+	r = parse("version");
 	assert_string_equal(r->out, "imdsnoop " IMDSNOOP_VERSION "\n");
 	done(r);
 	r = parse("--version");
@@ -419,6 +497,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_those_of_the_interface),
 		cmocka_unit_test(each_option_reaches_its_member),
+		cmocka_unit_test(letters_and_words_mean_the_same),
+		cmocka_unit_test(durations_are_sums_of_numbers_with_units),
 		cmocka_unit_test(endpoints_replace_the_default_list),
 		cmocka_unit_test(at_most_sixteen_endpoints),
 		cmocka_unit_test(wrong_usage_is_one_line_that_says_what_to_do),

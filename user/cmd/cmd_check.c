@@ -98,7 +98,7 @@ int cmd_check(const struct options *o)
 	err = features_probe(&fo, &f);
 	features_free_btf(&f);
 	node = options_node(o, host, sizeof(host));
-	out = session_open_output(o);
+	out = session_open_output(o, true);
 	if (!out)
 		return EXIT_CANNOT_RUN;
 	if (o->format == FORMAT_JSON)

@@ -48,7 +48,7 @@ static size_t read_files(const struct options *o, struct report_doc *docs, size_
 
 static int print(const struct options *o, const struct merged *m)
 {
-	FILE *out = session_open_output(o);
+	FILE *out = session_open_output(o, true);
 	struct text_options text;
 	int err = 0;
 

@@ -207,7 +207,7 @@ static int probe(struct probe_run *run)
 	if (run->failed)
 		return EXIT_CANNOT_RUN;
 	if (run->o->exit_code && n.without)
-		return EXIT_FINDINGS;
+		return run->o->exit_code;
 	return n.unknown && !run->o->watch ? EXIT_CANNOT_RUN : EXIT_FINE;
 }
 
@@ -217,8 +217,9 @@ int cmd_probe(const struct options *o)
 	char node[256];
 	int code = EXIT_CANNOT_RUN;
 
-	if (!o->all && !o->namespace && !o->pod && !o->container) {
-		session_log("which pods? give --namespace, --pod or --container, or --all for every pod on this node");
+	if (!o->all && !o->namespace && !o->pod && !o->container && !o->workload) {
+		session_log("which pods? give --namespace, --pod, --workload or --container, or --all for every pod on "
+			    "this node");
 		return EXIT_USAGE;
 	}
 	run = calloc(1, sizeof(*run));
@@ -233,7 +234,7 @@ int cmd_probe(const struct options *o)
 		session_log("probe asks 169.254.169.254 and fd00:ec2::254 only: no such --endpoint was given");
 		code = EXIT_USAGE;
 	} else if (!start(run)) {
-		run->out = session_open_output(o);
+		run->out = session_open_output(o, !o->watch);
 		if (run->out) {
 			run->text = session_text_options(o, run->out);
 			code = probe(run);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../report/timeline.h"
 #include "../view/extras.h"
@@ -18,6 +19,9 @@ struct report {
 	const struct options *o;
 	struct timeline timeline;
 	struct session *session; /* one of these two */
+	uint64_t finished;
+	unsigned int ticks;
+	bool counts; /* a line on the terminal does, while it watches */
 	struct trace_input *input;
 	struct snapshot view; /* what the options select of the snapshot; owns its arrays, not what they hold */
 	const struct pod_stats **pods;
@@ -29,12 +33,22 @@ struct report {
 
 /* --- what goes on the timeline ------------------------------------------------------------------------------------ */
 
+static void on_stall(void *arg, const struct request *r, uint64_t now_ns)
+{
+	struct report *rep = arg;
+
+	if (rep->o->format == FORMAT_HTML && session_selects_identity(rep->o, r->who) &&
+	    request_is_problem(r, rep->o->slow_ns / 1000))
+		timeline_add_request(&rep->timeline, r, now_ns);
+}
+
 static void on_request(void *arg, const struct request *r, uint64_t now_ns)
 {
 	struct report *rep = arg;
 
-	if (session_selects_identity(rep->o, r->who) && request_is_problem(r, rep->o->slow_ns / 1000))
-		timeline_add_request(&rep->timeline, r, now_ns);
+	on_stall(arg, r, now_ns);
+	if (rep->session && session_selects_request(rep->session, r) && ++rep->finished == rep->o->count)
+		session_stop(rep->session);
 }
 
 static void on_drop(void *arg, const struct pod_identity *who, const struct imds_rec_drop *rec, const char *reason,
@@ -48,17 +62,49 @@ static void on_drop(void *arg, const struct pod_identity *who, const struct imds
 
 /* --- where it comes from ------------------------------------------------------------------------------------------ */
 
+/* Once a second; overwritten by the next one, and gone before the report. */
+static void on_tick(void *arg, uint64_t now_ns)
+{
+	static const char *const words[] = { "dying", "failing" };
+	struct report *rep = arg;
+	const struct snapshot *s;
+	size_t pods[2] = { 0 };
+
+	if (!rep->counts || rep->ticks++ % 4)
+		return;
+	s = session_snapshot(rep->session, false);
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->pods_len; i++) {
+		const struct pod_stats *p = s->pods[i];
+
+		if (session_selects_pod(rep->o, p))
+			pods[!p->outcomes[OUTCOME_HOP_LIMIT]] += p->outcomes[OUTCOME_HOP_LIMIT] || p->failed;
+	}
+	fprintf(stderr, "\r%.0f of %g s: %llu request%s", (now_ns - s->started_ns) / 1e9, rep->o->duration_ns / 1e9,
+		(unsigned long long)s->totals.requests, s->totals.requests == 1 ? "" : "s");
+	for (int i = 0; i < 2; i++)
+		if (pods[i])
+			fprintf(stderr, ", %zu pod%s %s", pods[i], pods[i] == 1 ? "" : "s", words[i]);
+	fputs("\033[K", stderr);
+}
+
 static const struct snapshot *watch(struct report *rep, const struct session_callbacks *cb)
 {
 	const struct options *o = rep->o;
 	const struct snapshot *s;
+	int err;
 
 	rep->session = session_new(o, cb);
 	if (!rep->session)
 		return NULL;
-	if (!o->quiet)
+	rep->counts = !o->quiet && isatty(STDERR_FILENO);
+	if (rep->counts)
 		session_log("watching for %g s, Ctrl-C ends sooner and prints the report", o->duration_ns / 1e9);
-	if (session_run(rep->session)) {
+	err = session_run(rep->session);
+	if (rep->counts)
+		fputs("\r\033[K", stderr);
+	if (err) {
 		session_log("the event loop failed");
 		return NULL;
 	}
@@ -213,14 +259,19 @@ static int exit_code(const struct report *rep)
 		return EXIT_FINE;
 	for (size_t i = 0; i < rep->view.findings_len; i++)
 		if (rep->view.findings[i].severity != SEVERITY_INFO)
-			return EXIT_FINDINGS;
-	return rep->what_if.findings_len ? EXIT_FINDINGS : EXIT_FINE;
+			return rep->o->exit_code;
+	return rep->what_if.findings_len ? rep->o->exit_code : EXIT_FINE;
 }
 
 static int make(struct report *rep)
 {
 	const struct options *o = rep->o;
-	struct session_callbacks cb = { .arg = rep };
+	struct session_callbacks cb = {
+		.on_request = on_request,
+		.on_stall = on_stall,
+		.on_tick = on_tick,
+		.arg = rep,
+	};
 	const struct what_if question = { o->what_if_hop_limit, o->what_if_tokens_required };
 	const struct snapshot *s;
 	char msg[256];
@@ -231,11 +282,10 @@ static int make(struct report *rep)
 		session_log("cannot read '%s': %s", o->baseline, msg);
 		return EXIT_CANNOT_RUN;
 	}
-	if (o->format == FORMAT_HTML) {
-		cb.on_request = on_request;
-		cb.on_stall = on_request;
+	if (!session_test_output(o))
+		return EXIT_CANNOT_RUN;
+	if (o->format == FORMAT_HTML)
 		cb.on_drop = on_drop;
-	}
 	s = o->from ? read_trace(rep, &cb) : watch(rep, &cb);
 	if (!s)
 		return EXIT_CANNOT_RUN;
@@ -248,7 +298,7 @@ static int make(struct report *rep)
 		session_log("%s", strerror(-err));
 		return EXIT_CANNOT_RUN;
 	}
-	out = session_open_output(o);
+	out = session_open_output(o, true);
 	if (!out)
 		return EXIT_CANNOT_RUN;
 	err = print(rep, out);

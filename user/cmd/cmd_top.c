@@ -120,11 +120,6 @@ int cmd_top(const struct options *o)
 	struct session_callbacks cb = { .on_request = on_request, .on_stall = on_stall, .on_tick = on_tick, .arg = &t };
 	int err;
 
-	if (o->output) {
-		session_log("'imdsnoop top' draws on the terminal and writes no --output: use 'imdsnoop trace' or "
-			    "'imdsnoop report'");
-		return EXIT_USAGE;
-	}
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
 		session_log("'imdsnoop top' needs a terminal for input and output: use 'imdsnoop trace' or 'imdsnoop "
 			    "report'");

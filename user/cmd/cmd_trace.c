@@ -102,10 +102,12 @@ int cmd_trace(const struct options *o)
 	const struct snapshot *s;
 	int err;
 
+	if (!session_test_output(o))
+		return EXIT_CANNOT_RUN;
 	t.session = session_new(o, &cb);
 	if (!t.session)
 		return EXIT_CANNOT_RUN;
-	t.out = session_open_output(o);
+	t.out = session_open_output(o, false);
 	if (!t.out) {
 		session_free(t.session);
 		return EXIT_CANNOT_RUN;

@@ -13,6 +13,7 @@
 
 enum option_type {
 	OPTION_FLAG,	 /* bool */
+	OPTION_SECTION,	 /* no option: a heading of --help */
 	OPTION_STRING,	 /* const char * */
 	OPTION_DURATION, /* uint64_t, ns */
 	OPTION_U32,
@@ -20,6 +21,10 @@ enum option_type {
 	OPTION_CALL /* parse() */
 };
 
+/*
+ * All that is known of an option. Commands that differ in default or bounds have a row each, of the same name. arg in
+ * brackets: the value may be left out, and follows '=' alone.
+ */
 struct option_row {
 	const char *name;
 	char letter;
@@ -27,8 +32,10 @@ struct option_row {
 	const char *help;
 	unsigned int groups;
 	enum option_type type;
-	size_t offset; /* of the member of struct options */
-	uint64_t max;  /* of a number; the smallest is 1 */
+	size_t offset;	     /* of the member of struct options */
+	const char *initial; /* as typed, shown as the default; NULL: none, or help tells it */
+	uint64_t min, max;   /* of a number or duration */
+	const char *bounds;  /* the same, for people */
 	int (*parse)(struct options *o, const char *value);
 	const char *expects; /* for the message when parse() refuses */
 };
@@ -50,6 +57,23 @@ static int set_format(struct options *o, const char *value)
 			return 0;
 		}
 	return -EINVAL;
+}
+
+static int set_output(struct options *o, const char *value)
+{
+	o->output = strcmp(value, "-") ? value : NULL;
+	return 0;
+}
+
+static int set_exit_code(struct options *o, const char *value)
+{
+	char *end;
+	long n = *value ? strtol(value, &end, 10) : EXIT_FINDINGS;
+
+	if (*value && (*value < '0' || *value > '9' || *end || n < 1 || n > 255))
+		return -EINVAL;
+	o->exit_code = n;
+	return 0;
 }
 
 static int set_what_if(struct options *o, const char *value)
@@ -89,79 +113,106 @@ static int add_endpoint(struct options *o, const char *value)
 	return 0;
 }
 
-#define AT(member) offsetof(struct options, member)
-#define FLAG(name, member, groups, help)                                            \
-	{                                                                           \
-		name, 0, NULL, help, groups, OPTION_FLAG, AT(member), 0, NULL, NULL \
-	}
-#define STRING(name, member, groups, arg, help)                                      \
-	{                                                                            \
-		name, 0, arg, help, groups, OPTION_STRING, AT(member), 0, NULL, NULL \
-	}
-#define DURATION(name, member, groups, help)                                                  \
-	{                                                                                     \
-		name, 0, "DURATION", help, groups, OPTION_DURATION, AT(member), 0, NULL, NULL \
-	}
-#define NUMBER(name, member, type, max, groups, help)                         \
-	{                                                                     \
-		name, 0, "N", help, groups, type, AT(member), max, NULL, NULL \
-	}
-#define CALL(name, letter, fn, groups, arg, expects, help)                      \
-	{                                                                       \
-		name, letter, arg, help, groups, OPTION_CALL, 0, 0, fn, expects \
-	}
+#define MS 1000000ull
+#define HOURS (3600 * 1000 * MS)
 
-/* In the order of --help. */
+/* One line each, in the order of --help. */
+/* clang-format off */
+#define AT(member) offsetof(struct options, member)
+#define SECTION(title) { .help = title, .type = OPTION_SECTION }
+#define FLAG(name_, member, groups_, help_) \
+	{ .name = name_, .help = help_, .groups = groups_, .type = OPTION_FLAG, .offset = AT(member) }
+#define STRING(name_, letter_, member, groups_, arg_, initial_, help_) \
+	{ .name = name_, .letter = letter_, .arg = arg_, .help = help_, .groups = groups_, .type = OPTION_STRING, \
+	  .offset = AT(member), .initial = initial_ }
+#define DURATION(name_, letter_, member, groups_, initial_, max_, bounds_, help_) \
+	{ .name = name_, .letter = letter_, .arg = "DURATION", .help = help_, .groups = groups_, \
+	  .type = OPTION_DURATION, .offset = AT(member), .initial = initial_, .min = MS, .max = max_, .bounds = bounds_ }
+#define NUMBER(name_, member, type_, max_, groups_, initial_, help_) \
+	{ .name = name_, .arg = "N", .help = help_, .groups = groups_, .type = type_, .offset = AT(member), \
+	  .initial = initial_, .min = 1, .max = max_ }
+#define CALL(name_, letter_, fn, groups_, arg_, expects_, help_) \
+	{ .name = name_, .letter = letter_, .arg = arg_, .help = help_, .groups = groups_, .type = OPTION_CALL, \
+	  .parse = fn, .expects = expects_ }
+
 static const struct option_row options[] = {
-	STRING("cgroup", cgroup, OPTIONS_NODE, "DIR",
-	       "cgroup v2 folder to attach to; all below it is seen (default: the mount's root)"),
-	STRING("pod-logs", pod_logs, OPTIONS_NODE, "DIR", "kubelet's pod log folder (default: /var/log/pods)"),
-	STRING("container-logs", container_logs, OPTIONS_NODE, "DIR",
-	       "kubelet's container log links (default: /var/log/containers)"),
-	STRING("node", node, OPTIONS_COMMON, "NAME", "name of this node in the output (default: the host name)"),
+	SECTION("What is shown"),
+	STRING("namespace", 'n', namespace, OPTIONS_SELECT, "NS", NULL, "only this namespace"),
+	STRING("pod", 0, pod, OPTIONS_SELECT, "GLOB", NULL, "only pods whose name matches, like 'cart-*'"),
+	STRING("container", 0, container, OPTIONS_SELECT, "NAME", NULL, "only this container"),
+	STRING("workload", 0, workload, OPTIONS_SELECT, "[NS/]NAME", NULL,
+	       "only pods of this workload, like shop/cart; a compose service, a task family"),
+	STRING("comm", 0, comm, OPTIONS_PICK, "NAME", NULL, "only this process name"),
+	FLAG("problems", problems, OPTIONS_PICK, "only requests and pods with a problem"),
+	FLAG("all", all, OPTIONS_PROBE, "ask from every pod on the node"),
+	FLAG("redact-paths", redact_paths, OPTIONS_OBSERVE, "keep the kind of a request, leave out its path"),
+
+	SECTION("How long, and when a request is a problem"),
+	DURATION("duration", 'd', duration_ns, OPTIONS_REPORT | OPTIONS_LIVE, "30s", 1000 * HOURS, "1ms to 1000h",
+		 "watch this long, like 90s, 1m30s, 1d"),
+	DURATION("duration", 'd', duration_ns, OPTIONS_UNTIL, NULL, 1000 * HOURS, "1ms to 1000h",
+		 "stop after this, like 90s, 1m30s, 1d"),
+	NUMBER("count", count, OPTION_U64, UINT64_MAX, OPTIONS_PICK, NULL, "stop after N finished requests"),
+	FLAG("watch", watch, OPTIONS_PROBE, "ask again and again, and show what changes"),
+	DURATION("stall", 0, stall_ns, OPTIONS_OBSERVE, "250ms", 1000 * HOURS, "1ms to 1000h",
+		 "an unanswered request is stalled after this"),
+	DURATION("stall", 0, stall_ns, OPTIONS_PROBE, "1s", 60 * 1000 * MS, "1ms to at most 60s",
+		 "how long to wait for an answer"),
+	DURATION("slow", 0, slow_ns, OPTIONS_OBSERVE, "1s", 1000 * HOURS, "1ms to 1000h",
+		 "an answered request is slow above this"),
+
+	SECTION("What is written, and where"),
+	CALL("format", 0, set_format, OPTIONS_HTML, "FORMAT", "text, json or html",
+	     "text, json, or html: one file that needs no other (default: text)"),
+	CALL("format", 0, set_format, OPTIONS_FORMAT, "FORMAT", "text or json", "text or json (default: text)"),
+	CALL("json", 0, set_json, OPTIONS_HTML | OPTIONS_FORMAT, NULL, NULL, "the same as --format json"),
+	FLAG("brief", brief, OPTIONS_REPORT, "one line of at most 80 bytes: level, what, how many"),
+	CALL("output", 'o', set_output, OPTIONS_OUTPUT, "FILE", NULL,
+	     "write there instead of standard output; replaced as a whole once it is complete"),
+	CALL("what-if", 0, set_what_if, OPTIONS_REPORT, "hop-limit=N[,tokens=required]",
+	     "hop-limit=N[,tokens=required] with N from 1 to 64", "tell who would break if the node were set so"),
+	STRING("baseline", 0, baseline, OPTIONS_REPORT, "FILE", NULL, "compare with an earlier report's JSON"),
+	CALL("exit-code", 0, set_exit_code, OPTIONS_REPORT, "[=N]", "a whole number from 1 to 255",
+	     "exit 10, or N, when the level is PROBLEM, WARNING or BLIND"),
+	CALL("exit-code", 0, set_exit_code, OPTIONS_PROBE, "[=N]", "a whole number from 1 to 255",
+	     "exit 10, or N, when a pod got no token"),
+	FLAG("no-color", no_color, OPTIONS_COMMON, "no colour on a terminal, as with NO_COLOR"),
+
+	SECTION("Where to look"),
+	STRING("from", 0, from, OPTIONS_REPORT, "FILE", NULL,
+	       "read 'trace --json' lines instead of the kernel; - is standard input"),
 	CALL("endpoint", 0, add_endpoint, OPTIONS_ENDPOINTS, "ADDR[:PORT]",
 	     "an IP address like 169.254.169.254, [fd00:ec2::254]:80 (host names are not looked up)",
 	     "metadata address, repeatable, at most 16 (default: those of EC2, ECS and EKS)"),
-	STRING("namespace", namespace, OPTIONS_SELECT, "NS", "show only this namespace"),
-	STRING("pod", pod, OPTIONS_SELECT, "GLOB", "show only pods whose name matches, like 'cart-*'"),
-	STRING("container", container, OPTIONS_SELECT, "NAME", "show only this container"),
-	STRING("comm", comm, OPTIONS_OBSERVE, "NAME", "show only this process name"),
-	FLAG("problems", problems, OPTIONS_OBSERVE, "show only requests and pods with a problem"),
-	DURATION("stall", stall_ns, OPTIONS_OBSERVE | OPTIONS_PROBE,
-		 "an unanswered request is stalled after this (default: 250ms; probe waits as long: 1s)"),
-	DURATION("slow", slow_ns, OPTIONS_OBSERVE, "an answered request is slow above this (default: 1s)"),
-	CALL("format", 0, set_format, OPTIONS_FORMAT, "FORMAT", "text, json or html",
-	     "text, json, or html (report and merge: one self-contained file) (default: text)"),
-	CALL("json", 0, set_json, OPTIONS_FORMAT, NULL, NULL, "the same as --format json"),
-	STRING("output", output, OPTIONS_COMMON, "FILE", "write there instead of standard output"),
-	DURATION("duration", duration_ns, OPTIONS_OBSERVE | OPTIONS_PROBE, "stop after this (report: 30s unless given)"),
-	NUMBER("count", count, OPTION_U64, UINT64_MAX, OPTIONS_OBSERVE, "stop after N finished requests"),
-	NUMBER("max-pods", max_pods, OPTION_U32, OPTIONS_MAX_PODS, OPTIONS_OBSERVE,
-	       "rows of the pod table; the rest is counted as 'other' (default: 1024)"),
-	NUMBER("max-flows", max_flows, OPTION_U32, OPTIONS_MAX_FLOWS, OPTIONS_OBSERVE,
-	       "connections followed at once; the rest is counted (default: 65536)"),
-	FLAG("no-drops", no_drops, OPTIONS_OBSERVE, "leave out the hook that sees dropped packets"),
-	FLAG("no-process", no_process, OPTIONS_OBSERVE, "leave out the hook that names processes"),
-	FLAG("redact-paths", redact_paths, OPTIONS_OBSERVE, "keep the kind of a request, leave out its path"),
+	STRING("cgroup", 0, cgroup, OPTIONS_NODE | OPTIONS_LIVE, "DIR", NULL,
+	       "cgroup v2 folder to attach to; all below it is seen (default: the mount's root)"),
+	STRING("pod-logs", 0, pod_logs, OPTIONS_NODE | OPTIONS_LIVE, "DIR", "/var/log/pods", "kubelet's pod log folder"),
+	STRING("container-logs", 0, container_logs, OPTIONS_NODE | OPTIONS_LIVE, "DIR", "/var/log/containers",
+	       "kubelet's container log links"),
+	STRING("node", 0, node, OPTIONS_NAME, "NAME", NULL, "name of this node in the output (default: the host name)"),
+
+	SECTION("Hooks and bounds"),
+	NUMBER("max-pods", max_pods, OPTION_U32, OPTIONS_MAX_PODS, OPTIONS_OBSERVE, "1024",
+	       "rows of the pod table; the rest is counted as 'other'"),
+	NUMBER("max-flows", max_flows, OPTION_U32, OPTIONS_MAX_FLOWS, OPTIONS_OBSERVE, "65536",
+	       "connections followed at once; the rest is counted"),
+	FLAG("no-drops", no_drops, OPTIONS_OBSERVE | OPTIONS_LIVE, "leave out the hook that sees dropped packets"),
+	FLAG("no-process", no_process, OPTIONS_OBSERVE | OPTIONS_LIVE, "leave out the hook that names processes"),
+
+	SECTION("HTTP"),
 	CALL("listen", 0, set_listen, OPTIONS_SERVE, "ADDR:PORT",
-	     "ADDR:PORT like 127.0.0.1:9754, [::1]:9754, 0.0.0.0:9754", "where to serve HTTP (default: 127.0.0.1:9754)"),
-	STRING("drop-privileges", drop_privileges, OPTIONS_SERVE, "USER",
-	       "run as this user once attached; root keeps all (default: nobody)"),
-	CALL("what-if", 0, set_what_if, OPTIONS_REPORT, "hop-limit=N[,tokens=required]",
-	     "hop-limit=N[,tokens=required] with N from 1 to 64", "tell who would break if the node were set so"),
-	STRING("baseline", baseline, OPTIONS_REPORT, "FILE", "compare with an earlier report's JSON"),
-	STRING("from", from, OPTIONS_REPORT, "FILE",
-	       "read 'trace --json' lines instead of the kernel; - is standard input"),
-	FLAG("all", all, OPTIONS_PROBE, "ask from every pod on the node"),
-	FLAG("watch", watch, OPTIONS_PROBE, "ask again and again, and show what changes"),
-	FLAG("exit-code", exit_code, OPTIONS_EXIT_CODE, "exit 10 when there is a finding of severity error or warning"),
-	FLAG("no-color", no_color, OPTIONS_COMMON, "no colour on a terminal, as with NO_COLOR"),
+	     "ADDR:PORT like 127.0.0.1:9754, [::1]:9754, 0.0.0.0:9754", "where to serve (default: 127.0.0.1:9754)"),
+	STRING("drop-privileges", 0, drop_privileges, OPTIONS_SERVE, "USER", "nobody",
+	       "run as this user once attached; root keeps all"),
+
+	SECTION("Of every command"),
 	CALL("verbose", 'v', set_verbose, OPTIONS_COMMON, NULL, NULL,
 	     "say more on standard error; twice for libbpf's words"),
 	FLAG("quiet", quiet, OPTIONS_COMMON, "say nothing on standard error but errors"),
 	{ .name = "help", .letter = 'h', .help = "show this help", .groups = ~0u },
 	{ .name = "version", .help = "show the version", .groups = ~0u },
 };
+/* clang-format on */
 
 static const char *const default_endpoints[] = {
 	"169.254.169.254", "fd00:ec2::254", /* IMDS */
@@ -172,7 +223,8 @@ static const char *const default_endpoints[] = {
 void options_for_each(void (*fn)(void *arg, const char *name, unsigned int groups), void *arg)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		fn(arg, options[i].name, options[i].groups);
+		if (options[i].name)
+			fn(arg, options[i].name, options[i].groups);
 }
 
 /* A word of the user for a message: no control bytes, so that a terminal is safe, and not too long. */
@@ -232,12 +284,26 @@ static void consider(const char *name, const char *word, const char **best, unsi
 	}
 }
 
-static const struct option_row *option_find(const char *name, size_t len)
+static bool takes(const struct command *c, const struct option_row *row)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		if (strlen(options[i].name) == len && !memcmp(options[i].name, name, len))
-			return &options[i];
-	return NULL;
+	return row->name && row->groups & c->groups & ~OPTIONS_LIVE;
+}
+
+/* The row that the command takes, else another command's, else NULL. */
+static const struct option_row *option_find(const struct command *c, const char *name, size_t len)
+{
+	const struct option_row *foreign = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		const struct option_row *row = &options[i];
+
+		if (!row->name || strlen(row->name) != len || memcmp(row->name, name, len))
+			continue;
+		if (takes(c, row))
+			return row;
+		foreign = row;
+	}
+	return foreign;
 }
 
 static int unknown_command(const struct command *commands, const char *word, FILE *err)
@@ -248,6 +314,8 @@ static int unknown_command(const struct command *commands, const char *word, FIL
 
 	for (const struct command *c = commands; c->name; c++)
 		consider(c->name, word, &best, &distance);
+	consider("help", word, &best, &distance);
+	consider("version", word, &best, &distance);
 	if (best)
 		return usage(err, "unknown command '%s' (did you mean '%s'?)", quote(word, buf), best);
 	return usage(err, "unknown command '%s' (try 'imdsnoop --help')", quote(word, buf));
@@ -262,12 +330,12 @@ static int unknown_option(const struct command *commands, const struct command *
 	char buf[QUOTE_LEN];
 
 	for (const struct command *other = commands; row && other->name; other++)
-		if (row->groups & other->groups)
+		if (takes(other, row))
 			return usage(err, "'imdsnoop %s' has no option '%s', 'imdsnoop %s' has", c->name,
 				     quote(word, buf), other->name);
 	if (!strncmp(word, "--", 2))
 		for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-			if (options[i].groups & c->groups)
+			if (takes(c, &options[i]))
 				consider(options[i].name, word + 2, &best, &distance);
 	if (best)
 		return usage(err, "unknown option '%s' (did you mean '--%s'?)", quote(word, buf), best);
@@ -283,21 +351,23 @@ static int bad_value(const struct option_row *row, const char *value, int error,
 	if (error == -E2BIG)
 		return usage(err, "too many times '--%s': at most %d", row->name, IMDS_MAX_ENDPOINTS);
 	if (row->type == OPTION_DURATION && error == -ERANGE)
-		return usage(err, "bad duration '%s' for '--%s': give 1ms to 1000h", buf, row->name);
-	if (row->type == OPTION_DURATION && *value && strspn(value, "0123456789") == strlen(value))
+		return usage(err, "bad duration '%s' for '--%s': give %s", buf, row->name, row->bounds);
+	if (row->type == OPTION_DURATION && *value && strspn(value, "0123456789.") == strlen(value))
 		return usage(err, "duration '%s' for '--%s' has no unit: write %sms, %ss, %sm or %sh", buf, row->name,
 			     buf, buf, buf, buf);
 	if (row->type == OPTION_DURATION)
-		return usage(err, "bad duration '%s' for '--%s': write one like 250ms, 30s, 5m or 1h", buf, row->name);
-	if (row->type == OPTION_U32)
-		return usage(err, "bad number '%s' for '--%s': give 1 to %llu", buf, row->name,
-			     (unsigned long long)row->max);
+		return usage(err, "bad duration '%s' for '--%s': write one like 250ms, 1.5s, 1m30s or 1d", buf,
+			     row->name);
 	if (row->type == OPTION_U64)
-		return usage(err, "bad number '%s' for '--%s': give a whole number from 1", buf, row->name);
+		return usage(err, "bad number '%s' for '--%s': give a whole number from %llu", buf, row->name,
+			     (unsigned long long)row->min);
+	if (row->type == OPTION_U32)
+		return usage(err, "bad number '%s' for '--%s': give %llu to %llu", buf, row->name,
+			     (unsigned long long)row->min, (unsigned long long)row->max);
 	return usage(err, "bad value '%s' for '--%s': give %s", buf, row->name, row->expects);
 }
 
-static int parse_count(const char *text, uint64_t max, uint64_t *ret)
+static int parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 {
 	char *end;
 
@@ -305,7 +375,7 @@ static int parse_count(const char *text, uint64_t max, uint64_t *ret)
 		return -EINVAL;
 	errno = 0;
 	*ret = strtoull(text, &end, 10);
-	return errno || *end || !*ret || *ret > max ? -EINVAL : 0;
+	return errno || *end || *ret < min || *ret > max ? -EINVAL : 0;
 }
 
 static int option_set(const struct option_row *row, const char *value, struct options *o)
@@ -315,21 +385,25 @@ static int option_set(const struct option_row *row, const char *value, struct op
 	int err = 0;
 
 	switch (row->type) {
+	case OPTION_SECTION:
+		return 0;
 	case OPTION_FLAG:
 		*(bool *)at = true;
 		return 0;
 	case OPTION_STRING:
 		*(const char **)at = value;
 		return 0;
-	case OPTION_DURATION:
-		return options_parse_duration(value, at);
 	case OPTION_CALL:
 		return row->parse(o, value);
+	case OPTION_DURATION:
+		err = options_parse_duration(value, &n);
+		if (!err && (n < row->min || n > row->max))
+			err = -ERANGE;
+		break;
 	case OPTION_U32:
 	case OPTION_U64:
-		break;
+		err = parse_count(value, row->min, row->max, &n);
 	}
-	err = parse_count(value, row->max, &n);
 	if (err)
 		return err;
 	if (row->type == OPTION_U32)
@@ -339,25 +413,65 @@ static int option_set(const struct option_row *row, const char *value, struct op
 	return 0;
 }
 
+static bool value_is_optional(const struct option_row *row)
+{
+	return row->arg && !strncmp(row->arg, "[=", 2);
+}
+
+#define HELP_LEFT 27 /* columns of the option, before what it does */
+#define HELP_WIDTH 80
+
+/* Words of text from column on, broken at HELP_WIDTH and indented as far. */
+static void print_wrapped(FILE *out, const char *text, int indent)
+{
+	int column = indent;
+
+	while (*text) {
+		int len = strcspn(text, " ");
+
+		if (column > indent && column + 1 + len > HELP_WIDTH) {
+			fprintf(out, "\n%*s", indent, "");
+			column = indent;
+		}
+		column += fprintf(out, "%s%.*s", column > indent ? " " : "", len, text);
+		text += len + strspn(text + len, " ");
+	}
+	fputc('\n', out);
+}
+
 static void print_option(FILE *out, const struct option_row *row)
 {
-	char left[64];
+	char left[64], help[256];
+	int len;
 
-	snprintf(left, sizeof(left), "%c%c%c --%s%s%s", row->letter ? '-' : ' ', row->letter ? row->letter : ' ',
-		 row->letter ? ',' : ' ', row->name, row->arg ? " " : "", row->arg ? row->arg : "");
-	if (strlen(left) > 30)
-		fprintf(out, "  %s\n  %-30s  %s\n", left, "", row->help);
-	else
-		fprintf(out, "  %-30s  %s\n", left, row->help);
+	len = snprintf(left, sizeof(left), "%c%c%c --%s%s%s", row->letter ? '-' : ' ', row->letter ? row->letter : ' ',
+		       row->letter ? ',' : ' ', row->name, row->arg && !value_is_optional(row) ? " " : "",
+		       row->arg ? row->arg : "");
+	snprintf(help, sizeof(help), "%s%s%s%s", row->help, row->initial ? " (default: " : "",
+		 row->initial ? row->initial : "", row->initial ? ")" : "");
+	fprintf(out, "  %-*s", HELP_LEFT, left);
+	if (len > HELP_LEFT)
+		fprintf(out, "\n  %*s", HELP_LEFT, "");
+	fputs("  ", out);
+	print_wrapped(out, help, HELP_LEFT + 4);
 }
 
 static int help_command(const struct command *c, FILE *out)
 {
-	fprintf(out, "Usage: imdsnoop %s [options]%s%s\n%s\n\nOptions:\n", c->name, *c->arguments ? " " : "",
-		c->arguments, c->help);
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		if (options[i].groups & c->groups)
-			print_option(out, &options[i]);
+	const char *section = NULL;
+
+	fprintf(out, "Usage: imdsnoop %s [options]%s%s\n", c->name, *c->arguments ? " " : "", c->arguments);
+	print_wrapped(out, c->help, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if (options[i].type == OPTION_SECTION)
+			section = options[i].help;
+		if (!takes(c, &options[i]))
+			continue;
+		if (section)
+			fprintf(out, "\n%s:\n", section);
+		section = NULL;
+		print_option(out, &options[i]);
+	}
 	fprintf(out, "\nExamples:\n  %s\n  %s\n", c->examples[0], c->examples[1]);
 	return EXIT_FINE;
 }
@@ -367,11 +481,20 @@ static int help_all(const struct command *commands, FILE *out)
 	fputs("Usage: imdsnoop COMMAND [options]\n"
 	      "Shows why the cloud metadata service is slow or dead from a pod.\n\nCommands:\n",
 	      out);
-	for (const struct command *c = commands; c->name; c++)
-		fprintf(out, "  %-8s %s\n", c->name, c->help);
-	fputs("\n'imdsnoop COMMAND --help' shows its options and two examples.\n"
-	      "Exit codes: 0 fine, 1 could not run, 2 wrong usage, 10 findings (with --exit-code).\n",
+	for (const struct command *c = commands; c->name; c++) {
+		fprintf(out, "  %-8s ", c->name);
+		print_wrapped(out, c->help, 11);
+	}
+	fputs("  help     [COMMAND] shows its options and two examples\n"
+	      "  version  shows the version\n"
+	      "\nExit codes: 0 fine, 1 could not run, 2 wrong usage, 10 findings (with --exit-code).\n",
 	      out);
+	return EXIT_FINE;
+}
+
+static int show_version(FILE *out)
+{
+	fprintf(out, "imdsnoop %s\n", IMDSNOOP_VERSION);
 	return EXIT_FINE;
 }
 
@@ -387,28 +510,24 @@ static void set_defaults(const struct command *c, struct options *o)
 {
 	memset(o, 0, sizeof(*o));
 	o->command = c;
-	o->pod_logs = "/var/log/pods";
-	o->container_logs = "/var/log/containers";
-	o->stall_ns = c->groups & OPTIONS_PROBE ? 1000 * 1000000ull : 250 * 1000000ull;
-	o->slow_ns = 1000 * 1000000ull;
-	o->max_pods = 1024;
-	o->max_flows = 65536;
-	o->drop_privileges = "nobody";
 	options_parse_listen("127.0.0.1:9754", o);
-	if (c->groups & OPTIONS_REPORT)
-		o->duration_ns = 30 * 1000000000ull;
+	/* --max-pods and the like are asked for by what all commands share, taken or not; then its own */
+	for (int own = 0; own < 2; own++)
+		for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+			if (options[i].initial &&
+			    (takes(c, &options[i]) || (!own && !(options[i].groups & OPTIONS_REPORT))))
+				option_set(&options[i], options[i].initial, o);
 }
 
-/* What single options cannot tell. Returns -1 when all is well. */
-static int check_together(const struct command *c, struct options *o, FILE *err)
+/* What single options cannot tell. live: the last option given that only watching takes. Returns -1 when all is well. */
+static int check_together(const struct command *c, const struct option_row *live, struct options *o, FILE *err)
 {
 	if (o->format == FORMAT_HTML && !(c->groups & OPTIONS_HTML))
 		return usage(err, "'imdsnoop %s' writes no html: use 'imdsnoop report --format html'", c->name);
-	if (o->format != FORMAT_TEXT && (c->groups & OPTIONS_SCREEN))
-		return usage(err, "'imdsnoop %s' knows no --format but text: use 'imdsnoop report' or 'imdsnoop trace'",
-			     c->name);
-	if ((c->groups & OPTIONS_PROBE) && o->stall_ns > 60 * 1000000000ull)
-		return usage(err, "'imdsnoop %s' waits at most 60s for an answer: choose a shorter --stall", c->name);
+	if (o->from && live)
+		return usage(err, "'--%s' is for watching: '--from' reads what was seen before", live->name);
+	if (o->brief && o->format != FORMAT_TEXT)
+		return usage(err, "'--brief' is a line of text: leave out '--format'");
 	if ((c->groups & OPTIONS_FILES) && !o->files_len)
 		return usage(err, "'imdsnoop %s' needs files: give the JSON reports to join", c->name);
 	if (!o->endpoints_len)
@@ -417,71 +536,103 @@ static int check_together(const struct command *c, struct options *o, FILE *err)
 	return -1;
 }
 
-/* One argument that is an option, or a bundle of letters; *i moves over a value. Returns -1 to go on. */
-static int parse_option(const struct command *commands, int argc, char **argv, int *i, FILE *out, FILE *err,
-			struct options *o)
+/* The arguments while they are read. */
+struct arguments {
+	const struct command *commands;
+	int argc, at;
+	char **argv;
+	const struct option_row *live;
+	FILE *out, *err;
+};
+
+/* The option's value: what follows in its own word, or the next word. NULL: there is none. */
+static const char *take_value(struct arguments *a, const char *rest)
 {
-	const struct command *c = o->command;
-	const char *arg = argv[*i], *value = "";
-	const struct option_row *row = NULL;
-	char word[QUOTE_LEN];
-	size_t len;
+	if (!rest && a->at + 1 < a->argc && strncmp(a->argv[a->at + 1], "--", 2))
+		rest = a->argv[++a->at];
+	return rest && *rest ? rest : NULL;
+}
+
+/* rest: behind the '=' of a long option, or behind the letter, NULL when nothing is. Returns -1 to go on. */
+static int apply(struct arguments *a, const struct option_row *row, const char *rest, struct options *o)
+{
+	const char *value = "";
 	int error;
 
-	if (arg[1] != '-') { /* -v, -vv: letters take no values */
-		for (const char *letter = arg + 1; *letter; letter++) {
-			row = NULL;
-			for (size_t k = 0; k < ARRAY_SIZE(options); k++)
-				if (options[k].letter == *letter)
-					row = &options[k];
-			if (!row)
-				return unknown_option(commands, c, NULL, arg, err);
-			if (!strcmp(row->name, "help"))
-				return help_command(c, out);
-			option_set(row, "", o);
-		}
-		return -1;
+	if (!strcmp(row->name, "help"))
+		return help_command(o->command, a->out);
+	if (!strcmp(row->name, "version"))
+		return show_version(a->out);
+	if (value_is_optional(row))
+		value = rest ? rest : "";
+	else if (row->arg)
+		value = take_value(a, rest);
+	if (!value || (rest && !*rest))
+		return usage(a->err, "option '--%s' needs a value: --%s %s", row->name, row->name, row->arg);
+	if (row->groups & OPTIONS_LIVE)
+		a->live = row;
+	error = option_set(row, value, o);
+	return error ? bad_value(row, value, error, a->err) : -1;
+}
+
+/* "-v", "-vv", "-n NS", "-nNS", "-vo FILE" */
+static int parse_letters(struct arguments *a, struct options *o)
+{
+	const char *arg = a->argv[a->at];
+
+	for (const char *letter = arg + 1; *letter; letter++) {
+		const struct option_row *row = NULL;
+		char word[3] = { '-', *letter };
+		int code;
+
+		for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+			if (options[i].name && options[i].letter == *letter && (!row || takes(o->command, &options[i])))
+				row = &options[i];
+		if (!row)
+			return unknown_option(a->commands, o->command, NULL, arg, a->err);
+		if (!takes(o->command, row))
+			return unknown_option(a->commands, o->command, row, word, a->err);
+		code = apply(a, row, row->arg && letter[1] ? letter + 1 : NULL, o);
+		if (code >= 0 || row->arg)
+			return code;
 	}
-	len = strcspn(arg + 2, "=");
-	row = option_find(arg + 2, len);
-	if (!row || !(row->groups & c->groups)) {
+	return -1;
+}
+
+/* "--name", "--name=value", "--name value" */
+static int parse_long(struct arguments *a, struct options *o)
+{
+	const char *arg = a->argv[a->at];
+	size_t len = strcspn(arg + 2, "=");
+	const struct option_row *row = option_find(o->command, arg + 2, len);
+	char word[QUOTE_LEN];
+
+	if (!row || !takes(o->command, row)) {
 		snprintf(word, sizeof(word), "%.*s", (int)(len < 64 ? len + 2 : 66), arg);
-		return unknown_option(commands, c, row, word, err);
+		return unknown_option(a->commands, o->command, row, word, a->err);
 	}
 	if (!row->arg && arg[2 + len])
-		return usage(err, "option '--%s' takes no value", row->name);
-	if (!strcmp(row->name, "help"))
-		return help_command(c, out);
-	if (!strcmp(row->name, "version")) {
-		fprintf(out, "imdsnoop %s\n", IMDSNOOP_VERSION);
-		return EXIT_FINE;
-	}
-	if (row->arg) {
-		if (arg[2 + len])
-			value = arg + 2 + len + 1;
-		else if (*i + 1 < argc && strncmp(argv[*i + 1], "--", 2))
-			value = argv[++*i];
-		if (!*value)
-			return usage(err, "option '--%s' needs a value: --%s %s", row->name, row->name, row->arg);
-	}
-	error = option_set(row, value, o);
-	return error ? bad_value(row, value, error, err) : -1;
+		return usage(a->err, "option '--%s' takes no value", row->name);
+	return apply(a, row, arg[2 + len] ? arg + 2 + len + 1 : NULL, o);
 }
 
 int options_parse(const struct command *commands, int argc, char **argv, FILE *out, FILE *err, struct options *ret)
 {
+	struct arguments a = { commands, argc, 2, argv, NULL, out, err };
 	const struct command *c;
 	bool only_files = false;
 	char buf[QUOTE_LEN];
-	int i, code;
+	int code;
 
 	if (argc < 2)
 		return usage(err, "no command given (try 'imdsnoop --help')");
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-		return help_all(commands, out);
-	if (!strcmp(argv[1], "--version")) {
-		fprintf(out, "imdsnoop %s\n", IMDSNOOP_VERSION);
-		return EXIT_FINE;
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "version"))
+		return show_version(out);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		if (argc < 3 || strcmp(argv[1], "help"))
+			return help_all(commands, out);
+		c = command_find(commands, argv[2]);
+		return c ? help_command(c, out) : unknown_command(commands, argv[2], err);
 	}
 	if (argv[1][0] == '-')
 		return usage(err, "no command before '%s': options follow the command (try 'imdsnoop --help')",
@@ -491,21 +642,23 @@ int options_parse(const struct command *commands, int argc, char **argv, FILE *o
 		return unknown_command(commands, argv[1], err);
 
 	set_defaults(c, ret);
-	for (i = 2; i < argc; i++) {
-		if (!only_files && argv[i][0] == '-' && argv[i][1]) {
-			only_files = !strcmp(argv[i], "--");
-			code = only_files ? -1 : parse_option(commands, argc, argv, &i, out, err, ret);
+	for (; a.at < argc; a.at++) {
+		char *arg = argv[a.at];
+
+		if (!only_files && arg[0] == '-' && arg[1]) {
+			only_files = !strcmp(arg, "--");
+			code = only_files ? -1 : arg[1] == '-' ? parse_long(&a, ret) : parse_letters(&a, ret);
 			if (code >= 0)
 				return code;
 		} else if (c->groups & OPTIONS_FILES) {
-			argv[1 + ret->files_len++] = argv[i]; /* never ahead of i */
+			argv[1 + ret->files_len++] = arg; /* never ahead of what is read */
 		} else {
-			return usage(err, "unexpected argument '%s' (try 'imdsnoop %s --help')", quote(argv[i], buf),
+			return usage(err, "unexpected argument '%s' (try 'imdsnoop %s --help')", quote(arg, buf),
 				     c->name);
 		}
 	}
 	ret->files = (const char *const *)argv + 1;
-	return check_together(c, ret, err);
+	return check_together(c, a.live, ret, err);
 }
 
 const char *options_node(const struct options *o, char *buf, size_t len)

@@ -42,11 +42,13 @@ struct options {
 	const char *namespace;
 	const char *pod; /* glob of fnmatch(3) */
 	const char *container;
+	const char *workload; /* "cart" or "shop/cart" */
 	const char *comm;
 	bool problems;
 	uint64_t stall_ns;
 	uint64_t slow_ns;
 	enum output_format format;
+	bool brief;
 	const char *output; /* NULL: standard output */
 	bool no_color;	    /* see options_color() */
 	bool redact_paths;
@@ -73,7 +75,7 @@ struct options {
 	bool what_if_tokens_required;
 	const char *baseline; /* report JSON to compare with */
 	const char *from;     /* trace JSON lines to read instead of the kernel */
-	bool exit_code;	      /* exit 10 on findings */
+	int exit_code;	      /* of findings; 0: not asked for */
 
 	/* probe */
 	bool all;
@@ -95,20 +97,23 @@ struct command {
 	int (*run)(const struct options *o);
 };
 
-/* Groups of options; each option belongs to one or more, a command takes those of its groups. */
-#define OPTIONS_COMMON (1u << 0)  /* --output, --node, --quiet, -v */
-#define OPTIONS_OBSERVE (1u << 1) /* hooks, tables, --stall, --slow, --duration, --count */
+/* Groups of options; each option belongs to one or more, a command takes those of its groups and refuses others. */
+#define OPTIONS_COMMON (1u << 0)  /* --quiet, -v, --no-color */
+#define OPTIONS_OBSERVE (1u << 1) /* hooks, tables, --stall, --slow */
 #define OPTIONS_NODE (1u << 2)	  /* --cgroup, --pod-logs, --container-logs */
 #define OPTIONS_ENDPOINTS (1u << 3)
-#define OPTIONS_SELECT (1u << 4) /* --namespace, --pod, --container */
-#define OPTIONS_FORMAT (1u << 5)
-#define OPTIONS_HTML (1u << 6)	 /* no option: --format html is allowed */
-#define OPTIONS_SCREEN (1u << 7) /* no option: --format text alone is allowed */
+#define OPTIONS_SELECT (1u << 4) /* --namespace, --pod, --container, --workload */
+#define OPTIONS_FORMAT (1u << 5) /* text, json */
+#define OPTIONS_HTML (1u << 6)	 /* text, json, html */
+#define OPTIONS_PICK (1u << 7)	 /* --comm, --problems, --count */
 #define OPTIONS_SERVE (1u << 8)
 #define OPTIONS_REPORT (1u << 9)
 #define OPTIONS_PROBE (1u << 10)
 #define OPTIONS_FILES (1u << 11) /* no option: takes file names */
-#define OPTIONS_EXIT_CODE (1u << 12)
+#define OPTIONS_UNTIL (1u << 12) /* --duration, without end unless given */
+#define OPTIONS_OUTPUT (1u << 13)
+#define OPTIONS_NAME (1u << 14) /* --node */
+#define OPTIONS_LIVE (1u << 31) /* no group: the option is refused beside --from */
 
 /*
  * Parses argv against the commands (ended by a row without name); file names are moved to the front of argv. Returns
@@ -129,7 +134,7 @@ void options_for_each(void (*fn)(void *arg, const char *name, unsigned int group
 /*
  * Values, in options_value.c; each returns 0 or -EINVAL.
  *
- * "250ms", "30s", "5m", "1h": whole numbers; -ERANGE for zero and above 1000 hours.
+ * "250ms", "30s", "1m30s", "1.5s", "1d": numbers with unit, larger units first; -ERANGE below 1 ms and above 1000 hours.
  */
 int options_parse_duration(const char *text, uint64_t *ret_ns);
 

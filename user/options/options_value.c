@@ -28,34 +28,64 @@ static int parse_number(const char *text, size_t len, uint64_t max, uint64_t *re
 	return 0;
 }
 
+/* Digits with up to nine more behind a point, times unit_ns; *text is moved behind them. */
+static int parse_amount(const char **text, uint64_t unit_ns, uint64_t max, uint64_t *ret)
+{
+	size_t digits = strspn(*text, "0123456789"), more = 0;
+	uint64_t n = 0, fraction = 0, scale = 1;
+	int err = parse_number(*text, digits, max / unit_ns, &n);
+
+	if (err)
+		return err;
+	*text += digits;
+	if (**text == '.') {
+		more = strspn(++*text, "0123456789");
+		if (!more || more > 9 || parse_number(*text, more, UINT64_MAX, &fraction))
+			return -EINVAL;
+		*text += more;
+	}
+	for (size_t i = 0; i < more; i++)
+		scale *= 10;
+	*ret = n * unit_ns + (uint64_t)((long double)fraction / scale * unit_ns + 0.5L);
+	return 0;
+}
+
 int options_parse_duration(const char *text, uint64_t *ret_ns)
 {
 	static const struct {
 		const char *unit;
 		uint64_t ns;
 	} units[] = {
+		{ "d", 24 * 3600 * NS_PER_S }, { "h", 3600 * NS_PER_S }, { "m", 60 * NS_PER_S }, { "s", NS_PER_S },
 		{ "ms", NS_PER_MS },
-		{ "s", NS_PER_S },
-		{ "m", 60 * NS_PER_S },
-		{ "h", 3600 * NS_PER_S },
 	};
 	const uint64_t max = MAX_HOURS * 3600 * NS_PER_S;
-	size_t digits = strspn(text, "0123456789");
-	uint64_t n;
-	int err;
+	uint64_t sum = 0, n;
+	size_t unit = 0;
+	int err, worst = 0;
 
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(text + digits, units[i].unit))
-			continue;
-		err = parse_number(text, digits, max / units[i].ns, &n);
-		if (err)
-			return err;
-		if (!n)
-			return -ERANGE;
-		*ret_ns = n * units[i].ns;
-		return 0;
+	if (!*text)
+		return -EINVAL;
+	while (*text) { /* each unit at most once, larger ones first */
+		const char *name = text + strspn(text, "0123456789.");
+		size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz");
+
+		while (unit < sizeof(units) / sizeof(units[0]) &&
+		       (strlen(units[unit].unit) != len || memcmp(units[unit].unit, name, len)))
+			unit++;
+		if (unit == sizeof(units) / sizeof(units[0]))
+			return -EINVAL;
+		err = parse_amount(&text, units[unit++].ns, max, &n);
+		if (err == -EINVAL || (!err && text != name))
+			return -EINVAL;
+		text = name + len;
+		worst = err ? err : worst;
+		sum += err ? 0 : n; /* five of at most 1000 hours and a unit each: no overflow */
 	}
-	return -EINVAL;
+	if (worst || sum < NS_PER_MS || sum > max)
+		return -ERANGE;
+	*ret_ns = sum;
+	return 0;
 }
 
 static bool addr_is_v4(const struct imds_addr *a)

@@ -69,8 +69,13 @@ bool session_selects_request(const struct session *s, const struct request *r);
 bool session_selects_identity(const struct options *o, const struct pod_identity *who); /* the first three */
 bool session_selects_pod(const struct options *o, const struct pod_stats *p);
 
-/* Standard output, or --output. Prints one line on failure and returns NULL. */
-FILE *session_open_output(const struct options *o);
+/*
+ * Standard output, or --output: a whole document takes the place of the file that was there when it is closed without an
+ * error; lines are written as they come. Prints one line on failure and returns NULL. New files are ours alone (0600).
+ */
+FILE *session_open_output(const struct options *o, bool whole);
+/* Before a watch: false, and one line, when it could not be opened now. Changes nothing. */
+bool session_test_output(const struct options *o);
 /* Colour, UTF-8 and width as they suit f. */
 struct text_options session_text_options(const struct options *o, FILE *f);
 /*

@@ -3,10 +3,13 @@
 #include "session.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void session_log(const char *format, ...)
@@ -20,15 +23,105 @@ void session_log(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-FILE *session_open_output(const struct options *o)
+/*
+ * The one output of this process. A whole document goes to a file beside its target and takes the target's name when it
+ * is complete: a full disk or a kill leaves the report that was there. temp is "" where the target itself is written: a
+ * pipe, a device, our own standard output, or lines that are read as they come.
+ */
+static char target[PATH_MAX], temp[PATH_MAX + 16];
+
+static bool is_ours(const struct stat *st)
 {
-	FILE *f;
+	struct stat own;
+
+	for (int fd = 1; fd <= 2; fd++)
+		if (!fstat(fd, &own) && own.st_dev == st->st_dev && own.st_ino == st->st_ino)
+			return true;
+	return false;
+}
+
+/* Opens the file beside target; where the folder takes none, target itself will do. Returns a descriptor or -1. */
+static int open_temp(const struct stat *st)
+{
+	const char *slash = strrchr(target, '/');
+	int dir = slash ? slash + 1 - target : 0;
+	int fd;
+
+	snprintf(temp, sizeof(temp), "%.*s.%.200s.XXXXXX", dir, target, target + dir);
+	fd = mkostemp(temp, O_CLOEXEC);
+	if (fd < 0) {
+		*temp = '\0';
+		return st && errno != ENOSPC ? open(target, O_WRONLY | O_CLOEXEC) : -1;
+	}
+	if (st && (fchmod(fd, st->st_mode & 07777) || (!geteuid() && fchown(fd, st->st_uid, st->st_gid)))) {
+		close(fd);
+		unlink(temp);
+		return -1;
+	}
+	return fd;
+}
+
+/* whole: a document, not lines. test: nothing is kept, and a pipe is not waited for. Returns a descriptor or -1. */
+static int open_target(const char *name, bool whole, bool test)
+{
+	struct stat st;
+	bool there = !stat(name, &st);
+	int fd;
+
+	*temp = '\0';
+	if (!there && errno != ENOENT)
+		return -1;
+	if (there && S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		return -1;
+	}
+	if (there && (!S_ISREG(st.st_mode) || is_ours(&st)))
+		return test ? (access(name, W_OK) ? -1 : open("/dev/null", O_WRONLY | O_CLOEXEC))
+			    : open(name, O_WRONLY | O_CLOEXEC | (S_ISREG(st.st_mode) ? O_APPEND : 0));
+	/* of a link, what it points to is replaced; one that points nowhere is followed by open() */
+	if (there ? !realpath(name, target) : snprintf(target, sizeof(target), "%s", name) >= PATH_MAX) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (there && access(name, W_OK))
+		return -1; /* a rename would not ask */
+	if (whole || test) {
+		fd = open_temp(there ? &st : NULL);
+		if (test && *temp)
+			unlink(temp);
+		else if (fd >= 0 && !*temp && !test && ftruncate(fd, 0))
+			return close(fd), -1;
+		return fd;
+	}
+	return open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
+bool session_test_output(const struct options *o)
+{
+	int fd = o->output ? open_target(o->output, true, true) : 1;
+
+	if (fd < 0)
+		session_log("cannot write to '%s': %s", o->output, strerror(errno));
+	else if (o->output)
+		close(fd);
+	return fd >= 0;
+}
+
+FILE *session_open_output(const struct options *o, bool whole)
+{
+	FILE *f = NULL;
+	int fd;
 
 	if (!o->output)
 		return stdout;
-	f = fopen(o->output, "we");
-	if (!f)
+	fd = open_target(o->output, whole, false);
+	if (fd >= 0)
+		f = fdopen(fd, "w");
+	if (!f) {
 		session_log("cannot write to '%s': %s", o->output, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+	}
 	return f;
 }
 
@@ -62,8 +155,15 @@ int session_close_output(const struct options *o, FILE *f, int err)
 	errno = 0;
 	if ((fflush(f) || ferror(f)) && !err)
 		err = errno ? -errno : -EIO;
+	if (*temp && !err && fsync(fileno(f))) /* a disk may tell only now that it is full */
+		err = -errno;
 	if (f != stdout && fclose(f) && !err)
 		err = -errno;
+	if (*temp && !err && rename(temp, target))
+		err = -errno;
+	if (*temp && err)
+		unlink(temp);
+	*temp = '\0';
 	if (err == -EPIPE) {
 		clearerr(stdout); /* main() looks at it once more, and errno is another's by then */
 		return 0;

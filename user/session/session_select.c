@@ -5,9 +5,23 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "../pods/workload.h"
+
+/* want: "cart" or "shop/cart" */
+static bool is_workload(const char *want, const struct pod_identity *who)
+{
+	const char *slash = strchr(want, '/');
+	char name[WORKLOAD_LEN];
+
+	if (slash && (strlen(who->namespace) != (size_t)(slash - want) || memcmp(who->namespace, want, slash - want)))
+		return false;
+	return !strcmp(slash ? slash + 1 : want, workload_name(who->pod, "", name, sizeof(name)));
+}
+
 bool session_selects_identity(const struct options *o, const struct pod_identity *who)
 {
-	return (!o->namespace || !strcmp(o->namespace, who->namespace)) && (!o->pod || !fnmatch(o->pod, who->pod, 0)) &&
+	return (!o->workload || is_workload(o->workload, who)) &&
+	       (!o->namespace || !strcmp(o->namespace, who->namespace)) && (!o->pod || !fnmatch(o->pod, who->pod, 0)) &&
 	       (!o->container || !strcmp(o->container, who->container));
 }
 
