@@ -217,9 +217,9 @@ int cmd_probe(const struct options *o)
 	char node[256];
 	int code = EXIT_CANNOT_RUN;
 
-	if (!o->all && !o->namespace && !o->pod && !o->container && !o->workload) {
-		session_log("which pods? give --namespace, --pod, --workload or --container, or --all for every pod on "
-			    "this node");
+	if (!o->self && !o->all && !o->namespace && !o->pod && !o->container && !o->workload) {
+		session_log("which pods? give --namespace, --pod, --workload or --container, --all for every pod on "
+			    "this node, or --self to ask from here");
 		return EXIT_USAGE;
 	}
 	run = calloc(1, sizeof(*run));
@@ -233,6 +233,8 @@ int cmd_probe(const struct options *o)
 	if (choose_endpoints(run)) {
 		session_log("probe asks 169.254.169.254 and fd00:ec2::254 only: no such --endpoint was given");
 		code = EXIT_USAGE;
+	} else if (o->self) {
+		code = probe_self(o, run->endpoints, run->endpoints_len);
 	} else if (!start(run)) {
 		run->out = session_open_output(o, !o->watch);
 		if (run->out) {

@@ -124,4 +124,9 @@ void probe_target_show_gone(struct probe_run *run, const struct probe_target *t)
 struct probe_tally probe_tally_of(const struct probe_run *run);
 void probe_show_end(struct probe_run *run, const struct probe_tally *n);
 
+/* --- probe_self.c -------------------------------------------------------------------------------------------------- */
+
+/* probe --self with the first of each family of the metadata service's addresses. Returns the exit code. */
+int probe_self(const struct options *o, const struct imds_endpoint *endpoints, size_t len);
+
 #endif

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/errqueue.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -26,6 +27,9 @@
 #define ANSWER_MAX 65536 /* a token answer has some 300 bytes */
 #define LINE_MAX_LEN 8192
 
+#ifndef IPV6_MINHOPCOUNT
+#define IPV6_MINHOPCOUNT 73 /* Linux 2.6.35 */
+#endif
 #ifndef SO_COOKIE
 #define SO_COOKIE 57 /* Linux 4.12 */
 #endif
@@ -290,9 +294,68 @@ static void read_tcp_info(int fd, struct probe_result *r)
 	r->acked = r->sent_ns && !info.tcpi_unacked && info.tcpi_state == 1 /* TCP_ESTABLISHED */;
 }
 
-/* An open socket, or a negative errno; -EINPROGRESS never. */
-static int connect_to(const struct imds_endpoint *e, uint64_t deadline_ns, struct probe_result *r)
+/* The service's word on our end of the connection: FIN_WAIT2, or less than FIN_WAIT1 where it has closed itself. */
+static bool fin_is_acked(int fd, uint64_t deadline_ns)
 {
+	struct tcp_info info = { .tcpi_state = 0 };
+	socklen_t len = sizeof(info);
+
+	if (shutdown(fd, SHUT_WR))
+		return false;
+	do {
+		const struct timespec pause = { .tv_nsec = 5000000 };
+
+		nanosleep(&pause, NULL);
+		len = sizeof(info);
+		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+			return false;
+	} while (info.tcpi_state == 4 /* TCP_FIN_WAIT1 */ && left_ms(deadline_ns));
+	return info.tcpi_state != 4;
+}
+
+/* What a router or a filter said of our packets: the error queue keeps it, with its sender (ip(7), IP_RECVERR). */
+static void read_icmp(int fd, struct probe_result *r)
+{
+	union {
+		char bytes[512];
+		struct cmsghdr align;
+	} control;
+	char payload[64];
+	struct iovec iov = { .iov_base = payload, .iov_len = sizeof(payload) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
+
+	while (recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0) {
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+			const struct sock_extended_err *e = (const void *)CMSG_DATA(c);
+
+			if (!(c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) &&
+			    !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
+				continue;
+			if (e->ee_origin != SO_EE_ORIGIN_ICMP && e->ee_origin != SO_EE_ORIGIN_ICMP6)
+				continue;
+			r->icmp_seen = e->ee_origin;
+			r->icmp_type = e->ee_type;
+			r->icmp_code = e->ee_code;
+		}
+		msg.msg_controllen = sizeof(control);
+	}
+}
+
+/* Packets below this TTL are dropped by our own kernel, and by nobody else: no right is needed to ask for that. */
+static void set_min_ttl(int fd, bool v6, int ttl)
+{
+	if (v6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &ttl, sizeof(ttl));
+	else
+		setsockopt(fd, IPPROTO_IP, IP_MINTTL, &ttl, sizeof(ttl));
+}
+
+/* An open socket, or a negative errno; -EINPROGRESS never. */
+static int connect_to(const struct imds_endpoint *e, int min_ttl, uint64_t deadline_ns, struct probe_result *r)
+{
+	const int on = 1;
 	struct sockaddr_storage sa;
 	socklen_t len = fill_sockaddr(e, &sa), size = sizeof(r->cookie);
 	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP), err = 0;
@@ -305,6 +368,12 @@ static int connect_to(const struct imds_endpoint *e, uint64_t deadline_ns, struc
 	/* A reset at close: neither side goes on to send what nobody waits for, and no port stays in TIME_WAIT. */
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &r->cookie, &size);
+	if (sa.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+	else
+		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+	if (min_ttl)
+		set_min_ttl(fd, sa.ss_family == AF_INET6, min_ttl);
 	if (connect(fd, (struct sockaddr *)&sa, len)) {
 		err = -errno;
 		if (err != -EINPROGRESS) {
@@ -320,6 +389,7 @@ static int connect_to(const struct imds_endpoint *e, uint64_t deadline_ns, struc
 	}
 	if (err) {
 		read_tcp_info(fd, r);
+		read_icmp(fd, r);
 		close(fd);
 		return err;
 	}
@@ -362,50 +432,83 @@ static int read_answer(int fd, uint64_t deadline_ns, struct probe_result *r)
 	return err;
 }
 
-void probe_ask(const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, struct probe_result *ret)
+static const char *host_of(const struct imds_endpoint *e, char *buf, size_t len)
 {
-	uint64_t deadline_ns = now_ns() + wait_ms * 1000000ull;
-	char request[256], host[INET6_ADDRSTRLEN + 2];
-	int fd = -ENETUNREACH, n;
+	if (is_v4(&e->addr))
+		return inet_ntop(AF_INET, e->addr.b + 12, buf, len);
+	inet_ntop(AF_INET6, e->addr.b, buf + 1, len - 2);
+	buf[0] = '[';
+	return strcat(buf, "]");
+}
 
-	for (size_t i = 0; i < len; i++) {
-		*ret = (struct probe_result){ .step = PROBE_CONNECT, .endpoint = i, .start_ns = now_ns() };
-		fd = connect_to(&endpoints[i], deadline_ns, ret);
-		if (fd >= 0 || !ret->refused_at_once)
-			break; /* else this pod has no such family, or no route */
+/* The socket is connected: sends, waits, closes. */
+static void ask_on(int fd, const struct imds_endpoint *e, const struct probe_question *q, struct probe_result *ret)
+{
+	char request[PROBE_REQUEST_MAX], host[INET6_ADDRSTRLEN + 2];
+	uint64_t deadline_ns;
+	int n;
+
+	ret->step = PROBE_SEND;
+	n = snprintf(request, sizeof(request),
+		     "%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: imdsnoop-probe\r\n%sConnection: close\r\n\r\n", q->line,
+		     host_of(e, host, sizeof(host)), q->headers);
+	if (q->answer_min_ttl)
+		set_min_ttl(fd, !is_v4(&e->addr), q->answer_min_ttl);
+	/* An empty send buffer takes it whole. */
+	if (n >= (int)sizeof(request)) {
+		ret->err = -E2BIG;
+	} else if (send(fd, request, n, MSG_NOSIGNAL) != n) {
+		ret->err = errno ? -errno : -EIO;
+	} else {
+		ret->sent_ns = now_ns();
+		ret->bytes_out = n;
+		ret->step = PROBE_ANSWER;
+		deadline_ns = q->answer_ms ? ret->sent_ns + q->answer_ms * 1000000ull : q->deadline_ns;
+		ret->err = read_answer(fd, deadline_ns < q->deadline_ns ? deadline_ns : q->deadline_ns, ret);
+		if (!ret->err)
+			ret->step = PROBE_DONE;
 	}
+	explicit_bzero(request, sizeof(request));
+	read_tcp_info(fd, ret);
+	read_icmp(fd, ret);
+	if (ret->err == -ETIMEDOUT && q->fin_ms)
+		ret->fin_acked = fin_is_acked(fd, now_ns() + q->fin_ms * 1000000ull);
+}
+
+void probe_exchange(const struct imds_endpoint *e, const struct probe_question *q, struct probe_result *ret)
+{
+	uint64_t deadline_ns = q->connect_ms ? now_ns() + q->connect_ms * 1000000ull : q->deadline_ns;
+	int fd;
+
+	*ret = (struct probe_result){ .step = PROBE_CONNECT, .start_ns = now_ns() };
+	fd = connect_to(e, q->connect_min_ttl, deadline_ns < q->deadline_ns ? deadline_ns : q->deadline_ns, ret);
 	if (fd < 0) {
 		ret->err = fd;
 		ret->end_ns = now_ns();
 		return;
 	}
 	ret->connected_ns = now_ns();
-	ret->step = PROBE_SEND;
-	if (is_v4(&endpoints[ret->endpoint].addr)) {
-		inet_ntop(AF_INET, endpoints[ret->endpoint].addr.b + 12, host, sizeof(host));
-	} else {
-		inet_ntop(AF_INET6, endpoints[ret->endpoint].addr.b, host + 1, sizeof(host) - 2);
-		host[0] = '[';
-		strcat(host, "]");
-	}
-	n = snprintf(request, sizeof(request),
-		     "PUT /latest/api/token HTTP/1.1\r\nHost: %s\r\nUser-Agent: imdsnoop-probe\r\n"
-		     "X-aws-ec2-metadata-token-ttl-seconds: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-		     host);
-	/* An empty send buffer takes it whole. */
-	if (send(fd, request, n, MSG_NOSIGNAL) != n) {
-		ret->err = errno ? -errno : -EIO;
-	} else {
-		ret->sent_ns = now_ns();
-		ret->bytes_out = n;
-		ret->step = PROBE_ANSWER;
-		ret->err = read_answer(fd, deadline_ns, ret);
-		if (!ret->err)
-			ret->step = PROBE_DONE;
-	}
-	read_tcp_info(fd, ret);
+	if (q->line)
+		ask_on(fd, e, q, ret);
+	else
+		ret->step = PROBE_DONE;
 	close(fd);
 	ret->end_ns = now_ns();
+}
+
+void probe_ask(const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, struct probe_result *ret)
+{
+	const struct probe_question q = { .line = PROBE_TOKEN_LINE,
+					  .headers = PROBE_TOKEN_HEADERS,
+					  .deadline_ns = now_ns() + wait_ms * 1000000ull };
+
+	*ret = (struct probe_result){ .step = PROBE_CONNECT, .err = -ENETUNREACH };
+	for (size_t i = 0; i < len; i++) {
+		probe_exchange(&endpoints[i], &q, ret);
+		ret->endpoint = i;
+		if (!ret->refused_at_once)
+			break; /* else this pod has no such family, or no route */
+	}
 }
 
 /* --- the child --------------------------------------------------------------------------------------------------- */

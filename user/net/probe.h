@@ -22,7 +22,10 @@ struct probe_result {
 	uint8_t endpoint; /* index of the one that was asked */
 	uint8_t refused_at_once; /* connect(2) itself failed: no packet left */
 	uint8_t acked;		 /* the service acknowledged all of the request */
-	uint16_t status;	 /* 0: none */
+	uint8_t fin_acked;	 /* and, after the silence, our end of the connection: its packets do arrive */
+	uint8_t icmp_seen;	 /* SO_EE_ORIGIN_ICMP or _ICMP6: the error queue had icmp_type, icmp_code */
+	uint8_t icmp_type, icmp_code;
+	uint16_t status; /* 0: none */
 	uint16_t local_port;
 	struct imds_addr local;
 	uint64_t cookie; /* of the socket, as in struct imds_peer */
@@ -50,6 +53,23 @@ int probe_finish(int fd, pid_t pid, struct probe_result *ret);
 
 /* What the child does; in the caller's own network namespace. */
 void probe_ask(const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, struct probe_result *ret);
+
+#define PROBE_REQUEST_MAX 9216 /* a service account's token and a path */
+#define PROBE_TOKEN_LINE "PUT /latest/api/token"
+#define PROBE_TOKEN_HEADERS "X-aws-ec2-metadata-token-ttl-seconds: 1\r\nContent-Length: 0\r\n"
+
+/* Waits are in ms, 0: up to the deadline. TTLs: packets below are not seen, 0: all are. */
+struct probe_question {
+	const char *line;     /* method and path; NULL: connect only */
+	const char *headers;  /* each ended by CR LF; "" for none */
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC */
+	unsigned int connect_ms, answer_ms;
+	unsigned int fin_ms; /* after silence, wait so long for our FIN's acknowledgement */
+	int connect_min_ttl, answer_min_ttl;
+};
+
+/* One question to e, in the caller's own network namespace and thread. */
+void probe_exchange(const struct imds_endpoint *e, const struct probe_question *q, struct probe_result *ret);
 
 /*
  * The same as a record of the kernel side, for a kernel that lets nobody watch: no TTL, no drops. host: netns is the

@@ -153,6 +153,7 @@ static const struct option_row options[] = {
 	DURATION("duration", 'd', duration_ns, OPTIONS_UNTIL, NULL, 1000 * HOURS, "1ms to 1000h",
 		 "stop after this, like 90s, 1m30s, 1d"),
 	NUMBER("count", count, OPTION_U64, UINT64_MAX, OPTIONS_PICK, NULL, "stop after N finished requests"),
+	FLAG("self", self, OPTIONS_PROBE, "ask from here, as what runs in this pod would; needs no rights at all"),
 	FLAG("watch", watch, OPTIONS_PROBE, "ask again and again, and show what changes"),
 	DURATION("stall", 0, stall_ns, OPTIONS_OBSERVE, "250ms", 1000 * HOURS, "1ms to 1000h",
 		 "an unanswered request is stalled after this"),
@@ -528,6 +529,8 @@ static int check_together(const struct command *c, const struct option_row *live
 		return usage(err, "'--%s' is for watching: '--from' reads what was seen before", live->name);
 	if (o->brief && o->format != FORMAT_TEXT)
 		return usage(err, "'--brief' is a line of text: leave out '--format'");
+	if (o->self && (o->all || o->watch || o->namespace || o->pod || o->container || o->workload))
+		return usage(err, "--self asks from here alone: leave out --all, --watch and names of pods");
 	if ((c->groups & OPTIONS_FILES) && !o->files_len)
 		return usage(err, "'imdsnoop %s' needs files: give the JSON reports to join", c->name);
 	if (!o->endpoints_len)

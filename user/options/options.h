@@ -79,6 +79,7 @@ struct options {
 
 	/* probe */
 	bool all;
+	bool self;
 	bool watch;
 
 	/* merge */

@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * probe --self: asks from where it stands, with no rights at all. It sees one end only, so that a hop limit is strong
+ * at most: the service answers others here, comes from behind a router, acknowledged the request, and then nothing of
+ * that connection arrived any more. Values of the environment are never shown: they hold tokens.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/errqueue.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../model/verdict.h"
+#include "../net/probe_self.h"
+#include "../report/findings.h"
+#include "../session/session.h"
+#include "../view/json.h"
+#include "probe_run.h"
+
+#define SELF_NS 4300000000ull /* all of it, with --stall's 1 s */
+#define WHY_LEN 320
+#define CREDENTIALS_MS 2000 /* as botocore waits */
+
+enum { SELF_V4, SELF_V6, SELF_COUNT };
+
+struct self_answer {
+	const struct imds_endpoint *endpoint;
+	struct probe_self m;
+	struct request r;
+	bool asked, no_way;
+	char why[WHY_LEN];
+};
+
+struct self_run {
+	const struct options *o;
+	FILE *out;
+	struct self_answer answers[SELF_COUNT];
+	size_t len;
+	struct self_answer *main; /* the one that an SDK would come to */
+	const char *proxy;	  /* the variable that sends the SDK to a proxy; NULL: none */
+	struct {
+		const char *variable; /* NULL: the environment names none */
+		struct probe_result result;
+		char why[WHY_LEN];
+		bool asked, ok;
+	} credentials;
+	char sdk[WHY_LEN];
+	uint64_t wall_ns;
+};
+
+/* --- the environment ---------------------------------------------------------------------------------------------- */
+
+static bool is_set(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value;
+}
+
+static bool is_true(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && !strcasecmp(value, "true");
+}
+
+/* True when an entry of NO_PROXY is host, a parent domain, a network or all. */
+static bool is_exempt(const char *entry, size_t len, const char *host)
+{
+	char word[64], *slash;
+	struct in_addr net, addr;
+	unsigned long bits;
+
+	while (len && *entry == ' ')
+		entry++, len--;
+	while (len && entry[len - 1] == ' ')
+		len--;
+	if (!len || len >= sizeof(word))
+		return false;
+	memcpy(word, entry, len);
+	word[len] = '\0';
+	if (!strcmp(word, "*") || !strcmp(word, host))
+		return true;
+	slash = strchr(word, '/');
+	if (!slash || !inet_pton(AF_INET, host, &addr))
+		return false;
+	*slash = '\0';
+	bits = strtoul(slash + 1, NULL, 10);
+	return inet_pton(AF_INET, word, &net) == 1 && bits <= 32 &&
+	       (!bits || !((ntohl(net.s_addr) ^ ntohl(addr.s_addr)) >> (32 - bits)));
+}
+
+static const char *proxy_in_the_way(const char *host)
+{
+	static const char *const names[] = { "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY" };
+	static const char *const exempt[] = { "no_proxy", "NO_PROXY" };
+
+	for (size_t i = 0; i < 2; i++)
+		for (const char *at = getenv(exempt[i]); at && *at;) {
+			size_t len = strcspn(at, ",");
+
+			if (is_exempt(at, len, host))
+				return NULL;
+			at += len + (at[len] == ',');
+		}
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (is_set(names[i]))
+			return names[i];
+	return NULL;
+}
+
+/* --- credentials of ECS and EKS ----------------------------------------------------------------------------------- */
+
+/* The SDKs send the token to these addresses only, without TLS. */
+static int credentials_target(const char *full, struct imds_endpoint *ret, char *path, size_t len)
+{
+	static const char scheme[] = "http://";
+	char host[80];
+	size_t n;
+
+	if (strncmp(full, scheme, sizeof(scheme) - 1))
+		return -EPROTONOSUPPORT;
+	full += sizeof(scheme) - 1;
+	n = strcspn(full, "/");
+	if (n >= sizeof(host) || strlen(full + n) >= len)
+		return -EINVAL;
+	memcpy(host, full, n);
+	host[n] = '\0';
+	if (!strncmp(host, "localhost", 9))
+		snprintf(host, sizeof(host), "127.0.0.1%.*s", (int)(n - 9), full + 9);
+	if (options_parse_endpoint(host, ret))
+		return -EINVAL;
+	snprintf(path, len, "%s", full[n] ? full + n : "/");
+	if (ret->class != IMDS_EP_ECS && ret->class != IMDS_EP_EKS && strncmp(host, "127.", 4) &&
+	    strncmp(host, "[::1]", 5))
+		return -EPERM;
+	return 0;
+}
+
+static void read_authorization(char *buf, size_t len)
+{
+	const char *value = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+	const char *file = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+	ssize_t n = 0;
+	int fd;
+
+	buf[0] = '\0';
+	if (file && *file) {
+		fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		n = fd < 0 ? 0 : read(fd, buf, len - 1);
+		if (fd >= 0)
+			close(fd);
+		buf[n > 0 ? n : 0] = '\0';
+	} else if (value) {
+		snprintf(buf, len, "%s", value);
+	}
+	buf[strcspn(buf, "\r\n")] = '\0';
+}
+
+static void ask_credentials(struct self_run *run)
+{
+	const char *relative = getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+	const char *full = getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+	char uri[1024], path[1000], line[1100], token[6000], headers[6200] = "";
+	struct probe_question q = { .line = line, .headers = headers };
+	struct imds_endpoint e;
+	int err;
+
+	if (relative && *relative) {
+		run->credentials.variable = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+		snprintf(uri, sizeof(uri), "http://169.254.170.2%s", relative);
+	} else if (full && *full) {
+		run->credentials.variable = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+		snprintf(uri, sizeof(uri), "%s", full);
+	} else {
+		return;
+	}
+	err = strpbrk(uri, " \r\n") ? -EINVAL : credentials_target(uri, &e, path, sizeof(path));
+	if (err) {
+		snprintf(run->credentials.why, WHY_LEN, "not asked: %s",
+			 err == -EPERM		   ? "an address that SDKs refuse too"
+			 : err == -EPROTONOSUPPORT ? "not plain http"
+						   : "not an address and a path");
+		return;
+	}
+	read_authorization(token, sizeof(token));
+	if (token[0])
+		snprintf(headers, sizeof(headers), "Authorization: %s\r\n", token);
+	snprintf(line, sizeof(line), "GET %s", path);
+	q.deadline_ns = session_now_ns() + CREDENTIALS_MS * NS_PER_MS;
+	probe_exchange(&e, &q, &run->credentials.result);
+	explicit_bzero(token, sizeof(token));
+	explicit_bzero(headers, sizeof(headers));
+	run->credentials.asked = true;
+	run->credentials.ok = run->credentials.result.status / 100 == 2;
+	if (run->credentials.result.status)
+		snprintf(run->credentials.why, WHY_LEN, run->credentials.ok ? "got credentials" : "answered %u",
+			 run->credentials.result.status);
+	else
+		snprintf(run->credentials.why, WHY_LEN, "%s", strerror(-run->credentials.result.err));
+}
+
+/* --- what it means ------------------------------------------------------------------------------------------------ */
+
+static bool said(const struct probe_result *r, int v4_type, int v4_code, int v6_code)
+{
+	return (r->icmp_seen == SO_EE_ORIGIN_ICMP && r->icmp_type == v4_type && (v4_code < 0 || r->icmp_code == v4_code)) ||
+	       (r->icmp_seen == SO_EE_ORIGIN_ICMP6 && v6_code >= 0 && r->icmp_type == 1 && r->icmp_code == v6_code);
+}
+
+static bool is_forbidden(const struct probe_result *r)
+{
+	return said(r, 3, 3, 4) || said(r, 3, 9, 1) || said(r, 3, 10, 1) || said(r, 3, 13, 5);
+}
+
+static void set(struct self_answer *a, enum outcome outcome, enum cause cause, const char *why)
+{
+	a->r.outcome = outcome;
+	a->r.cause = cause;
+	snprintf(a->why, sizeof(a->why), "%s", why);
+}
+
+static void judge_unconnected(struct self_answer *a)
+{
+	const struct probe_result *t = &a->m.token;
+
+	if (t->refused_at_once) {
+		a->no_way = t->err == -ENETUNREACH || t->err == -EADDRNOTAVAIL || t->err == -EAFNOSUPPORT;
+		set(a, OUTCOME_NOT_SENT, CAUSE_NOT_SENT, "");
+		snprintf(a->why, sizeof(a->why), "nothing was sent: %s (this pod has no route there, or forbids it)",
+			 strerror(-t->err));
+	} else if (is_forbidden(t)) {
+		set(a, OUTCOME_BLOCKED, CAUSE_FILTERED, "a packet filter rejects the connection (ICMP came back)");
+	} else if (said(t, 3, 1, 3) || t->err == -EHOSTUNREACH) {
+		set(a, OUTCOME_NO_RESPONSE, CAUSE_NO_NEIGHBOUR,
+		    "nobody has this address here: no metadata service on this network (ICMP host unreachable)");
+	} else if (said(t, 3, 0, 0) || t->err == -ENETUNREACH) {
+		set(a, OUTCOME_NO_RESPONSE, CAUSE_SILENT,
+		    "a router on the way has no route there (ICMP net unreachable)");
+	} else if (t->err == -ECONNREFUSED || t->err == -ECONNRESET) {
+		set(a, OUTCOME_REFUSED, CAUSE_REFUSED, "refused: a reset came back, by the service or by a filter");
+	} else {
+		set(a, OUTCOME_NO_RESPONSE, CAUSE_SILENT,
+		    "no answer to the connection: blocked by a filter or policy, or no metadata service is there");
+	}
+}
+
+static void judge_answered(struct self_answer *a)
+{
+	unsigned int status = a->m.token.status;
+
+	if (status / 100 == 2) {
+		set(a, OUTCOME_OK, CAUSE_NONE, "got a token");
+		return;
+	}
+	set(a, OUTCOME_HTTP_ERROR, CAUSE_ANSWERED_WITH_ERROR, "");
+	if (status == 400 || status == 404 || status == 405)
+		a->r.cause = CAUSE_NOT_THIS_CLOUD;
+	else if (status == 403)
+		a->r.cause = CAUSE_ENDPOINT_DISABLED;
+	else if (status == 429)
+		a->r.cause = CAUSE_THROTTLED;
+	snprintf(a->why, sizeof(a->why), "answered %u instead of a token%s", status,
+		 a->r.cause == CAUSE_NOT_THIS_CLOUD ? ": not EC2's service, or something else in its place"
+		 : a->r.cause == CAUSE_ENDPOINT_DISABLED
+		     ? ": the service is off for this instance, or a proxy stands between"
+		     : "");
+}
+
+/*
+ * Silence after an acknowledged request. A service that merely keeps still goes on acknowledging, as its packets are as
+ * good as before; where the answer dies of its TTL, all that comes after it on that connection dies as well. A filter
+ * that takes answers by their length or content lets acknowledgements pass too.
+ */
+static void judge_silent(struct self_answer *a)
+{
+	const struct probe_result *t = &a->m.token, *g = &a->m.plain;
+	bool others = g->status != 0;
+
+	set(a, OUTCOME_NO_RESPONSE, CAUSE_SILENT, "");
+	if (!t->acked)
+		snprintf(
+		    a->why, sizeof(a->why),
+		    "connected, but the token request itself is not acknowledged%s: it, or all that follows, is lost",
+		    others ? ", while a plain GET is answered" : "");
+	else if (!others)
+		snprintf(a->why, sizeof(a->why), "connected and asked, but neither a token nor a plain GET is answered");
+	else if (a->r.hops == 0)
+		snprintf(
+		    a->why, sizeof(a->why),
+		    "a plain GET is answered, a token is not; no router stands between, so it is not the hop limit");
+	else if (t->fin_acked)
+		snprintf(a->why, sizeof(a->why),
+			 "a plain GET is answered, a token is not, yet later packets of that connection do arrive: the "
+			 "service keeps still, or its answers are filtered; the hop limit would stop those too");
+	else
+		a->r.outcome = OUTCOME_HOP_LIMIT;
+	if (a->r.outcome != OUTCOME_HOP_LIMIT)
+		return;
+	a->r.cause = CAUSE_HOP_LIMIT;
+	a->r.confidence = a->r.hops > 0 ? CONFIDENCE_STRONG : CONFIDENCE_LIKELY;
+	snprintf(a->why, sizeof(a->why),
+		 "the token request is acknowledged, then nothing of that connection arrives, while a plain GET is "
+		 "answered %u: hop limit too low%s",
+		 g->status, a->r.hops > 0 ? "" : ", probably");
+}
+
+static void judge(struct self_run *run, struct self_answer *a)
+{
+	const struct probe_result *t = &a->m.token;
+	static const struct pod_identity nobody = { 0, "", "", "", "", "", "" };
+	enum hops_source source = HOPS_UNKNOWN;
+
+	a->r = (struct request){ .who = &nobody, .drop_reason = "", .drop_location = "", .wall_ns = run->wall_ns };
+	probe_record(t, a->endpoint, false, &a->r.rec);
+	a->r.rec.req.flags &= ~IMDS_F_NETNS_KNOWN; /* whose network this is, it cannot know */
+	a->r.rec.ttl_synack = a->m.ttl_synack;
+	a->r.rec.req.ttl_response = a->m.ttl_token;
+	a->r.hops = verdict_hops(a->m.ttl_synack, 0, &source);
+	a->r.required_hop_limit = a->r.hops < 0 ? 0 : a->r.hops + 1;
+	a->r.hops_source = source;
+	a->r.provider = verdict_provider(IMDS_EP_IMDS, a->r.rec.req.words, a->r.rec.req.kind);
+	if (t->status)
+		judge_answered(a);
+	else if (!t->connected_ns)
+		judge_unconnected(a);
+	else if (t->err == -ECONNRESET || t->err == -EPIPE)
+		set(a, OUTCOME_RESET, CAUSE_RESET, "connected, then the connection was cut");
+	else if (t->step == PROBE_DONE)
+		set(a, OUTCOME_NO_RESPONSE, CAUSE_NOT_THIS_CLOUD, "what answers there does not speak HTTP");
+	else
+		judge_silent(a);
+}
+
+/* What the AWS SDKs do in the order of their credential chain; waits as measured with their defaults. */
+static void tell_sdk(struct self_run *run)
+{
+	const struct self_answer *a = run->main;
+	unsigned int plain = a ? a->m.plain.status : 0;
+	const char *what;
+
+	if (is_set("AWS_ACCESS_KEY_ID") && is_set("AWS_SECRET_ACCESS_KEY"))
+		what = "uses the keys of its environment and never asks for credentials here";
+	else if (is_set("AWS_WEB_IDENTITY_TOKEN_FILE") && is_set("AWS_ROLE_ARN"))
+		what = "uses its web identity (IRSA) and asks here for region and the like only";
+	else if (run->credentials.variable)
+		what = run->credentials.ok
+			   ? "gets its credentials from the container endpoint, not from here"
+			   : "asks the container endpoint that its environment names, gets nothing, and fails";
+	else if (is_true("AWS_EC2_METADATA_DISABLED"))
+		what = "does not ask: AWS_EC2_METADATA_DISABLED is true";
+	else if (run->proxy)
+		what = "may send this request to the proxy, which answers for itself or for its own node: set NO_PROXY";
+	else if (!a || a->r.outcome == OUTCOME_NOT_SENT || a->r.outcome == OUTCOME_REFUSED ||
+		 a->r.outcome == OUTCOME_BLOCKED)
+		what = "fails at once with 'no credentials'";
+	else if (a->r.outcome == OUTCOME_OK)
+		what = "gets a token and works with IMDSv2";
+	else if (a->r.outcome == OUTCOME_HTTP_ERROR && plain / 100 == 2)
+		what = "goes on with IMDSv1 at once";
+	else if (a->m.token.connected_ns && plain / 100 == 2)
+		what = is_true("AWS_EC2_METADATA_V1_DISABLED")
+			   ? "waits 1 to 5 s, then fails: AWS_EC2_METADATA_V1_DISABLED is true"
+			   : "waits 1 to 5 s each time, then goes on with IMDSv1 and the node's role; Rust's fails";
+	else if (a->m.token.connected_ns)
+		what = "waits 1 to 10 s, then fails with 'no credentials'";
+	else
+		what = "waits 1 to 5 s for a connection, then fails with 'no credentials'";
+	snprintf(run->sdk, sizeof(run->sdk), "%s", what);
+}
+
+/* --- showing ------------------------------------------------------------------------------------------------------ */
+
+static const char *proxy_words = "sends plain HTTP to a proxy, and NO_PROXY does not name the metadata address";
+
+static void print_answer_json(const struct self_run *run, const struct self_answer *a)
+{
+	static const char *const not_ours[] = { "pid", "comm", "ancestors", "fallback", "facts" };
+	json_t *v = json_request(&a->r, a->r.rec.req.end_ns, false);
+	int spare = a->m.ttl_token ? a->m.ttl_token - 1 : -1;
+
+	for (size_t i = 0; v && i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
+		json_object_del(v, not_ours[i]);
+	if (v) {
+		json_object_set_new(v, "type", json_string("probe"));
+		json_object_set_new(v, "asked", json_true());
+		json_object_set_new(v, "token", json_boolean(a->r.outcome == OUTCOME_OK));
+		json_object_set_new(v, "why", json_text(a->why));
+		json_object_set_new(v, "cause",
+				    cause_word(a->r.cause) ? json_string(cause_word(a->r.cause)) : json_null());
+		json_object_set_new(v, "v1_status", a->m.plain.status ? json_integer(a->m.plain.status) : json_null());
+		json_object_set_new(v, "acked", json_boolean(a->m.token.acked));
+		json_object_set_new(v, "spare", spare < 0 ? json_null() : json_integer(spare));
+	}
+	json_print(v, false, run->out);
+}
+
+static void print_json(const struct self_run *run)
+{
+	const struct self_answer *a = run->main;
+
+	json_print(json_pack("{s:s, s:s, s:b}", "type", "start", "version", IMDSNOOP_VERSION, "self", 1), false,
+		   run->out);
+	for (size_t i = 0; i < run->len; i++)
+		print_answer_json(run, &run->answers[i]);
+	if (run->credentials.variable)
+		json_print(json_pack("{s:s, s:s, s:b, s:b, s:o, s:s}", "type", "credentials", "variable",
+				     run->credentials.variable, "asked", run->credentials.asked, "ok",
+				     run->credentials.ok, "status",
+				     run->credentials.result.status ? json_integer(run->credentials.result.status)
+								    : json_null(),
+				     "why", run->credentials.why),
+			   false, run->out);
+	json_print(
+	    json_pack("{s:s, s:b, s:s, s:o, s:o, s:o, s:s}", "type", "end", "token", a->r.outcome == OUTCOME_OK,
+		      "outcome", outcome_word(a->r.outcome), "confidence",
+		      confidence_word(a->r.confidence) ? json_string(confidence_word(a->r.confidence)) : json_null(),
+		      "required_hop_limit", a->r.required_hop_limit ? json_integer(a->r.required_hop_limit) : json_null(),
+		      "proxy", run->proxy ? json_string(run->proxy) : json_null(), "sdk", run->sdk),
+	    false, run->out);
+}
+
+static void print_answer(const struct self_run *run, const struct self_answer *a)
+{
+	char addr[OPTIONS_ENDPOINT_TEXT], connect[32], answer[32];
+	const char *confidence = confidence_word(a->r.confidence);
+	int64_t us = request_first_byte_us(&a->r);
+
+	fprintf(run->out, "%s: %s%s%s: %s\n", options_endpoint_text(a->endpoint, addr, sizeof(addr)),
+		outcome_word(a->r.outcome), confidence ? ", " : "", confidence ? confidence : "", a->why);
+	if (!a->m.token.connected_ns)
+		return;
+	fprintf(run->out, "  connected in %s", findings_duration(request_connect_us(&a->r), connect, sizeof(connect)));
+	if (us >= 0)
+		fprintf(run->out, ", token in %s", findings_duration(us, answer, sizeof(answer)));
+	if (a->m.plain.status)
+		fprintf(run->out, "; a GET without token: %u", a->m.plain.status);
+	fputc('\n', run->out);
+	if (a->r.hops >= 0)
+		fprintf(run->out, "  %d hop%s away (the SYN-ACK arrives with TTL %u): needs hop limit %d\n", a->r.hops,
+			a->r.hops == 1 ? "" : "s", a->m.ttl_synack, a->r.required_hop_limit);
+	else if (a->m.ttl_synack)
+		fprintf(run->out, "  the SYN-ACK arrives with TTL %u: too low to count hops\n", a->m.ttl_synack);
+	else
+		fputs("  how many hops away: could not be measured in the time\n", run->out);
+	if (a->m.ttl_token)
+		fprintf(run->out, "  the token arrives with TTL %u: the hop limit has %d to spare\n", a->m.ttl_token,
+			a->m.ttl_token - 1);
+	else if (a->m.ttl_token_at_least > 1)
+		fprintf(run->out, "  the token arrives with TTL %u or more\n", a->m.ttl_token_at_least);
+}
+
+static void print_text(const struct self_run *run)
+{
+	for (size_t i = 0; i < run->len; i++)
+		if (!run->answers[i].no_way || run->main == &run->answers[i])
+			print_answer(run, &run->answers[i]);
+	if (run->credentials.variable)
+		fprintf(run->out, "%s: %s\n", run->credentials.variable, run->credentials.why);
+	if (run->proxy)
+		fprintf(run->out, "%s %s\n", run->proxy, proxy_words);
+	fprintf(run->out, "an AWS SDK here %s\n", run->sdk);
+	if (run->main->r.outcome == OUTCOME_HOP_LIMIT && run->main->r.required_hop_limit)
+		fprintf(
+		    run->out, "hop limit %d would do, if this pod is to have the node's role at all; see from the node for proof\n",
+		    run->main->r.required_hop_limit);
+}
+
+/* --- asking ------------------------------------------------------------------------------------------------------- */
+
+static void choose_main(struct self_run *run)
+{
+	run->main = &run->answers[0];
+	for (size_t i = 0; i < run->len; i++)
+		if (run->main->r.outcome != OUTCOME_OK && (run->answers[i].r.outcome == OUTCOME_OK || run->main->no_way))
+			run->main = &run->answers[i];
+}
+
+static int measure(struct self_run *run)
+{
+	uint64_t wait_ns = run->o->stall_ns, deadline_ns = session_now_ns() + SELF_NS;
+	int fds[SELF_COUNT], err = 0;
+	pid_t pids[SELF_COUNT];
+
+	deadline_ns += wait_ns > 1000 * NS_PER_MS ? 2 * (wait_ns - 1000 * NS_PER_MS) : 0;
+	for (size_t i = 0; i < run->len; i++)
+		fds[i] = probe_self_start(run->answers[i].endpoint, wait_ns / NS_PER_MS, deadline_ns, &pids[i]);
+	ask_credentials(run);
+	for (size_t i = 0; i < run->len; i++) {
+		int one = fds[i] < 0
+			      ? fds[i]
+			      : probe_self_finish(fds[i], pids[i], deadline_ns + 300 * NS_PER_MS, &run->answers[i].m);
+
+		err = one ? one : err;
+	}
+	return err;
+}
+
+int probe_self(const struct options *o, const struct imds_endpoint *endpoints, size_t len)
+{
+	struct self_run run = { .o = o, .len = len };
+	char addr[OPTIONS_ENDPOINT_TEXT];
+	struct timespec wall;
+	int code, err;
+
+	for (size_t i = 0; i < len; i++)
+		run.answers[i].endpoint = &endpoints[i];
+	clock_gettime(CLOCK_REALTIME, &wall);
+	run.wall_ns = wall.tv_sec * 1000000000ull + wall.tv_nsec;
+	err = measure(&run);
+	if (err) {
+		session_log("cannot ask: %s", strerror(-err));
+		return EXIT_CANNOT_RUN;
+	}
+	for (size_t i = 0; i < len; i++)
+		judge(&run, &run.answers[i]);
+	choose_main(&run);
+	options_endpoint_text(run.main->endpoint, addr, sizeof(addr));
+	run.proxy = proxy_in_the_way(addr[0] == '[' ? "fd00:ec2::254" : "169.254.169.254");
+	tell_sdk(&run);
+	run.out = session_open_output(o, true);
+	if (!run.out)
+		return EXIT_CANNOT_RUN;
+	if (o->format == FORMAT_JSON)
+		print_json(&run);
+	else
+		print_text(&run);
+	code = session_close_output(o, run.out, 0) ? EXIT_CANNOT_RUN : EXIT_FINE;
+	if (code == EXIT_FINE && o->exit_code && run.main->r.outcome != OUTCOME_OK && !run.credentials.ok)
+		code = EXIT_FINDINGS;
+	return code;
+}
