@@ -51,6 +51,11 @@ check "OpenMetrics: family without _total" grep -qx '# TYPE imdsnoop_requests co
 check "gzip when asked" equal "$(ask /metrics -H 'Accept-Encoding: gzip' | gunzip | grep -c '^# TYPE')" "$(grep -c '^# TYPE' "$m")"
 check "no gzip at q=0" equal "$(ask /metrics -H 'Accept-Encoding: gzip;q=0' | grep -c '^# TYPE')" "$(grep -c '^# TYPE' "$m")"
 
+check "metrics: the workload's requests" equal "$(metric \
+	'imdsnoop_workload_requests_total{namespace="shop",workload="web",imds_version="v1",outcome="ok"}')" 1
+check "metrics: the workload's need" equal "$(metric 'imdsnoop_workload_required_hop_limit{namespace="shop",workload="web"}')" 2
+check "metrics: the node's series are few" test "$(grep -c '^imdsnoop_node_\|^imdsnoop_observed' "$m")" -ge 20
+
 # --- health and report ---
 check "healthz" equal "$(ask /healthz -w '%{http_code}')" $'ok\n200'
 check "readyz" equal "$(ask /readyz -o /dev/null -w '%{http_code}')" 200

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/view/prometheus.c user/view/prometheus_process.c user/view/json.c user/model/counters.c user/model/words.c user/model/request.c */
+/* needs: user/view/prometheus.c user/view/prometheus_samples.c user/view/prometheus_pod.c user/view/prometheus_agent.c */
+/* needs: user/view/prometheus_node.c user/view/prometheus_workload.c user/model/workload_table.c user/pods/workload.c */
+/* needs: user/view/prometheus_process.c user/view/json.c user/model/counters.c user/model/words.c user/model/request.c */
 /* needs: user/model/histogram.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +39,9 @@ static char *write_rows(const struct pod_stats *const *rows, size_t len, bool op
 	char *text = NULL;
 	FILE *f = open_memstream(&text, ret_len);
 
-	assert_int_equal(prometheus_write(f, &s, &a, openmetrics), 0);
+	const struct metrics_options o = { .level = METRICS_POD, .openmetrics = openmetrics };
+
+	assert_int_equal(prometheus_write(f, &s, &a, &o), 0);
 	fclose(f);
 	return text;
 }

@@ -24,10 +24,23 @@ struct agent {
 	struct session *session;
 	struct http_server *http;
 	struct window *window;
-	DIR *fds;	    /* /proc/self/fd: another user may not open it any more */
-	uint64_t tick_ns;   /* newest one */
-	bool window_failed; /* told once */
+	struct workload_table *workloads;
+	DIR *fds;			      /* /proc/self/fd: another user may not open it any more */
+	uint64_t tick_ns;		      /* newest one */
+	bool window_failed, workloads_failed; /* told once */
 };
+
+/* Each one is added to the workloads, so that no row leaves uncounted. */
+static const struct snapshot *snapshot(struct agent *a)
+{
+	const struct snapshot *s = session_snapshot(a->session, false);
+
+	if (s && workload_table_update(a->workloads, s) && !a->workloads_failed) {
+		a->workloads_failed = true;
+		session_log("no memory for the workloads: their figures are incomplete");
+	}
+	return s;
+}
 
 static void on_tick(void *arg, uint64_t now_ns)
 {
@@ -37,7 +50,7 @@ static void on_tick(void *arg, uint64_t now_ns)
 	a->tick_ns = now_ns;
 	if (!window_is_due(a->window, now_ns))
 		return;
-	s = session_snapshot(a->session, false);
+	s = snapshot(a);
 	if ((!s || window_keep(a->window, s)) && !a->window_failed) {
 		a->window_failed = true;
 		session_log("no memory for the figures of the last minutes: ?since= is incomplete");
@@ -57,7 +70,12 @@ static void on_metrics(void *arg, const struct http_request *req, FILE *body, st
 	int openmetrics = http_quality(req->accept, "application/openmetrics-text");
 	bool wants_openmetrics = openmetrics > 0 && openmetrics >= http_quality(req->accept, "text/plain");
 	struct agent *a = arg;
-	const struct snapshot *s = session_snapshot(a->session, false);
+	const struct snapshot *s = snapshot(a);
+	struct metrics_options metrics = {
+		.level = (enum metrics_level)a->o->metrics,
+		.openmetrics = wants_openmetrics,
+		.workloads = a->workloads,
+	};
 	struct agent_stats stats = { .libbpf = libbpf_version_string() };
 	struct http_server_stats http;
 
@@ -76,7 +94,8 @@ static void on_metrics(void *arg, const struct http_request *req, FILE *body, st
 	stats.http_connections = http.connections;
 	prometheus_read_process(&stats, a->fds);
 	reply->type = wants_openmetrics ? PROMETHEUS_OPENMETRICS : PROMETHEUS_TEXT;
-	if (prometheus_write(body, s, &stats, wants_openmetrics))
+	metrics.observed_s = (double)(s->now_ns - s->started_ns) / 1e9;
+	if (prometheus_write(body, s, &stats, &metrics))
 		reply->status = 503;
 }
 
@@ -217,9 +236,9 @@ int cmd_serve(const struct options *o)
 	int code = EXIT_CANNOT_RUN, notify = -1;
 
 	signal(SIGHUP, SIG_IGN); /* there is no file to read again */
-	if (window_new(&a.window)) {
+	if (window_new(&a.window) || workload_table_new(o->max_workloads, o->state, &a.workloads)) {
 		session_log("out of memory");
-		return EXIT_CANNOT_RUN;
+		goto out;
 	}
 	a.session = session_new(o, &cb);
 	if (!a.session)
@@ -238,6 +257,7 @@ out:
 	http_server_free(a.http);
 	session_free(a.session);
 	window_free(a.window);
+	workload_table_free(a.workloads);
 	if (a.fds)
 		closedir(a.fds);
 	if (notify >= 0)

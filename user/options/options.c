@@ -76,6 +76,18 @@ static int set_exit_code(struct options *o, const char *value)
 	return 0;
 }
 
+static int set_metrics(struct options *o, const char *value)
+{
+	static const char *const words[] = { "node", "workload", "pod" }; /* as enum metrics_depth */
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strcmp(value, words[i])) {
+			o->metrics = i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
 static int set_what_if(struct options *o, const char *value)
 {
 	return options_parse_what_if(value, o);
@@ -205,6 +217,11 @@ static const struct option_row options[] = {
 	     "ADDR:PORT like 127.0.0.1:9754, [::1]:9754, 0.0.0.0:9754", "where to serve (default: 127.0.0.1:9754)"),
 	STRING("drop-privileges", 0, drop_privileges, OPTIONS_SERVE, "USER", "nobody",
 	       "run as this user once attached; root keeps all"),
+
+	CALL("metrics", 0, set_metrics, OPTIONS_SERVE, "LEVEL", "node, workload or pod",
+	     "how far the series go down: node, workload or pod (default: pod)"),
+	NUMBER("max-workloads", max_workloads, OPTION_U32, OPTIONS_MAX_WORKLOADS, OPTIONS_SERVE, "1024",
+	       "workloads told apart; the rest is counted as 'other'"),
 
 	SECTION("Of every command"),
 	CALL("verbose", 'v', set_verbose, OPTIONS_COMMON, NULL, NULL,
@@ -511,6 +528,7 @@ static void set_defaults(const struct command *c, struct options *o)
 {
 	memset(o, 0, sizeof(*o));
 	o->command = c;
+	o->metrics = METRICS_DEPTH_POD;
 	options_parse_listen("127.0.0.1:9754", o);
 	/* --max-pods and the like are asked for by what all commands share, taken or not; then its own */
 	for (int own = 0; own < 2; own++)

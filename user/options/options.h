@@ -17,8 +17,12 @@
 #define OPTIONS_ENDPOINT_TEXT 64
 #define OPTIONS_MAX_PODS 65536
 #define OPTIONS_MAX_FLOWS (1u << 20)
+#define OPTIONS_MAX_WORKLOADS 5000
 
 enum exit_code { EXIT_FINE = 0, EXIT_CANNOT_RUN = 1, EXIT_USAGE = 2, EXIT_FINDINGS = 10 };
+
+/* As enum metrics_level of the view. */
+enum metrics_depth { METRICS_DEPTH_NODE, METRICS_DEPTH_WORKLOAD, METRICS_DEPTH_POD };
 
 enum output_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_HTML };
 
@@ -68,6 +72,9 @@ struct options {
 	char listen_host[64];	     /* an IPv4 or IPv6 address, without brackets */
 	uint16_t listen_port;	     /* 0: the kernel picks one */
 	const char *drop_privileges; /* a user's name, never NULL; "root" keeps what we have */
+	enum metrics_depth metrics;
+	uint32_t max_workloads;
+	const char *state; /* folder of the ledger */
 
 	/* report, probe */
 	bool what_if;
