@@ -91,7 +91,7 @@ report_of() {			# report_of NODE: a report as a pod's log holds it
 		pods: [], findings: [{ severity: "error", code: "hop-limit-exhausted", namespace: "shop", pod: "web-1",
 		container: "app", summary: "s", evidence: ["e"], advice: ["a"] }] }'
 }
-calls() { sed -E 's/imdsnoop-report-[0-9]+-[0-9]+/JOB/g; s/run=[0-9]+-[0-9]+/RUN/; s/-f [^ ]+/-f FILE/; s/ -o .*//' "$FAKE/calls" | uniq; }
+calls() { sed -E 's/imdsnoop-report-[0-9]+-[0-9]+/JOB/g; s/run=[0-9]+-[0-9]+/RUN/; s/-f [^ ]+/-f FILE/; s/ -o .*//' "$FAKE/calls" | grep -v '^get pods' | uniq; }
 
 fresh
 echo "the report" >"$FAKE/result.1"
@@ -99,7 +99,7 @@ echo 2 >"$FAKE/pending"
 check "plugin: one node prints its pod's report" equal "$("$plugin" --duration 5s node-a 2>/dev/null)" "the report"
 check "plugin: makes, awaits, reads, removes" equal "$(calls)" "create -n kube-system -f FILE
 get jobs -n kube-system -l imdsnoop/RUN
-logs -n kube-system job/JOB-1
+logs -n kube-system --limit-bytes=16777216 job/JOB-1
 delete jobs -n kube-system -l imdsnoop/RUN --wait=false --ignore-not-found"
 check "plugin: waits for the end" equal "$(grep -c '^get jobs' "$FAKE/calls")" 3
 check "plugin: its Job passes the schema" strict "$work/plugin" <"$FAKE/created.yaml"
@@ -111,7 +111,7 @@ fresh
 for i in 1 2 3; do report_of "$(sed -n ${i}p "$FAKE/nodes")" >"$FAKE/result.$i"; done
 check "plugin: all nodes succeed" "$plugin" --all --format json
 "$plugin" --all --format json >"$work/joined" 2>/dev/null
-check "plugin: one Job a node" equal "$(sed -n 's/^ *nodeName: //p' "$FAKE/created.yaml" | xargs)" "node-a node-b.example node-c"
+check "plugin: one Job a node" equal "$(sed -n 's/^ *nodeName: "\(.*\)"/\1/p' "$FAKE/created.yaml" | xargs)" "node-a node-b.example node-c"
 check "plugin: the joined report has all three" equal "$(jq -c '[.nodes[].node] | sort' "$work/joined")" \
 	'["node-a","node-b.example","node-c"]'
 check "plugin: text, too" eval '"$plugin" --all 2>/dev/null | grep -q hop-limit-exhausted'
@@ -143,3 +143,42 @@ for bad in 5 5h 0s 99999s '5s}'; do
 done
 check "plugin: an image is needed" equal "$(IMDSNOOP_IMAGE='' "$plugin" node-a >/dev/null 2>&1; echo $?)" 2
 check "plugin: nothing was asked of the API for these" test ! -e "$FAKE/calls"
+
+# --- commands: pods choose what is shown, agents are asked first --------------------------------------------------------
+
+fresh
+echo "node-a shop web-1" >"$FAKE/pods"
+echo "node-a imdsnoop-x1 Running" >"$FAKE/agents"
+report_of node-a | jq '.findings += [.findings[0] | .pod = "other-1"] | .headline = { level: "problem", text: "t" }' >"$FAKE/agent.imdsnoop-x1"
+check "plugin report: asks the agent of the pod's node, makes no Job" eval '"$plugin" report -n shop web-1 --since 5m --format json >"$work/joined" &&
+	grep -q "^get --raw /api/v1/namespaces/imdsnoop/pods/http:imdsnoop-x1:9754/proxy/api/v1/report?since=5m\$" "$FAKE/calls" &&
+	! grep -q "^create" "$FAKE/calls"'
+check "plugin report: shows only the pods that were chosen" equal "$("$plugin" report -n shop web-1 | grep -c other-1)" 0
+check "plugin report: a selector chooses pods" eval '"$plugin" report -l app=web >/dev/null && grep -q "^get pods.* -A -l app=web" "$FAKE/calls"'
+check "plugin report: without imdsnoop here, by jq" eval 'IMDSNOOP=/nonexistent "$plugin" report web-1 -n shop | grep -q "^PROBLEM  node-a: t"'
+printf 'x\033]0;pwned\007y\302\233z' >"$FAKE/agent.imdsnoop-x1"
+check "plugin report: no control byte of a node comes out" eval '! "$plugin" report -n shop web-1 2>&1 | LC_ALL=C tr -d "\n\t" | LC_ALL=C grep -q "[[:cntrl:]]"'
+check "plugin report: no agent and no image says so" eval ': >"$FAKE/agents"; ! IMDSNOOP_IMAGE= "$plugin" report -n shop web-1 2>"$work/error" &&
+	grep -q -- "--image is missing" "$work/error"'
+fresh
+echo "node-a shop web-1" >"$FAKE/pods"
+echo "asked" >"$FAKE/result.1"
+check "plugin what-if: a Job with the question" eval '"$plugin" what-if hop-limit=1,tokens=required -n shop web-1 >/dev/null 2>&1 &&
+	strict "$work/plugin" <"$FAKE/created.yaml" && jq -e ".[0].spec.template.spec.containers[0].args | index(\"--what-if=hop-limit=1,tokens=required\") and index(\"--pod=web-1\") and index(\"--namespace=shop\")" "$work/plugin"'
+check "plugin probe: may enter the pods" eval '"$plugin" probe -n shop web-1 >/dev/null 2>&1; strict "$work/plugin" <"$FAKE/created.yaml" &&
+	jq -e ".[0].spec.template.spec | .hostPID and (.containers[0].securityContext.capabilities.add | index(\"SYS_ADMIN\"))" "$work/plugin"'
+for what in "report --duration=1s" "what-if hop-limit=1" trace probe; do
+	# shellcheck disable=SC2086
+	"$plugin" $what -n shop web-1 >/dev/null 2>&1
+	strict "$work/plugin" <"$FAKE/created.yaml"
+	check "plugin ${what%% *}: imdsnoop knows its arguments" equal "$(jq -r '.[0].spec.template.spec.containers[0].args[]' "$work/plugin" |
+		sed 's/\$(NODE_NAME)/n/' | { mapfile -t a; "$IMDSNOOP" "${a[@]}" --help; } 2>&1 | head -1 | grep -c '^Usage')" 1
+done
+fresh
+echo 1000 >"$FAKE/pending"
+echo "ErrImagePull no such image" >"$FAKE/waiting"
+export start=$SECONDS
+"$plugin" node-a >/dev/null 2>"$work/error"
+check "plugin: a pod that cannot start is told at once, and why" eval '[ $((SECONDS - start)) -lt 10 ] &&
+	grep -q "the pod on .node-a. does not start: ErrImagePull no such image" "$work/error"'
+check "plugin: unknown pods" eval ': >"$FAKE/pods"; ! "$plugin" report -n shop nope 2>"$work/error" && grep -q "no such pod" "$work/error"'
