@@ -67,11 +67,15 @@ static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flo
 	struct imds_request *r;
 
 	len = scan_packet(skb, key, off, len, true, seq_end, now, lite);
-	if (len && f->in_request) {
-		r = flow_slot(f, f->head);
+	if (f->in_request && !f->tunnel)
+		imds_known(key->cookie, now);
+	if (len) { /* where the next head begins is not known: all belongs to this request until its answer comes */
+		r = flow_slot(f, f->in_request ? f->head : f->head - 1);
 		r->bytes_out += len;
 		r->seq_end = seq_end;
 		r->flags |= IMDS_F_HEAD_CUT;
+		f->scan_out.state = IMDS_HTTP_DEAD;
+		f->scan_out.words |= f->in_request ? 0 : IMDS_W_BODY;
 		count_loss(IMDS_LOSS_HEAD_CUT);
 	}
 }
@@ -153,6 +157,7 @@ static __always_inline void flow_scan_in(struct __sk_buff *skb, struct imds_flow
 		r = flow_slot(f, f->tail);
 		r->bytes_in += len;
 		r->flags |= IMDS_F_HEAD_CUT;
+		f->scan_in.body_left = IMDS_BODY_UNTIL_CLOSE; /* or until the client asks again */
 		count_loss(IMDS_LOSS_HEAD_CUT);
 	}
 }
@@ -170,13 +175,16 @@ static __always_inline void skip_reordered(struct imds_flow *f, const struct imd
 		r = flow_slot(f, f->tail);
 		r->bytes_in += n;
 		r->last_byte_ns = now;
-		if (!f->scan_in.body_left) {
-			r->flags |= IMDS_F_HEAD_CUT;
-			count_loss(IMDS_LOSS_HEAD_CUT);
-		} else if (f->scan_in.body_left != BODY_UNTIL_CLOSE) {
-			f->scan_in.body_left -= n < f->scan_in.body_left ? n : f->scan_in.body_left;
-			if (!f->scan_in.body_left)
+		if (f->scan_in.body_left == IMDS_BODY_UNTIL_CLOSE) {
+			;
+		} else if (f->scan_in.body_left >= n) {
+			imds_body_skip(&f->scan_in, n);
+			if (!f->scan_in.body_left && !(f->scan_in.words & IMDS_W_BODY))
 				imds_answered(key->cookie, key->query, now);
+		} else {
+			r->flags |= IMDS_F_HEAD_CUT;
+			f->scan_in.body_left = IMDS_BODY_UNTIL_CLOSE;
+			count_loss(IMDS_LOSS_HEAD_CUT);
 		}
 	}
 	if ((__s32)n > 0)
@@ -228,6 +236,11 @@ static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct p
 				flow_scan_in(skb, f, key, p->payload_off + old, p->payload_len - old, p->ttl, now, lite);
 				f->rcv_nxt = seq_end;
 				skip_reordered(f, key, now);
+				if (flow_waiting(f)) { /* a pipelined token request's turn, or one that got 100 Continue */
+					r = flow_slot(f, f->tail);
+					if (r->kind == IMDS_KIND_TOKEN && !r->first_byte_ns)
+						fingerprint_set(f);
+				}
 			}
 		}
 	}
@@ -241,7 +254,7 @@ static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct p
 		f->fin_in = 1;
 		if (flow_waiting(f)) {
 			r = flow_slot(f, f->tail);
-			if (f->scan_in.body_left == BODY_UNTIL_CLOSE || (r->bytes_in && !(r->words & IMDS_W_HTTP)))
+			if (f->scan_in.body_left == IMDS_BODY_UNTIL_CLOSE)
 				imds_answered(key->cookie, key->query, now);
 		}
 		if (flow_waiting(f))

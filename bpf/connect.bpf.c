@@ -128,7 +128,7 @@ int imds_release(struct bpf_sock *ctx)
 		return IMDS_PASS;
 	f->flags |= IMDS_F_RELEASED;
 	f->last_ns = now;
-	if (flow_waiting(f) && f->scan_in.body_left == BODY_UNTIL_CLOSE) /* read all that it wanted */
+	if (flow_waiting(f) && f->scan_in.body_left == IMDS_BODY_UNTIL_CLOSE) /* read all that it wanted */
 		imds_answered(key.cookie, 0, now);
 	/* a socket without a SYN-ACK is gone at once; else FIN or RST follow, and late drops may */
 	imds_finish(key.cookie, 0, IMDS_END_CLOSED | (f->synack_ns || (f->flags & IMDS_F_MIDSTREAM) ? 0 : FLOW_DELETE),

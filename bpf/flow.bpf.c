@@ -51,12 +51,17 @@ static __always_inline struct imds_request_counters *request_counters(const stru
 	return c;
 }
 
-/* Ends request r of f: counts it, writes its record, once. The caller moves head and tail. Returns true if it was us. */
+/*
+ * Ends request r of f: counts it, writes its record, once. The caller moves head and tail. Returns true if it was us, or
+ * if there is no record to write.
+ */
 static __always_inline bool request_finish(struct imds_flow *f, struct imds_request *r, __u8 end, __u64 now)
 {
 	struct imds_request_counters *c;
 	struct imds_rec_request *rec;
 
+	if (r->end == IMDS_END_COUNT)
+		return true;
 	if (!request_claim(f, r))
 		return false;
 	r->end_ns = now;
@@ -91,24 +96,26 @@ static __always_inline bool request_finish(struct imds_flow *f, struct imds_requ
 	return true;
 }
 
-/* The head (or, for what is not HTTP, the first packet) is complete: the request waits for its answer. */
-__noinline int imds_sent(__u64 cookie, __u32 query, __u64 now)
+/* What the request asks for, as far as its head was read: all of it behind the request line, but for a late token header. */
+static __always_inline void request_know(struct imds_flow *f, struct imds_request *r)
 {
-	struct imds_flow_key key = { .cookie = cookie, .query = query };
-	struct imds_flow *f = bpf_map_lookup_elem(&imds_flows, &key);
 	__u8 class = IMDS_EP_OTHER;
-	struct imds_request *r;
-	__u32 e;
+	__u32 e = f->peer.endpoint;
 
-	if (!f)
-		return 0;
-	r = flow_slot(f, f->head);
-	e = f->peer.endpoint;
 	if (e < IMDS_MAX_ENDPOINTS)
 		class = imds_endpoints[e & (IMDS_MAX_ENDPOINTS - 1)].class;
 	request_take_scan(r, &f->scan_out);
 	r->kind = f->peer.remote_port == PORT_DNS ? IMDS_KIND_DNS : imds_request_kind(r->method, r->words, class);
 	r->version = imds_request_version(r->method, r->words, class, r->kind);
+	if (r->version == IMDS_VERSION_V1 && !(r->flags & IMDS_F_HEAD_COMPLETE))
+		r->version = IMDS_VERSION_NONE;
+	if (r->kind == IMDS_KIND_TOKEN && !flow_waiting(f) && !r->first_byte_ns)
+		fingerprint_set(f);
+}
+
+static __always_inline void request_sent(struct imds_flow *f, struct imds_request *r, __u64 now)
+{
+	request_know(f, r);
 	r->sent_ns = now;
 	f->in_request = 0;
 	if (!flow_waiting(f)) {
@@ -116,9 +123,35 @@ __noinline int imds_sent(__u64 cookie, __u32 query, __u64 now)
 		f->scan_in.state = IMDS_HTTP_START_RESPONSE;
 	}
 	f->head++;
-	if (r->kind == IMDS_KIND_TOKEN)
-		fingerprint_set(f);
+}
+
+__noinline int imds_known(__u64 cookie, __u64 now)
+{
+	struct imds_flow *f = flow_lookup(cookie, 0);
+
+	if (f && f->in_request && (f->scan_out.words & IMDS_W_HTTP))
+		request_know(f, flow_slot(f, f->head));
 	return 0;
+}
+
+/* The head (or, for what is not HTTP, the first packet) is complete: the request waits for its answer. */
+__noinline int imds_sent(__u64 cookie, __u32 query, __u64 now)
+{
+	struct imds_flow *f = flow_lookup(cookie, query);
+
+	if (f)
+		request_sent(f, flow_slot(f, f->head), now);
+	return 0;
+}
+
+/* Moves on from slot tail, which request_finish() has dealt with. */
+static __always_inline void flow_next(struct imds_flow *f)
+{
+	struct imds_flow_key key = { .cookie = f->peer.cookie, .query = IMDS_FLOW_SLOT_OF(f->tail) };
+
+	if (f->tail != f->own && !bpf_map_delete_elem(&imds_flows, &key))
+		__sync_fetch_and_add(&imds_flows_deleted, 1);
+	f->tail++;
 }
 
 /* Writes what came after the last record and forgets the connection. */
@@ -154,6 +187,16 @@ static __always_inline void flow_delete(struct imds_flow *f, const struct imds_f
 		__sync_fetch_and_add(&imds_flows_deleted, 1);
 }
 
+/* Ends the request in slot tail. */
+__noinline int imds_finish_one(__u64 cookie, __u32 query, __u32 end, __u64 now)
+{
+	struct imds_flow *f = flow_lookup(cookie, query);
+
+	if (f && flow_waiting(f) && request_finish(f, flow_slot(f, f->tail), end, now))
+		flow_next(f);
+	return 0;
+}
+
 __noinline int imds_finish(__u64 cookie, __u32 query, __u32 what, __u64 now)
 {
 	struct imds_flow_key key = { .cookie = cookie, .query = query };
@@ -168,19 +211,17 @@ __noinline int imds_finish(__u64 cookie, __u32 query, __u32 what, __u64 now)
 	for (int i = 0; i < IMDS_PIPELINE; i++) {
 		if (f->head == f->tail)
 			break;
-		r = flow_slot(f, f->tail);
-		if (request_finish(f, r, end, now))
-			f->tail++;
-		else
-			break;
+		imds_finish_one(cookie, query, end, now);
 	}
-	if (f->in_request && f->head == f->tail) { /* head cut short */
+	if (f->head != f->tail) /* the rest are not recorded */
+		f->tail = f->head;
+	if (f->in_request) { /* head cut short */
 		r = flow_slot(f, f->head);
 		request_take_scan(r, &f->scan_out);
 		if (request_finish(f, r, end, now)) {
 			f->in_request = 0;
 			f->head++;
-			f->tail++;
+			flow_next(f);
 		}
 	} else if (!f->requests) {
 		r = flow_slot(f, 0);
@@ -194,6 +235,14 @@ __noinline int imds_finish(__u64 cookie, __u32 query, __u32 what, __u64 now)
 	return 0;
 }
 
+static __always_inline void flow_answered(struct imds_flow *f, __u64 now)
+{
+	if (flow_waiting(f) && request_finish(f, flow_slot(f, f->tail), IMDS_END_ANSWERED, now))
+		flow_next(f);
+	f->scan_in = (struct imds_scan){};
+	f->scan_in.state = IMDS_HTTP_START_RESPONSE;
+}
+
 /* Answer to slot tail is complete. */
 __noinline int imds_answered(__u64 cookie, __u32 query, __u64 now)
 {
@@ -201,13 +250,15 @@ __noinline int imds_answered(__u64 cookie, __u32 query, __u64 now)
 
 	if (!f)
 		return 0;
-	if (request_finish(f, flow_slot(f, f->tail), IMDS_END_ANSWERED, now))
-		f->tail++;
-	f->scan_in = (struct imds_scan){};
-	f->scan_in.state = IMDS_HTTP_START_RESPONSE;
-	if (f->scan_out.body_left == BODY_UNTIL_CLOSE) /* a chunked request body ended before the answer did */
-		f->scan_out.body_left = 0;
+	flow_answered(f, now);
 	return 0;
+}
+
+/* A LF among eight bytes. */
+static __always_inline __u64 has_lf(__u64 w)
+{
+	w ^= 0x0a0a0a0a0a0a0a0aull;
+	return (w - 0x0101010101010101ull) & ~w & 0x8080808080808080ull;
 }
 
 /*
@@ -217,7 +268,7 @@ __noinline int imds_answered(__u64 cookie, __u32 query, __u64 now)
 static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char *path, __u32 off, __u32 len, __u32 chunk)
 {
 	__u64 w[SCAN_CHUNK / 8] = {};
-	__u32 n = len / chunk, k = 0, state, words;
+	__u32 n = len / chunk, k = 0, all, state, words;
 
 	/*
 	 * The lesser of len and chunk without a branch, so that the verifier goes through the loop with one range for n, not
@@ -230,68 +281,172 @@ static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char
 	n = (n & (chunk - 1)) + 1;
 	if (!len || bpf_skb_load_bytes(skb, off, w, n))
 		return 0;
+	all = n;
 	state = s->state;
 	words = s->words;
-#define BYTE()                                                                      \
-	if (k >= n)                                                                 \
+#define BYTE(j)                                                                     \
+	if (k + (j) >= n)                                                           \
 		break;                                                              \
 	state = imds_scan_step(&imds_http, s, path, state, &words, &n, (__u8)w[0]); \
+	if (!n) {                                                                   \
+		k += (j) + 1;                                                       \
+		break;                                                              \
+	}                                                                           \
 	w[0] >>= 8
-#define WORD()  \
-	BYTE(); \
-	k++;    \
-	BYTE(); \
-	k++;    \
-	BYTE(); \
-	k++;    \
-	BYTE(); \
-	k++;    \
-	BYTE(); \
-	k++;    \
-	BYTE(); \
-	k++;    \
-	BYTE(); \
-	k++;    \
-	BYTE(); \
-	k++
+#define WORD()   \
+	BYTE(0); \
+	BYTE(1); \
+	BYTE(2); \
+	BYTE(3); \
+	BYTE(4); \
+	BYTE(5); \
+	BYTE(6); \
+	BYTE(7)
 	if (chunk == SCAN_CHUNK_LITE) {
 		do {
 			WORD();
+			k += 8;
 			w[0] = w[1];
 			WORD();
+			k += 8;
 		} while (0);
 	} else {
-		for (k = 0; k < SCAN_CHUNK; k++) {
-			BYTE(); /* n is 0 behind the end of the head */
-			if ((k & 7) == 7) {
-				w[0] = w[1];
-				w[1] = w[2];
-				w[2] = w[3];
-				w[3] = w[4];
-				w[4] = w[5];
-				w[5] = w[6];
-				w[6] = w[7];
+		for (k = 0; k < SCAN_CHUNK; k += 8) {
+			__u32 within = state ^ IMDS_HTTP_ANY;
+
+			barrier_var(within);
+			if (within || has_lf(w[0])) {
+				WORD();
 			}
+			w[0] = w[1];
+			w[1] = w[2];
+			w[2] = w[3];
+			w[3] = w[4];
+			w[4] = w[5];
+			w[5] = w[6];
+			w[6] = w[7];
 		}
 	}
 #undef BYTE
 #undef WORD
 	s->state = state;
 	s->words = words;
-	return k;
+	return n ? all : k;
+}
+
+static __always_inline bool chunk_has_lf(struct __sk_buff *skb, __u32 off)
+{
+	__u64 w[8];
+
+	return bpf_skb_load_bytes(skb, off, w, sizeof(w)) ||
+	       (has_lf(w[0]) | has_lf(w[1]) | has_lf(w[2]) | has_lf(w[3]) | has_lf(w[4]) | has_lf(w[5]) | has_lf(w[6]) |
+		has_lf(w[7]));
+}
+
+/* Inside a header line that says nothing more: how many bytes can be left out, 64 at a time. */
+static __always_inline int skip_line(struct __sk_buff *skb, __u32 off, __u32 len)
+{
+	__u32 done = 0;
+
+#define STEP()                                  \
+	if (len < 64 || chunk_has_lf(skb, off)) \
+		return done;                    \
+	off += 64;                              \
+	len -= 64;                              \
+	done += 64
+	STEP();
+	STEP();
+	STEP();
+	STEP();
+	STEP();
+	STEP();
+	STEP();
+	STEP();
+#undef STEP
+	return done;
+}
+
+#define SKIP_WORTH 512 /* bytes left in a packet from which on skip_line() pays */
+
+/* The next bytes of a message that is neither in a body's data nor past its head. */
+static __always_inline int scan_some(struct __sk_buff *skb, struct imds_scan *s, char *path, __u32 off, __u32 len,
+				     __u32 chunk)
+{
+	int n;
+
+	if (s->state == IMDS_HTTP_DEAD)
+		return len;
+	if (s->state == IMDS_HTTP_ANY && len > SKIP_WORTH) {
+		n = skip_line(skb, off, len);
+		if (n)
+			return n;
+	}
+	return scan(skb, s, path, off, len, chunk);
 }
 
 /* Of a connection older than us the first bytes may be the middle of a body: only a method that we know is a start. */
-static __always_inline bool begins_request(struct __sk_buff *skb, __u32 off)
+static __always_inline bool begins_request(const __u8 *b)
 {
-	__u8 b[4];
-
-	if (bpf_skb_load_bytes(skb, off, b, sizeof(b)))
-		return false;
 	return (b[0] == 'G' && b[1] == 'E' && b[2] == 'T' && b[3] == ' ') ||
 	       (b[0] == 'P' && b[1] == 'U' && b[2] == 'T' && b[3] == ' ') ||
 	       (b[0] == 'P' && b[1] == 'O' && b[2] == 'S' && b[3] == 'T') ||
 	       (b[0] == 'H' && b[1] == 'E' && b[2] == 'A' && b[3] == 'D');
+}
+
+/* What goes out next belongs to the request before, which is answered or waits: its body, or the rest of its head. */
+static __always_inline bool within_request(const struct imds_flow *f)
+{
+	const struct imds_scan *s = &f->scan_out;
+
+	if (f->in_request)
+		return false;
+	if (s->state == IMDS_HTTP_DEAD)
+		return (s->words & IMDS_W_BODY) && flow_waiting(f);
+	return s->body_left || (s->state != IMDS_HTTP_ENDED && s->state != IMDS_HTTP_START_REQUEST);
+}
+
+/* The rest of a request whose answer was not waited for, or its body. */
+static __always_inline int request_rest(struct __sk_buff *skb, struct imds_flow *f, __u32 off, __u32 len,
+					__u32 seq_end, __u64 now, __u32 chunk)
+{
+	struct imds_request *r = flow_slot(f, f->head - 1);
+	struct imds_scan *s = &f->scan_out;
+	__u32 n;
+
+	if (s->body_left) {
+		n = imds_body_skip(s, len);
+	} else {
+		n = scan_some(skb, s, r->path, off, len, chunk);
+		if (s->words & IMDS_W_BODY)
+			imds_body_scanned(s);
+		else if (imds_scan_ended(s))
+			imds_body_begin(s, false, false);
+	}
+	r->bytes_out += n;
+	r->seq_end = seq_end - (len - n);
+	r->sent_ns = now;
+	return n;
+}
+
+/* Not HTTP: all that goes out until an answer comes is one request, and all that comes until the next one its answer. */
+__noinline int imds_opaque_out(__u64 cookie, __u32 len, __u32 seq_end, __u64 now)
+{
+	struct imds_flow *f = flow_lookup(cookie, 0);
+	struct imds_request *r;
+
+	if (!f)
+		return 0;
+	if (flow_waiting(f) && flow_slot(f, f->tail)->first_byte_ns)
+		flow_answered(f, now);
+	if (!flow_waiting(f)) {
+		request_begin(f, now);
+		request_sent(f, flow_slot(f, f->head), now);
+	}
+	r = flow_slot(f, f->tail);
+	r->bytes_out += len;
+	r->seq_end = seq_end;
+	r->sent_ns = now;
+	return 0;
 }
 
 /* New request bytes. */
@@ -301,52 +456,44 @@ static __always_inline int request_bytes(struct __sk_buff *skb, __u64 cookie, __
 	__u32 off = range >> 32, len = range, n;
 	struct imds_flow *f = flow_lookup(cookie, 0);
 	struct imds_request *r;
+	__u8 b[4] = {};
 
-	if (!f || !len)
+	if (!f || !len || f->tunnel)
 		return 0;
 	if (flow_opaque(f)) {
-		if (!f->in_request && !flow_waiting(f)) {
-			r = request_begin(f, now);
-			r->bytes_out += len;
-			r->seq_end = seq_end;
-			imds_sent(cookie, 0, now);
-		}
+		imds_opaque_out(cookie, len, seq_end, now);
 		return 0;
 	}
-	if (f->scan_out.body_left) {
-		n = f->scan_out.body_left < len ? f->scan_out.body_left : len;
-		if (f->scan_out.body_left != BODY_UNTIL_CLOSE)
-			f->scan_out.body_left -= n;
-		r = flow_slot(f, f->head - 1);
-		r->bytes_out += n;
-		r->seq_end = seq_end - (len - n);
-		r->sent_ns = now;
-		return n;
-	}
+	if (within_request(f))
+		return request_rest(skb, f, off, len, seq_end, now, chunk);
 	if (f->in_request) {
 		r = flow_slot(f, f->head);
 	} else {
-		if (flow_waiting(f) >= IMDS_PIPELINE) {
-			count_loss(IMDS_LOSS_PIPELINE);
-			f->flags |= IMDS_F_NO_PAIRING;
+		if (bpf_skb_load_bytes(skb, off, b, len < sizeof(b) ? 1 : sizeof(b)))
 			return 0;
-		}
+		if (b[0] == '\r' || b[0] == '\n') /* an empty line behind a request is none: RFC 9112 2.2 */
+			return b[0] == '\r' && b[1] == '\n' ? 2 : 1;
+		/* the client goes on, so what it got was whole, whatever we could read of it */
+		if (flow_waiting(f) == 1 && f->scan_in.body_left == IMDS_BODY_UNTIL_CLOSE)
+			imds_answered(cookie, 0, now);
 		r = request_begin(f, now);
-		if ((f->flags & IMDS_F_MIDSTREAM) && (r->flags & IMDS_F_FIRST) && !begins_request(skb, off))
+		if ((f->flags & IMDS_F_MIDSTREAM) && f->requests == 1 && !begins_request(b))
 			f->scan_out.state = IMDS_HTTP_DEAD;
 	}
-	n = f->scan_out.state == IMDS_HTTP_DEAD ? len : scan(skb, &f->scan_out, r->path, off, len, chunk);
+	n = scan_some(skb, &f->scan_out, r->path, off, len, chunk);
 	r->bytes_out += n;
-	r->seq_end = seq_end - (len - n);
 	r->sent_ns = now;
 	if (imds_scan_ended(&f->scan_out)) {
-		__u32 body = f->scan_out.words & IMDS_W_H_CHUNKED ? BODY_UNTIL_CLOSE : f->scan_out.length;
-
 		r->flags |= IMDS_F_HEAD_COMPLETE;
-		imds_sent(cookie, 0, now);
-		f->scan_out.body_left = body;
-		f->scan_out.length = 0;
+		request_sent(f, r, now);
+		if (imds_body_begin(&f->scan_out, false, false) && f->scan_out.body_left && n < len) {
+			__u32 body = imds_body_skip(&f->scan_out, len - n);
+
+			r->bytes_out += body;
+			n += body;
+		}
 	}
+	r->seq_end = seq_end - (len - n);
 	return n;
 }
 
@@ -372,21 +519,39 @@ static __always_inline void flow_end_head(struct imds_flow *f, __u64 cookie, __u
 	}
 }
 
-/* A chunked body ends with an empty chunk (RFC 9112 7.1), always last in its packet here. */
-static __always_inline bool ends_in_empty_chunk(struct __sk_buff *skb, __u32 end)
+/* An interim answer ended: the one that counts is still to come. */
+static __always_inline void answer_interim(struct imds_flow *f, struct imds_request *r)
 {
-	__u8 last[5];
-
-	return end >= 5 && !bpf_skb_load_bytes(skb, end - 5, last, 5) && last[0] == '0' && last[1] == '\r' &&
-	       last[2] == '\n' && last[3] == '\r' && last[4] == '\n';
+	f->scan_in = (struct imds_scan){};
+	f->scan_in.state = IMDS_HTTP_START_RESPONSE;
+	r->first_byte_ns = 0;
+	r->last_byte_ns = 0;
 }
 
-/* The head of an answer was read: how its body ends. RFC 9112 6.3. */
-static __always_inline __u32 answer_body(const struct imds_request *r, const struct imds_scan *s)
+/* The head of an answer ended. Returns true when the answer did, too. */
+static __always_inline bool answer_head_ended(struct imds_flow *f, struct imds_request *r)
 {
-	if (r->method == IMDS_METHOD_HEAD || r->status == 204 || r->status == 304)
-		return 0;
-	return !(s->words & IMDS_W_H_CHUNKED) && (s->words & IMDS_W_H_LENGTH) ? s->length : BODY_UNTIL_CLOSE;
+	__u16 status = f->scan_in.status;
+
+	if (status == 101) {
+		f->tunnel = 1;
+		return true;
+	}
+	if (status < 200) {
+		answer_interim(f, r);
+		return false;
+	}
+	return !imds_body_begin(&f->scan_in, true,
+				r->method == IMDS_METHOD_HEAD || status == 204 || status == 304);
+}
+
+/* Body bytes; *ret_done: the last one was among them. */
+static __always_inline __u32 answer_body(struct imds_flow *f, __u32 len, bool *ret_done)
+{
+	__u32 n = imds_body_skip(&f->scan_in, len);
+
+	*ret_done = !f->scan_in.body_left && !(f->scan_in.words & IMDS_W_BODY);
+	return n;
 }
 
 /* New answer bytes. */
@@ -398,7 +563,7 @@ static __always_inline int answer_bytes(struct __sk_buff *skb, __u64 cookie, __u
 	struct imds_request *r;
 	bool done = false;
 
-	if (!f || !len)
+	if (!f || !len || f->tunnel)
 		return 0;
 	flow_end_head(f, cookie, now);
 	if (!flow_waiting(f)) {
@@ -417,31 +582,27 @@ static __always_inline int answer_bytes(struct __sk_buff *skb, __u64 cookie, __u
 	r->last_byte_ns = now;
 	if (flow_opaque(f)) {
 		n = len;
-		done = true;
+		f->scan_in.body_left = IMDS_BODY_UNTIL_CLOSE;
 	} else if (f->scan_in.body_left) {
-		n = f->scan_in.body_left < len ? f->scan_in.body_left : len;
-		if (f->scan_in.body_left == BODY_UNTIL_CLOSE) {
-			done = (f->scan_in.words & IMDS_W_H_CHUNKED) && ends_in_empty_chunk(skb, off + len);
-		} else {
-			f->scan_in.body_left -= n;
-			done = !f->scan_in.body_left;
-		}
+		n = answer_body(f, len, &done);
 	} else {
-		n = f->scan_in.state == IMDS_HTTP_DEAD ? len : scan(skb, &f->scan_in, 0, off, len, chunk);
-		if (!imds_scan_ended(&f->scan_in)) {
-			;
-		} else if (f->scan_in.status >= 100 && f->scan_in.status < 200) { /* the real one follows */
-			f->scan_in = (struct imds_scan){};
-			f->scan_in.state = IMDS_HTTP_START_RESPONSE;
+		n = scan_some(skb, &f->scan_in, 0, off, len, chunk);
+		if (f->scan_in.words & IMDS_W_BODY) {
+			done = !imds_body_scanned(&f->scan_in);
 		} else {
-			r->status = f->scan_in.status;
-			f->scan_in.body_left = answer_body(r, &f->scan_in);
-			done = !f->scan_in.body_left;
+			if ((f->scan_in.words & IMDS_W_HTTP) && f->scan_in.status >= 101)
+				r->status = f->scan_in.status == 101 || f->scan_in.status >= 200 ? f->scan_in.status : 0;
+			if (imds_scan_ended(&f->scan_in))
+				done = answer_head_ended(f, r);
+			if (f->scan_in.body_left && n < len)
+				n += answer_body(f, len - n, &done);
 		}
+		if (f->scan_in.state == IMDS_HTTP_DEAD) /* not HTTP, or no chunks: nobody but the client knows its end */
+			f->scan_in.body_left = IMDS_BODY_UNTIL_CLOSE;
 	}
 	r->bytes_in += n;
 	if (done)
-		imds_answered(cookie, 0, now);
+		flow_answered(f, now);
 	return n;
 }
 

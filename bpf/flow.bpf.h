@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The request state machine: one flow per connection, up to IMDS_PIPELINE requests waiting on it.
+ * The request state machine: one flow per connection, up to IMDS_PIPELINE requests waiting on it. What goes beyond is
+ * counted and paired with its answer, but not recorded.
  *
  * The egress program fills slot `head` and moves head on at the end of a request head; the ingress program answers
  * slot `tail` and moves tail on. The socket's own order (an answer comes after its request) keeps the two apart; the
@@ -21,11 +22,10 @@
 #include "maps.bpf.h"
 #include "parse.bpf.h"
 
-#define BODY_UNTIL_CLOSE 0xffffffffu
 #define SCAN_CHUNK 64				     /* bytes looked at in one call */
 #define SCAN_ROUNDS (IMDS_SCAN_MAX / SCAN_CHUNK + 8) /* some more for heads and bodies that end inside a packet */
 #define SCAN_CHUNK_LITE 16
-#define SCAN_ROUNDS_LITE (IMDS_SCAN_MAX / 2 / SCAN_CHUNK_LITE + 8)
+#define SCAN_ROUNDS_LITE (IMDS_SCAN_MAX_LITE / SCAN_CHUNK_LITE + 8)
 #define UNTRACKED_NS 60000000000ull /* then a long connection gets another chance, and counts again */
 #define FLOW_DELETE 0x100	    /* imds_finish: forget the connection afterwards */
 
@@ -44,8 +44,14 @@ int imds_answer_bytes_lite(struct __sk_buff *skb, __u64 cookie, __u64 range, __u
 int imds_endpoint(__u64 high, __u64 low, __u32 port);
 /* Counts a packet of len bytes for the cgroup. */
 int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction);
+/* Bytes of a client that does not speak HTTP, or hides it. */
+int imds_opaque_out(__u64 cookie, __u32 len, __u32 seq_end, __u64 now);
+/* The request line in slot head is known, its head not yet complete. */
+int imds_known(__u64 cookie, __u64 now);
 /* The request in slot head is complete and waits for its answer. */
 int imds_sent(__u64 cookie, __u32 query, __u64 now);
+/* Ends the request in slot tail with enum imds_end end. */
+int imds_finish_one(__u64 cookie, __u32 query, __u32 end, __u64 now);
 /* The answer to slot tail is complete. */
 int imds_answered(__u64 cookie, __u32 query, __u64 now);
 /*
@@ -66,11 +72,16 @@ static __always_inline struct imds_flow *flow_lookup(__u64 cookie, __u32 query)
 	return bpf_map_lookup_elem(&imds_flows, &key);
 }
 
+/* Request number n of the connection. One that is not recorded is imds_unrecorded, where nothing that is written counts. */
 static __always_inline struct imds_request *flow_slot(struct imds_flow *f, __u32 n)
 {
-	n &= IMDS_PIPELINE - 1;
-	barrier_var(n);
-	return &f->req[n & (IMDS_PIPELINE - 1)];
+	struct imds_flow_key key = { .cookie = f->peer.cookie, .query = IMDS_FLOW_SLOT_OF(n) };
+	struct imds_flow *place;
+
+	if (n == f->own)
+		return &f->req;
+	place = bpf_map_lookup_elem(&imds_flows, &key);
+	return place ? &place->req : &imds_unrecorded;
 }
 
 static __always_inline __u32 flow_waiting(const struct imds_flow *f)
@@ -107,19 +118,6 @@ static __always_inline __u64 *waiting_place(__u32 seq, __u32 way)
 	return &imds_waiting[i & (IMDS_WAITING - 1)];
 }
 
-static __always_inline void fingerprint_set(struct imds_flow *f)
-{
-	__u64 *place = waiting_place(f->rcv_nxt, 0);
-
-	if (*place)
-		place = waiting_place(f->rcv_nxt, 1);
-	if (*place)
-		count_loss(IMDS_LOSS_TUPLE_FULL);
-	f->fingerprint_seq = f->rcv_nxt;
-	f->has_fingerprint = 1;
-	*place = f->peer.cookie;
-}
-
 static __always_inline void fingerprint_clear(struct imds_flow *f)
 {
 	__u64 *place;
@@ -132,6 +130,23 @@ static __always_inline void fingerprint_clear(struct imds_flow *f)
 		place = waiting_place(f->fingerprint_seq, 1);
 	if (*place == f->peer.cookie)
 		*place = 0;
+}
+
+/* The next answer is that to a token request. */
+static __always_inline void fingerprint_set(struct imds_flow *f)
+{
+	__u64 *place = waiting_place(f->rcv_nxt, 0);
+
+	if (f->has_fingerprint && f->fingerprint_seq == f->rcv_nxt)
+		return;
+	fingerprint_clear(f);
+	if (*place)
+		place = waiting_place(f->rcv_nxt, 1);
+	if (*place)
+		count_loss(IMDS_LOSS_TUPLE_FULL);
+	f->fingerprint_seq = f->rcv_nxt;
+	f->has_fingerprint = 1;
+	*place = f->peer.cookie;
 }
 
 /* A new connection; NULL when the table is full, or was a moment ago for this one. */
@@ -156,13 +171,35 @@ static __always_inline struct imds_flow *flow_create(const struct imds_flow_key 
 	return f;
 }
 
+/* A place for a request that begins while another one waits. */
+static __always_inline void pipelined_place(struct imds_flow *f)
+{
+	struct imds_flow_key key = { .cookie = f->peer.cookie, .query = IMDS_FLOW_SLOT_OF(f->head) };
+
+	if (flow_waiting(f) < IMDS_PIPELINE && !bpf_map_update_elem(&imds_flows, &key, f, BPF_NOEXIST)) {
+		__sync_fetch_and_add(&imds_flows_created, 1);
+		return;
+	}
+	count_loss(IMDS_LOSS_PIPELINE);
+	f->flags |= IMDS_F_PIPELINE_FULL;
+}
+
 /* Starts slot head. A drop of the SYN is kept for the first request of the connection. */
 static __always_inline struct imds_request *request_begin(struct imds_flow *f, __u64 now)
 {
-	struct imds_request *r = flow_slot(f, f->head);
+	struct imds_request *r;
 
+	if (flow_waiting(f))
+		pipelined_place(f);
+	else
+		f->own = f->head;
+	r = flow_slot(f, f->head);
 	if (f->requests) {
+		bool unrecorded = r->end == IMDS_END_COUNT;
+
 		__builtin_memset(r, 0, sizeof(*r));
+		r->end = unrecorded ? IMDS_END_COUNT : IMDS_END_NONE;
+		r->claimed = unrecorded;
 	} else {
 		r->flags |= IMDS_F_FIRST;
 	}

@@ -6,9 +6,13 @@
  * of a head lives in struct imds_scan, so a head may be cut at any byte. What a scan keeps, and nothing else: method,
  * words, path without query, Content-Length; of an answer its status. Header values and bodies are never stored.
  *
- * A fresh scan is all zero but for .state = IMDS_HTTP_START_REQUEST or _RESPONSE. It is over when imds_scan_ended();
- * what follows is body (body_left, the caller's) or the next head (the caller starts a fresh scan). Bytes that are no
- * HTTP lead to IMDS_HTTP_DEAD, where the scan stays.
+ * A fresh scan is all zero but for .state = IMDS_HTTP_START_REQUEST or _RESPONSE. The head is over when
+ * imds_scan_ended(); imds_body_begin() then says how its body ends. What follows is body or the next head (the caller
+ * starts a fresh scan). Bytes that are no HTTP lead to IMDS_HTTP_DEAD, where the scan stays.
+ *
+ * A chunked body (RFC 9112 7.1) is scanned by the same table, size line by size line: IMDS_W_BODY is set in words, each
+ * size stops the scan in IMDS_HTTP_CHUNK_DATA with the bytes that follow in body_left, imds_body_skip() goes over them,
+ * and the end of the trailers is IMDS_HTTP_ENDED again.
  */
 #ifndef IMDSNOOP_HTTP_SCAN_H
 #define IMDSNOOP_HTTP_SCAN_H
@@ -31,6 +35,10 @@
 #define IMDS_HTTP_ENDED (1 * IMDS_HTTP_ROW) /* behind the empty line */
 #define IMDS_HTTP_START_REQUEST (2 * IMDS_HTTP_ROW)
 #define IMDS_HTTP_START_RESPONSE (3 * IMDS_HTTP_ROW)
+#define IMDS_HTTP_ANY (4 * IMDS_HTTP_ROW)	 /* in a header line that says nothing more: up to its LF bytes can be skipped */
+#define IMDS_HTTP_CHUNK_SIZE (5 * IMDS_HTTP_ROW) /* ahead of a chunk's size */
+#define IMDS_HTTP_CHUNK_DATA (6 * IMDS_HTTP_ROW) /* behind the line with its size */
+#define IMDS_HTTP_CHUNK_NEXT (7 * IMDS_HTTP_ROW) /* behind its data: an empty line, then the next size */
 
 /* attr[state / IMDS_HTTP_ROW]: what is done on entering the state. Low half: IMDS_W_* to set; high half: */
 #define IMDS_A_METHOD_SHIFT 32
@@ -40,9 +48,16 @@
 #define IMDS_A_LENGTH (1ull << 37)	 /* a digit of Content-Length */
 #define IMDS_A_LENGTH_FIRST (1ull << 38) /* the first one: the last Content-Length of a head counts */
 #define IMDS_A_LENGTH_BAD (1ull << 39)	 /* it is no number: the head has none, so far */
-#define IMDS_A_END (1ull << 40)		 /* the byte ends the head */
+#define IMDS_A_END (1ull << 40)		 /* the byte ends the head, the line with a chunk's size, the trailers */
+#define IMDS_A_CHUNK (1ull << 41)	 /* it was a chunk's size */
+#define IMDS_A_HEX (1ull << 42)		 /* a digit of a chunk's size */
+#define IMDS_A_CHUNKED_BAD (1ull << 43)	 /* another Transfer-Encoding: the last one counts */
+#define IMDS_A_NUMBER                                                                                            \
+	(IMDS_A_STATUS | IMDS_A_LENGTH | IMDS_A_LENGTH_FIRST | IMDS_A_LENGTH_BAD | IMDS_A_HEX | IMDS_A_CHUNKED_BAD)
 
 #define IMDS_LENGTH_MAX 0xfffffff0u /* longer bodies are taken for this long */
+#define IMDS_BODY_UNTIL_CLOSE 0xffffffffu
+#define IMDS_W_BODY (1u << 31) /* of struct imds_scan alone: the head is over, this is a chunked body */
 
 /*
  * What each byte waits for is the row that the byte before found, so that this way is one addition and one load: rows
@@ -75,6 +90,58 @@ static __always_inline void imds_scan_number(struct imds_scan *s, int answer, __
 		s->length = 0;
 		*words &= ~IMDS_W_H_LENGTH;
 	}
+	if (attr & IMDS_A_CHUNKED_BAD)
+		*words &= ~IMDS_W_H_CHUNKED;
+	if (attr & IMDS_A_HEX) {
+		digit += c >> 6 ? 9 : 0; /* a letter */
+		s->length = s->length > IMDS_LENGTH_MAX / 16 - 1 ? IMDS_LENGTH_MAX : s->length * 16 + digit;
+	}
+}
+
+/*
+ * The head was read: how the body ends. RFC 9112 6.3. none: an answer without one, whatever it says. Returns false when
+ * there is no body.
+ */
+static __always_inline int imds_body_begin(struct imds_scan *s, int answer, int none)
+{
+	s->body_left = 0;
+	if (none)
+		return 0;
+	if (s->words & IMDS_W_H_CHUNKED) {
+		s->words |= IMDS_W_BODY;
+		s->state = IMDS_HTTP_CHUNK_SIZE;
+		s->length = 0;
+		return 1;
+	}
+	s->body_left = s->words & IMDS_W_H_LENGTH ? s->length : answer ? IMDS_BODY_UNTIL_CLOSE : 0;
+	return s->body_left != 0;
+}
+
+/* Goes over body bytes, len at most: returns how many. */
+static __always_inline __u32 imds_body_skip(struct imds_scan *s, __u32 len)
+{
+	__u32 left = s->body_left;
+
+	if (left == IMDS_BODY_UNTIL_CLOSE)
+		return len;
+	if (left > len) {
+		s->body_left = left - len;
+		return len;
+	}
+	s->body_left = 0;
+	if (s->words & IMDS_W_BODY) {
+		s->state = IMDS_HTTP_CHUNK_NEXT;
+		s->length = 0;
+	}
+	return left;
+}
+
+/* Bytes of a chunked body were scanned: more than nothing is left. False: its last byte was seen. */
+static __always_inline int imds_body_scanned(struct imds_scan *s)
+{
+	if (s->state == IMDS_HTTP_CHUNK_DATA)
+		s->body_left = s->length;
+	return s->state != IMDS_HTTP_ENDED;
 }
 
 /*
@@ -88,10 +155,14 @@ static __always_inline void imds_scan_number(struct imds_scan *s, int answer, __
 static __always_inline __u32 imds_scan_step(const volatile struct imds_http_table *t, struct imds_scan *s, char *path,
 					    __u32 state, __u32 *words, __u32 *len, __u8 c)
 {
-	const volatile __u8 *cell = (const volatile __u8 *)t->next + t->column_of[c];
+	const volatile __u8 *cell;
+	__u32 n = state ^ IMDS_HTTP_ANY;
 	__u64 attr;
-	__u32 n;
 
+	barrier_var(n); /* the verifier shall not learn the state here, and go on with one way more */
+	if (!n && c != '\n')
+		return state;
+	cell = (const volatile __u8 *)t->next + t->column_of[c];
 	barrier_var(cell);
 	state = *(const volatile __u16 *)(cell + state);
 	attr = t->attr[state / IMDS_HTTP_ROW];
@@ -107,7 +178,7 @@ static __always_inline __u32 imds_scan_step(const volatile struct imds_http_tabl
 		}
 		s->method |= attr >> IMDS_A_METHOD_SHIFT & IMDS_A_METHOD_MASK;
 	}
-	if (attr & (IMDS_A_STATUS | IMDS_A_LENGTH | IMDS_A_LENGTH_FIRST | IMDS_A_LENGTH_BAD))
+	if (attr & IMDS_A_NUMBER)
 		imds_scan_number(s, !path, words, attr, c);
 	if (attr & IMDS_A_END)
 		*len = 0;
@@ -152,7 +223,8 @@ static __always_inline enum imds_status_class imds_status_class(__u16 status)
 }
 
 #define IMDS_W_P_ROOTS \
-	(IMDS_W_P_EC2 | IMDS_W_P_GCE | IMDS_W_P_AZURE | IMDS_W_P_OPENSTACK | IMDS_W_P_ORACLE | IMDS_W_P_V1)
+	(IMDS_W_P_EC2 | IMDS_W_P_GCE | IMDS_W_P_AZURE | IMDS_W_P_OPENSTACK | IMDS_W_P_ORACLE | IMDS_W_P_V1 | \
+	 IMDS_W_P_IBM)
 
 static __always_inline int imds_has(__u32 words, __u32 all)
 {
@@ -168,11 +240,12 @@ static __always_inline enum imds_kind imds_request_kind(enum imds_method method,
 		return endpoint_class == IMDS_EP_ECS && (words & IMDS_W_HTTP) ? IMDS_KIND_DATA : IMDS_KIND_OTHER;
 	}
 	if (method == IMDS_METHOD_PUT && (imds_has(words, IMDS_W_P_EC2 | IMDS_W_P_API | IMDS_W_P_TOKEN) ||
-					  imds_has(words, IMDS_W_P_V1 | IMDS_W_P_TOKEN))) /* Akamai */
+					  imds_has(words, IMDS_W_P_V1 | IMDS_W_P_TOKEN) || /* Akamai */
+					  imds_has(words, IMDS_W_P_IBM | IMDS_W_P_TOKEN)))
 		return IMDS_KIND_TOKEN;
 	if (imds_has(words, IMDS_W_P_EC2 | IMDS_W_P_SECURITY_CREDS) ||
 	    imds_has(words, IMDS_W_P_GCE | IMDS_W_P_SERVICE_ACCTS | IMDS_W_P_TOKEN) ||
-	    imds_has(words, IMDS_W_P_AZURE | IMDS_W_P_IDENTITY))
+	    imds_has(words, IMDS_W_P_AZURE | IMDS_W_P_IDENTITY) || imds_has(words, IMDS_W_P_IBM | IMDS_W_P_CREDENTIALS))
 		return IMDS_KIND_CREDENTIALS;
 	if (!(words & IMDS_W_P_ROOTS))
 		return IMDS_KIND_OTHER;

@@ -18,9 +18,10 @@
 #define IMDS_PATH_LEN 128 /* 127 bytes and a NUL, query never included */
 #define IMDS_COMM_LEN 16  /* TASK_COMM_LEN */
 #define IMDS_ANCESTORS 4
-#define IMDS_PIPELINE 4		 /* requests that may wait for an answer on one connection */
+#define IMDS_PIPELINE 16	 /* requests that may wait for an answer on one connection */
 #define IMDS_CGROUP_NAME_LEN 512 /* tail of a path in a cgroup_mkdir record */
-#define IMDS_SCAN_MAX 2048	 /* bytes of one packet that the HTTP scan looks at */
+#define IMDS_SCAN_MAX 8192	 /* bytes of one packet that the HTTP scan looks at; long header lines and bodies are no part of it */
+#define IMDS_SCAN_MAX_LITE 2048
 
 /* What an endpoint is, told by user space from its address; decides version and provider. */
 enum imds_endpoint_class {
@@ -113,12 +114,12 @@ enum imds_status_class { /* label `code` of imdsnoop_responses_total */
 #define IMDS_W_H_ORACLE (1u << 5)	   /* Authorization: Bearer Oracle, the literal */
 #define IMDS_W_H_FORWARDED (1u << 6)	   /* X-Forwarded-For: makes EC2 refuse a token */
 #define IMDS_W_H_LENGTH (1u << 7)	   /* Content-Length */
-#define IMDS_W_H_CHUNKED (1u << 8)	   /* Transfer-Encoding */
+#define IMDS_W_H_CHUNKED (1u << 8)	   /* Transfer-Encoding, of which chunked is the last */
 #define IMDS_W_P_EC2 (1u << 9)		   /* first segment latest, 1.0 or 20xx-xx-xx */
 #define IMDS_W_P_API (1u << 10)		   /* a segment api */
 #define IMDS_W_P_TOKEN (1u << 11)	   /* a segment token */
 #define IMDS_W_P_SECURITY_CREDS (1u << 12) /* a segment security-credentials */
-#define IMDS_W_P_CREDENTIALS (1u << 13)	   /* a segment credentials */
+#define IMDS_W_P_CREDENTIALS (1u << 13)	   /* a segment credentials, iam_token or iam_tokens */
 #define IMDS_W_P_IDENTITY (1u << 14)	   /* a segment instance-identity or identity */
 #define IMDS_W_P_USER_DATA (1u << 15)	   /* a segment user-data, user_data or userdata */
 #define IMDS_W_P_META_DATA (1u << 16)	   /* a segment meta-data or dynamic */
@@ -130,6 +131,8 @@ enum imds_status_class { /* label `code` of imdsnoop_responses_total */
 #define IMDS_W_HTTP (1u << 22)		   /* a whole request or status line with HTTP/ in it was seen */
 #define IMDS_W_P_V1 (1u << 23)		   /* first segment v1 (Akamai, EKS Pod Identity) */
 #define IMDS_W_P_ATTESTED (1u << 24)	   /* a segment attested (Azure) */
+#define IMDS_W_P_IBM (1u << 25)		   /* first segment instance_identity or identity */
+#define IMDS_W_Q_WAIT (1u << 26)	   /* wait_for_change=true in the query (GCE): the answer may take minutes */
 
 /* What happened to a request, besides words. */
 #define IMDS_F_SYN_SEEN (1u << 0)      /* a SYN left the socket's network namespace */
@@ -143,7 +146,7 @@ enum imds_status_class { /* label `code` of imdsnoop_responses_total */
 #define IMDS_F_LATE_ANSWER (1u << 8)   /* answer bytes arrived after the client had given up */
 #define IMDS_F_HOST_NETNS (1u << 9)    /* the socket lives in the initial network namespace or in the loader's */
 #define IMDS_F_NETNS_KNOWN (1u << 10)  /* IMDS_F_HOST_NETNS means something */
-#define IMDS_F_NO_PAIRING (1u << 11)   /* more than IMDS_PIPELINE requests waited at once: answers not told apart */
+#define IMDS_F_PIPELINE_FULL (1u << 11) /* more than IMDS_PIPELINE requests waited at once: those were not recorded */
 #define IMDS_F_FIRST (1u << 12)	       /* first request of its connection */
 
 /* How a drop was joined to its request. */
@@ -326,11 +329,15 @@ struct imds_flow {
 	__u8 in_request; /* slot `head` has its first byte */
 	__u32 fingerprint_seq;
 	__u8 has_fingerprint; /* imds_waiting may name this flow under fingerprint_seq */
-	__u8 pad[3];
+	__u8 tunnel;	      /* 101: what follows is not HTTP */
+	__u8 pad[2];
+	__u32 own; /* the request that req is; others have a place of their own (IMDS_FLOW_SLOT) */
+	__u32 pad2;
 	struct imds_scan scan_out;
 	struct imds_scan scan_in;
-	struct imds_request req[IMDS_PIPELINE];
+	struct imds_request req;
 };
+_Static_assert(sizeof(struct imds_flow) <= 700, "memory of a connection");
 
 /*
  * Map keys are written in words of 64 bits: without CAP_PERFMON a verifier like that of 6.1 does not let a program
@@ -338,8 +345,14 @@ struct imds_flow {
  */
 struct imds_flow_key {
 	__u64 cookie;
-	__u64 query; /* 0: TCP; else 0x10000 | DNS id */
+	__u64 query; /* 0: TCP; 0x10000 | DNS id; IMDS_FLOW_SLOT | number of a request */
 };
+/*
+ * A request that began while another one waited on its connection: an entry of imds_flows of its own, a copy of the
+ * connection's with this request in req. Pipelining is rare: so a connection has room for one request only.
+ */
+#define IMDS_FLOW_SLOT 0x20000
+#define IMDS_FLOW_SLOT_OF(n) (IMDS_FLOW_SLOT | ((n) & 0xffff))
 
 struct imds_tuple { /* finds a flow's key from a packet */
 	struct imds_addr local;
@@ -417,7 +430,7 @@ enum imds_loss {
 	IMDS_LOSS_FLOW_FULL,	/* flow table full: connection not followed */
 	IMDS_LOSS_TUPLE_FULL,	/* drops of this connection cannot be found by tuple */
 	IMDS_LOSS_COUNTER_FULL, /* a counter had no room: totals too low by this much */
-	IMDS_LOSS_PIPELINE,	/* request beyond IMDS_PIPELINE waiting ones */
+	IMDS_LOSS_PIPELINE,	/* request beyond IMDS_PIPELINE waiting ones: not recorded */
 	IMDS_LOSS_HEAD_CUT,	/* request head not wholly looked at */
 	IMDS_LOSS_FRAGMENT,	/* IP fragment other than the first */
 	IMDS_LOSS_MALFORMED,	/* packet to or from an endpoint that we could not parse */

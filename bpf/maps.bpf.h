@@ -16,7 +16,7 @@ struct imds_lock {
 /* Sizes marked "loader" are set before load, from --max-flows and --max-pods. */
 struct imds_flows_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC); /* 1.3 KiB each: only connections that exist cost memory */
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* 0.6 KiB each: only connections that exist cost memory */
 	__uint(max_entries, 65536);	      /* loader */
 	__type(key, struct imds_flow_key);
 	__type(value, struct imds_flow);
@@ -86,6 +86,8 @@ extern const volatile __u64 imds_own_netns; /* netns cookie of the loader, 0: un
 extern const volatile __u32 imds_with_ancestors;
 extern const volatile struct imds_http_table imds_http;
 extern const volatile struct imds_flow imds_zero_flow; /* template: never written */
+
+extern struct imds_request imds_unrecorded; /* end IMDS_END_COUNT, claimed: never becomes a record */
 
 extern __u64 imds_losses[IMDS_LOSS_COUNT];
 /* Connections held: what was created less what was deleted here; user space skips its walk while there is none. */

@@ -261,6 +261,9 @@ static void long_head_is_cut_and_counted(void)
 	char text[3500];
 	struct conn c = conn_open();
 
+	rig_reset(rig);
+	c = conn_open();
+
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "GET /latest/meta-data/ HTTP/1.1\r\nA: ", 36);
 	memcpy(text + sizeof(text) - 4, "\r\n\r\n", 4);

@@ -32,10 +32,14 @@ struct want {
 		IN, OK4  \
 	}
 
+#define CHUNKED_HEAD "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define CHUNKED_POST "POST /latest/dynamic HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define POST_OK W(POST, DATA, NONE, ANSWERED, 200)
+
 static const struct conversation {
 	const char *name;
 	struct step steps[16];
-	struct want want[4]; /* ends with method and kind 0 */
+	struct want want[5]; /* ends with method and kind 0 */
 	bool open;	     /* the connection is still followed at the end */
 } conversations[] = {
 	{ "token",
@@ -82,6 +86,106 @@ static const struct conversation {
 	    { IN, "0\r\n\r\n" },
 	    ASK_AGAIN },
 	  { V1_OK, V1_OK },
+	  true },
+	{ "chunked: extensions, trailers, data that looks like the end, cut anywhere",
+	  { { OPEN },
+	    { OUT, GET_V1 },
+	    { IN, CHUNKED_HEAD "a;x=\"1\"\r\nxxxxx0\r\n\r\n" },
+	    { IN, "\r\n005\r\nhel" },
+	    { IN, "lo\r" },
+	    { IN, "\n00;last\r\nX-Sum: 0\r\n\r" },
+	    { IN, "\n" },
+	    ASK_AGAIN },
+	  { W(GET, DATA, V1, ANSWERED, 200, .bytes_in = LEN(CHUNKED_HEAD) + 54), V1_OK },
+	  true },
+	{ "chunked, byte by byte",
+	  { { OPEN }, { OUT, GET_V1 }, { IN_BYTES, CHUNKED_HEAD "2\r\nok\r\n0\r\n\r\n" }, ASK_AGAIN },
+	  { V1_OK, V1_OK },
+	  true },
+	{ "chunked, cut short by the service",
+	  { { OPEN }, { OUT, GET_V1 }, { IN, CHUNKED_HEAD "5\r\nhel" }, { FIN_IN } },
+	  { W(GET, DATA, V1, PEER_FIN, 200) },
+	  true },
+	{ "chunked, broken: until close",
+	  { { OPEN }, { OUT, GET_V1 }, { IN, CHUNKED_HEAD "zz\r\n" }, { IN, "more" }, { FIN_IN } },
+	  { V1_OK },
+	  true },
+	{ "requests behind a chunked body",
+	  { { OPEN },
+	    { OUT, CHUNKED_POST "4\r\nq=42\r\n0\r\n\r\n" GET_V1 },
+	    { IN, OK4 OK4 },
+	    { OUT, CHUNKED_POST "4\r\nq" },
+	    { OUT, "=42\r\n0\r\nT: 1\r\n\r" },
+	    { OUT, "\n" PUT },
+	    { IN, OK4 },
+	    { IN, OK4 } },
+	  { POST_OK, V1_OK, POST_OK, TOKEN_OK },
+	  true },
+	{ "answer ahead of the end of a chunked body",
+	  { { OPEN },
+	    { OUT, CHUNKED_POST "4\r\nq" },
+	    { IN, "HTTP/1.1 401 x\r\nContent-Length: 0\r\n\r\n" },
+	    { OUT, "=42\r\n0\r\n\r\n" },
+	    ASK_AGAIN },
+	  { W(POST, DATA, NONE, ANSWERED, 401), V1_OK },
+	  true },
+	{ "answer ahead of the end of the head",
+	  { { OPEN },
+	    { OUT, "PUT /latest/api/token HTTP/1.1\r\nHo" },
+	    { IN, "HTTP/1.1 400 x\r\nContent-Length: 0\r\n\r\n" },
+	    { OUT, "st: a\r\nContent-Length: 3\r\n\r\nab" },
+	    { OUT, "c" },
+	    ASK_AGAIN },
+	  { W(PUT, TOKEN, V2, ANSWERED, 400), V1_OK },
+	  true },
+	{ "100 Continue, then the answer",
+	  { { OPEN },
+	    { OUT, "PUT /latest/api/token HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n" },
+	    { IN, "HTTP/1.1 100 Con" },
+	    { IN, "tinue\r\n\r\n" },
+	    { OUT, "ab" },
+	    { IN, OK4 },
+	    ASK_AGAIN },
+	  { TOKEN_OK, V1_OK },
+	  true },
+	{ "101: no HTTP behind it",
+	  { { OPEN },
+	    { OUT, GET_V1 },
+	    { IN, "HTTP/1.1 101 x\r\nUpgrade: h2c\r\n\r\n" },
+	    { OUT, GET_V1 },
+	    { IN, OK4 } },
+	  { W(GET, DATA, V1, ANSWERED, 101) },
+	  true },
+	{ "empty lines are no requests",
+	  { { OPEN },
+	    { OUT, "\r\n" PUT "\r\n" },
+	    { IN, OK4 },
+	    { OUT, "\r\n" },
+	    { OUT, "\n" GET_V1 },
+	    { IN, OK4 },
+	    { OUT, "\r\n" },
+	    { FIN_OUT },
+	    { FIN_IN } },
+	  { TOKEN_OK, V1_OK } },
+	{ "lengths folded, doubled, listed",
+	  { { OPEN },
+	    { OUT, GET_V1 },
+	    { IN, "HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\nok" },
+	    { OUT, GET_V1 },
+	    { IN, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\ncontent-length: 2, 2\r\n\r\nok" },
+	    { OUT, PUT },
+	    { IN, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip,\r\n chunked\r\n\r\n0\r\n\r\n" } },
+	  { V1_OK, V1_OK, TOKEN_OK },
+	  true },
+	{ "head without an end",
+	  { { OPEN }, { OUT, "PUT /latest/api/token HTTP/1.1\r\nX-A: " }, { RST_OUT } },
+	  { W(PUT, TOKEN, V2, CLIENT_RST, 0, .path = "/latest/api/token") } },
+	{ "no v1 from a head without an end",
+	  { { OPEN }, { OUT, "GET /latest/user-data HTTP/1.1\r\nX-A: " }, { RST_OUT } },
+	  { W(GET, USER_DATA, NONE, CLIENT_RST, 0, .path = "/latest/user-data") } },
+	{ "status of an answer whose head has no end",
+	  { { OPEN }, { OUT, GET_V1 }, { IN, "HTTP/1.1 404 x\r\nX-A: " }, { FIN_IN } },
+	  { W(GET, DATA, V1, PEER_FIN, 404) },
 	  true },
 	{ "until close",
 	  { { OPEN }, { OUT, GET_V1 }, { IN, "HTTP/1.0 200 OK\r\n\r\nabc" }, { IN, "def" }, { FIN_IN }, { FIN_OUT } },
@@ -284,8 +388,8 @@ void head_may_be_cut_at_every_byte(void)
 
 void pipeline_is_bounded(void)
 {
-	for (int n = 1; n <= 6; n++) {
-		char text[6 * LEN(GET_V1) + 1] = "";
+	for (int n = 1; n <= IMDS_PIPELINE + 3; n++) {
+		char text[(IMDS_PIPELINE + 3) * LEN(GET_V1) + 1] = "";
 		struct conn c;
 		int kept = n < IMDS_PIPELINE ? n : IMDS_PIPELINE;
 
@@ -299,7 +403,15 @@ void pipeline_is_bounded(void)
 		equal(requests(), kept);
 		for (int i = 0; i < kept; i++)
 			equal(request(i)->req.index, i);
-		equal(rig_loss(rig, IMDS_LOSS_PIPELINE), n > IMDS_PIPELINE);
-		equal(!!(request(kept - 1)->req.flags & IMDS_F_NO_PAIRING), n > IMDS_PIPELINE);
+		equal(rig_loss(rig, IMDS_LOSS_PIPELINE), n - kept);
+		equal(!!(request(kept - 1)->req.flags & IMDS_F_PIPELINE_FULL), n > IMDS_PIPELINE);
+		equal(rig_map_walk(rig, "imds_flows", NULL, NULL), 1);
+		send_text(&c, PUT); /* and the one behind them all is paired with its own answer */
+		answer(&c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+		equal(requests(), kept + 1);
+		equal(request(kept)->req.status, 403);
+		equal(request(kept)->req.kind, IMDS_KIND_TOKEN);
+		in(&c, RST | ACK, NULL, 0);
+		nothing_left();
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The grammar of a head, as far as we read it: RFC 9112 with bare LF, empty lines ahead of a head and an absolute
- * target tolerated. Path segments are parted by one or more '/'. Names and paths: the metadata services' documentation.
+ * The grammar of a head, as far as we read it: RFC 9112 with bare LF, empty lines ahead of a head, blanks ahead of the
+ * target, folded and repeated lengths and an absolute target tolerated; and of a chunked body, all but its data. Path
+ * segments are parted by one or more '/'. Names and paths: the metadata services' documentation.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
+#define HEX_BUT_0 "123456789abcdefABCDEF"
 
 #define METHOD(m) ((uint64_t)(m) << IMDS_A_METHOD_SHIFT)
 #define METHOD_BITS METHOD(IMDS_A_METHOD_MASK)
@@ -33,13 +35,15 @@ static const struct word methods[] = {
 static const struct word first_segments[] = {
 	{ "latest", IMDS_W_P_EC2 },	     { "1.0", IMDS_W_P_EC2 },	     { "20##-##-##", IMDS_W_P_EC2 },
 	{ "computeMetadata", IMDS_W_P_GCE }, { "metadata", IMDS_W_P_AZURE }, { "openstack", IMDS_W_P_OPENSTACK },
-	{ "opc", IMDS_W_P_ORACLE },	     { "v1", IMDS_W_P_V1 },
+	{ "opc", IMDS_W_P_ORACLE },	     { "v1", IMDS_W_P_V1 },	     { "instance_identity", IMDS_W_P_IBM },
+	{ "identity", IMDS_W_P_IBM },
 };
 
 static const struct word segments[] = {
 	{ "token", IMDS_W_P_TOKEN },
 	{ "security-credentials", IMDS_W_P_SECURITY_CREDS },
 	{ "credentials", IMDS_W_P_CREDENTIALS },
+	{ "iam_token", IMDS_W_P_CREDENTIALS },
 	{ "instance-identity", IMDS_W_P_IDENTITY },
 	{ "identity", IMDS_W_P_IDENTITY },
 	{ "attested", IMDS_W_P_ATTESTED },
@@ -87,6 +91,18 @@ static int line_end(struct nfa *n, int from, uint64_t attr)
 	return cr;
 }
 
+/* A value goes on in the next line if that begins with a blank (RFC 9112 5.2): from there to to. */
+static void fold(struct nfa *n, int from, int to)
+{
+	int cr = nfa_node(n, 0), line = nfa_node(n, 0);
+
+	nfa_edge(n, from, nfa_bytes("\r"), cr);
+	nfa_edge(n, from, nfa_bytes("\n"), line);
+	nfa_edge(n, cr, nfa_bytes("\n"), line);
+	nfa_edge(n, line, nfa_bytes(" \t"), to);
+}
+
+/* The last number of a list counts (RFC 9112 6.3: they must all be the same). */
 static void add_content_length(struct nfa *n, int line)
 {
 	int value = header_value(n, line, "content-length");
@@ -95,25 +111,84 @@ static void add_content_length(struct nfa *n, int line)
 
 	nfa_edge(n, value, nfa_bytes(DIGITS), first);
 	nfa_edge(n, value, nfa_bytes_not(DIGITS " \t\r\n"), bad);
-	nfa_edge(n, blank, nfa_bytes_not(" \t\r\n"), bad);
+	fold(n, value, value);
+	nfa_edge(n, blank, nfa_bytes_not(" \t\r\n,"), bad);
+	nfa_edge(n, blank, nfa_bytes(","), value);
 	nfa_edge(n, line_end(n, blank, IMDS_W_H_LENGTH), nfa_bytes_not("\n"), bad);
+	fold(n, blank, blank);
 	for (int i = 0; i < 2; i++) {
 		int cr = nfa_node(n, 0);
 
 		nfa_edge(n, digits[i], nfa_bytes(DIGITS), more);
 		nfa_edge(n, digits[i], nfa_bytes(" \t"), blank);
+		nfa_edge(n, digits[i], nfa_bytes(","), value);
 		nfa_edge(n, digits[i], nfa_bytes("\r"), cr);
 		nfa_edge(n, digits[i], nfa_bytes("\n"), nfa_mark(n, IMDS_W_H_LENGTH));
-		nfa_edge(n, digits[i], nfa_bytes_not(DIGITS " \t\r\n"), bad);
+		nfa_edge(n, digits[i], nfa_bytes_not(DIGITS " \t\r\n,"), bad);
 		nfa_edge(n, cr, nfa_bytes("\n"), nfa_mark(n, IMDS_W_H_LENGTH));
 		nfa_edge(n, cr, nfa_bytes_not("\n"), bad);
+		fold(n, digits[i], blank);
 	}
 }
 
-/* Header lines from node line on, and the empty line that ends them. */
-static void add_headers(struct nfa *n, int line, int ended)
+/* chunked counts only as the last coding of the last of these headers (RFC 9112 6.3). */
+static void add_transfer_encoding(struct nfa *n, int line)
 {
-	int any = nfa_node(n, 0), cr = nfa_node(n, 0), value;
+	int begin = nfa_node(n, 0), other = nfa_node(n, 0), chunked, last = nfa_node(n, 0);
+	int name = nfa_text(n, line, "transfer-encoding", true, 0);
+
+	nfa_edge(n, name, nfa_bytes(":"), begin);
+	nfa_edge(n, name, nfa_bytes(":"), nfa_mark(n, IMDS_A_CHUNKED_BAD));
+	nfa_edge(n, begin, nfa_bytes(" \t,"), begin);
+	nfa_edge(n, begin, nfa_bytes_not(" \t,\r\n"), other);
+	nfa_edge(n, other, nfa_bytes_not(",\r\n"), other);
+	nfa_edge(n, other, nfa_bytes(","), begin);
+	chunked = nfa_text(n, begin, "chunked", true, 0);
+	nfa_edge(n, chunked, nfa_bytes(" \t"), last);
+	line_end(n, chunked, IMDS_W_H_CHUNKED);
+	line_end(n, last, IMDS_W_H_CHUNKED);
+	fold(n, begin, begin);
+	fold(n, other, other);
+}
+
+/* The line with a chunk's size, and behind the last one the trailers: nothing of them is kept. */
+static void add_chunks(struct nfa *n, int size, int data, int next, int ended)
+{
+	int zero = nfa_node(n, IMDS_A_HEX), more = nfa_node(n, IMDS_A_HEX), cr = nfa_node(n, 0);
+	int extension = nfa_node(n, 0), last = nfa_node(n, 0);
+	int trailer = nfa_node(n, 0), any = nfa_node(n, 0), end_cr = nfa_node(n, 0);
+
+	nfa_edge(n, next, nfa_bytes("\r"), cr);
+	nfa_edge(n, next, nfa_bytes("\n"), size);
+	nfa_edge(n, cr, nfa_bytes("\n"), size);
+
+	nfa_edge(n, size, nfa_bytes("0"), zero);
+	nfa_edge(n, zero, nfa_bytes("0"), zero);
+	nfa_edge(n, size, nfa_bytes(HEX_BUT_0), more);
+	nfa_edge(n, zero, nfa_bytes(HEX_BUT_0), more);
+	nfa_edge(n, more, nfa_bytes("0" HEX_BUT_0), more);
+	nfa_edge(n, more, nfa_bytes_not("0" HEX_BUT_0 "\n"), extension);
+	nfa_edge(n, more, nfa_bytes("\n"), data);
+	nfa_edge(n, extension, nfa_bytes_not("\n"), extension);
+	nfa_edge(n, extension, nfa_bytes("\n"), data);
+	nfa_edge(n, zero, nfa_bytes_not("0" HEX_BUT_0 "\n"), last);
+	nfa_edge(n, zero, nfa_bytes("\n"), trailer);
+	nfa_edge(n, last, nfa_bytes_not("\n"), last);
+	nfa_edge(n, last, nfa_bytes("\n"), trailer);
+
+	nfa_edge(n, trailer, nfa_bytes("\n"), ended);
+	nfa_edge(n, trailer, nfa_bytes("\r"), end_cr);
+	nfa_edge(n, end_cr, nfa_bytes("\n"), ended);
+	nfa_edge(n, end_cr, nfa_bytes_not("\n"), any);
+	nfa_edge(n, trailer, nfa_bytes_not("\r\n"), any);
+	nfa_edge(n, any, nfa_bytes_not("\n"), any);
+	nfa_edge(n, any, nfa_bytes("\n"), trailer);
+}
+
+/* Header lines from node line on, and the empty line that ends them. */
+static void add_headers(struct nfa *n, int line, int any, int ended)
+{
+	int cr = nfa_node(n, 0);
 
 	nfa_edge(n, line, nfa_bytes("\n"), ended);
 	nfa_edge(n, line, nfa_bytes("\r"), cr);
@@ -128,10 +203,7 @@ static void add_headers(struct nfa *n, int line, int ended)
 	nfa_edge(n, nfa_text(n, line, "x-aliyun-ecs", true, 0), nfa_bytes("-"), nfa_mark(n, IMDS_W_H_ALIBABA));
 	line_end(n, nfa_text(n, header_value(n, line, "metadata"), "true", true, 0), IMDS_W_H_METADATA);
 	line_end(n, nfa_text(n, header_value(n, line, "authorization"), "Bearer Oracle", false, 0), IMDS_W_H_ORACLE);
-	value = header_value(n, line, "transfer-encoding");
-	nfa_edge(n, value, nfa_bytes_not("\n"), value);
-	value = nfa_text(n, value, "chunke", true, 0);
-	nfa_edge(n, value, nfa_bytes("dD"), nfa_mark(n, IMDS_W_H_CHUNKED));
+	add_transfer_encoding(n, line);
 	add_content_length(n, line);
 }
 
@@ -158,7 +230,7 @@ static void add_target(struct nfa *n, int target, int line)
 	/* behind a '/': the first one, one behind a first segment of EC2, any */
 	int first = nfa_node(n, IMDS_A_PATH), second = nfa_node(n, IMDS_A_PATH), slash = nfa_node(n, IMDS_A_PATH);
 	int segment = nfa_node(n, IMDS_A_PATH), query = nfa_node(n, 0), other = nfa_node(n, 0);
-	int authority = nfa_node(n, 0), version = nfa_node(n, 0), rest, scheme;
+	int authority = nfa_node(n, 0), version = nfa_node(n, 0), equals = nfa_node(n, 0), rest, scheme, wait;
 	int from_path[] = { slash, segment };
 
 	/* absolute form; `other` reads it too, and with it all that is no path: "*", CONNECT's host and port */
@@ -184,6 +256,10 @@ static void add_target(struct nfa *n, int target, int line)
 	}
 	nfa_edge(n, query, nfa_bytes_not(" \r\n"), query);
 	nfa_edge(n, query, nfa_bytes(" "), version);
+	wait = nfa_text(n, query, "wait_for_change", false, 0); /* "=" is any byte: it would need a class of its own */
+	nfa_edge(n, wait, nfa_bytes_not(" \r\n"), equals);
+	wait = nfa_text(n, equals, "tru", false, 0);
+	nfa_edge(n, wait, nfa_bytes("e"), nfa_mark(n, IMDS_W_Q_WAIT));
 
 	FOR_EACH(w, first_segments)
 	{
@@ -211,6 +287,7 @@ static int add_request(struct nfa *n, int line)
 	nfa_edge(n, start, nfa_bytes(LETTERS DIGITS "-_"), token);
 	nfa_edge(n, token, nfa_bytes(LETTERS DIGITS "-_"), token);
 	nfa_edge(n, token, nfa_bytes(" "), target);
+	nfa_edge(n, target, nfa_bytes(" "), target);
 	nfa_edge(n, token, nfa_bytes(" "), nfa_mark(n, METHOD(IMDS_METHOD_OTHER)));
 	FOR_EACH(w, methods)
 	nfa_edge(n, nfa_text(n, start, w->text, false, 0), nfa_bytes(" "), nfa_mark(n, METHOD(w->bit)));
@@ -257,7 +334,7 @@ int http_table_compile_sized(struct imds_http_table *ret_table, struct http_tabl
 {
 	struct nfa *n = nfa_new();
 	struct dfa *d = malloc(sizeof(*d));
-	int roots[3], line, err = -ENOMEM;
+	int roots[7], line, err = -ENOMEM;
 
 	if (!n || !d)
 		goto out;
@@ -265,8 +342,14 @@ int http_table_compile_sized(struct imds_http_table *ret_table, struct http_tabl
 	roots[IMDS_HTTP_ENDED / IMDS_HTTP_ROW - 1] = nfa_node(n, IMDS_A_END);
 	roots[IMDS_HTTP_START_REQUEST / IMDS_HTTP_ROW - 1] = add_request(n, line);
 	roots[IMDS_HTTP_START_RESPONSE / IMDS_HTTP_ROW - 1] = add_response(n, line);
-	add_headers(n, line, roots[IMDS_HTTP_ENDED / IMDS_HTTP_ROW - 1]);
-	err = nfa_compile(n, roots, 3, combine, d);
+	roots[IMDS_HTTP_ANY / IMDS_HTTP_ROW - 1] = nfa_node(n, 0);
+	roots[IMDS_HTTP_CHUNK_SIZE / IMDS_HTTP_ROW - 1] = nfa_node(n, 0);
+	roots[IMDS_HTTP_CHUNK_DATA / IMDS_HTTP_ROW - 1] = nfa_node(n, IMDS_A_END | IMDS_A_CHUNK);
+	roots[IMDS_HTTP_CHUNK_NEXT / IMDS_HTTP_ROW - 1] = nfa_node(n, 0);
+	add_headers(n, line, roots[IMDS_HTTP_ANY / IMDS_HTTP_ROW - 1], roots[IMDS_HTTP_ENDED / IMDS_HTTP_ROW - 1]);
+	add_chunks(n, roots[IMDS_HTTP_CHUNK_SIZE / IMDS_HTTP_ROW - 1], roots[IMDS_HTTP_CHUNK_DATA / IMDS_HTTP_ROW - 1],
+		   roots[IMDS_HTTP_CHUNK_NEXT / IMDS_HTTP_ROW - 1], roots[IMDS_HTTP_ENDED / IMDS_HTTP_ROW - 1]);
+	err = nfa_compile(n, roots, 7, combine, d);
 	if (ret_size)
 		*ret_size = (struct http_table_size){ .states = d->states, .classes = d->classes };
 	if (!err && (d->states > IMDS_HTTP_STATES || d->classes > IMDS_HTTP_CLASSES))

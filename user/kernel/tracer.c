@@ -52,7 +52,7 @@ static const struct {
 	[IMDS_LOSS_TUPLE_FULL] = { "tuple_table_full", "connections whose drops cannot be found: raise --max-flows" },
 	[IMDS_LOSS_COUNTER_FULL] = { "counter_table_full",
 				     "counts with no room: totals are too low, raise --max-pods" },
-	[IMDS_LOSS_PIPELINE] = { "pipeline", "packets with requests beyond four waiting on one connection" },
+	[IMDS_LOSS_PIPELINE] = { "pipeline", "requests beyond sixteen that wait on one connection: not recorded" },
 	[IMDS_LOSS_HEAD_CUT] = { "head_cut", "heads not wholly looked at: kind or status may be unknown" },
 	[IMDS_LOSS_FRAGMENT] = { "fragment", "IP fragments: counted as packets only" },
 	[IMDS_LOSS_MALFORMED] = { "malformed", "packets to or from an endpoint with a broken header" },
@@ -527,14 +527,13 @@ static void flow_running(const struct imds_flow *f, enum imds_end end, uint64_t 
 {
 	struct imds_rec_request rec;
 
-	for (uint32_t n = f->tail; n != f->head && n - f->tail < IMDS_PIPELINE; n++) {
-		if (f->req[n % IMDS_PIPELINE].claimed)
-			continue;
-		flow_to_record(f, &f->req[n % IMDS_PIPELINE], end, now_ns, &rec);
+	if (f->own - f->tail < f->head - f->tail) {
+		if (f->req.claimed)
+			return;
+		flow_to_record(f, &f->req, end, now_ns, &rec);
 		fn(arg, &rec);
-	}
-	if (f->in_request && !f->req[f->head % IMDS_PIPELINE].claimed) {
-		flow_to_record(f, &f->req[f->head % IMDS_PIPELINE], end, now_ns, &rec);
+	} else if (f->in_request && f->own == f->head && !f->req.claimed) {
+		flow_to_record(f, &f->req, end, now_ns, &rec);
 		rec.req.words = f->scan_out.words;
 		rec.req.path_len = f->scan_out.path_len;
 		if (!(rec.req.words & IMDS_W_HTTP)) { /* as the kernel side: only of a whole HTTP request line */
@@ -543,7 +542,7 @@ static void flow_running(const struct imds_flow *f, enum imds_end end, uint64_t 
 		}
 		fn(arg, &rec);
 	} else if (!f->requests) {
-		flow_to_record(f, &f->req[0], end, now_ns, &rec);
+		flow_to_record(f, &f->req, end, now_ns, &rec);
 		rec.req.kind = IMDS_KIND_CONNECT_ONLY;
 		rec.req.start_ns = f->connect_call_ns ? f->connect_call_ns : f->syn_ns;
 		fn(arg, &rec);
@@ -626,10 +625,20 @@ struct sweep {
 
 static bool on_flow(void *arg, const void *key, const void *value)
 {
+	const struct imds_flow_key *k = key;
 	const struct imds_flow *f = value;
 	struct sweep *s = arg;
 	bool expired = f->last_ns && s->now_ns > f->last_ns && s->now_ns - f->last_ns > s->idle_ns;
+	struct imds_rec_request rec;
 	struct imds_tuple t;
+
+	if (k->query & IMDS_FLOW_SLOT) { /* a pipelined request, not a connection */
+		if (!f->req.claimed) {
+			flow_to_record(f, &f->req, expired ? IMDS_END_EXPIRED : IMDS_END_NONE, s->now_ns, &rec);
+			s->fn(s->arg, &rec);
+		}
+		return expired;
+	}
 
 	flow_running(f, expired ? IMDS_END_EXPIRED : IMDS_END_NONE, s->now_ns, s->fn, s->arg);
 	if (!expired)

@@ -339,6 +339,7 @@ enum provider verdict_provider(enum imds_endpoint_class endpoint, __u32 words, e
 	} marks[] = {
 		{ IMDS_W_H_ALIBABA, PROVIDER_ALIBABA },
 		{ IMDS_W_H_ORACLE | IMDS_W_P_ORACLE, PROVIDER_ORACLE },
+		{ IMDS_W_P_IBM, PROVIDER_IBM },
 		{ IMDS_W_H_FLAVOR | IMDS_W_P_GCE, PROVIDER_GCE },
 		{ IMDS_W_H_METADATA | IMDS_W_P_AZURE, PROVIDER_AZURE },
 		{ IMDS_W_P_OPENSTACK, PROVIDER_OPENSTACK },
