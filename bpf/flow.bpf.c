@@ -338,9 +338,8 @@ static __always_inline bool chunk_has_lf(struct __sk_buff *skb, __u32 off)
 {
 	__u64 w[8];
 
-	return bpf_skb_load_bytes(skb, off, w, sizeof(w)) ||
-	       (has_lf(w[0]) | has_lf(w[1]) | has_lf(w[2]) | has_lf(w[3]) | has_lf(w[4]) | has_lf(w[5]) | has_lf(w[6]) |
-		has_lf(w[7]));
+	return bpf_skb_load_bytes(skb, off, w, sizeof(w)) || (has_lf(w[0]) | has_lf(w[1]) | has_lf(w[2]) | has_lf(w[3]) |
+							      has_lf(w[4]) | has_lf(w[5]) | has_lf(w[6]) | has_lf(w[7]));
 }
 
 /* Inside a header line that says nothing more: how many bytes can be left out, 64 at a time. */
@@ -406,8 +405,8 @@ static __always_inline bool within_request(const struct imds_flow *f)
 }
 
 /* The rest of a request whose answer was not waited for, or its body. */
-static __always_inline int request_rest(struct __sk_buff *skb, struct imds_flow *f, __u32 off, __u32 len,
-					__u32 seq_end, __u64 now, __u32 chunk)
+static __always_inline int request_rest(struct __sk_buff *skb, struct imds_flow *f, __u32 off, __u32 len, __u32 seq_end,
+					__u64 now, __u32 chunk)
 {
 	struct imds_request *r = flow_slot(f, f->head - 1);
 	struct imds_scan *s = &f->scan_out;
@@ -541,8 +540,7 @@ static __always_inline bool answer_head_ended(struct imds_flow *f, struct imds_r
 		answer_interim(f, r);
 		return false;
 	}
-	return !imds_body_begin(&f->scan_in, true,
-				r->method == IMDS_METHOD_HEAD || status == 204 || status == 304);
+	return !imds_body_begin(&f->scan_in, true, r->method == IMDS_METHOD_HEAD || status == 204 || status == 304);
 }
 
 /* Body bytes; *ret_done: the last one was among them. */

@@ -35,7 +35,8 @@
 #define IMDS_HTTP_ENDED (1 * IMDS_HTTP_ROW) /* behind the empty line */
 #define IMDS_HTTP_START_REQUEST (2 * IMDS_HTTP_ROW)
 #define IMDS_HTTP_START_RESPONSE (3 * IMDS_HTTP_ROW)
-#define IMDS_HTTP_ANY (4 * IMDS_HTTP_ROW)	 /* in a header line that says nothing more: up to its LF bytes can be skipped */
+#define IMDS_HTTP_ANY \
+	(4 * IMDS_HTTP_ROW) /* in a header line that says nothing more: up to its LF bytes can be skipped */
 #define IMDS_HTTP_CHUNK_SIZE (5 * IMDS_HTTP_ROW) /* ahead of a chunk's size */
 #define IMDS_HTTP_CHUNK_DATA (6 * IMDS_HTTP_ROW) /* behind the line with its size */
 #define IMDS_HTTP_CHUNK_NEXT (7 * IMDS_HTTP_ROW) /* behind its data: an empty line, then the next size */
@@ -52,7 +53,7 @@
 #define IMDS_A_CHUNK (1ull << 41)	 /* it was a chunk's size */
 #define IMDS_A_HEX (1ull << 42)		 /* a digit of a chunk's size */
 #define IMDS_A_CHUNKED_BAD (1ull << 43)	 /* another Transfer-Encoding: the last one counts */
-#define IMDS_A_NUMBER                                                                                            \
+#define IMDS_A_NUMBER \
 	(IMDS_A_STATUS | IMDS_A_LENGTH | IMDS_A_LENGTH_FIRST | IMDS_A_LENGTH_BAD | IMDS_A_HEX | IMDS_A_CHUNKED_BAD)
 
 #define IMDS_LENGTH_MAX 0xfffffff0u /* longer bodies are taken for this long */
@@ -222,7 +223,7 @@ static __always_inline enum imds_status_class imds_status_class(__u16 status)
 	return IMDS_STATUS_OTHER;
 }
 
-#define IMDS_W_P_ROOTS \
+#define IMDS_W_P_ROOTS                                                                                       \
 	(IMDS_W_P_EC2 | IMDS_W_P_GCE | IMDS_W_P_AZURE | IMDS_W_P_OPENSTACK | IMDS_W_P_ORACLE | IMDS_W_P_V1 | \
 	 IMDS_W_P_IBM)
 

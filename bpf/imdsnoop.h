@@ -20,7 +20,8 @@
 #define IMDS_ANCESTORS 4
 #define IMDS_PIPELINE 16	 /* requests that may wait for an answer on one connection */
 #define IMDS_CGROUP_NAME_LEN 512 /* tail of a path in a cgroup_mkdir record */
-#define IMDS_SCAN_MAX 8192	 /* bytes of one packet that the HTTP scan looks at; long header lines and bodies are no part of it */
+#define IMDS_SCAN_MAX \
+	8192 /* bytes of one packet that the HTTP scan looks at; long header lines and bodies are no part of it */
 #define IMDS_SCAN_MAX_LITE 2048
 
 /* What an endpoint is, told by user space from its address; decides version and provider. */
@@ -135,19 +136,19 @@ enum imds_status_class { /* label `code` of imdsnoop_responses_total */
 #define IMDS_W_Q_WAIT (1u << 26)	   /* wait_for_change=true in the query (GCE): the answer may take minutes */
 
 /* What happened to a request, besides words. */
-#define IMDS_F_SYN_SEEN (1u << 0)      /* a SYN left the socket's network namespace */
-#define IMDS_F_CONNECT_SEEN (1u << 1)  /* connect(2) was seen, so pid and comm are known */
-#define IMDS_F_MIDSTREAM (1u << 2)     /* the connection is older than we are */
-#define IMDS_F_HEAD_COMPLETE (1u << 3) /* the end of the request head was seen */
-#define IMDS_F_HEAD_CUT (1u << 4)      /* part of the head was not looked at (IMDS_SCAN_MAX, reordering) */
-#define IMDS_F_REQUEST_ACKED (1u << 5) /* the service acknowledged all request bytes */
-#define IMDS_F_CLIENT_FIN (1u << 6)    /* half-closed or closed by the client */
-#define IMDS_F_RELEASED (1u << 7)      /* the process closed its socket */
-#define IMDS_F_LATE_ANSWER (1u << 8)   /* answer bytes arrived after the client had given up */
-#define IMDS_F_HOST_NETNS (1u << 9)    /* the socket lives in the initial network namespace or in the loader's */
-#define IMDS_F_NETNS_KNOWN (1u << 10)  /* IMDS_F_HOST_NETNS means something */
+#define IMDS_F_SYN_SEEN (1u << 0)	/* a SYN left the socket's network namespace */
+#define IMDS_F_CONNECT_SEEN (1u << 1)	/* connect(2) was seen, so pid and comm are known */
+#define IMDS_F_MIDSTREAM (1u << 2)	/* the connection is older than we are */
+#define IMDS_F_HEAD_COMPLETE (1u << 3)	/* the end of the request head was seen */
+#define IMDS_F_HEAD_CUT (1u << 4)	/* part of the head was not looked at (IMDS_SCAN_MAX, reordering) */
+#define IMDS_F_REQUEST_ACKED (1u << 5)	/* the service acknowledged all request bytes */
+#define IMDS_F_CLIENT_FIN (1u << 6)	/* half-closed or closed by the client */
+#define IMDS_F_RELEASED (1u << 7)	/* the process closed its socket */
+#define IMDS_F_LATE_ANSWER (1u << 8)	/* answer bytes arrived after the client had given up */
+#define IMDS_F_HOST_NETNS (1u << 9)	/* the socket lives in the initial network namespace or in the loader's */
+#define IMDS_F_NETNS_KNOWN (1u << 10)	/* IMDS_F_HOST_NETNS means something */
 #define IMDS_F_PIPELINE_FULL (1u << 11) /* more than IMDS_PIPELINE requests waited at once: those were not recorded */
-#define IMDS_F_FIRST (1u << 12)	       /* first request of its connection */
+#define IMDS_F_FIRST (1u << 12)		/* first request of its connection */
 
 /* How a drop was joined to its request. */
 enum imds_drop_match {
@@ -352,7 +353,7 @@ struct imds_flow_key {
  * connection's with this request in req. Pipelining is rare: so a connection has room for one request only.
  */
 #define IMDS_FLOW_SLOT 0x20000
-#define IMDS_FLOW_SLOT_OF(n) (IMDS_FLOW_SLOT | ((n) & 0xffff))
+#define IMDS_FLOW_SLOT_OF(n) (IMDS_FLOW_SLOT | ((n)&0xffff))
 
 struct imds_tuple { /* finds a flow's key from a packet */
 	struct imds_addr local;

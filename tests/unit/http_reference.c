@@ -60,6 +60,8 @@ static uint32_t first_segment(const uint8_t *t, size_t len)
 		return IMDS_W_P_OPENSTACK;
 	if (equals(t, len, "opc"))
 		return IMDS_W_P_ORACLE;
+	if (equals(t, len, "instance_identity") || equals(t, len, "identity"))
+		return IMDS_W_P_IBM;
 	return equals(t, len, "v1") ? IMDS_W_P_V1 : 0;
 }
 
@@ -69,7 +71,7 @@ static uint32_t any_segment(const uint8_t *t, size_t len)
 		return IMDS_W_P_TOKEN;
 	if (equals(t, len, "security-credentials"))
 		return IMDS_W_P_SECURITY_CREDS;
-	if (equals(t, len, "credentials"))
+	if (equals(t, len, "credentials") || equals(t, len, "iam_token"))
 		return IMDS_W_P_CREDENTIALS;
 	if (equals(t, len, "instance-identity") || equals(t, len, "identity"))
 		return IMDS_W_P_IDENTITY;
@@ -88,6 +90,9 @@ static void parse_path(const struct cursor *c, size_t from, size_t target_end, s
 	uint32_t first = 0;
 	int index = 0;
 
+	for (size_t i = to + 1; i + 20 <= target_end; i++)
+		if (!memcmp(c->buf + i, "wait_for_change", 15) && !memcmp(c->buf + i + 16, "true", 4))
+			r->words |= IMDS_W_Q_WAIT;
 	r->path_len = to - from < IMDS_PATH_LEN - 1 ? to - from : IMDS_PATH_LEN - 1;
 	memcpy(r->path, c->buf + from, r->path_len);
 	for (; from < to; from = end) {
@@ -107,34 +112,60 @@ static void parse_path(const struct cursor *c, size_t from, size_t target_end, s
 	}
 }
 
-static void parse_length(const uint8_t *v, size_t len, bool whole, struct http_reference *r)
+/* v may run over folded lines. A list's last number counts; anything that is no number makes it none. */
+static void parse_length(const uint8_t *v, size_t len, struct http_reference *r)
 {
-	uint64_t length = 0;
-	size_t i = 0, digits;
+	bool digits = false, ended = false; /* since the last comma: digits; a blank behind them */
 
-	while (i < len && (v[i] == ' ' || v[i] == '\t'))
-		i++;
-	if (i == len || v[i] == '\r')
-		return;
-	for (digits = i; i < len && isdigit(v[i]); i++) {
-		length = length * 10 + v[i] - '0';
-		if (length > IMDS_LENGTH_MAX)
-			length = IMDS_LENGTH_MAX;
+	for (size_t i = 0; i < len; i++) {
+		bool lf = v[i] == '\n' || (v[i] == '\r' && i + 1 < len && v[i + 1] == '\n');
+
+		if (isdigit(v[i]) && !ended) {
+			uint64_t length = digits ? (uint64_t)r->length * 10 + v[i] - '0' : (uint64_t)(v[i] - '0');
+
+			r->length = length > IMDS_LENGTH_MAX ? IMDS_LENGTH_MAX : length;
+			digits = true;
+		} else if (v[i] == ',' && digits) {
+			digits = ended = false;
+		} else if (v[i] == ' ' || v[i] == '\t') {
+			ended = digits;
+		} else if (v[i] == '\r' && i + 1 == len) {
+			return; /* nobody knows yet */
+		} else if (v[i] == '\r' && !lf && !digits) {
+			return;
+		} else if (lf) {
+			i += v[i] == '\r';
+			if (digits)
+				r->words |= IMDS_W_H_LENGTH;
+		} else {
+			r->words &= ~IMDS_W_H_LENGTH;
+			r->length = 0;
+			return;
+		}
 	}
-	if (i > digits)
-		r->length = length;
-	if (i > digits)
-		while (i < len && (v[i] == ' ' || v[i] == '\t'))
-			i++;
-	if (i == len && !whole)
-		return;
-	if (i + 1 == len && v[i] == '\r' && !whole)
-		return;
-	if (i == len || (i + 1 == len && v[i] == '\r')) {
-		r->words |= IMDS_W_H_LENGTH;
-	} else {
-		r->words &= ~IMDS_W_H_LENGTH;
-		r->length = 0;
+}
+
+/* The last coding of the value is chunked, and its line whole. */
+static void parse_coding(const uint8_t *v, size_t len, struct http_reference *r)
+{
+	r->words &= ~IMDS_W_H_CHUNKED;
+	for (size_t i = 0; i < len; i++) {
+		if (v[i] == '\n') {
+			size_t end = i;
+
+			if (i && v[i - 1] == '\r')
+				end--;
+			while (end && (v[end - 1] == ' ' || v[end - 1] == '\t'))
+				end--;
+			if (end >= 7 && starts_fold(v + end - 7, 7, "chunked")) {
+				size_t b = end - 7;
+
+				while (b && strchr(" \t\r\n", v[b - 1]))
+					b--;
+				if (!b || v[b - 1] == ',')
+					r->words |= IMDS_W_H_CHUNKED;
+			}
+		}
 	}
 }
 
@@ -149,8 +180,8 @@ static bool value_is(const uint8_t *v, size_t len, const char *word, bool fold)
 	return fold ? equals_fold(v, len, word) : equals(v, len, word);
 }
 
-/* One header line without its '\n'; whole: the '\n' was there. */
-static void parse_header(const uint8_t *line, size_t len, bool whole, struct http_reference *r)
+/* One header line without its '\n'; whole: the '\n' was there; folded: its length with '\n' and the lines folded into it. */
+static void parse_header(const uint8_t *line, size_t len, bool whole, size_t folded, struct http_reference *r)
 {
 	const uint8_t *colon = memchr(line, ':', len);
 	size_t name = colon ? (size_t)(colon - line) : 0;
@@ -177,11 +208,9 @@ static void parse_header(const uint8_t *line, size_t len, bool whole, struct htt
 	if (whole && equals_fold(line, name, "authorization") && value_is(v, v_len, "Bearer Oracle", false))
 		r->words |= IMDS_W_H_ORACLE;
 	if (equals_fold(line, name, "transfer-encoding"))
-		for (size_t i = 0; i < v_len; i++)
-			if (starts_fold(v + i, v_len - i, "chunked"))
-				r->words |= IMDS_W_H_CHUNKED;
+		parse_coding(v, folded - (v - line), r);
 	if (equals_fold(line, name, "content-length"))
-		parse_length(v, v_len, whole, r);
+		parse_length(v, folded - (v - line), r);
 }
 
 static void parse_headers(struct cursor *c, struct http_reference *r)
@@ -189,13 +218,18 @@ static void parse_headers(struct cursor *c, struct http_reference *r)
 	while (c->at < c->len) {
 		size_t end = find(c, c->at, c->len, "\n"), len = end - c->at;
 		bool whole = end < c->len;
+		size_t folded = end + whole;
 
 		if (whole && (!len || (len == 1 && c->buf[c->at] == '\r'))) {
 			r->ended = true;
 			r->end = end + 1;
 			return;
 		}
-		parse_header(c->buf + c->at, len, whole, r);
+		while (folded < c->len && c->buf[folded - 1] == '\n' && (c->buf[folded] == ' ' || c->buf[folded] == '\t'))
+			folded = find(c, folded, c->len, "\n") + 1;
+		if (folded > c->len)
+			folded = c->len;
+		parse_header(c->buf + c->at, len, whole, folded - c->at, r);
 		c->at = end + whole;
 	}
 }
@@ -241,7 +275,9 @@ static void parse_request(struct cursor *c, struct http_reference *r)
 	for (enum imds_method m = IMDS_METHOD_GET; m <= IMDS_METHOD_POST; m++)
 		if (equals(c->buf + from, c->at - from, methods[m]))
 			r->method = m;
-	from = ++c->at;
+	while (c->at < c->len && c->buf[c->at] == ' ')
+		c->at++;
+	from = c->at;
 	end = find(c, from, c->len, " \r\n");
 	path = end;
 	if (from < end && c->buf[from] == '/')

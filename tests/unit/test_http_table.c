@@ -130,6 +130,19 @@ static const struct request_case {
 	  "/v1/api/token", W(P_V1) | W(P_TOKEN) },
 	{ "POST, chunked, bare LF", "POST /metadata/identity/x HTTP/1.1\nTransfer-Encoding: gzip, Chunked\n\n", IMDS,
 	  M(POST), K(CREDENTIALS), V(NONE), "/metadata/identity/x", W(P_AZURE) | W(P_IDENTITY) | W(H_CHUNKED) },
+	{ "blanks ahead of the target", "PUT   /latest/api/token HTTP/1.1" END, IMDS, M(PUT), K(TOKEN), V(V2),
+	  "/latest/api/token", EC2_TOKEN },
+	{ "IBM token", "PUT /instance_identity/v1/token?version=2022-03-01 HTTP/1.1\r\nMetadata-Flavor: ibm" END, IMDS,
+	  M(PUT), K(TOKEN), V(V2), "/instance_identity/v1/token", W(P_IBM) | W(P_TOKEN) | W(H_FLAVOR) },
+	{ "IBM token, newer", "PUT /identity/v1/token HTTP/1.1\r\nMetadata-Flavor: ibm" END, IMDS, M(PUT), K(TOKEN),
+	  V(V2), "/identity/v1/token", W(P_IBM) | W(P_IDENTITY) | W(P_TOKEN) | W(H_FLAVOR) },
+	{ "IBM credentials", "POST /instance_identity/v1/iam_token HTTP/1.1" END, IMDS, M(POST), K(CREDENTIALS),
+	  V(NONE), "/instance_identity/v1/iam_token", W(P_IBM) | W(P_CREDENTIALS) },
+	{ "GCE, waiting for a change",
+	  "GET /computeMetadata/v1/?timeout_sec=60&wait_for_change=true&alt=json HTTP/1.1" END, IMDS, M(GET), K(DATA),
+	  V(NONE), "/computeMetadata/v1/", W(P_GCE) | W(Q_WAIT) },
+	{ "GCE, not waiting", "GET /computeMetadata/v1/wait_for_change=true?wait_for_change=false HTTP/1.1" END, IMDS,
+	  M(GET), K(DATA), V(NONE), "/computeMetadata/v1/wait_for_change=true", W(P_GCE) },
 	{ "other methods", "DELETE /latest/x HTTP/1.1" END, IMDS, M(OTHER), K(DATA), V(NONE), "/latest/x", W(P_EC2) },
 	{ "a method that begins as a known one", "GETS /latest/x HTTP/1.1" END, IMDS, M(OTHER), K(DATA), V(NONE),
 	  "/latest/x", W(P_EC2) },
@@ -223,6 +236,16 @@ static const struct answer_case {
 	{ "HTTP/1.1 200 OK\r\nContent-Length: 1 2\r\n\r\n", 200, 0, 0 },
 	{ "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n", 200, 0, 0 },
 	{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", 200, W(H_LENGTH), 6 },
+	{ "HTTP/1.1 200 OK\r\nContent-Length: 5 ,\t7\r\n\r\n", 200, W(H_LENGTH), 7 },
+	{ "HTTP/1.1 200 OK\r\nContent-Length:\r\n 8\r\n\r\n", 200, W(H_LENGTH), 8 },
+	{ "HTTP/1.1 200 OK\r\nContent-Length:\n\t8 \n \r\n\r\n", 200, W(H_LENGTH), 8 },
+	{ "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n 9\r\n\r\n", 200, 0, 0 },
+	{ "HTTP/1.1 200 OK\r\nContent-Length : 8\r\n\r\n", 200, 0, 0 },
+	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n Chunked \r\n\r\n", 200, W(H_CHUNKED), 0 },
+	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\t, chunked\r\n\r\n", 200, W(H_CHUNKED), 0 },
+	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 200, 0, 0 },
+	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\nContent-Length: 2\r\n\r\n", 200, W(H_LENGTH), 2 },
+	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n", 200, 0, 0 },
 	{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: x\r\n\r\n", 200, 0, 0 },
 	{ "HTTP/1.1 200 OK\r\nContent-Length: 4294967279\r\n\r\n", 200, W(H_LENGTH), 4294967279u },
 	{ "HTTP/1.1 200 OK\r\nContent-Length: 4294967296\r\n\r\n", 200, W(H_LENGTH), IMDS_LENGTH_MAX },
@@ -266,6 +289,63 @@ static void pipelined_heads(void **state)
 		at += s.length;
 	}
 	assert_int_equal(at, sizeof(packet) - 1);
+}
+
+static const struct chunks_case {
+	const char *text;
+	size_t data;
+	bool whole; /* and text is nothing but this body */
+} chunk_texts[] = {
+	{ "0\r\n\r\n", 0, true },
+	{ "5\r\nhello\r\n0\r\n\r\n", 5, true },
+	{ "A\r\n0\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n", 10, true },
+	{ "00005;n=\"v\";x\r\nhello\r\n000;y\r\nX: 0\r\nY: 1\r\n\r\n", 5, true },
+	{ "5\nhello\n0\n\n", 5, true },
+	{ "0\r\n\rX\n\r\n", 0, true },
+	{ "1f\r\n0123456789abcdef0123456789ABCDE\r\n0 \r\n\r\n", 31, true },
+	{ "5\r\nhello0\r\n\r\n", 5, false },
+	{ "\r\n", 0, false },
+	{ "x\r\n", 0, false },
+	{ "-5\r\n", 0, false },
+	{ "5\r\nhel", 3, false },
+};
+
+/* In two pieces at every byte; a broken body ends as IMDS_HTTP_DEAD or goes on, never as ended. */
+static void chunked_bodies_at_every_cut(void **state)
+{
+	for (size_t i = 0; i < sizeof(chunk_texts) / sizeof(chunk_texts[0]); i++) {
+		const struct chunks_case *c = &chunk_texts[i];
+		const uint8_t *buf = (const uint8_t *)c->text;
+		size_t len = strlen(c->text);
+
+		for (size_t cut = 0; cut <= len; cut++) {
+			struct imds_scan s = { .words = IMDS_W_H_CHUNKED };
+			size_t at = 0, data = 0;
+			bool open = imds_body_begin(&s, true, false);
+
+			while (open && at < len && s.state != IMDS_HTTP_DEAD) {
+				size_t end = at < cut ? cut : len;
+				uint32_t n;
+
+				if (s.body_left) {
+					n = imds_body_skip(&s, end - at);
+					data += n;
+					at += n;
+				} else {
+					at = imds_scan_bytes(&table, &s, NULL, buf, at, end);
+					open = imds_body_scanned(&s);
+				}
+			}
+			if (data != c->data || open == c->whole || (c->whole && at != len))
+				fail_msg("%s cut at %zu: %zu bytes of data, %zu of all", c->text, cut, data, at);
+		}
+	}
+	struct imds_scan huge = { .words = IMDS_W_H_CHUNKED };
+
+	imds_body_begin(&huge, true, false);
+	imds_scan_bytes(&table, &huge, NULL, (const uint8_t *)"fffffffffffffffff\r\n", 0, 19);
+	imds_body_scanned(&huge);
+	assert_int_equal(huge.body_left, IMDS_LENGTH_MAX);
 }
 
 static void hostile_heads(void **state)
@@ -346,6 +426,9 @@ static void built_in_words_fit(void **state)
 	assert_in_range(size.classes, 30, IMDS_HTTP_CLASSES);
 	assert_memory_equal(again, &table, sizeof(table)); /* always the same */
 	assert_true(table.attr[IMDS_HTTP_ENDED / IMDS_HTTP_ROW] & IMDS_A_END);
+	assert_true(table.attr[IMDS_HTTP_CHUNK_DATA / IMDS_HTTP_ROW] & IMDS_A_END);
+	for (int b = 0; b < 256; b++) /* in IMDS_HTTP_ANY bytes may be left out up to a LF */
+		assert_int_equal(table.next[(IMDS_HTTP_ANY + table.column_of[b]) / 2] == IMDS_HTTP_ANY, b != '\n');
 	assert_int_equal(table.attr[IMDS_HTTP_DEAD], 0);
 	for (int c = 0; c < IMDS_HTTP_CLASSES; c++) {
 		assert_int_equal(table.next[IMDS_HTTP_DEAD / sizeof(table.next[0]) + c], IMDS_HTTP_DEAD);
@@ -412,6 +495,7 @@ int main(void)
 		cmocka_unit_test(real_requests_at_every_cut),
 		cmocka_unit_test(answers_at_every_cut),
 		cmocka_unit_test(pipelined_heads),
+		cmocka_unit_test(chunked_bodies_at_every_cut),
 		cmocka_unit_test(hostile_heads),
 		cmocka_unit_test(answers_like_reference),
 	};
