@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/report/level.c */
 /* needs: user/report/merge.c user/pods/workload.c user/model/words.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +20,8 @@ static struct report_pod pod(const char *name, uint64_t dead, double lost, int r
 				name,
 				"app",
 				"",
+				.text = "",
+				.level = dead ? LEVEL_PROBLEM : LEVEL_OK,
 				.requests = 5,
 				.failed = dead,
 				.seconds_lost = lost,
@@ -53,6 +56,9 @@ static void nodes_are_joined(void **state)
 				.kernel = "6.1",
 				.started = "",
 				.requests = 10,
+				.failed = 2,
+				.level = LEVEL_WARNING,
+				.headline = "said on b",
 				.lost = 1,
 				.node_token_ttl = 1,
 				.features = on,
@@ -66,6 +72,9 @@ static void nodes_are_joined(void **state)
 				.kernel = "6.1",
 				.started = "",
 				.requests = 10,
+				.failed = 4,
+				.level = LEVEL_PROBLEM,
+				.headline = "said on a",
 				.features = off,
 				.features_len = 1,
 				.pods = p2,
@@ -80,6 +89,8 @@ static void nodes_are_joined(void **state)
 	assert_int_equal(m.requests, 20);
 	assert_int_equal(m.failed, 6);
 	assert_int_equal(m.lost, 1);
+	assert_int_equal(m.level, LEVEL_PROBLEM);
+	assert_string_equal(m.headline, "2 pods on 2 nodes: no metadata token, the hop limit is too low, 3 is needed");
 	assert_int_equal(m.hop_limit_pods, 2);
 	assert_int_equal(m.required_hop_limit, 3);
 	assert_int_equal(m.exhausted_hop_limit, 3);

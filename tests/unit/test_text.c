@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/view/text_layout.c user/report/headline.c */
+/* needs: user/report/level.c user/pods/workload.c */
+/* needs: user/view/text_layout.c user/report/headline.c user/report/report.c user/report/platform.c */
+/* needs: user/view/text_extras.c user/report/compare.c user/report/what_if.c */
 /* needs: user/view/text.c user/view/text_escape.c user/report/findings.c user/report/finding_rules.c */
 /* needs: user/report/advice.c user/report/way.c user/report/path.c user/model/words.c user/model/histogram.c user/model/request.c */
 /*
@@ -63,10 +65,13 @@ static char *report(struct golden_case *c, const struct text_options *o)
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
+	struct report said;
 
 	assert_int_equal(findings_collect(&c->s, &c->s.findings, &c->s.findings_len), 0);
-	text_report(f, &c->s, o);
+	assert_int_equal(report_build(&c->s, &said), 0);
+	text_report(f, &said, NULL, NULL, o);
 	fclose(f);
+	report_clear(&said);
 	findings_free(c->s.findings, c->s.findings_len);
 	return text;
 }

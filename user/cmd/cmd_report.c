@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../report/report.h"
 #include "../report/timeline.h"
 #include "../view/extras.h"
 #include "../view/html.h"
@@ -15,7 +16,7 @@
 #include "../session/session.h"
 #include "../replay/trace_input.h"
 
-struct report {
+struct watch {
 	const struct options *o;
 	struct timeline timeline;
 	struct session *session; /* one of these two */
@@ -26,6 +27,8 @@ struct report {
 	struct snapshot view; /* what the options select of the snapshot; owns its arrays, not what they hold */
 	const struct pod_stats **pods;
 	struct finding *findings;
+	struct report said; /* of view */
+	bool missed;	    /* the filters chose nothing */
 	struct what_if_result what_if;
 	struct report_doc before, after;
 	struct changes changes;
@@ -35,7 +38,7 @@ struct report {
 
 static void on_stall(void *arg, const struct request *r, uint64_t now_ns)
 {
-	struct report *rep = arg;
+	struct watch *rep = arg;
 
 	if (rep->o->format == FORMAT_HTML && session_selects_identity(rep->o, r->who) &&
 	    request_is_problem(r, rep->o->slow_ns / 1000))
@@ -44,7 +47,7 @@ static void on_stall(void *arg, const struct request *r, uint64_t now_ns)
 
 static void on_request(void *arg, const struct request *r, uint64_t now_ns)
 {
-	struct report *rep = arg;
+	struct watch *rep = arg;
 
 	on_stall(arg, r, now_ns);
 	if (rep->session && session_selects_request(rep->session, r) && ++rep->finished == rep->o->count)
@@ -54,7 +57,7 @@ static void on_request(void *arg, const struct request *r, uint64_t now_ns)
 static void on_drop(void *arg, const struct pod_identity *who, const struct imds_rec_drop *rec, const char *reason,
 		    const char *location)
 {
-	struct report *rep = arg;
+	struct watch *rep = arg;
 
 	if (session_selects_identity(rep->o, who))
 		timeline_add_drop(&rep->timeline, who, &rec->drop, reason, location);
@@ -66,7 +69,7 @@ static void on_drop(void *arg, const struct pod_identity *who, const struct imds
 static void on_tick(void *arg, uint64_t now_ns)
 {
 	static const char *const words[] = { "dying", "failing" };
-	struct report *rep = arg;
+	struct watch *rep = arg;
 	const struct snapshot *s;
 	size_t pods[2] = { 0 };
 
@@ -89,7 +92,7 @@ static void on_tick(void *arg, uint64_t now_ns)
 	fputs("\033[K", stderr);
 }
 
-static const struct snapshot *watch(struct report *rep, const struct session_callbacks *cb)
+static const struct snapshot *watch(struct watch *rep, const struct session_callbacks *cb)
 {
 	const struct options *o = rep->o;
 	const struct snapshot *s;
@@ -130,7 +133,7 @@ static void tell_bad_lines(const char *name, const struct trace_input *input)
 			    (unsigned long long)stats.missing);
 }
 
-static const struct snapshot *read_trace(struct report *rep, const struct session_callbacks *cb)
+static const struct snapshot *read_trace(struct watch *rep, const struct session_callbacks *cb)
 {
 	const char *name = rep->o->from;
 	bool is_stdin = !strcmp(name, "-");
@@ -156,7 +159,7 @@ static const struct snapshot *read_trace(struct report *rep, const struct sessio
 /* --- what is shown ------------------------------------------------------------------------------------------------ */
 
 /* Rows and findings that the options select; totals stay whole. Findings of the node as a whole always stay. */
-static int select_view(struct report *rep, const struct snapshot *s)
+static int select_view(struct watch *rep, const struct snapshot *s)
 {
 	struct snapshot *v = &rep->view;
 	size_t *index = calloc(s->pods_len + 1, sizeof(*index));
@@ -194,7 +197,32 @@ static int select_view(struct report *rep, const struct snapshot *s)
 	return 0;
 }
 
-static int compare(struct report *rep)
+/* Concludes; filters of names that chose nothing are told with what was seen instead. */
+static int say(struct watch *rep, const struct snapshot *whole)
+{
+	const struct options *o = rep->o;
+	const char *const filters[][2] = {
+		{ "--namespace", o->namespace }, { "--pod", o->pod },	{ "--container", o->container },
+		{ "--workload", o->workload },	 { "--comm", o->comm },
+	};
+	const char *wanted[2 * sizeof(filters) / sizeof(filters[0]) + 1] = { NULL };
+	struct options by_name = *o;
+	size_t len = 0;
+	int err = report_build(&rep->view, &rep->said);
+
+	by_name.problems = false; /* a pod without a problem is there */
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
+		if (filters[i][1]) {
+			wanted[len++] = filters[i][0];
+			wanted[len++] = filters[i][1];
+		}
+	rep->missed = len;
+	for (size_t i = 0; i < whole->pods_len && rep->missed; i++)
+		rep->missed = !session_selects_pod(&by_name, whole->pods[i]);
+	return err || !rep->missed ? err : report_filter_missed(&rep->said, whole, wanted);
+}
+
+static int compare(struct watch *rep)
 {
 	char msg[256];
 
@@ -204,7 +232,7 @@ static int compare(struct report *rep)
 	return compare_reports(&rep->before, &rep->after, &rep->changes);
 }
 
-static json_t *json_of(struct report *rep)
+static json_t *json_of(struct watch *rep)
 {
 	const struct options *o = rep->o;
 	struct snapshot v = rep->view;
@@ -227,7 +255,7 @@ static json_t *json_of(struct report *rep)
 	return NULL;
 }
 
-static int print(struct report *rep, FILE *out)
+static int print(struct watch *rep, FILE *out)
 {
 	const struct options *o = rep->o;
 	struct text_options text;
@@ -237,33 +265,32 @@ static int print(struct report *rep, FILE *out)
 	if (o->format == FORMAT_HTML) {
 		timeline_sort(&rep->timeline);
 		html_report(out, &(struct html_report){
-				     .s = &rep->view,
+				     .said = &rep->said,
 				     .timeline = &rep->timeline,
 				     .what_if = o->what_if ? &rep->what_if : NULL,
 				     .changes = o->baseline ? &rep->changes : NULL,
 				 });
 		return 0;
 	}
+	if (o->brief) {
+		fprintf(out, "%s\n", rep->said.brief);
+		return 0;
+	}
 	text = session_text_options(o, out);
-	text_report(out, &rep->view, &text);
-	if (o->what_if)
-		text_what_if(out, &rep->what_if, &text);
-	if (o->baseline)
-		text_changes(out, &rep->changes, &text);
+	text_report(out, &rep->said, o->what_if ? &rep->what_if : NULL, o->baseline ? &rep->changes : NULL, &text);
 	return 0;
 }
 
-static int exit_code(const struct report *rep)
+static int exit_code(const struct watch *rep)
 {
-	if (!rep->o->exit_code)
-		return EXIT_FINE;
-	for (size_t i = 0; i < rep->view.findings_len; i++)
-		if (rep->view.findings[i].severity != SEVERITY_INFO)
-			return rep->o->exit_code;
-	return rep->what_if.findings_len ? rep->o->exit_code : EXIT_FINE;
+	if (rep->missed)
+		return EXIT_CANNOT_RUN;
+	if (rep->o->exit_code && (report_level_is_bad(rep->said.level) || rep->what_if.findings_len))
+		return rep->o->exit_code;
+	return EXIT_FINE;
 }
 
-static int make(struct report *rep)
+static int make(struct watch *rep)
 {
 	const struct options *o = rep->o;
 	struct session_callbacks cb = {
@@ -290,6 +317,8 @@ static int make(struct report *rep)
 	if (!s)
 		return EXIT_CANNOT_RUN;
 	err = select_view(rep, s);
+	if (!err)
+		err = say(rep, s);
 	if (!err && o->what_if)
 		err = what_if_ask(&question, &rep->view, &rep->what_if);
 	if (!err && o->baseline)
@@ -309,9 +338,10 @@ static int make(struct report *rep)
 
 int cmd_report(const struct options *o)
 {
-	struct report rep = { .o = o };
+	struct watch rep = { .o = o };
 	int code = make(&rep);
 
+	report_clear(&rep.said);
 	compare_clear(&rep.changes);
 	report_input_clear(&rep.before);
 	report_input_clear(&rep.after);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../report/report.h"
+
 #define SCHEMA "imdsnoop.report/1"
 #define SECONDS_MAX 1e12
 
@@ -45,6 +47,16 @@ static int64_t us_or_none(const json_t *object, const char *key)
 	return json_is_integer(v) && json_integer_value(v) >= 0 ? json_integer_value(v) : -1;
 }
 
+static enum level level_of(const json_t *object, enum level otherwise)
+{
+	const char *word = text_of(object, "level");
+
+	for (int i = 0; i < LEVEL_COUNT; i++)
+		if (!strcmp(word, level_word(i)))
+			return i;
+	return otherwise;
+}
+
 static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 {
 	const json_t *outcomes = json_object_get(v, "outcomes"), *latency = json_object_get(v, "latency_us");
@@ -56,6 +68,10 @@ static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 		.container = text_of(v, "container"),
 		.cgroup = text_of(v, "cgroup"),
 		.other = json_is_true(json_object_get(v, "other")),
+		.text = text_of(v, "cause_text"),
+		.level = level_of(v, LEVEL_OK),
+		.answered = count_of(v, "answered"),
+		.failed = count_of(v, "failed"),
 		.requests = count_of(v, "requests"),
 		.v1_requests = count_of(v, "v1_requests"),
 		.v2_requests = count_of(v, "v2_requests"),
@@ -68,11 +84,11 @@ static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 		.required_hop_limit = small_of(v, "required_hop_limit"),
 	};
 	workload_name(p->pod, node, p->workload, sizeof(p->workload));
-	for (int i = 0; i < OUTCOME_COUNT; i++) {
+	for (int i = 0; i < OUTCOME_COUNT; i++)
 		p->outcomes[i] = count_of(outcomes, outcome_word(i));
-		if (i != OUTCOME_OK && i != OUTCOME_HTTP_ERROR)
-			p->failed += p->outcomes[i];
-	}
+	if (!json_object_get(v, "failed")) /* of a version that did not count it */
+		for (int i = 0; i < OUTCOME_COUNT; i++)
+			*(i == OUTCOME_OK || i == OUTCOME_HTTP_ERROR ? &p->answered : &p->failed) += p->outcomes[i];
 	for (int i = HOP_LIMIT_UNKNOWN; i <= HOP_LIMIT_EXHAUSTED; i++)
 		if (!strcmp(hop_limit, hop_limit_word(i)))
 			p->hop_limit = i;
@@ -129,6 +145,7 @@ static int fill(const json_t *root, struct report_doc *d)
 	d->node = text_of(root, "node");
 	d->kernel = text_of(root, "kernel");
 	d->started = text_of(root, "started");
+	d->headline = text_of(json_object_get(root, "headline"), "text");
 	d->duration_s = seconds_of(root, "duration_s");
 	d->node_token_ttl = small_of(root, "node_token_ttl");
 	d->requests = count_of(totals, "requests");
@@ -158,6 +175,17 @@ static int fill(const json_t *root, struct report_doc *d)
 		if (json_is_object(json_array_get(findings, i)) &&
 		    finding_from(json_array_get(findings, i), d->node, &d->findings[d->findings_len++]))
 			return -ENOMEM;
+	d->answered = count_of(totals, "answered");
+	d->failed = count_of(totals, "failed");
+	for (size_t i = 0; i < d->pods_len && !json_object_get(totals, "failed"); i++) {
+		d->answered += d->pods[i].answered;
+		d->failed += d->pods[i].failed;
+	}
+	d->level = d->requests ? LEVEL_OK : LEVEL_QUIET;
+	for (size_t i = 0; i < d->findings_len; i++)
+		if (report_level_of(d->findings[i].severity) > d->level)
+			d->level = report_level_of(d->findings[i].severity);
+	d->level = level_of(json_object_get(root, "headline"), d->level);
 	return 0;
 }
 

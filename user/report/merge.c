@@ -22,6 +22,8 @@ static int by_pod(const void *a, const void *b)
 	const struct report_pod *p = x->pod, *q = y->pod;
 	int c;
 
+	if (p->level != q->level)
+		return p->level > q->level ? -1 : 1;
 	if (p->outcomes[OUTCOME_HOP_LIMIT] != q->outcomes[OUTCOME_HOP_LIMIT])
 		return p->outcomes[OUTCOME_HOP_LIMIT] > q->outcomes[OUTCOME_HOP_LIMIT] ? -1 : 1;
 	if (p->seconds_lost != q->seconds_lost)
@@ -50,6 +52,8 @@ static int add_pods(struct merged *m)
 		const struct report_doc *d = m->docs[i];
 
 		m->requests += d->requests;
+		m->answered += d->answered;
+		m->failed += d->failed;
 		m->seconds_lost += d->seconds_lost;
 		m->lost += d->lost;
 		for (size_t j = 0; j < d->pods_len; j++) {
@@ -58,7 +62,6 @@ static int add_pods(struct merged *m)
 			bool exhausted = p->outcomes[OUTCOME_HOP_LIMIT];
 
 			m->pods[m->pods_len++] = (struct merge_pod){ d, p };
-			m->failed += p->failed;
 			m->hop_limit_pods += exhausted;
 			if (exhausted && required > m->exhausted_hop_limit)
 				m->exhausted_hop_limit = required;
@@ -326,6 +329,42 @@ static int add_differences(struct merged *m)
 	return err;
 }
 
+/* What the reports say, said again of all: their levels are not judged anew. */
+static void add_headline(struct merged *m)
+{
+	const char *nodes = m->docs_len == 1 ? "" : "s", *text = NULL;
+	size_t len = sizeof(m->headline), alike = 0;
+	int at;
+
+	for (size_t i = 0; i < m->docs_len; i++)
+		if (m->docs[i]->level > m->level)
+			m->level = m->docs[i]->level;
+	for (size_t i = 0; i < m->docs_len; i++)
+		if (m->docs[i]->level == m->level && !alike++)
+			text = m->docs[i]->headline;
+	if (m->docs_len == 1 && text[0]) {
+		snprintf(m->headline, len, "%s", text);
+	} else if (m->hop_limit_pods && m->level == LEVEL_PROBLEM) {
+		at = snprintf(m->headline, len, "%zu pod%s on %zu node%s: no metadata token, the hop limit is too low",
+			      m->hop_limit_pods, m->hop_limit_pods == 1 ? "" : "s", m->docs_len, nodes);
+		if (m->exhausted_hop_limit)
+			at += snprintf(m->headline + at, len - (size_t)at, ", %d is needed", m->exhausted_hop_limit);
+		if (m->seconds_lost >= 0.05)
+			snprintf(m->headline + at, len - (size_t)at, "; %.1f s lost", m->seconds_lost);
+	} else if (m->level == LEVEL_PROBLEM || m->level == LEVEL_WARNING) {
+		snprintf(m->headline, len, "%zu problem%s and %zu warning%s on %zu node%s", m->severities[SEVERITY_ERROR],
+			 m->severities[SEVERITY_ERROR] == 1 ? "" : "s", m->severities[SEVERITY_WARNING],
+			 m->severities[SEVERITY_WARNING] == 1 ? "" : "s", m->docs_len, nodes);
+	} else if (m->level == LEVEL_BLIND && text[0]) {
+		snprintf(m->headline, len, "%zu of %zu node%s: %s", alike, m->docs_len, nodes, text);
+	} else if (m->level == LEVEL_QUIET) {
+		snprintf(m->headline, len, "nothing asked a metadata service on %zu node%s", m->docs_len, nodes);
+	} else {
+		snprintf(m->headline, len, "no problem on %zu node%s: %llu request%s, %llu answered", m->docs_len, nodes,
+			 (unsigned long long)m->requests, m->requests == 1 ? "" : "s", (unsigned long long)m->answered);
+	}
+}
+
 int merge_reports(const struct report_doc **docs, size_t docs_len, struct merged *ret)
 {
 	qsort(docs, docs_len, sizeof(*docs), by_node);
@@ -334,6 +373,7 @@ int merge_reports(const struct report_doc **docs, size_t docs_len, struct merged
 		merge_clear(ret);
 		return -ENOMEM;
 	}
+	add_headline(ret);
 	return 0;
 }
 

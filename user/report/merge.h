@@ -36,7 +36,9 @@ struct merge_difference {
 struct merged {
 	const struct report_doc *const *docs; /* by node name */
 	size_t docs_len;
-	uint64_t requests, failed, lost;
+	enum level level;    /* the gravest of the reports' own */
+	char headline[1024]; /* a single report's own; names in it are from outside */
+	uint64_t requests, answered, failed, lost;
 	double seconds_lost;
 	size_t hop_limit_pods;	 /* exhausted ones */
 	size_t severities[3];	 /* groups by enum severity */

@@ -11,26 +11,6 @@
 
 #define HEADLINE_LEN 1024
 
-const char *report_level_word(enum level level)
-{
-	static const char *const words[LEVEL_COUNT] = {
-		[LEVEL_QUIET] = "QUIET", [LEVEL_OK] = "OK",	      [LEVEL_NOTE] = "NOTE",
-		[LEVEL_BLIND] = "BLIND", [LEVEL_WARNING] = "WARNING", [LEVEL_PROBLEM] = "PROBLEM",
-	};
-
-	return level < LEVEL_COUNT ? words[level] : "UNKNOWN";
-}
-
-bool report_level_is_bad(enum level level)
-{
-	return level == LEVEL_PROBLEM || level == LEVEL_WARNING || level == LEVEL_BLIND;
-}
-
-enum level report_level_of(enum severity severity)
-{
-	return severity == SEVERITY_ERROR ? LEVEL_PROBLEM : severity == SEVERITY_WARNING ? LEVEL_WARNING : LEVEL_NOTE;
-}
-
 const char *report_cause_text(enum cause cause)
 {
 	static const char *const texts[CAUSE_COUNT] = {
@@ -154,6 +134,13 @@ int report_build(const struct snapshot *s, struct report *ret)
 	}
 	for (size_t i = 0; i < s->pods_len; i++)
 		fill_text(&ret->rows[i]);
+	for (size_t i = s->findings_len; i-- > 0;) { /* worst first: its word is the last */
+		struct report_row *row =
+		    s->findings[i].pod_index < s->pods_len ? &ret->rows[s->findings[i].pod_index] : NULL;
+
+		if (row && row->cause == CAUSE_NONE && report_level_is_bad(row->level))
+			snprintf(row->text, sizeof(row->text), "%s", finding_word(s->findings[i].code));
+	}
 	ret->level = level_of_snapshot(s);
 	headline_write(s, ret->headline, HEADLINE_LEN);
 	write_brief(ret);

@@ -15,7 +15,10 @@ struct report_pod {
 	const char *namespace, *pod, *container, *cgroup;
 	char workload[WORKLOAD_LEN]; /* "" for what is no pod */
 	bool other;		     /* the row of what is over --max-pods */
-	uint64_t requests, failed;   /* failed: neither ok nor http-error */
+	enum level level;	     /* as it was said; so are the next two */
+	const char *text;	     /* "ok", or the cause in a few words */
+	uint64_t answered, failed;
+	uint64_t requests;
 	uint64_t outcomes[OUTCOME_COUNT];
 	uint64_t v1_requests, v2_requests, fallbacks, token_requests, token_answered;
 	double seconds_lost;
@@ -40,6 +43,9 @@ struct report_doc {
 	const char *file; /* where it was read from; borrowed */
 	const char *version, *node, *kernel, *started;
 	double duration_s;
+	enum level level;     /* as it was said; of reports before there were levels, the gravest finding's */
+	const char *headline; /* "" where none was said */
+	uint64_t answered, failed;
 	int node_token_ttl;	 /* the hop limit set, where a host-network process asked; 0: unknown */
 	uint64_t requests, lost; /* lost: sum of losses */
 	double seconds_lost;

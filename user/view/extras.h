@@ -6,12 +6,11 @@
 #include <jansson.h>
 
 #include "../report/compare.h"
-#include "../report/headline.h"
 #include "../report/merge.h"
 #include "../report/what_if.h"
 #include "text.h"
 
-/* Parts that follow text_report(). */
+/* Parts of text_report(). */
 void text_what_if(FILE *out, const struct what_if_result *r, const struct text_options *o);
 void text_changes(FILE *out, const struct changes *c, const struct text_options *o);
 void text_merge(FILE *out, const struct merged *m, const struct text_options *o);
@@ -24,8 +23,5 @@ json_t *json_merge(const struct merged *m, const char *version); /* schema imdsn
 /* "shop/cart (app)" of a workload, the cgroup of what is none, "the node" without both. Returns buf. */
 char *extras_subject(const char *namespace, const char *workload, const char *container, const char *cgroup, char *buf,
 		     size_t len);
-
-/* The sentence that a merged report begins with. */
-enum headline_level extras_headline(const struct merged *m, char *buf, size_t len);
 
 #endif

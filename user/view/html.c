@@ -15,14 +15,6 @@
 #define CHANGES 60
 #define TEXT_LEN 2048
 
-static const char *subject_of(const struct pod_stats *p, char *buf, size_t len)
-{
-	if (!p->other)
-		return findings_subject(&p->who, buf, len);
-	snprintf(buf, len, "pods beyond --max-pods");
-	return buf;
-}
-
 static void fact(FILE *out, const char *name, const char *value)
 {
 	fprintf(out, "<div><dt>%s</dt><dd>", name);
@@ -46,7 +38,9 @@ static void facts(FILE *out, const struct snapshot *s)
 	for (size_t i = 0; s->endpoints && s->endpoints[i] && at < sizeof(buf); i++)
 		at += (size_t)snprintf(buf + at, sizeof(buf) - at, "%s%s", i ? ", " : "", s->endpoints[i]);
 	fact(out, "Endpoints", buf);
-	snprintf(buf, sizeof(buf), "%llu by %zu pods", (unsigned long long)s->totals.requests, s->pods_len);
+	snprintf(buf, sizeof(buf), "%llu by %zu pod%s: %llu answered, %llu failed",
+		 (unsigned long long)s->totals.requests, s->pods_len, s->pods_len == 1 ? "" : "s",
+		 (unsigned long long)s->totals.answered, (unsigned long long)s->totals.failed);
 	fact(out, "Requests", buf);
 	fputs("</dl>\n</header>\n<main>\n", out);
 }
@@ -79,19 +73,20 @@ static bool pod_is_new(const struct finding *findings, size_t n)
 	return true;
 }
 
-static void card(FILE *out, const struct snapshot *s, const struct finding *findings, size_t n, bool with_way)
+static void card(FILE *out, const struct report *r, const struct finding *findings, size_t n, bool with_path)
 {
 	const struct finding *f = &findings[n];
 	size_t before;
 
-	fprintf(out, "<article class=\"card %s\">\n", severity_word(f->severity));
+	/* folded but the first: a page of twenty findings is read by its summaries */
+	fprintf(out, "<details class=\"card %s\"%s><summary>\n", severity_word(f->severity), n ? "" : " open");
 	html_chip(out, f->severity, severity_word(f->severity));
 	html_chip(out, SEVERITY_INFO, finding_word(f->code));
 	fputs("<h3>", out);
 	html_text(out, f->summary);
-	fputs("</h3>\n", out);
-	if (with_way && f->pod_index < s->pods_len && pod_is_new(findings, n))
-		svg_way(out, s, s->pods[f->pod_index]);
+	fputs("</h3></summary>\n", out);
+	if (with_path && f->pod_index < r->rows_len && pod_is_new(findings, n))
+		svg_path(out, &r->rows[f->pod_index].path);
 	if (f->evidence && f->evidence[0]) {
 		fputs("<h4>Evidence</h4>\n", out);
 		html_list(out, (const char *const *)f->evidence);
@@ -107,17 +102,17 @@ static void card(FILE *out, const struct snapshot *s, const struct finding *find
 			html_advice(out, (const char *const *)f->advice);
 		}
 	}
-	fputs("</article>\n", out);
+	fputs("</details>\n", out);
 }
 
-static void cards(FILE *out, const struct snapshot *s, const struct finding *findings, size_t len, bool with_way)
+static void cards(FILE *out, const struct report *r, const struct finding *findings, size_t len, bool with_path)
 {
 	for (size_t i = 0; i < len && i < CARDS; i++)
 		if (findings[i].code != FINDING_OBSERVATION_INCOMPLETE)
-			card(out, s, findings, i, with_way);
+			card(out, r, findings, i, with_path);
 	if (len <= CARDS)
 		return;
-	fprintf(out, "<details><summary>%zu more findings</summary>\n<ul>\n", len - CARDS);
+	fprintf(out, "<details><summary>%zu more finding%s</summary>\n<ul>\n", len - CARDS, len - CARDS == 1 ? "" : "s");
 	for (size_t i = CARDS; i < len; i++) {
 		fputs("<li>", out);
 		html_text(out, findings[i].summary);
@@ -126,16 +121,18 @@ static void cards(FILE *out, const struct snapshot *s, const struct finding *fin
 	fputs("</ul>\n</details>\n", out);
 }
 
-static void findings_section(FILE *out, const struct snapshot *s)
+static void findings_section(FILE *out, const struct report *r)
 {
+	const struct snapshot *s = r->s;
+
 	html_section(out, "Findings");
 	if (!s->findings_len || (s->findings_len == 1 && s->findings[0].code == FINDING_OBSERVATION_INCOMPLETE))
 		fputs("<p>Nothing stands out.</p>\n", out);
-	cards(out, s, s->findings, s->findings_len, true);
+	cards(out, r, s->findings, s->findings_len, true);
 	html_section_end(out);
 }
 
-static void what_if_section(FILE *out, const struct snapshot *s, const struct what_if_result *r)
+static void what_if_section(FILE *out, const struct report *said, const struct what_if_result *r)
 {
 	char title[128];
 
@@ -143,7 +140,7 @@ static void what_if_section(FILE *out, const struct snapshot *s, const struct wh
 	html_section(out, title);
 	if (!r->counts[WHAT_IF_BREAKS])
 		fputs("<p class=\"good\">No pod that works now would break.</p>\n", out);
-	cards(out, s, r->findings, r->findings_len, false);
+	cards(out, said, r->findings, r->findings_len, false);
 	for (int i = 0; i < WHAT_IF_FATE_COUNT; i++) {
 		if (!r->lines[i])
 			continue;
@@ -317,18 +314,17 @@ static bool has_finding(const struct snapshot *s, size_t pod)
 	return false;
 }
 
-/* A card: the packet's way, where no finding drew it, and how long answers took. */
-static void pod_card(FILE *out, const struct snapshot *s, size_t pod)
+/* A card: the packet's path, where no finding drew it, and how long answers took. */
+static void pod_card(FILE *out, const struct report *r, size_t pod)
 {
-	const struct pod_stats *p = s->pods[pod];
-	const struct histogram *h = &p->latency;
-	char buf[512];
+	const struct report_row *row = &r->rows[pod];
+	const struct histogram *h = &row->p->latency;
 
 	fputs("<div class=\"card\"><h3>", out);
-	html_text(out, subject_of(p, buf, sizeof(buf)));
+	html_text(out, row->subject);
 	fputs("</h3>\n", out);
-	if (!has_finding(s, pod))
-		svg_way(out, s, p);
+	if (!has_finding(r->s, pod))
+		svg_path(out, &row->path);
 	if (h->count) {
 		fprintf(out, "<p class=\"soft\">%llu answered, p50 ", (unsigned long long)h->count);
 		html_us(out, (int64_t)histogram_quantile_us(h, 0.5));
@@ -337,24 +333,24 @@ static void pod_card(FILE *out, const struct snapshot *s, size_t pod)
 		fputs(", max ", out);
 		html_us(out, (int64_t)h->max_us);
 		fputs("</p>\n", out);
-		svg_latency(out, h, s->slow_us);
+		svg_latency(out, h, r->s->slow_us);
 	} else {
 		fputs("<p class=\"soft\">Nothing was answered.</p>\n", out);
 	}
 	fputs("</div>\n", out);
 }
 
-static void latency_section(FILE *out, const struct snapshot *s)
+static void latency_section(FILE *out, const struct report *r)
 {
-	if (!s->pods_len)
+	if (!r->rows_len)
 		return;
-	html_section(out, "Way and latency");
+	html_section(out, "Path and latency");
 	fputs("<div class=\"grid\">\n", out);
-	for (size_t i = 0; i < s->pods_len && i < PLOTS; i++)
-		pod_card(out, s, i);
+	for (size_t i = 0; i < r->rows_len && i < PLOTS; i++)
+		pod_card(out, r, i);
 	fputs("</div>\n", out);
-	if (s->pods_len > PLOTS)
-		fprintf(out, "<p class=\"soft\">%zu more pods: see the table.</p>\n", s->pods_len - PLOTS);
+	if (r->rows_len > PLOTS)
+		fprintf(out, "<p class=\"soft\">The other pods: see the table.</p>\n");
 	html_section_end(out);
 }
 
@@ -366,20 +362,25 @@ static void number(FILE *out, int n, bool known)
 		fputs("<td>–</td>", out);
 }
 
-static void pod_row(FILE *out, const struct pod_stats *p)
+static void pod_row(FILE *out, const struct report_row *row)
 {
-	uint64_t answered = p->outcomes[OUTCOME_OK] + p->outcomes[OUTCOME_HTTP_ERROR], drops = 0;
-	const char *class = p->hop_limit == HOP_LIMIT_EXHAUSTED ? "bad" : p->hop_limit == HOP_LIMIT_OK ? "good" : "";
-	char buf[512];
+	static const char *const classes[LEVEL_COUNT] = {
+		[LEVEL_OK] = "good",	[LEVEL_NOTE] = "good",	  [LEVEL_QUIET] = "soft",
+		[LEVEL_BLIND] = "warn", [LEVEL_WARNING] = "warn", [LEVEL_PROBLEM] = "bad",
+	};
+	const struct pod_stats *p = row->p;
+	uint64_t drops = 0;
 
 	for (size_t i = 0; i < p->drops_len; i++)
 		drops += p->drops[i].packets;
 	fputs("<tr><td>", out);
-	html_text(out, subject_of(p, buf, sizeof(buf)));
-	fprintf(out, "%s</td><td>%llu</td><td>%llu</td><td>%llu</td><td>%llu</td><td>%llu</td><td>",
-		p->host_network ? " <span class=\"soft\">host network</span>" : "", (unsigned long long)p->requests,
-		(unsigned long long)answered, (unsigned long long)p->v1_requests, (unsigned long long)p->v2_requests,
-		(unsigned long long)p->fallbacks);
+	html_text(out, row->subject);
+	fprintf(out, "%s</td><td class=\"l %s\">", p->host_network ? " <span class=\"soft\">host network</span>" : "",
+		classes[row->level]);
+	html_text(out, row->text);
+	fprintf(out, "</td><td>%llu</td><td>%llu</td><td>%llu</td><td>%llu</td><td>%llu</td><td>%llu</td><td>",
+		(unsigned long long)p->requests, (unsigned long long)p->answered, (unsigned long long)p->failed,
+		(unsigned long long)p->v1_requests, (unsigned long long)p->v2_requests, (unsigned long long)p->fallbacks);
 	html_us(out, p->latency.count ? (int64_t)histogram_quantile_us(&p->latency, 0.5) : -1);
 	fputs("</td><td>", out);
 	html_us(out, p->latency.count ? (int64_t)histogram_quantile_us(&p->latency, 0.99) : -1);
@@ -387,28 +388,25 @@ static void pod_row(FILE *out, const struct pod_stats *p)
 	number(out, p->ttl_synack, p->ttl_synack > 0);
 	number(out, p->hops, p->hops >= 0);
 	number(out, p->required_hop_limit, p->required_hop_limit > 0);
-	fprintf(out, "<td class=\"l %s\">%s</td><td>%llu</td></tr>\n", class, hop_limit_word(p->hop_limit),
-		(unsigned long long)drops);
+	fprintf(out, "<td>%llu</td></tr>\n", (unsigned long long)drops);
 }
 
-static void pods_section(FILE *out, const struct snapshot *s)
+static void pods_section(FILE *out, const struct report *r)
 {
 	html_section(out, "All pods");
-	if (!s->pods_len) {
+	if (!r->rows_len) {
 		fputs("<p>None spoke to a metadata service.</p>\n", out);
 		html_section_end(out);
 		return;
 	}
-	fputs(
-	    "<div class=\"wide card\"><table>\n<tr><th>Pod</th><th>requests</th><th>answered</th><th>v1</th><th>v2</th>"
-	    "<th>fallbacks</th><th>p50</th><th>p99</th><th>s lost</th><th>TTL</th><th>hops</th><th>needs</th>"
-	    "<th class=\"l\">hop limit</th><th>drops</th></tr>\n",
-	    out);
-	for (size_t i = 0; i < s->pods_len; i++)
-		pod_row(out, s->pods[i]);
+	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th class=\"l\">cause</th><th>requests</th>"
+	      "<th>answered</th><th>failed</th><th>v1</th><th>v2</th><th>fallbacks</th><th>p50</th><th>p99</th>"
+	      "<th>s lost</th><th>TTL</th><th>hops</th><th>needs</th><th>drops</th></tr>\n",
+	      out);
+	for (size_t i = 0; i < r->rows_len; i++)
+		pod_row(out, &r->rows[i]);
 	fputs("</table></div>\n<p class=\"soft\">TTL of the SYN-ACK as received; hops are the forwards between service "
-	      "and "
-	      "socket; needs is the hop limit that lets token answers through.</p>\n",
+	      "and socket; needs is the hop limit that lets token answers through.</p>\n",
 	      out);
 	html_section_end(out);
 }
@@ -471,22 +469,22 @@ static void limits_section(FILE *out, const struct snapshot *s)
 
 void html_report(FILE *out, const struct html_report *r)
 {
-	const struct snapshot *s = r->s;
-	char headline[1024], title[300];
-	enum headline_level level = headline_write(s, headline, sizeof(headline));
+	const struct report *said = r->said;
+	const struct snapshot *s = said->s;
+	char title[300];
 
 	snprintf(title, sizeof(title), "metadata service on %.250s", s->node);
-	html_begin(out, title, level, headline);
+	html_begin(out, title, said->level, said->headline);
 	facts(out, s);
 	if (r->what_if)
-		what_if_section(out, s, r->what_if);
+		what_if_section(out, said, r->what_if);
 	if (r->changes)
 		changes_section(out, r->changes);
-	findings_section(out, s);
+	findings_section(out, said);
 	if (r->timeline)
 		timeline_section(out, s, r->timeline);
-	latency_section(out, s);
-	pods_section(out, s);
+	latency_section(out, said);
+	pods_section(out, said);
 	limits_section(out, s);
 	html_end(out, s->version);
 }

@@ -10,11 +10,12 @@
 
 #include "../report/compare.h"
 #include "../report/merge.h"
+#include "../report/report.h"
 #include "../report/timeline.h"
 #include "../report/what_if.h"
 
 struct html_report {
-	const struct snapshot *s;
+	const struct report *said;
 	const struct timeline *timeline; /* sorted; may be NULL, as the next two */
 	const struct what_if_result *what_if;
 	const struct changes *changes;

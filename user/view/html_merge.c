@@ -69,7 +69,7 @@ static void pods_section(FILE *out, const struct merged *m)
 	html_section(out, "Pods, worst first");
 	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th "
 	      "class=\"l\">node</th><th>requests</th><th>failed</th>"
-	      "<th>v1</th><th>p50</th><th>p99</th><th>s lost</th><th>needs</th><th class=\"l\">hop limit</th></tr>\n",
+	      "<th>v1</th><th>p50</th><th>p99</th><th>s lost</th><th>needs</th><th class=\"l\">cause</th></tr>\n",
 	      out);
 	for (size_t i = 0; i < m->pods_len && i < ROWS; i++) {
 		const struct report_pod *p = m->pods[i].pod;
@@ -91,8 +91,9 @@ static void pods_section(FILE *out, const struct merged *m)
 			fprintf(out, "<td>%d</td>", p->required_hop_limit);
 		else
 			fputs("<td>–</td>", out);
-		fprintf(out, "<td class=\"l %s\">%s</td></tr>\n", p->hop_limit == HOP_LIMIT_EXHAUSTED ? "bad" : "",
-			hop_limit_word(p->hop_limit));
+		fprintf(out, "<td class=\"l %s\">", report_level_is_bad(p->level) ? "bad" : "");
+		html_text(out, p->text[0] ? p->text : hop_limit_word(p->hop_limit));
+		fputs("</td></tr>\n", out);
 	}
 	fputs("</table></div>\n", out);
 	if (m->pods_len > ROWS)
@@ -164,11 +165,10 @@ static void nodes_section(FILE *out, const struct merged *m)
 
 void html_merge(FILE *out, const struct merged *m, const char *version)
 {
-	char headline[1024], title[64];
-	enum headline_level level = extras_headline(m, headline, sizeof(headline));
+	char title[64];
 
 	snprintf(title, sizeof(title), "metadata service on %zu node%s", m->docs_len, m->docs_len == 1 ? "" : "s");
-	html_begin(out, title, level, headline);
+	html_begin(out, title, m->level, m->headline);
 	facts(out, m);
 	groups_section(out, m);
 	pods_section(out, m);

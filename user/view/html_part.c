@@ -61,9 +61,12 @@ void html_textf(FILE *out, const char *format, ...)
 	html_text(out, buf);
 }
 
-void html_begin(FILE *out, const char *title, enum headline_level level, const char *headline)
+void html_begin(FILE *out, const char *title, enum level level, const char *headline)
 {
-	static const char *const classes[] = { "ok", "quiet", "warning", "error" };
+	static const char *const classes[LEVEL_COUNT] = {
+		[LEVEL_QUIET] = "quiet",   [LEVEL_OK] = "ok",		[LEVEL_NOTE] = "ok",
+		[LEVEL_BLIND] = "warning", [LEVEL_WARNING] = "warning", [LEVEL_PROBLEM] = "error",
+	};
 
 	/* the policy holds even if something got past the escaping: nothing runs, nothing is fetched */
 	fputs(
@@ -79,7 +82,7 @@ void html_begin(FILE *out, const char *title, enum headline_level level, const c
 		"<span>",
 		html_style, classes[level]);
 	html_text(out, title);
-	fprintf(out, "</span></p>\n<h1><span class=\"state\">%s</span> ", headline_word(level));
+	fprintf(out, "</span></p>\n<h1><span class=\"state\">%s</span> ", report_level_word(level));
 	html_text(out, headline);
 	fputs("</h1>\n", out);
 }

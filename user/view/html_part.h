@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../report/headline.h"
+#include "../report/report.h"
 #include "../report/timeline.h"
 
 extern const char html_style[]; /* the style sheet */
@@ -17,7 +17,7 @@ void html_text(FILE *out, const char *s);
 void html_textf(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The page up to the first section; level colours it. */
-void html_begin(FILE *out, const char *title, enum headline_level level, const char *headline);
+void html_begin(FILE *out, const char *title, enum level level, const char *headline);
 void html_end(FILE *out, const char *version);
 
 void html_section(FILE *out, const char *title); /* ends with html_section_end() */
@@ -29,7 +29,7 @@ void html_us(FILE *out, int64_t us); /* "3.1 ms"; a dash below 0 */
 void html_chip(FILE *out, enum severity severity, const char *word);
 
 /* Drawings, inline SVG. */
-void svg_way(FILE *out, const struct snapshot *s, const struct pod_stats *p);
+void svg_path(FILE *out, const struct path *path);
 void svg_latency(FILE *out, const struct histogram *h, uint64_t slow_us);
 /* One lane: the events of `who`, between from_ns and to_ns. */
 void svg_lane(FILE *out, const struct timeline *t, const char *who, uint64_t from_ns, uint64_t to_ns);

@@ -174,11 +174,13 @@ static json_t *node_at(const struct report_doc *const *d)
 
 json_t *json_merge(const struct merged *m, const char *version)
 {
-	return json_pack("{s:s, s:s, s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o}", "schema",
-			 "imdsnoop.merge/1", "version", version, "nodes", LIST(m->docs, m->docs_len, node_at), "totals",
-			 "pods", count(m->pods_len), "requests", count(m->requests), "failed", count(m->failed), "lost",
-			 count(m->lost), "seconds_lost", seconds(m->seconds_lost), "hop_limit_pods",
-			 count(m->hop_limit_pods), "required_hop_limit", positive(m->required_hop_limit), "findings",
-			 LIST(m->groups, m->groups_len, group_value), "pods", LIST(m->pods, m->pods_len, pod_value),
-			 "differences", LIST(m->differences, m->differences_len, difference_value));
+	return json_pack("{s:s, s:s, s:{s:s, s:o}, s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o}",
+			 "schema", "imdsnoop.merge/1", "version", version, "headline", "level", level_word(m->level),
+			 "text", json_text(m->headline), "nodes", LIST(m->docs, m->docs_len, node_at), "totals", "pods",
+			 count(m->pods_len), "requests", count(m->requests), "answered", count(m->answered), "failed",
+			 count(m->failed), "lost", count(m->lost), "seconds_lost", seconds(m->seconds_lost),
+			 "hop_limit_pods", count(m->hop_limit_pods), "required_hop_limit",
+			 positive(m->required_hop_limit), "findings", LIST(m->groups, m->groups_len, group_value),
+			 "pods", LIST(m->pods, m->pods_len, pod_value), "differences",
+			 LIST(m->differences, m->differences_len, difference_value));
 }

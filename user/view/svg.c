@@ -4,197 +4,82 @@
 #include "../report/findings.h"
 #include "html_part.h"
 
-/* --- the way of a packet: stations and the links between them, drawn in the direction of travel ------------------- */
+/* --- the path of a packet: stations and the links between them, drawn in the direction of travel ------------------ */
 
-#define FORWARDS_DRAWN 6 /* a longer way is cut by a station of dots */
-#define STATIONS_MAX (FORWARDS_DRAWN + 4)
 #define BOX_W 96
 #define BOX_H 44
 #define GAP 74
-
-enum station_kind { STATION, STATION_DEAD, STATION_FINE, STATION_GHOST, STATION_DOTS };
-
-struct station {
-	enum station_kind kind;
-	char name[32];
-	int ttl;	/* on the link that leads here; 0: not known */
-	bool unreached; /* the packet never came so far */
-};
-
-struct way {
-	struct station stations[STATIONS_MAX];
-	size_t len;
-	char cause[160]; /* below the cross */
-};
-
-static void station(struct way *w, enum station_kind kind, const char *name, int ttl)
-{
-	struct station *st;
-
-	if (w->len == STATIONS_MAX)
-		return;
-	st = &w->stations[w->len++];
-	st->kind = kind;
-	st->ttl = ttl;
-	st->unreached = kind == STATION_GHOST;
-	snprintf(st->name, sizeof(st->name), "%s", name);
-}
-
-static void forward(struct way *w, enum station_kind kind, int i, int ttl)
-{
-	char name[32];
-
-	if (i == 1)
-		station(w, kind, "node", ttl);
-	else {
-		snprintf(name, sizeof(name), "forward %d", i);
-		station(w, kind, name, ttl);
-	}
-}
-
-static void cause(struct way *w, const char *what, const char *location, const char *reason)
-{
-	snprintf(w->cause, sizeof(w->cause), "%s%s%s%s%s%s", what, location[0] ? " in " : "", location,
-		 reason[0] ? " (" : "", reason, reason[0] ? ")" : "");
-}
-
-static void way_exhausted(struct way *w, const struct snapshot *s, const struct pod_stats *p)
-{
-	int sent = s->node_token_ttl > 0 ? s->node_token_ttl : p->hops == 1 ? 1 : 0;
-
-	station(w, STATION, "IMDS", 0);
-	if (sent > 0 && sent <= p->hops && sent <= FORWARDS_DRAWN) {
-		for (int i = 1; i <= sent; i++)
-			forward(w, i == sent ? STATION_DEAD : STATION, i, sent - i + 1);
-	} else {
-		station(w, STATION_DOTS, "", 0);
-		station(w, STATION_DEAD, "node", p->hop_limit_drops ? p->ttl_dropped : 0);
-	}
-	station(w, STATION_GHOST, "pod", 0);
-	if (p->hop_limit_drops)
-		cause(w, "answer dies, TTL used up,", p->drop_location, p->death_reason);
-	else
-		cause(w, "TTL used up: concluded, not seen", "", "");
-}
-
-static void way_arrival(struct way *w, const struct pod_stats *p)
-{
-	int ttl = p->ttl_token_response ? p->ttl_token_response : p->ttl_response ? p->ttl_response : p->ttl_synack;
-
-	station(w, STATION, "IMDS", 0);
-	if (p->host_network || !p->hops) {
-		station(w, STATION_FINE, p->own_network ? "pod" : "node", ttl);
-		return;
-	}
-	if (p->hops < 0 || p->hops > FORWARDS_DRAWN)
-		station(w, STATION_DOTS, "", 0);
-	else
-		for (int i = 1; i <= p->hops; i++)
-			forward(w, STATION, i, ttl ? ttl + p->hops - i + 1 : 0);
-	station(w, STATION_FINE, "pod", ttl);
-}
-
-static bool way_plan(struct way *w, const struct snapshot *s, const struct pod_stats *p)
-{
-	const char *from = p->host_network ? "host network" : "pod";
-
-	if (p->outcomes[OUTCOME_HOP_LIMIT]) {
-		way_exhausted(w, s, p);
-	} else if (p->outcomes[OUTCOME_BLOCKED]) {
-		station(w, STATION, from, 0);
-		station(w, STATION_DEAD, "node", 0);
-		station(w, STATION_GHOST, "IMDS", 0);
-		cause(w, "request dropped", p->policy_location, p->policy_reason);
-	} else if (p->outcomes[OUTCOME_REFUSED]) {
-		station(w, STATION, from, 0);
-		station(w, STATION_DEAD, "IMDS", 0);
-		cause(w, "connection refused", "", "");
-	} else if (p->outcomes[OUTCOME_NO_RESPONSE] || p->outcomes[OUTCOME_RESET]) {
-		station(w, STATION, from, 0);
-		station(w, STATION_DOTS, "", 0);
-		station(w, STATION_GHOST, "IMDS", 0);
-		cause(w, p->outcomes[OUTCOME_NO_RESPONSE] ? "nothing comes back" : "the service cuts the connection",
-		      "", "");
-	} else if (p->ttl_token_response || p->ttl_response || p->ttl_synack) {
-		way_arrival(w, p);
-	}
-	return w->len > 0;
-}
 
 static void draw_link(FILE *out, int x, const struct station *to)
 {
 	int y = 26 + BOX_H / 2, end = x + GAP;
 
-	fprintf(out, "<path class=\"w%s\" d=\"M%d %dH%d\"/>", to->unreached ? " dash" : "", x + 5, y, end - 5);
-	if (!to->unreached)
-		fprintf(out, "<path class=\"w\" d=\"M%d %dl6 5l-6 5\"/>", end - 11, y - 5);
+	fprintf(out, "<path class=\"w%s\" d=\"M%d %dH%d\"/>", to->reached ? "" : " dash", x + 5, y, end - 5);
+	if (!to->reached)
+		return;
+	fprintf(out, "<path class=\"w\" d=\"M%d %dl6 5l-6 5\"/>", end - 11, y - 5);
 	if (to->ttl > 0)
 		fprintf(out, "<text class=\"t\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">TTL %d</text>", x + GAP / 2,
 			y - 9, to->ttl);
 }
 
-static void draw_station(FILE *out, int x, const struct station *st)
+static void draw_station(FILE *out, int x, const struct station *st, bool arrived)
 {
-	static const char *const classes[] = {
-		[STATION] = "b",
-		[STATION_DEAD] = "b bd",
-		[STATION_FINE] = "b bg",
-		[STATION_GHOST] = "b ghost",
-	};
 	int mid = x + BOX_W / 2, y = 26;
+	char name[24];
 
-	if (st->kind == STATION_DOTS) {
-		fprintf(out, "<text class=\"n\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">…</text>", mid,
-			y + BOX_H / 2 + 4);
-		return;
-	}
+	/* what has no room in its box is whole in the title */
+	snprintf(name, sizeof(name), strlen(st->name) < 16 ? "%s" : "%.13s…", strcmp(st->name, "...") ? st->name : "…");
 	fprintf(out,
-		"<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"8\"/>"
+		"<rect class=\"b%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"8\"/>"
 		"<text class=\"n\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">",
-		classes[st->kind], x, y, BOX_W, BOX_H, mid, y + BOX_H / 2 + 4);
-	html_text(out, st->name);
+		st->died      ? " bd"
+		: arrived     ? " bg"
+		: st->reached ? ""
+			      : " ghost",
+		x, y, BOX_W, BOX_H, mid, y + BOX_H / 2 + 4);
+	html_text(out, name);
 	fputs("</text>", out);
-	if (st->kind == STATION_DEAD)
+	if (st->died)
 		fprintf(out, "<path class=\"x\" d=\"M%d %dl10 10m0-10l-10 10\"/>", mid - 5, y - 17);
-	else if (st->kind == STATION_FINE)
+	else if (arrived)
 		fprintf(out, "<path class=\"ok\" d=\"M%d %dl4 5l8-10\"/>", mid - 6, y - 13);
 }
 
-void svg_way(FILE *out, const struct snapshot *s, const struct pod_stats *p)
+void svg_path(FILE *out, const struct path *path)
 {
-	struct way w = { .len = 0 };
+	const char *note = path->note[0] ? path->note : path->tail;
 	char words[512];
-	int width, dead = 0;
+	int width = (int)path->len * (BOX_W + GAP) - GAP + 4, dead = 0;
 
-	if (!way_plan(&w, s, p))
+	if (!path->len)
 		return;
-	width = (int)w.len * BOX_W + (int)(w.len - 1) * GAP + 4;
-	for (size_t i = 0; i < w.len; i++)
-		if (w.stations[i].kind == STATION_DEAD || w.stations[i].kind == STATION_DOTS)
+	for (size_t i = 0; i < path->len; i++)
+		if (path->stations[i].died || (!dead && !path->arrived && i + 1 == path->len))
 			dead = 2 + (int)i * (BOX_W + GAP) + BOX_W / 2;
 	fprintf(out,
 		"<div class=\"wide\"><svg role=\"img\" viewBox=\"0 0 %d %d\" "
 		"style=\"max-width:%dpx;min-width:%dpx\"><title>",
-		width, w.cause[0] ? 94 : 74, width, w.len > 3 ? width * 4 / 5 : 0);
-	html_text(out, findings_draw_way(s, p, 1, words, sizeof(words)));
+		width, note[0] ? 94 : 74, width, path->len > 3 ? width * 4 / 5 : 0);
+	html_text(out, path_draw(path, 1, words, sizeof(words)));
 	fputs("</title>", out);
-	for (size_t i = 0; i < w.len; i++) {
+	for (size_t i = 0; i < path->len; i++) {
 		int x = 2 + (int)i * (BOX_W + GAP);
 
 		if (i)
-			draw_link(out, x - GAP, &w.stations[i]);
-		draw_station(out, x, &w.stations[i]);
+			draw_link(out, x - GAP, &path->stations[i]);
+		draw_station(out, x, &path->stations[i], path->arrived && i + 1 == path->len);
 	}
-	if (w.cause[0]) {
+	if (note[0]) {
 		/* the text is kept inside: 5.6 is half of a usual width at this size */
-		int half = (int)(strlen(w.cause) * 56 / 20);
+		int half = (int)(strlen(note) * 56 / 20);
 
 		if (dead < half)
 			dead = half;
 		if (dead > width - half)
 			dead = width - half;
 		fprintf(out, "<text class=\"r\" x=\"%d\" y=\"88\" text-anchor=\"middle\">", dead);
-		html_text(out, w.cause);
+		html_text(out, note);
 		fputs("</text>", out);
 	}
 	fputs("</svg></div>\n", out);

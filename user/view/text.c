@@ -6,29 +6,15 @@
 #include <time.h>
 
 #include "../report/findings.h"
-#include "../report/headline.h"
+#include "extras.h"
 #include "text_layout.h"
 
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define LINE_LEN 2048
 #define FINDINGS_WHOLE 12 /* findings told at length; the rest get one line each */
 
 static const char *duration(uint64_t us, char buf[32])
 {
 	return findings_duration(us, buf, 32);
-}
-
-static enum outcome worst_outcome(const struct pod_stats *p)
-{
-	static const enum outcome worst_first[] = {
-		OUTCOME_HOP_LIMIT, OUTCOME_BLOCKED,    OUTCOME_REFUSED, OUTCOME_NO_RESPONSE,
-		OUTCOME_RESET,	   OUTCOME_HTTP_ERROR, OUTCOME_ABORTED,
-	};
-
-	for (size_t i = 0; i < LEN(worst_first); i++)
-		if (p->outcomes[worst_first[i]])
-			return worst_first[i];
-	return OUTCOME_OK;
 }
 
 static enum text_style outcome_style(enum outcome outcome)
@@ -43,33 +29,45 @@ static enum text_style outcome_style(enum outcome outcome)
 	}
 }
 
-static const char *subject_of(const struct pod_stats *p, char *buf, size_t len)
+enum text_style text_level_style(enum level level)
 {
-	if (p->other) {
-		snprintf(buf, len, "(pods beyond --max-pods)");
-		return buf;
-	}
-	return findings_subject(&p->who, buf, len);
+	static const enum text_style styles[LEVEL_COUNT] = {
+		[LEVEL_QUIET] = TEXT_YELLOW, [LEVEL_OK] = TEXT_GREEN,	    [LEVEL_NOTE] = TEXT_GREEN,
+		[LEVEL_BLIND] = TEXT_YELLOW, [LEVEL_WARNING] = TEXT_YELLOW, [LEVEL_PROBLEM] = TEXT_RED,
+	};
+
+	return styles[level];
 }
 
 /* --- the report ------------------------------------------------------------------------------------------- */
 
-static void report_verdict(FILE *out, const struct snapshot *s, const struct text_options *o)
+void text_verdict(FILE *out, enum level level, const char *headline, const struct text_options *o)
 {
-	static const enum text_style styles[] = { TEXT_GREEN, TEXT_YELLOW, TEXT_YELLOW, TEXT_RED };
-	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
-	char text[LINE_LEN], node[256], first[16];
-	enum headline_level level = headline_write(s, text, sizeof(text));
+	char first[16], buf[LINE_LEN * 2];
 
-	fputs(text_on(o, styles[level]), out);
-	snprintf(first, sizeof(first), "%s  ", headline_word(level));
-	text_paragraph(out, o, first, text);
-	fprintf(out, "%s%swatched %.1f s on %s, ", text_off(o), text_on(o, TEXT_DIM), watched_s,
-		text_escape(s->node, o->utf8, 60, node, sizeof(node)));
-	fprintf(out, "kernel %s", text_escape(s->kernel, o->utf8, 60, node, sizeof(node)));
-	for (size_t i = 0; s->endpoints && s->endpoints[i]; i++)
-		fprintf(out, "%s%s", i ? ", " : "; endpoints ", s->endpoints[i]);
-	fprintf(out, "; imdsnoop %s%s\n", s->version, text_off(o));
+	fputs(text_on(o, text_level_style(level)), out);
+	snprintf(first, sizeof(first), "%s  ", report_level_word(level));
+	if (o->width)
+		text_paragraph(out, o, first, headline);
+	else /* one line, for head, tail and grep */
+		fprintf(out, "%s%s\n", first, text_escape(headline, o->utf8, 0, buf, sizeof(buf)));
+	fputs(text_off(o), out);
+}
+
+static void report_where(FILE *out, const struct snapshot *s, const struct text_options *o)
+{
+	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
+	char text[LINE_LEN];
+	size_t at;
+
+	at = (size_t)snprintf(text, sizeof(text), "watched %.1f s on %.60s, kernel %.60s", watched_s, s->node, s->kernel);
+	for (size_t i = 0; s->endpoints && s->endpoints[i] && at < sizeof(text); i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i ? ", " : "; endpoints ", s->endpoints[i]);
+	if (at < sizeof(text))
+		snprintf(text + at, sizeof(text) - at, "; imdsnoop %s", s->version);
+	fputs(text_on(o, TEXT_DIM), out);
+	text_paragraph(out, o, "", text);
+	fputs(text_off(o), out);
 }
 
 static bool same_advice(const struct finding *a, const struct finding *b)
@@ -113,10 +111,11 @@ static void report_advice(FILE *out, const struct snapshot *s, size_t n, const s
 		text_advice(out, o, *line);
 }
 
-static void report_finding(FILE *out, const struct snapshot *s, size_t n, const size_t *numbers,
+static void report_finding(FILE *out, const struct report *r, size_t n, const size_t *numbers,
 			   const struct text_options *o)
 {
 	static const enum text_style styles[] = { TEXT_DIM, TEXT_YELLOW, TEXT_RED };
+	const struct snapshot *s = r->s;
 	const struct finding *f = &s->findings[n];
 	char first[16], way[512], buf[LINE_LEN];
 
@@ -125,7 +124,7 @@ static void report_finding(FILE *out, const struct snapshot *s, size_t n, const 
 	fputs(text_on(o, TEXT_BOLD), out);
 	text_paragraph(out, o, "   ", f->summary);
 	fputs(text_off(o), out);
-	if (way_is_new(s, n) && findings_draw_way(s, s->pods[f->pod_index], o->utf8, way, sizeof(way))[0])
+	if (way_is_new(s, n) && path_draw(&r->rows[f->pod_index].path, o->utf8, way, sizeof(way))[0])
 		fprintf(out, "\n       %s%s%s\n", text_on(o, styles[f->severity]),
 			text_escape(way, o->utf8, 0, buf, sizeof(buf)), text_off(o));
 	if (f->evidence && f->evidence[0])
@@ -136,8 +135,9 @@ static void report_finding(FILE *out, const struct snapshot *s, size_t n, const 
 	report_advice(out, s, n, numbers, o);
 }
 
-static void report_findings(FILE *out, const struct snapshot *s, const struct text_options *o)
+static void report_findings(FILE *out, const struct report *r, const struct text_options *o)
 {
+	const struct snapshot *s = r->s;
 	size_t *numbers = calloc(s->findings_len + 1, sizeof(*numbers)); /* 0: not told at length */
 	size_t number = 0;
 
@@ -149,7 +149,7 @@ static void report_findings(FILE *out, const struct snapshot *s, const struct te
 		number++;
 		if (numbers && number <= FINDINGS_WHOLE) {
 			numbers[i] = number;
-			report_finding(out, s, i, numbers, o);
+			report_finding(out, r, i, numbers, o);
 			continue;
 		}
 		if (number == FINDINGS_WHOLE + 1 || (!numbers && number == 1))
@@ -181,47 +181,96 @@ static void latency_cell(FILE *out, const struct histogram *h, double quantile)
 	fprintf(out, " %6s", buf);
 }
 
-static void report_pods(FILE *out, const struct snapshot *s, const struct text_options *o)
+#define COLUMN(name, width, value, known)                               \
+	static void column_##name(FILE *out, const struct pod_stats *p) \
+	{                                                               \
+		number_or_dash(out, width, (long long)(value), known);  \
+	}
+#define LATENCY(name, quantile)                                         \
+	static void column_##name(FILE *out, const struct pod_stats *p) \
+	{                                                               \
+		latency_cell(out, &p->latency, quantile);               \
+	}
+static uint64_t drops_of(const struct pod_stats *p)
 {
-	/* What stands right of the name takes 77 columns; without a terminal's width, names are whole. */
-	size_t name_max = !o->width ? 0 : text_width(o) > 77 + 20 ? (size_t)text_width(o) - 77 : 20, name = 3;
-	char subject[512], buf[1024];
+	uint64_t n = 0;
 
-	if (!s->pods_len)
+	for (size_t i = 0; i < p->drops_len; i++)
+		n += p->drops[i].packets;
+	return n;
+}
+
+COLUMN(requests, 5, p->requests, true)
+COLUMN(v1, 4, p->v1_requests, true)
+COLUMN(v2, 4, p->v2_requests, true)
+COLUMN(answered, 5, p->answered, true)
+COLUMN(failed, 5, p->failed, true)
+LATENCY(p50, 0.5)
+LATENCY(p99, 0.99)
+LATENCY(max, 1)
+COLUMN(ttl, 3, p->ttl_synack, p->ttl_synack > 0)
+COLUMN(hops, 4, p->hops, p->hops >= 0)
+COLUMN(needs, 5, p->required_hop_limit, p->required_hop_limit > 0)
+COLUMN(drops, 5, drops_of(p), true)
+
+/* A narrow terminal leaves out those of the highest rank; without a terminal's width names are whole. */
+static const struct pod_column {
+	const char *title;
+	int width, rank;
+	void (*cell)(FILE *out, const struct pod_stats *p);
+} columns[] = {
+	{ "REQS", 5, 1, column_requests }, { "V1", 4, 7, column_v1 },	    { "V2", 4, 8, column_v2 },
+	{ "ANSW", 5, 3, column_answered }, { "FAIL", 5, 2, column_failed }, { "P50", 6, 10, column_p50 },
+	{ "P99", 6, 5, column_p99 },	   { "MAX", 6, 11, column_max },    { "TTL", 3, 9, column_ttl },
+	{ "HOPS", 4, 12, column_hops },	   { "NEEDS", 5, 4, column_needs }, { "DROPS", 5, 6, column_drops },
+};
+
+#define NAME_MIN 30 /* of a longer name */
+#define CAUSE_WIDTH 24
+
+static void report_pods(FILE *out, const struct report *r, const struct text_options *o)
+{
+	size_t name = 3, name_max = o->width ? (size_t)text_width(o) - CAUSE_WIDTH - 2 : SIZE_MAX;
+	unsigned int shown = 0;
+	char buf[1024];
+
+	if (!r->rows_len)
 		return;
-	for (size_t i = 0; i < s->pods_len; i++) {
-		size_t n = text_columns(
-		    text_escape(subject_of(s->pods[i], subject, sizeof(subject)), o->utf8, name_max, buf, sizeof(buf)));
+	for (size_t i = 0; i < r->rows_len; i++) {
+		size_t n = text_columns(text_escape(r->rows[i].subject, o->utf8, 0, buf, sizeof(buf)));
 
 		name = n > name ? n : name;
 	}
+	for (int rank = 1; rank <= (int)LEN(columns); rank++)
+		for (size_t i = 0; i < LEN(columns); i++)
+			if (columns[i].rank == rank &&
+			    name_max > (name < NAME_MIN ? name : NAME_MIN) + (size_t)columns[i].width) {
+				shown |= 1u << i;
+				name_max -= o->width ? (size_t)columns[i].width + 1 : 0;
+			}
+	name = name < name_max ? name : name_max;
 	fprintf(out, "\n%s", text_on(o, TEXT_BOLD));
 	text_cell(out, "POD", name);
-	fprintf(out, " %5s %4s %4s %5s %6s %6s %6s %3s %4s %5s %5s  %s%s\n", "REQS", "V1", "V2", "ANSW", "P50", "P99",
-		"MAX", "TTL", "HOPS", "NEEDS", "DROPS", "WORST", text_off(o));
-	for (size_t i = 0; i < s->pods_len; i++) {
-		const struct pod_stats *p = s->pods[i];
-		enum outcome worst = worst_outcome(p);
-		unsigned long long drops = 0;
+	for (size_t i = 0; i < LEN(columns); i++)
+		if (shown & 1u << i)
+			fprintf(out, " %*s", columns[i].width, columns[i].title);
+	fprintf(out, "  CAUSE%s\n", text_off(o));
+	for (size_t i = 0; i < r->rows_len; i++) {
+		const struct report_row *row = &r->rows[i];
 
-		for (size_t d = 0; d < p->drops_len; d++)
-			drops += p->drops[d].packets;
-		text_cell(out, text_escape(subject_of(p, subject, sizeof(subject)), o->utf8, name, buf, sizeof(buf)),
-			  name);
-		fprintf(out, " %5llu %4llu %4llu %5llu", (unsigned long long)p->requests,
-			(unsigned long long)p->v1_requests, (unsigned long long)p->v2_requests,
-			(unsigned long long)p->outcomes[OUTCOME_OK] + p->outcomes[OUTCOME_HTTP_ERROR]);
-		latency_cell(out, &p->latency, 0.5);
-		latency_cell(out, &p->latency, 0.99);
-		latency_cell(out, &p->latency, 1);
-		number_or_dash(out, 3, p->ttl_synack, p->ttl_synack > 0);
-		number_or_dash(out, 4, p->hops, p->hops >= 0);
-		number_or_dash(out, 5, p->required_hop_limit, p->required_hop_limit > 0);
-		fprintf(out, " %5llu  %s%s%s%s\n", drops, text_on(o, outcome_style(worst)), outcome_word(worst),
-			text_off(o), p->host_network ? " (host network)" : "");
+		text_cell(out, text_escape(row->subject, o->utf8, o->width ? name : 0, buf, sizeof(buf)), name);
+		for (size_t k = 0; k < LEN(columns); k++)
+			if (shown & 1u << k)
+				columns[k].cell(out, row->p);
+		fprintf(out, "  %s%s%s\n", text_on(o, text_level_style(row->level)),
+			text_escape(row->text, o->utf8, o->width ? CAUSE_WIDTH : 0, buf, sizeof(buf)), text_off(o));
 	}
-	fprintf(out, "%sTTL of the SYN-ACK as received; HOPS, forwards between service and socket; NEEDS, hop limit%s\n",
-		text_on(o, TEXT_DIM), text_off(o));
+	fputs(text_on(o, TEXT_DIM), out);
+	text_paragraph(
+	    out, o, "",
+	    "FAIL: requests that left the client without what it asked for. TTL of the SYN-ACK as received; HOPS, "
+	    "forwards between service and socket; NEEDS, the hop limit needed");
+	fputs(text_off(o), out);
 }
 
 static void report_limits(FILE *out, const struct snapshot *s, const struct text_options *o)
@@ -249,10 +298,10 @@ static void report_limits(FILE *out, const struct snapshot *s, const struct text
 			SAY("%s: %llu%s%s", s->losses[i].name, (unsigned long long)s->losses[i].count,
 			    s->losses[i].what[0] ? ", " : "", s->losses[i].what);
 	if (s->totals.records_lost)
-		SAY("%llu requests are counted without their details: their records were lost",
-		    (unsigned long long)s->totals.records_lost);
+		SAY("%llu request%s counted without details: the records were lost",
+		    PLURAL(s->totals.records_lost, " is", "s are"));
 	if (s->totals.in_flight)
-		SAY("%llu requests were still unanswered when watching ended", (unsigned long long)s->totals.in_flight);
+		SAY("%llu request%s still unanswered when watching ended", PLURAL(s->totals.in_flight, " was", "s were"));
 	if (!s->baseline_ttl && s->totals.requests)
 		SAY("no process in the node's own network asked the service: hops are counted from the usual start "
 		    "TTLs");
@@ -262,12 +311,20 @@ static void report_limits(FILE *out, const struct snapshot *s, const struct text
 			text_off(o));
 }
 
-void text_report(FILE *out, const struct snapshot *s, const struct text_options *o)
+void text_report(FILE *out, const struct report *r, const struct what_if_result *what_if, const struct changes *changes,
+		 const struct text_options *o)
 {
-	report_verdict(out, s, o);
-	report_findings(out, s, o);
-	report_pods(out, s, o);
-	report_limits(out, s, o);
+	text_verdict(out, r->level, r->headline, o);
+	report_where(out, r->s, o);
+	if (what_if)
+		text_what_if(out, what_if, o);
+	if (changes)
+		text_changes(out, changes, o);
+	report_findings(out, r, o);
+	report_pods(out, r, o);
+	report_limits(out, r->s, o);
+	fputc('\n', out);
+	text_verdict(out, r->level, r->headline, o);
 }
 
 /* --- trace ------------------------------------------------------------------------------------------------ */

@@ -7,7 +7,9 @@
 #include <stdio.h>
 
 #include "../model/request.h"
-#include "../model/snapshot.h"
+#include "../report/compare.h"
+#include "../report/report.h"
+#include "../report/what_if.h"
 
 struct text_options {
 	bool color;
@@ -15,8 +17,11 @@ struct text_options {
 	int width; /* columns; 0: unknown, text at 100 and names whole. At least 80. */
 };
 
-/* s->findings and the rest of s; write errors stay in `out` for the caller's ferror(). */
-void text_report(FILE *out, const struct snapshot *s, const struct text_options *o);
+/* what_if and changes may be NULL. Write errors stay in `out` for the caller's ferror(). */
+void text_report(FILE *out, const struct report *r, const struct what_if_result *what_if, const struct changes *changes,
+		 const struct text_options *o);
+/* The line that a report begins and ends with; unbroken where the width is unknown. */
+void text_verdict(FILE *out, enum level level, const char *headline, const struct text_options *o);
 
 /* Aligned columns, one line each. A running request (a stall) is timed up to rec.hdr.ts_ns. */
 void text_trace_header(FILE *out, const struct text_options *o);

@@ -8,7 +8,6 @@
 #define LINE_LEN 2048
 #define WHOLE 12 /* findings and groups told at length */
 #define ROWS 30	 /* of a table; --format json has all of them */
-#define PLURAL(n) (unsigned long long)(n), (n) == 1 ? "" : "s"
 
 static const enum text_style severity_styles[] = { TEXT_DIM, TEXT_YELLOW, TEXT_RED };
 
@@ -171,36 +170,6 @@ void text_changes(FILE *out, const struct changes *c, const struct text_options 
 
 /* --- merge -------------------------------------------------------------------------------------------------------- */
 
-enum headline_level extras_headline(const struct merged *m, char *buf, size_t len)
-{
-	int at;
-
-	if (m->hop_limit_pods) {
-		at = snprintf(buf, len, "%zu pod%s on %zu node%s: no metadata token, the hop limit is too low",
-			      m->hop_limit_pods, m->hop_limit_pods == 1 ? "" : "s", m->docs_len,
-			      m->docs_len == 1 ? "" : "s");
-		if (m->exhausted_hop_limit)
-			at += snprintf(buf + at, len - (size_t)at, ", %d is needed", m->exhausted_hop_limit);
-		if (m->seconds_lost >= 0.05)
-			snprintf(buf + at, len - (size_t)at, "; %.1f s lost", m->seconds_lost);
-		return HEADLINE_PROBLEM;
-	}
-	if (m->severities[SEVERITY_ERROR] || m->severities[SEVERITY_WARNING]) {
-		snprintf(buf, len, "%zu problem%s and %zu warning%s on %zu node%s", m->severities[SEVERITY_ERROR],
-			 m->severities[SEVERITY_ERROR] == 1 ? "" : "s", m->severities[SEVERITY_WARNING],
-			 m->severities[SEVERITY_WARNING] == 1 ? "" : "s", m->docs_len, m->docs_len == 1 ? "" : "s");
-		return m->severities[SEVERITY_ERROR] ? HEADLINE_PROBLEM : HEADLINE_WARNING;
-	}
-	if (!m->requests) {
-		snprintf(buf, len, "nothing asked a metadata service on %zu node%s", m->docs_len,
-			 m->docs_len == 1 ? "" : "s");
-		return HEADLINE_QUIET;
-	}
-	snprintf(buf, len, "no problem on %zu node%s: %llu request%s", m->docs_len, m->docs_len == 1 ? "" : "s",
-		 PLURAL(m->requests));
-	return HEADLINE_OK;
-}
-
 static void merge_groups(FILE *out, const struct merged *m, const struct text_options *o)
 {
 	char subject[512], text[LINE_LEN], first[24];
@@ -255,11 +224,11 @@ static void merge_pods(FILE *out, const struct merged *m, const struct text_opti
 	text_cell(out, "NODE", node);
 	fputc(' ', out);
 	text_cell(out, "POD", name);
-	fprintf(out, " %6s %6s %6s %8s %8s %5s  %s%s\n", "REQS", "FAILED", "V1", "P99", "LOST s", "NEEDS", "HOP LIMIT",
+	fprintf(out, " %6s %6s %6s %8s %8s %5s  %s%s\n", "REQS", "FAILED", "V1", "P99", "LOST s", "NEEDS", "CAUSE",
 		text_off(o));
 	for (size_t i = 0; i < rows; i++) {
 		const struct report_pod *p = m->pods[i].pod;
-		const char *word = hop_limit_word(p->hop_limit);
+		const char *text = p->text[0] ? p->text : hop_limit_word(p->hop_limit);
 
 		text_cell(out, text_escape(m->pods[i].doc->node, o->utf8, 30, buf, sizeof(buf)), node);
 		fputc(' ', out);
@@ -273,8 +242,8 @@ static void merge_pods(FILE *out, const struct merged *m, const struct text_opti
 			fprintf(out, " %5d", p->required_hop_limit);
 		else
 			fprintf(out, " %5s", "-");
-		fprintf(out, "  %s%s%s\n", text_on(o, p->hop_limit == HOP_LIMIT_EXHAUSTED ? TEXT_RED : TEXT_PLAIN),
-			word, text_off(o));
+		fprintf(out, "  %s%s%s\n", text_on(o, text_level_style(p->level)),
+			text_escape(text, o->utf8, 40, buf, sizeof(buf)), text_off(o));
 	}
 	if (m->pods_len > rows)
 		fprintf(out, "and %zu more (--format json has all of them)\n", m->pods_len - rows);
@@ -315,22 +284,18 @@ static void merge_differences(FILE *out, const struct merged *m, const struct te
 
 void text_merge(FILE *out, const struct merged *m, const struct text_options *o)
 {
-	static const enum text_style styles[] = { TEXT_GREEN, TEXT_YELLOW, TEXT_YELLOW, TEXT_RED };
-	char text[LINE_LEN], first[16];
-	enum headline_level level = extras_headline(m, text, sizeof(text));
-
-	fputs(text_on(o, styles[level]), out);
-	snprintf(first, sizeof(first), "%s  ", headline_word(level));
-	text_paragraph(out, o, first, text);
-	fprintf(out, "%s%zu node%s, %zu pod%s, %llu request%s, %llu failed", text_off(o), m->docs_len,
-		m->docs_len == 1 ? "" : "s", m->pods_len, m->pods_len == 1 ? "" : "s", PLURAL(m->requests),
-		(unsigned long long)m->failed);
+	text_verdict(out, m->level, m->headline, o);
+	fprintf(out, "%zu node%s, %zu pod%s, %llu request%s, %llu answered, %llu failed", m->docs_len,
+		m->docs_len == 1 ? "" : "s", m->pods_len, m->pods_len == 1 ? "" : "s", PLURAL(m->requests, "", "s"),
+		(unsigned long long)m->answered, (unsigned long long)m->failed);
 	if (m->required_hop_limit)
 		fprintf(out, "; hop limit %d is enough for every pod that asks for tokens", m->required_hop_limit);
 	if (m->lost)
-		fprintf(out, "; %llu event%s lost, see each node's report", PLURAL(m->lost));
+		fprintf(out, "; %llu event%s lost, see each node's report", PLURAL(m->lost, "", "s"));
 	fputc('\n', out);
 	merge_groups(out, m, o);
 	merge_pods(out, m, o);
 	merge_differences(out, m, o);
+	fputc('\n', out);
+	text_verdict(out, m->level, m->headline, o);
 }

@@ -7,8 +7,12 @@
 
 #include "text.h"
 
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define PLURAL(n, one, many) (unsigned long long)(n), (n) == 1 ? (one) : (many)
+
 enum text_style { TEXT_PLAIN, TEXT_BOLD, TEXT_RED, TEXT_YELLOW, TEXT_GREEN, TEXT_DIM };
 
+enum text_style text_level_style(enum level level);
 const char *text_on(const struct text_options *o, enum text_style style); /* "" without colour */
 const char *text_off(const struct text_options *o);
 int text_width(const struct text_options *o);

@@ -9,7 +9,6 @@
 #include "ui.h"
 #include "ui_rows.h"
 
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define UI_ROWS_MIN 6 /* a smaller screen shows nothing */
 #define UI_COLUMN_COUNT 15
 
