@@ -21,7 +21,7 @@ struct sums {
 	uint64_t records, requests;
 };
 
-static const struct pod_identity who = { 7, "shop", "cart", "app", "", "", "/cart" };
+static const struct pod_identity who = { 7, "shop", "cart", "app", "", "", "/cart", "", "", RUNTIME_NONE };
 
 static void check_json(json_t *v)
 {

@@ -47,18 +47,61 @@ static void workloads(void **state)
 		{ "db-0", "", "db" },
 		{ "db-12", "", "db" },
 		{ "kube-proxy-ip-10-0-1-17", "ip-10-0-1-17", "kube-proxy" },
+		{ "batch-1758086700-9sd2k", "", "batch" },     /* CronJob before 1.21: seconds */
+		{ "web-68c9b4d5f-4n8bz", "", "web" },	       /* hash of 9 */
+		{ "coredns-76f75df574-8kz7x", "", "coredns" }, /* of 10 */
+		{ "api-v2-5d69f8c7b9-wq4tz", "", "api-v2" },
+		{ "redis-cluster-11", "", "redis-cluster" },
+		{ "aws-node-x7k2m", "", "aws-node" },
+		{ "migrate-3-qwrtp", "", "migrate-3" }, /* Job named by a person */
+		/* cut at 58 bytes before the suffix: a whole hash, half of one, and none of it */
+		{ "a123456789-b123456789-c123456789-d123456789-7d9f8b6c5-x2x4q", "",
+		  "a123456789-b123456789-c123456789-d123456789" },
+		{ "a123456789-b123456789-c123456789-d123456789-e1234-7d9f8b6cx2x4q", "",
+		  "a123456789-b123456789-c123456789-d123456789-e1234" },
+		{ "a123456789-b123456789-c123456789-d123456789-e123456789-f123x2x4q", "",
+		  "a123456789-b123456789-c123456789-d123456789-e123456789-f123x2x4q" }, /* 64: no pod's */
+		/* they only look so */
 		{ "data-exporter-proxy", "", "data-exporter-proxy" },
+		{ "web-https", "", "web-https" },
+		{ "cart-x2a1q", "", "cart-x2a1q" }, /* 'a' and '1' are never drawn */
+		{ "node-01", "", "node-01" },	    /* no ordinal begins with 0 */
+		{ "report-20260102", "", "report-20260102" },
+		{ "log4j-x2x4qq", "", "log4j-x2x4qq" },
+		{ "cart-7d9f8b6c5-checkout", "", "cart-7d9f8b6c5-checkout" },
 		{ "my-database-proxy", "", "my-database-proxy" },
 		{ "plain", "", "plain" },
 		{ "-0", "", "-0" },
 		{ "a-", "", "a-" },
 		{ "", "", "" },
 	};
+	static const struct {
+		const char *name, *workload;
+	} containers[] = {
+		{ "cart", "cart" },
+		{ "worker_2", "worker_2" }, /* compose's names are told by labels, not by looks */
+		{ "ecs-cart-3-app-9cb5a3d2e1f0b4c6a801", "cart" },
+		{ "ecs-cart-api-12-side-car-9cb5a3d2e1f0b4c6a801", "cart-api" },
+		{ "ecs-agent", "ecs-agent" },
+		{ "ecs-cart-3-app-cafe", "ecs-cart-3-app-cafe" },
+		{ "web-0a1b2c3d-1111-4222-8333-0123456789ab", "web" },
+		{ "0a1b2c3d-1111-4222-8333-0123456789ab", "0a1b2c3d-1111-4222-8333-0123456789ab" },
+	};
 	char buf[WORKLOAD_LEN];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_string_equal(workload_name(rows[i].pod, rows[i].node, buf, sizeof(buf)), rows[i].workload);
 	assert_string_equal(workload_name("abcdef", "", buf, 4), "abc");
+	for (size_t i = 0; i < sizeof(containers) / sizeof(containers[0]); i++)
+		assert_string_equal(workload_of_container(containers[i].name, buf, sizeof(buf)), containers[i].workload);
+	assert_string_equal(workload_of_unit("system.slice/web.service", buf, sizeof(buf)), "web");
+	assert_string_equal(workload_of_unit("system.slice/system-getty.slice/getty@tty1.service", buf, sizeof(buf)),
+			    "getty");
+	assert_string_equal(
+	    workload_of_unit("user.slice/user-1000.slice/user@1000.service/app.slice/x.service/y", buf, sizeof(buf)),
+	    "x");
+	assert_string_equal(workload_of_unit("user.slice/user-1000.slice/session-3.scope", buf, sizeof(buf)), "");
+	assert_string_equal(workload_of_unit(".service", buf, sizeof(buf)), "");
 }
 
 static void pods_of_other_names_meet(void **state)

@@ -368,7 +368,7 @@ static void each_row_is_found_as_written(void **state)
 		char text[8192];
 		size_t len;
 
-		p.who = (struct pod_identity){ 1, "ns", "pod", "c", "", "", "cg" };
+		p.who = (struct pod_identity){ 1, "ns", "pod", "c", "", "", "cg", "", "", RUNTIME_NONE };
 		assert_int_equal(findings_collect(&s, &f, &len), 0);
 		for (size_t n = 0; n < len; n++)
 			if (f[n].code == row->code)
@@ -511,11 +511,12 @@ static void subject_falls_back_to_what_is_known(void **state)
 		struct pod_identity who;
 		const char *text;
 	} cases[] = {
-		{ { 1, "shop", "cart", "app", "u", "c", "g" }, "shop/cart (app)" },
-		{ { 1, "shop", "cart", "", "u", "c", "g" }, "shop/cart" },
-		{ { 1, "", "", "app", "1234", "c", "g" }, "pod 1234 (app)" },
-		{ { 1, "", "", "", "", "c", "system.slice/docker.service" }, "system.slice/docker.service" },
-		{ { 1, "", "", "", "", "", "" }, "(unknown)" },
+		{ { 1, "shop", "cart", "app", "u", "c", "g", "", "", RUNTIME_NONE }, "shop/cart (app)" },
+		{ { 1, "shop", "cart", "", "u", "c", "g", "", "", RUNTIME_NONE }, "shop/cart" },
+		{ { 1, "", "", "app", "1234", "c", "g", "", "", RUNTIME_NONE }, "pod 1234 (app)" },
+		{ { 1, "", "", "", "", "c", "system.slice/docker.service", "", "", RUNTIME_NONE },
+		  "system.slice/docker.service" },
+		{ { 1, "", "", "", "", "", "", "", "", RUNTIME_NONE }, "(unknown)" },
 	};
 	char buf[64];
 

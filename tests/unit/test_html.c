@@ -168,7 +168,7 @@ static void hostile_names_stay_text(void **state)
 
 static void a_timeline_is_bounded(void **state)
 {
-	static const struct pod_identity who = { 1, "ns", "pod", "c", "", "", "" };
+	static const struct pod_identity who = { 1, "ns", "pod", "c", "", "", "", "", "", RUNTIME_NONE };
 	static struct golden_case c;
 	struct imds_drop drop = { .ttl = 1 };
 	struct timeline t = { 0 };

@@ -14,6 +14,9 @@
 #define SECOND 1000000000ull
 
 static const struct pod_identity cart = {
+	.workload = "cart",
+	.project = "",
+	.runtime = RUNTIME_KUBERNETES,
 	.cgroup_id = 4711,
 	.namespace = "shop",
 	.pod = "cart-7d9f",
@@ -29,6 +32,8 @@ static const struct pod_identity nobody = {
 	.pod_uid = "",
 	.container_id = "",
 	.cgroup = "",
+	.workload = "",
+	.project = "",
 };
 
 /* A token PUT that got no answer: SYN at 10 s, its answer 1 ms later, the head 1 ms later still, given up after 1 s. */
@@ -98,7 +103,9 @@ static void request_has_every_field_in_order(void **state)
 	    line,
 	    "{\"type\":\"request\",\"time\":\"2023-11-14T22:13:20.123456Z\",\"node\":\"n1\",\"namespace\":\"shop\","
 	    "\"pod\":\"cart-7d9f\",\"container\":\"app\",\"pod_uid\":\"0e3a\",\"container_id\":\"abc\","
-	    "\"cgroup\":\"kubepods.slice/x\",\"cgroup_id\":4711,\"pid\":77,\"comm\":\"sixteen-bytes-xx\","
+	    "\"cgroup\":\"kubepods.slice/"
+	    "x\",\"cgroup_id\":4711,\"runtime\":\"kubernetes\",\"workload\":\"cart\",\"project\":\"\",\"pid\":77,"
+	    "\"comm\":\"sixteen-bytes-xx\","
 	    "\"ancestors\":[\"npm\",\"sh\"],\"endpoint\":\"169.254.169.254:80\",\"local\":\"10.244.0.2:43210\","
 	    "\"provider\":\"ec2\",\"kind\":\"token\",\"imds_version\":\"v2\",\"method\":\"PUT\","
 	    "\"path\":\"/latest/api/token\",\"status\":null,\"outcome\":\"hop-limit\",\"confidence\":\"proven\","

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/pods/pod_names.c user/pods/log_dirs.c user/pods/log_names.c */
-/* needs: user/pods/cgroup_tree.c user/pods/cgroup_path.c */
+/* needs: user/pods/cgroup_tree.c user/pods/cgroup_path.c user/pods/runtime_names.c */
+/* needs: user/pods/runtime_files.c user/pods/safe_file.c user/pods/workload.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

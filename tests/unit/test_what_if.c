@@ -17,7 +17,7 @@
 static struct pod_stats far(void)
 {
 	return (struct pod_stats){
-		.who = { 9, "shop", "far", "app", "", "", "" },
+		.who = { 9, "shop", "far", "app", "", "", "", "", "", RUNTIME_NONE },
 		.requests = 4,
 		.answered = 4,
 		.v2_requests = 4,

@@ -96,6 +96,7 @@ int cmd_check(const struct options *o)
 	int err, failed = 0;
 
 	err = features_probe(&fo, &f);
+	session_note_runtimes(&f, o->runtime_dirs);
 	features_free_btf(&f);
 	node = options_node(o, host, sizeof(host));
 	out = session_open_output(o, true);

@@ -109,6 +109,7 @@ static int start(struct probe_run *run)
 	struct pod_names_options names = {
 		.pod_logs = o->pod_logs,
 		.container_logs = o->container_logs,
+		.runtime_dirs = o->runtime_dirs,
 		.max_entries = (size_t)o->max_pods * 8,
 	};
 	int err = open_cgroups(run);

@@ -28,7 +28,6 @@ struct target_answer {
 
 struct probe_target { /* one network namespace */
 	struct pod_identity who;
-	char *names; /* what who points to */
 	dev_t dev;
 	ino_t ino;
 	bool host;

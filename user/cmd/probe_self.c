@@ -311,7 +311,7 @@ static void judge_silent(struct self_answer *a)
 static void judge(struct self_run *run, struct self_answer *a)
 {
 	const struct probe_result *t = &a->m.token;
-	static const struct pod_identity nobody = { 0, "", "", "", "", "", "" };
+	static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
 	enum hops_source source = HOPS_UNKNOWN;
 
 	a->r = (struct request){ .who = &nobody, .drop_reason = "", .drop_location = "", .wall_ns = run->wall_ns };

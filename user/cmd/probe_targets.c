@@ -9,25 +9,13 @@
 
 static int keep_identity(struct probe_target *t, const struct pod_identity *who)
 {
-	const char *from[] = { who->namespace, who->pod, who->container, who->pod_uid, who->container_id, who->cgroup };
-	const char **to[] = { &t->who.namespace, &t->who.pod,	       &t->who.container,
-			      &t->who.pod_uid,	 &t->who.container_id, &t->who.cgroup };
-	size_t len = 0, n;
-	char *names;
+	struct pod_identity fresh;
+	int err = pod_identity_copy(&fresh, who);
 
-	for (size_t i = 0; i < 6; i++)
-		len += strlen(from[i]) + 1;
-	names = malloc(len);
-	if (!names)
-		return -ENOMEM;
-	free(t->names);
-	t->names = names;
-	t->who.cgroup_id = who->cgroup_id;
-	for (size_t i = 0; i < 6; i++) {
-		n = strlen(from[i]) + 1;
-		*to[i] = memcpy(names, from[i], n);
-		names += n;
-	}
+	if (err)
+		return err;
+	free((char *)t->who.namespace);
+	t->who = fresh;
 	return 0;
 }
 
@@ -103,7 +91,7 @@ static int by_name(const void *a, const void *b)
 
 void probe_target_clear(struct probe_target *t)
 {
-	free(t->names);
+	free((char *)t->who.namespace);
 	free(t->now);
 }
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FEATURES_MAX 24
+#define FEATURES_MAX 32
 #define FEATURES_NAME_LEN 24
 #define FEATURES_WHY_LEN 240
 
@@ -19,7 +19,7 @@ struct btf; /* libbpf */
 struct feature {
 	const char *name;  /* "cgroup_skb", "drops", "process", "names", "btf", ... */
 	const char *state; /* "ok", "degraded", "missing", "off" */
-	const char *why;   /* one line for a person; "" when ok */
+	const char *why;   /* one line for a person; mostly "" when ok */
 };
 
 struct features_options {

@@ -119,28 +119,7 @@ void pod_table_set_drops_watched(struct pod_table *t, bool watched)
 
 /* --- rows ------------------------------------------------------------------------------------------------------------ */
 
-/* Copies the six strings of who into one allocation, which starts at namespace. */
-static int identity_copy(struct pod_identity *to, const struct pod_identity *who)
-{
-	const char *from[6] = { who->namespace, who->pod, who->container, who->pod_uid, who->container_id, who->cgroup };
-	const char **into[6] = { &to->namespace, &to->pod, &to->container, &to->pod_uid, &to->container_id, &to->cgroup };
-	size_t len = 0;
-	char *p;
-
-	for (int i = 0; i < 6; i++)
-		len += strlen(from[i]) + 1;
-	p = malloc(len);
-	if (!p)
-		return -ENOMEM;
-	for (int i = 0; i < 6; i++) {
-		*into[i] = p;
-		p = stpcpy(p, from[i]) + 1;
-	}
-	to->cgroup_id = who->cgroup_id;
-	return 0;
-}
-
-static const struct pod_identity nobody = { 0, "", "", "", "", "", "" };
+static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
 
 static struct row *row_new(const struct pod_identity *who, const char *key)
 {
@@ -149,7 +128,7 @@ static struct row *row_new(const struct pod_identity *who, const char *key)
 	if (!r)
 		return NULL;
 	strcpy(r->key, key);
-	if (identity_copy(&r->s.who, who)) {
+	if (pod_identity_copy(&r->s.who, who)) {
 		free(r);
 		return NULL;
 	}
@@ -178,7 +157,7 @@ static struct row *row_get(struct pod_table *t, const struct pod_identity *who)
 	if (r) {
 		/* a name that came later (the kubelet made the log folder after the first packet) */
 		if ((*who->pod && !*r->s.who.pod) || (*who->container && !*r->s.who.container)) {
-			if (!identity_copy(&fresh, who)) {
+			if (!pod_identity_copy(&fresh, who)) {
 				free((char *)r->s.who.namespace);
 				r->s.who = fresh;
 			}

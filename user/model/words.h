@@ -4,6 +4,7 @@
 #define IMDSNOOP_WORDS_H
 
 #include "../../bpf/imdsnoop.h"
+#include "../pods/runtime.h"
 
 enum outcome {
 	OUTCOME_OK,	     /* answered, status below 400 (or not HTTP) */
@@ -52,17 +53,6 @@ enum cause {
 
 /* What a whole report says, gravest last; interface.md's headline.level. */
 enum level { LEVEL_QUIET, LEVEL_OK, LEVEL_NOTE, LEVEL_BLIND, LEVEL_WARNING, LEVEL_PROBLEM, LEVEL_COUNT };
-
-enum runtime {
-	RUNTIME_NONE,
-	RUNTIME_KUBERNETES,
-	RUNTIME_DOCKER,
-	RUNTIME_PODMAN,
-	RUNTIME_ECS,
-	RUNTIME_CONTAINERD,
-	RUNTIME_SYSTEMD,
-	RUNTIME_COUNT
-};
 
 enum confidence { CONFIDENCE_NONE, CONFIDENCE_LIKELY, CONFIDENCE_STRONG, CONFIDENCE_PROVEN, CONFIDENCE_COUNT };
 

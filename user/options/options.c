@@ -202,6 +202,8 @@ static const struct option_row options[] = {
 	STRING("pod-logs", 0, pod_logs, OPTIONS_NODE | OPTIONS_LIVE, "DIR", "/var/log/pods", "kubelet's pod log folder"),
 	STRING("container-logs", 0, container_logs, OPTIONS_NODE | OPTIONS_LIVE, "DIR", "/var/log/containers",
 	       "kubelet's container log links"),
+	STRING("runtime-dirs", 0, runtime_dirs, OPTIONS_NODE | OPTIONS_LIVE, "DIR", "/",
+	       "what is / to the state of Docker, containerd, CRI-O and podman"),
 	STRING("node", 0, node, OPTIONS_NAME, "NAME", NULL, "name of this node in the output (default: the host name)"),
 
 	SECTION("Hooks and bounds"),

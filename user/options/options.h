@@ -37,6 +37,7 @@ struct options {
 	const char *cgroup;	    /* NULL: find the cgroup v2 mount */
 	const char *pod_logs;	    /* never NULL */
 	const char *container_logs; /* never NULL */
+	const char *runtime_dirs;   /* never NULL; what is "/" to the container runtimes' state */
 	const char *node;	    /* NULL: the host name, see options_node() */
 	struct imds_endpoint endpoints[IMDS_MAX_ENDPOINTS];
 	const char *endpoint_texts[IMDS_MAX_ENDPOINTS + 1]; /* as shown, NULL-ended */
@@ -108,7 +109,7 @@ struct command {
 /* Groups of options; each option belongs to one or more, a command takes those of its groups and refuses others. */
 #define OPTIONS_COMMON (1u << 0)  /* --quiet, -v, --no-color */
 #define OPTIONS_OBSERVE (1u << 1) /* hooks, tables, --stall, --slow */
-#define OPTIONS_NODE (1u << 2)	  /* --cgroup, --pod-logs, --container-logs */
+#define OPTIONS_NODE (1u << 2)	  /* --cgroup, --pod-logs, --container-logs, --runtime-dirs */
 #define OPTIONS_ENDPOINTS (1u << 3)
 #define OPTIONS_SELECT (1u << 4) /* --namespace, --pod, --container, --workload */
 #define OPTIONS_FORMAT (1u << 5) /* text, json */

@@ -11,6 +11,7 @@
  * cri-o internal/config/cgmgr, podman libpod/container_internal_linux.go.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cgroup_path.h"
@@ -101,7 +102,7 @@ static const char *find_id(const char *part, size_t len, size_t before)
 	return part + head;
 }
 
-static void parse_folder(const char *name, size_t len, struct cgroup_ids *ids)
+static void parse_folder(const char *name, size_t len, size_t folder_at, struct cgroup_ids *ids)
 {
 	size_t at = 0;
 
@@ -114,8 +115,10 @@ static void parse_folder(const char *name, size_t len, struct cgroup_ids *ids)
 		} else if ((id = find_id(part, n, at))) {
 			memcpy(ids->container_id, id, ID_LEN);
 			ids->container_id[ID_LEN] = '\0';
-			if (!ids->kube_id[0])
+			if (!ids->kube_id[0]) {
 				memcpy(ids->kube_id, ids->container_id, CONTAINER_ID_SIZE);
+				ids->kube_at = folder_at;
+			}
 		}
 		at += n + 1;
 	}
@@ -125,18 +128,73 @@ int cgroup_path_parse(const char *path, size_t len, struct cgroup_ids *ret_ids)
 {
 	size_t at = 0;
 
+	ret_ids->kube_at = 0;
 	ret_ids->pod_uid[0] = ret_ids->container_id[0] = ret_ids->kube_id[0] = '\0';
 	while (at < len) {
 		const char *name = path + at, *slash = memchr(name, '/', len - at);
 		size_t n = slash ? (size_t)(slash - name) : len - at;
 
 		if (n >= UID_PLAIN)
-			parse_folder(name, n, ret_ids);
+			parse_folder(name, n, at, ret_ids);
 		at += n + 1;
 	}
-	if (!ret_ids->pod_uid[0]) /* outside a pod nobody is the kubelet's */
-		memcpy(ret_ids->kube_id, ret_ids->container_id, CONTAINER_ID_SIZE);
 	return ret_ids->pod_uid[0] || ret_ids->container_id[0] ? 0 : -ENOENT;
+}
+
+static int has_part(const char *path, const char *ending)
+{
+	size_t n = strlen(ending);
+
+	for (const char *at = path; (at = strstr(at, ending)); at += n)
+		if (!at[n] || at[n] == '/')
+			return 1;
+	return 0;
+}
+
+enum runtime cgroup_path_runtime(const char *path, const struct cgroup_ids *ids)
+{
+	static const struct {
+		const char *start;
+		enum runtime runtime;
+	} rows[] = {
+		{ "docker-", RUNTIME_DOCKER },	    { "libpod-", RUNTIME_PODMAN },
+		{ "crio-", RUNTIME_KUBERNETES },    { "cri-containerd-", RUNTIME_KUBERNETES },
+		{ "nerdctl-", RUNTIME_CONTAINERD },
+	};
+	const char *folder = path + ids->kube_at;
+
+	if (ids->pod_uid[0])
+		return RUNTIME_KUBERNETES;
+	if (!ids->kube_id[0])
+		return has_part(path, ".service") || has_part(path, ".scope") || has_part(path, ".slice")
+			   ? RUNTIME_SYSTEMD
+			   : RUNTIME_NONE;
+	path += strspn(path, "/");
+	if (!strncmp(path, "ecs/", 4) || !strncmp(path, "ecstasks.slice/", 15))
+		return RUNTIME_ECS;
+	folder += strspn(folder, "/");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!strncmp(folder, rows[i].start, strlen(rows[i].start)))
+			return rows[i].runtime;
+	return !strncmp(path, "docker/", 7) || strstr(path, "/docker/") ? RUNTIME_DOCKER : RUNTIME_NONE;
+}
+
+unsigned int cgroup_path_user(const char *path, size_t len)
+{
+	static const char *const starts[] = { "user-", "user@" }, *const ends[] = { ".slice", ".service" };
+
+	for (const char *at = path, *end = path + len; at < end; at += strcspn(at, "/") + 1)
+		for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+			unsigned long uid;
+			char *stop;
+
+			if (strncmp(at, starts[i], 5) || at[5] < '0' || at[5] > '9')
+				continue;
+			uid = strtoul(at + 5, &stop, 10);
+			if (uid < 0xffffffffu && !strncmp(stop, ends[i], strlen(ends[i])))
+				return uid;
+		}
+	return 0;
 }
 
 /* Preference among lines whose paths tell as much: the v2 line, then controllers that every kubelet uses. */

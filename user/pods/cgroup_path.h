@@ -5,13 +5,16 @@
 
 #include <stddef.h>
 
+#include "runtime.h"
+
 #define POD_UID_SIZE 37	     /* 36 characters with dashes, or 32 hex digits of a static pod, and a NUL */
 #define CONTAINER_ID_SIZE 65 /* 64 hex digits and a NUL */
 
 struct cgroup_ids { /* strings are empty where the path has no such part */
 	char pod_uid[POD_UID_SIZE];
 	char container_id[CONTAINER_ID_SIZE]; /* the innermost container */
-	char kube_id[CONTAINER_ID_SIZE];      /* the outermost one inside the pod: the one that the kubelet knows */
+	char kube_id[CONTAINER_ID_SIZE]; /* the outermost one inside the pod, or without a pod: the one its runtime knows */
+	size_t kube_at; /* where the folder with kube_id begins in the path; what is before it made it */
 };
 
 /*
@@ -19,6 +22,12 @@ struct cgroup_ids { /* strings are empty where the path has no such part */
  * behind it count. Returns 0, or -ENOENT for a path outside any pod and container: a host service, a normal case.
  */
 int cgroup_path_parse(const char *path, size_t len, struct cgroup_ids *ret_ids);
+
+/* Who runs what is at path, as its form tells; ids as parsed from it. What has no id is systemd's or nobody's. */
+enum runtime cgroup_path_runtime(const char *path, const struct cgroup_ids *ids);
+
+/* The user in whose own tree ("user-1000.slice", "user@1000.service") the first len bytes of path are, 0: in nobody's. */
+unsigned int cgroup_path_user(const char *path, size_t len);
 
 /*
  * Picks the most telling path from the text of /proc/PID/cgroup (cgroups(7)): one that names a pod, then a container,

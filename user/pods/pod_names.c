@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #include "cgroup_tree.h"
 #include "log_dirs.h"
 #include "pod_names_env.h"
+#include "runtime_names.h"
+#include "workload.h"
 
 #define SEC 1000000000ull
 #define RESCAN_NS SEC	    /* a scan of 5,000 cgroups takes tens of ms */
@@ -29,6 +32,9 @@ struct pod_names {
 	struct pod_names_env env;
 	struct cgroup_tree *tree;
 	struct log_dirs *logs;
+	struct runtime_names *runtimes; /* NULL: not asked */
+	int cgroup_fd;
+	char node[256];
 	uint64_t rescan_after_ns;
 	uint64_t await_until_ns; /* a container without a name was born lately */
 	uint64_t unknown;
@@ -37,6 +43,7 @@ struct pod_names {
 	int has_v1;	       /* cgroup v1 hierarchies exist: a v2 path may tell less than they do */
 	struct cgroup_ids ids; /* what the last identity points to */
 	char text[sizeof("cgroup:18446744073709551615")];
+	char unit[WORKLOAD_LEN];
 	struct pod_identity who;
 };
 
@@ -92,7 +99,11 @@ int pod_names_new_in(const struct pod_names_options *options, const struct pod_n
 	if (!names)
 		return -ENOMEM;
 	names->env = *env;
-	if ((err = log_dirs_new(options->pod_logs, options->container_logs, 2 * options->max_entries + 1024,
+	names->cgroup_fd = options->cgroup_fd;
+	snprintf(names->node, sizeof(names->node), "%s", options->node ? options->node : "");
+	if ((options->runtime_dirs &&
+	     (err = runtime_names_new(options->runtime_dirs, options->max_entries + 1024, &names->runtimes))) ||
+	    (err = log_dirs_new(options->pod_logs, options->container_logs, 2 * options->max_entries + 1024,
 				&names->logs)) ||
 	    (err = cgroup_tree_new(options->cgroup_fd, options->max_entries, &names->tree))) {
 		pod_names_free(names);
@@ -110,71 +121,164 @@ void pod_names_free(struct pod_names *names)
 		return;
 	cgroup_tree_free(names->tree);
 	log_dirs_free(names->logs);
+	runtime_names_free(names->runtimes);
 	free(names);
 }
 
-/* A note is namespace, pod and container, each with its NUL. */
-static void read_note(const char *note, struct log_who *ret_who)
+/* What is known of a node's names. In its note: the runtime's number, then each part with its NUL. */
+struct naming {
+	enum runtime runtime;
+	const char *part[RUNTIME_PART_COUNT]; /* never NULL */
+};
+
+static void read_note(const char *note, struct naming *ret)
 {
-	ret_who->ns = note ? note : "";
-	ret_who->pod = note ? ret_who->ns + strlen(ret_who->ns) + 1 : "";
-	ret_who->container = note ? ret_who->pod + strlen(ret_who->pod) + 1 : "";
+	ret->runtime = note ? (enum runtime) * note++ : RUNTIME_NONE;
+	for (int i = 0; i < RUNTIME_PART_COUNT; i++) {
+		ret->part[i] = note ? note : "";
+		note = note ? note + strlen(note) + 1 : NULL;
+	}
 }
 
-static void write_note(struct cgroup_node *node, const struct log_who *who)
+static void write_note(struct cgroup_node *node, const struct naming *what)
 {
-	size_t ns = strlen(who->ns) + 1, pod = strlen(who->pod) + 1, container = strlen(who->container) + 1;
-	char *note = malloc(ns + pod + container);
+	size_t len = 1;
+	char *note, *p;
 
+	for (int i = 0; i < RUNTIME_PART_COUNT; i++)
+		len += strlen(what->part[i]) + 1;
+	note = malloc(len);
 	if (!note)
 		return;
-	memcpy(note, who->ns, ns);
-	memcpy(note + ns, who->pod, pod);
-	memcpy(note + ns + pod, who->container, container);
+	*note = (char)what->runtime;
+	p = note + 1;
+	for (int i = 0; i < RUNTIME_PART_COUNT; i++)
+		p = stpcpy(p, what->part[i]) + 1;
 	free(node->note);
 	node->note = note;
 }
 
+/* A pod with its container's name, or a container outside Kubernetes. */
 static int is_complete(const struct cgroup_node *node, const struct cgroup_ids *ids)
 {
-	struct log_who who;
+	struct naming is;
 
-	read_note(node->note, &who);
-	return who.pod[0] && (who.container[0] || !ids->kube_id[0]);
+	read_note(node->note, &is);
+	if (!ids->pod_uid[0] && is.part[RUNTIME_PART_CONTAINER][0])
+		return 1;
+	return is.part[RUNTIME_PART_POD][0] && (is.part[RUNTIME_PART_CONTAINER][0] || !ids->kube_id[0]);
 }
 
-/* Looks for the names that node still lacks, if the log folders have changed since the last try. */
+/* The user that could make the container's folder: that of the nearest folder above it that is still there. */
+static uint32_t find_owner(const struct pod_names *names, const struct cgroup_node *node, const struct cgroup_ids *ids)
+{
+	uint32_t user = cgroup_path_user(node->path, ids->kube_at);
+	char path[CGROUP_PATH_MAX + 1];
+	size_t len = ids->kube_at;
+	struct stat st;
+
+	if (user || (node->id & PID_KEY)) /* the path is of another hierarchy then */
+		return user;
+	memcpy(path, node->path, len);
+	for (;;) {
+		while (len && path[len - 1] == '/')
+			len--;
+		path[len] = '\0';
+		if (!fstatat(names->cgroup_fd, len ? path : ".", &st, AT_SYMLINK_NOFOLLOW))
+			return st.st_uid;
+		if (!len)
+			return 0;
+		while (len && path[len - 1] != '/')
+			len--;
+	}
+}
+
+/* What the kubelet's folders tell; looked at again when they have changed since the last try. */
+static int name_by_logs(struct pod_names *names, struct cgroup_node *node, const struct cgroup_ids *ids,
+			uint64_t now_ns, struct naming *is)
+{
+	uint32_t version = log_dirs_refresh(names->logs, now_ns);
+	struct log_who who;
+
+	if (version == node->note_version)
+		return 0;
+	node->note_version = version;
+	if (log_dirs_find(names->logs, ids->pod_uid, ids->kube_id, &who) ||
+	    (!who.container[0] && is->part[RUNTIME_PART_POD][0]))
+		return 0;
+	is->runtime = RUNTIME_KUBERNETES;
+	is->part[RUNTIME_PART_NAMESPACE] = who.ns;
+	is->part[RUNTIME_PART_POD] = who.pod;
+	is->part[RUNTIME_PART_CONTAINER] = who.container;
+	return 1;
+}
+
+/* What the container's runtime tells. Of a pod that the kubelet named only the container is taken. */
+static int name_by_runtime(struct pod_names *names, const struct cgroup_node *node, const struct cgroup_ids *ids,
+			   uint64_t now_ns, struct naming *is)
+{
+	const struct runtime_who *who;
+
+	if (!names->runtimes)
+		return 0;
+	who = ids->kube_id[0] ? runtime_names_find(names->runtimes, ids->kube_id, find_owner(names, node, ids), now_ns)
+	      : ids->pod_uid[0] ? NULL
+				: runtime_names_find_task(names->runtimes, node->path, now_ns);
+	if (!who)
+		return 0;
+	if (!is->part[RUNTIME_PART_POD][0]) {
+		is->runtime = who->runtime;
+		memcpy(is->part, who->part, sizeof(is->part));
+	} else if (!is->part[RUNTIME_PART_CONTAINER][0] &&
+		   !strcmp(is->part[RUNTIME_PART_POD], who->part[RUNTIME_PART_POD])) {
+		is->part[RUNTIME_PART_CONTAINER] = who->part[RUNTIME_PART_CONTAINER];
+	} else {
+		return 0;
+	}
+	return 1;
+}
+
+/* Looks for the names that node still lacks. */
 static void name_node(struct pod_names *names, struct cgroup_node *node, const struct cgroup_ids *ids, uint64_t now_ns)
 {
-	struct log_who who, old;
-	uint32_t version;
+	char workload[WORKLOAD_LEN];
+	struct naming is;
+	int found;
 
-	if ((!ids->pod_uid[0] && !ids->kube_id[0]) || is_complete(node, ids))
+	if (is_complete(node, ids))
 		return;
-	version = log_dirs_refresh(names->logs, now_ns);
-	if (version == node->note_version)
+	read_note(node->note, &is);
+	found = (ids->pod_uid[0] || ids->kube_id[0]) && name_by_logs(names, node, ids, now_ns, &is);
+	if (!is.part[RUNTIME_PART_POD][0] || !is.part[RUNTIME_PART_CONTAINER][0])
+		found |= name_by_runtime(names, node, ids, now_ns, &is);
+	if (!found)
 		return;
-	node->note_version = version;
-	read_note(node->note, &old);
-	if (log_dirs_find(names->logs, ids->pod_uid, ids->kube_id, &who))
-		return;
-	if (who.container[0] || !old.pod[0])
-		write_note(node, &who);
+	if (is.part[RUNTIME_PART_POD][0])
+		is.part[RUNTIME_PART_WORKLOAD] =
+		    workload_name(is.part[RUNTIME_PART_POD], names->node, workload, sizeof(workload));
+	write_note(node, &is);
 }
 
 static const struct pod_identity *fill(struct pod_names *names, const struct cgroup_node *node, uint64_t cgroup_id)
 {
 	struct pod_identity *who = &names->who;
-	struct log_who note;
+	struct naming is;
 
-	read_note(node ? node->note : NULL, &note);
+	read_note(node ? node->note : NULL, &is);
 	who->cgroup_id = cgroup_id;
-	who->namespace = note.ns;
-	who->pod = note.pod;
-	who->container = note.container;
+	who->namespace = is.part[RUNTIME_PART_NAMESPACE];
+	who->pod = is.part[RUNTIME_PART_POD];
+	who->container = is.part[RUNTIME_PART_CONTAINER];
+	who->workload = is.part[RUNTIME_PART_WORKLOAD];
+	who->project = is.part[RUNTIME_PART_PROJECT];
+	who->runtime = is.runtime;
 	who->pod_uid = names->ids.pod_uid;
 	who->container_id = names->ids.container_id;
 	who->cgroup = node && node->path[0] ? node->path : names->text;
+	if (!who->runtime && node && node->path[0])
+		who->runtime = cgroup_path_runtime(node->path, &names->ids);
+	if (who->runtime == RUNTIME_SYSTEMD)
+		who->workload = workload_of_unit(node->path, names->unit, sizeof(names->unit));
 	return who;
 }
 
@@ -330,6 +434,10 @@ int pod_names_for_each(struct pod_names *names, uint64_t now_ns, pod_names_fn fn
 
 void pod_names_get_stats(const struct pod_names *names, struct pod_names_stats *ret_stats)
 {
+	struct runtime_names_stats runtimes = { 0 };
+
+	if (names->runtimes)
+		runtime_names_get_stats(names->runtimes, &runtimes);
 	*ret_stats = (struct pod_names_stats){
 		.cgroups = cgroup_tree_count(names->tree),
 		.limit = cgroup_tree_limit(names->tree),
@@ -338,6 +446,8 @@ void pod_names_get_stats(const struct pod_names *names, struct pod_names_stats *
 		.evicted = cgroup_tree_evicted(names->tree) + log_dirs_dropped(names->logs),
 		.unreadable = cgroup_tree_unreadable(names->tree),
 		.rescans = names->rescans,
+		.files_skipped = runtimes.skipped,
+		.deferred = runtimes.deferred,
 		.pod_logs_err = log_dirs_pod_err(names->logs),
 		.container_logs_err = log_dirs_container_err(names->logs),
 	};

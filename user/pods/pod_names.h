@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Who a cgroup is: cgroup id -> path -> pod UID and container id -> namespace, pod and container name.
- * Sources: the cgroup v2 tree (folder inode = cgroup id) and the kubelet's log folders. No API server.
+ * Sources: the cgroup v2 tree (folder inode = cgroup id), the kubelet's log folders, and the container runtimes' own state.
+ * No API server.
  */
 #ifndef IMDSNOOP_POD_NAMES_H
 #define IMDSNOOP_POD_NAMES_H
@@ -9,21 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* No member is ever NULL; an empty string means unknown. cgroup is relative to the cgroup root, without a leading '/'. */
-struct pod_identity {
-	uint64_t cgroup_id;
-	const char *namespace;
-	const char *pod;
-	const char *container;
-	const char *pod_uid;
-	const char *container_id;
-	const char *cgroup;
-};
+#include "pod_identity.h"
 
 struct pod_names_options {
 	int cgroup_fd;		    /* open folder of the whole cgroup v2 mount's root; not owned */
 	const char *pod_logs;	    /* /var/log/pods */
 	const char *container_logs; /* /var/log/containers */
+	const char *runtime_dirs;   /* what is "/" to the container runtimes' state; NULL: do not look */
+	const char *node;	    /* name of the node, static pods have it in theirs; NULL: unknown */
 	size_t max_entries;	    /* cgroups kept; the least recently used of the gone ones goes first */
 };
 
@@ -64,12 +58,14 @@ int pod_names_for_each(struct pod_names *names, uint64_t now_ns, pod_names_fn fn
 struct pod_names_stats {
 	size_t cgroups; /* entries held now */
 	size_t limit;
-	uint64_t unknown;    /* look-ups that found no cgroup path */
-	uint64_t unnamed;    /* a pod UID or container id without a log folder */
-	uint64_t evicted;    /* entries thrown out because the table was full */
-	uint64_t unreadable; /* cgroup folders that scans had no right to read */
-	uint64_t rescans;    /* scans of the tree after the first one */
-	int pod_logs_err;    /* 0, or the negative errno of reading that folder last */
+	uint64_t unknown;	/* look-ups that found no cgroup path */
+	uint64_t unnamed;	/* a pod UID or container id without a log folder */
+	uint64_t evicted;	/* entries thrown out because the table was full */
+	uint64_t unreadable;	/* cgroup folders that scans had no right to read */
+	uint64_t rescans;	/* scans of the tree after the first one */
+	uint64_t files_skipped; /* state files of runtimes that were broken, half written, too large, no regular files */
+	uint64_t deferred;	/* looks into these put off, for too much was read in that second */
+	int pod_logs_err;	/* 0, or the negative errno of reading that folder last */
 	int container_logs_err;
 };
 void pod_names_get_stats(const struct pod_names *names, struct pod_names_stats *ret_stats);

@@ -6,19 +6,43 @@
 #include <string.h>
 
 /*
- * Kubernetes draws suffixes from "bcdfghjklmnpqrstvwxz2456789" (SafeEncodeString, k8s.io/apimachinery/pkg/util/rand):
- * without vowels no words come out. Other digits are let through, hashes of before 1.10 were decimal. A last part with a
- * vowel is a word of the name: "data-exporter-proxy" stays whole.
+ * How Kubernetes makes names:
+ *   suffix   5 letters of the safe alphabet, without vowels that could make a word (apimachinery pkg/util/rand)
+ *   hash     a 32-bit number in decimal, each digit d as letter (d + '0') % 27 of that alphabet (SafeEncodeString), so 10
+ *            letters of it only and 10 digits at most; decimal before 1.10. We take any of the safe alphabet from 8 on.
+ *   CronJob  its Job is named by the minute since 1970 (1.21), seconds before
+ *   cut      what a suffix is put behind has 58 bytes at most (apiserver pkg/storage/names), so a name of 63 bytes may
+ *            have lost the end of its hash, and the dash
  */
-static bool is_generated(const char *s, size_t len)
+#define SAFE "bcdfghjklmnpqrstvwxz2456789"
+#define HASH_ONLY "456789bcdf"
+#define DIGITS "0123456789"
+#define SUFFIX 5
+#define HASH_MIN 8
+#define HASH_MAX 10
+#define BASE_MAX 58
+#define ORDINAL_MAX 4 /* digits of a StatefulSet's ordinal */
+
+static bool is_all(const char *s, size_t len, const char *of)
 {
 	for (size_t i = 0; i < len; i++)
-		if (!((s[i] >= 'b' && s[i] <= 'z' && !strchr("eiou", s[i])) || (s[i] >= '0' && s[i] <= '9')))
+		if (!s[i] || !strchr(of, s[i]))
 			return false;
-	return true;
+	return len > 0;
 }
 
-/* Length of what stands before the last '-', 0 without one; *ret_part is what follows. */
+/* Words that are written with letters of the safe alphabet alone. */
+static bool is_word(const char *s)
+{
+	static const char *const words[] = { "https", "xhtml", "mssql", "grpcs", "nntps", "sshfs", "nfsv4" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strncmp(s, words[i], SUFFIX))
+			return true;
+	return false;
+}
+
+/* Length of what stands before the last '-', 0 without one; *ret_part is the length of what follows. */
 static size_t before_last_dash(const char *s, size_t len, size_t *ret_part)
 {
 	size_t i = len;
@@ -29,20 +53,44 @@ static size_t before_last_dash(const char *s, size_t len, size_t *ret_part)
 	return i > 1 ? i - 1 : 0;
 }
 
+static bool is_hash(const char *s, size_t len)
+{
+	return len >= HASH_MIN && len <= HASH_MAX && (is_all(s, len, SAFE) || is_all(s, len, DIGITS));
+}
+
+/* s[0..len) had a suffix behind it: what a ReplicaSet or a CronJob put before that goes too. */
+static size_t strip_hash(const char *s, size_t len, bool cut)
+{
+	size_t part, above = before_last_dash(s, len, &part);
+
+	if (above && (is_hash(s + above + 1, part) || (cut && part <= HASH_MAX && is_all(s + above + 1, part, HASH_ONLY))))
+		return above;
+	return len;
+}
+
+static bool is_ordinal(const char *s, size_t len)
+{
+	return len <= ORDINAL_MAX && is_all(s, len, DIGITS) && (len == 1 || *s != '0');
+}
+
 static size_t strip(const char *pod, size_t len)
 {
-	size_t part, hash, at = before_last_dash(pod, len, &part), above;
+	size_t part, at;
 
+	if (len == BASE_MAX + SUFFIX && is_all(pod + BASE_MAX, SUFFIX, SAFE)) {
+		at = BASE_MAX;
+		while (at > 1 && pod[at - 1] == '-')
+			at--;
+		return strip_hash(pod, at, true);
+	}
+	at = before_last_dash(pod, len, &part);
 	if (!at || !part)
 		return len;
-	if (strspn(pod + at + 1, "0123456789") >= part && part <= 4) /* StatefulSet */
+	if (is_ordinal(pod + at + 1, part))
 		return at;
-	if (part != 5 || !is_generated(pod + at + 1, part))
+	if (part != SUFFIX || !is_all(pod + at + 1, part, SAFE) || is_word(pod + at + 1))
 		return len;
-	above = before_last_dash(pod, at, &hash);
-	if (above && hash >= 8 && hash <= 10 && is_generated(pod + above + 1, hash))
-		return above;
-	return at;
+	return strip_hash(pod, at, false);
 }
 
 char *workload_name(const char *pod, const char *node, char *buf, size_t len)
@@ -54,5 +102,66 @@ char *workload_name(const char *pod, const char *node, char *buf, size_t len)
 	else
 		n = strip(pod, n);
 	snprintf(buf, len, "%.*s", (int)n, pod);
+	return buf;
+}
+
+static bool is_uuid(const char *s)
+{
+	for (size_t i = 0; i < 36; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? s[i] != '-' : !s[i] || !strchr("0123456789abcdef", s[i]))
+			return false;
+	return true;
+}
+
+/* Family of "ecs-<family>-<revision>-<container>-<hex>" (amazon-ecs-agent dockerContainerName); 0: not of that form. */
+static size_t ecs_family(const char *name, size_t len)
+{
+	size_t part, at = before_last_dash(name, len, &part), n;
+
+	if (strncmp(name, "ecs-", 4) || part < 16 || part > 20 || !is_all(name + at + 1, part, "0123456789abcdef"))
+		return 0;
+	/* both names may hold dashes and numbers: the first number is the revision, for families seldom end in one */
+	for (size_t i = 5; i < at; i++) {
+		if (name[i - 1] != '-')
+			continue;
+		n = strspn(name + i, DIGITS);
+		if (n && name[i + n] == '-' && i + n < at && i > 5)
+			return i - 1;
+	}
+	return 0;
+}
+
+char *workload_of_container(const char *name, char *buf, size_t len)
+{
+	size_t n = strlen(name), family = ecs_family(name, n);
+
+	if (family)
+		snprintf(buf, len, "%.*s", (int)(family - 4), name + 4);
+	else
+		snprintf(buf, len, "%.*s", (int)(n > 37 && name[n - 37] == '-' && is_uuid(name + n - 36) ? n - 37 : n),
+			 name);
+	return buf;
+}
+
+char *workload_of_unit(const char *cgroup, char *buf, size_t len)
+{
+	static const char ending[] = ".service";
+	const char *at = cgroup, *found = NULL;
+	size_t n = 0;
+
+	/* the innermost: user@1000.service has the user's services below it */
+	while (*at) {
+		size_t part = strcspn(at, "/");
+
+		if (part >= sizeof(ending) && !memcmp(at + part - (sizeof(ending) - 1), ending, sizeof(ending) - 1)) {
+			found = at;
+			n = part - (sizeof(ending) - 1);
+		}
+		at += part;
+		at += *at == '/';
+	}
+	if (found && memchr(found + 1, '@', n - 1))
+		n = (const char *)memchr(found, '@', n) - found;
+	snprintf(buf, len, "%.*s", (int)n, found ? found : "");
 	return buf;
 }

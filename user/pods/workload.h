@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The workload behind a pod: its name without what a controller generated. Pure. */
+/* The workload behind a pod or container: its name without what a controller generated. Pure. */
 #ifndef IMDSNOOP_WORKLOAD_H
 #define IMDSNOOP_WORKLOAD_H
 
@@ -8,10 +8,19 @@
 #define WORKLOAD_LEN 254 /* a pod's name has at most 253 bytes */
 
 /*
- * "cart-7d9f6c5b8-x2x1q" (ReplicaSet, CronJob) gives "cart", "agent-5k2p9" (DaemonSet, Job) "agent", "db-0"
+ * "cart-7d9f6c5b8-x2x4q" (ReplicaSet, CronJob) gives "cart", "agent-5k2p9" (DaemonSet, Job) "agent", "db-0"
  * (StatefulSet) "db", "kube-proxy-NODE" (static pod) "kube-proxy"; anything else is itself. node may be "". Cut at len.
  * Returns buf.
  */
 char *workload_name(const char *pod, const char *node, char *buf, size_t len);
+
+/*
+ * Of a container outside Kubernetes, where no label tells: "ecs-cart-3-app-9cb5…" (the ECS agent's form) gives the task
+ * family "cart", "web-<UUID>" (Nomad's Docker driver) "web"; anything else is itself. Cut at len. Returns buf.
+ */
+char *workload_of_container(const char *name, char *buf, size_t len);
+
+/* "web.service" gives "web", "getty@tty1.service" "getty"; "" for what is no service's. Cut at len. Returns buf. */
+char *workload_of_unit(const char *cgroup, char *buf, size_t len);
 
 #endif

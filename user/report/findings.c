@@ -28,8 +28,14 @@ char *findings_subject(const struct pod_identity *who, char *buf, size_t len)
 		snprintf(name, sizeof(name), "%s%s%s", who->namespace, who->namespace[0] ? "/" : "", who->pod);
 	else if (who->pod_uid[0])
 		snprintf(name, sizeof(name), "pod %s", who->pod_uid);
+	else if (who->runtime == RUNTIME_ECS && who->workload[0])
+		snprintf(name, sizeof(name), "%s%s%s", who->project, who->project[0] ? "/" : "", who->workload);
 	else {
-		snprintf(buf, len, "%s", who->cgroup[0] ? who->cgroup : "(unknown)");
+		/* outside Kubernetes a container's name is all that its people know */
+		snprintf(buf, len, "%s",
+			 who->container[0] ? who->container
+			 : who->cgroup[0]  ? who->cgroup
+					   : "(unknown)");
 		return buf;
 	}
 	if (who->container[0])
@@ -54,7 +60,7 @@ struct list {
 /* Moves the draft into the list, or frees it. */
 static int list_take(struct list *list, struct draft *d, enum finding_code code, size_t pod_index)
 {
-	static const struct pod_identity nobody = { 0, "", "", "", "", "", "" };
+	static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
 	const struct pod_identity *who = d->p ? &d->p->who : &nobody;
 
 	if (d->p)

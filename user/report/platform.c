@@ -15,6 +15,8 @@ enum runtime platform_runtime(const struct pod_identity *who)
 		{ "nerdctl", RUNTIME_CONTAINERD },  { ".service", RUNTIME_SYSTEMD },
 	};
 
+	if (who->runtime != RUNTIME_NONE)
+		return who->runtime;
 	if (who->pod[0] || who->pod_uid[0])
 		return RUNTIME_KUBERNETES;
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)

@@ -124,6 +124,7 @@ static int start(struct session *s)
 	struct pod_names_options no = {
 		.pod_logs = o->pod_logs,
 		.container_logs = o->container_logs,
+		.runtime_dirs = o->runtime_dirs,
 		.max_entries = (size_t)o->max_pods * 8,
 	};
 	struct pod_table_options to = {
@@ -169,11 +170,13 @@ static int start(struct session *s)
 		return err;
 	}
 	no.cgroup_fd = s->cgroup_fd;
+	no.node = s->node;
 	err = pod_names_new(&no, &s->names);
 	if (err) {
 		session_log("cannot read the cgroup tree '%s': %s", s->features.cgroup_v2, strerror(-err));
 		return err;
 	}
+	session_note_runtimes(&s->features, o->runtime_dirs);
 	err = pod_table_new(&to, &s->table);
 	if (err)
 		goto memory;

@@ -6,6 +6,7 @@
 #ifndef IMDSNOOP_SESSION_H
 #define IMDSNOOP_SESSION_H
 
+#include "../kernel/features.h"
 #include "../kernel/tracer.h"
 #include "../model/pod_table.h"
 #include "../view/text.h"
@@ -83,6 +84,9 @@ struct text_options session_text_options(const struct options *o, FILE *f);
  * negative errno. A reader that left (head, grep -m1) has what it wanted: no error.
  */
 int session_close_output(const struct options *o, FILE *f, int err);
+
+/* Adds a row for each container runtime whose state names its containers: found, readable, how many. */
+void session_note_runtimes(struct features *f, const char *root);
 
 void session_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

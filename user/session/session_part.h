@@ -12,7 +12,7 @@
 
 #define SESSION_GONE_NS (300ull * 1000000000) /* series and names of gone pods leave after this */
 #define SESSION_HELD_MAX 1024		      /* requests */
-#define SESSION_LOSSES_EXTRA 4
+#define SESSION_LOSSES_EXTRA 5
 
 struct stalled; /* session_records.c */
 struct seen;	/* session_counts.c */

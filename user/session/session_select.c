@@ -5,17 +5,15 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#include "../pods/workload.h"
-
-/* want: "cart" or "shop/cart" */
+/* want: "checkout", or "shop/checkout" with the namespace, compose project, swarm stack or ECS cluster in front. */
 static bool is_workload(const char *want, const struct pod_identity *who)
 {
-	const char *slash = strchr(want, '/');
-	char name[WORKLOAD_LEN];
+	const char *slash = strchr(want, '/'), *group = who->pod[0] ? who->namespace : who->project;
 
-	if (slash && (strlen(who->namespace) != (size_t)(slash - want) || memcmp(who->namespace, want, slash - want)))
-		return false;
-	return !strcmp(slash ? slash + 1 : want, workload_name(who->pod, "", name, sizeof(name)));
+	if (!slash)
+		return !strcmp(want, who->workload);
+	return strlen(group) == (size_t)(slash - want) && !strncmp(group, want, strlen(group)) &&
+	       !strcmp(slash + 1, who->workload);
 }
 
 bool session_selects_identity(const struct options *o, const struct pod_identity *who)

@@ -24,6 +24,11 @@ static void fill_losses(struct session *s)
 					"cgroup folders that may not be read, at each look: names may be missing",
 					names.unreadable };
 	s->losses[n++] =
+	    (struct loss){ "runtime_files",
+			   "state files of container runtimes that were broken or too large, or looks put off: "
+			   "names may be missing",
+			   names.files_skipped + names.deferred };
+	s->losses[n++] =
 	    (struct loss){ "table_unread", "readings of the kernel's tables that failed: counts may be old", s->unread };
 	s->snapshot.stray_ttl_drops = table.stray_ttl_drops;
 	s->snapshot.stray_drops = table.stray_drops;

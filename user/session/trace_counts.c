@@ -15,7 +15,7 @@ struct writer {
 	bool failed;
 };
 
-static const struct pod_identity nobody = { 0, "", "", "", "", "", "" };
+static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
 
 static void put(struct writer *w, json_t *object, const char *key, json_t *value)
 {
@@ -41,6 +41,9 @@ static json_t *object_of(struct writer *w, const struct pod_identity *who)
 	put(w, o, "container_id", json_text(who->container_id));
 	put(w, o, "cgroup", json_text(who->cgroup));
 	put(w, o, "cgroup_id", json_integer((json_int_t)who->cgroup_id));
+	put(w, o, "runtime", json_string(runtime_word(who->runtime)));
+	put(w, o, "workload", json_text(who->workload));
+	put(w, o, "project", json_text(who->project));
 	put(w, w->by_cgroup, id, o);
 	return json_object_get(w->by_cgroup, id);
 }
@@ -117,6 +120,16 @@ static const char *text_of(const json_t *object, const char *key)
 	return s ? s : "";
 }
 
+static enum runtime runtime_of(const json_t *o)
+{
+	const char *word = text_of(o, "runtime");
+
+	for (int i = 0; i < RUNTIME_COUNT; i++)
+		if (!strcmp(word, runtime_word(i)))
+			return i;
+	return RUNTIME_NONE;
+}
+
 struct pod_identity trace_counts_identity(const json_t *o)
 {
 	return (struct pod_identity){
@@ -127,6 +140,9 @@ struct pod_identity trace_counts_identity(const json_t *o)
 		.pod_uid = text_of(o, "pod_uid"),
 		.container_id = text_of(o, "container_id"),
 		.cgroup = text_of(o, "cgroup"),
+		.workload = text_of(o, "workload"),
+		.project = text_of(o, "project"),
+		.runtime = runtime_of(o),
 	};
 }
 

@@ -130,6 +130,9 @@ static void put_identity(struct builder *b, const struct pod_identity *who)
 	put(b, "container_id", json_text(who->container_id));
 	put(b, "cgroup", json_text(who->cgroup));
 	put(b, "cgroup_id", json_integer(who->cgroup_id));
+	put(b, "runtime", json_string(runtime_word(who->runtime)));
+	put(b, "workload", json_text(who->workload));
+	put(b, "project", json_text(who->project));
 }
 
 static json_t *request_address_value(const struct imds_addr *addr, uint16_t port)

@@ -31,6 +31,8 @@ char *extras_subject(const char *namespace, const char *workload, const char *co
 		.pod_uid = "",
 		.container_id = "",
 		.cgroup = cgroup,
+		.workload = "",
+		.project = "",
 	};
 
 	if (!workload[0] && !cgroup[0]) {

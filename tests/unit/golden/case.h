@@ -32,7 +32,8 @@ static inline void golden_case_init(struct golden_case *c)
 {
 	memset(c, 0, sizeof(*c));
 	c->cart = (struct pod_stats){
-		.who = { 101, "shop", "cart-7d9f6c5b8-x2x1q", "app", "0f6e", "aa", "kubepods.slice/cart" },
+		.who = { 101, "shop", "cart-7d9f6c5b8-x2x1q", "app", "0f6e", "aa", "kubepods.slice/cart", "", "",
+			 RUNTIME_NONE },
 		.own_network = true,
 		.requests = 6,
 		.answered = 2,
@@ -73,7 +74,8 @@ static inline void golden_case_init(struct golden_case *c)
 	c->cart_credentials.cells[IMDS_VERSION_V1][OUTCOME_OK] = 2;
 	c->cart.by_kind[IMDS_KIND_CREDENTIALS] = &c->cart_credentials;
 	c->agent = (struct pod_stats){
-		.who = { 102, "kube-system", "node-agent-5k2p9", "agent", "1f6e", "bb", "kubepods.slice/agent" },
+		.who = { 102, "kube-system", "node-agent-5k2p9", "agent", "1f6e", "bb", "kubepods.slice/agent", "", "",
+			 RUNTIME_NONE },
 		.host_network = true,
 		.requests = 12,
 		.answered = 12,
@@ -95,7 +97,8 @@ static inline void golden_case_init(struct golden_case *c)
 		.providers = 1u << PROVIDER_EC2,
 	};
 	c->batch = (struct pod_stats){
-		.who = { 103, "jobs", "batch-29301-9sd2k", "worker", "2f6e", "cc", "kubepods.slice/batch" },
+		.who = { 103, "jobs", "batch-29301-9sd2k", "worker", "2f6e", "cc", "kubepods.slice/batch", "", "",
+			 RUNTIME_NONE },
 		.own_network = true,
 		.requests = 2,
 		.failed = 2,
@@ -140,7 +143,7 @@ static inline void golden_case_init(struct golden_case *c)
 		.pods_len = 3,
 	};
 	c->s.totals = (struct pod_stats){
-		.who = { 0, "", "", "", "", "", "" },
+		.who = { 0, "", "", "", "", "", "", "", "", RUNTIME_NONE },
 		.requests = 20,
 		.answered = 14,
 		.failed = 6,
