@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/report/report.c user/report/level.c user/report/headline.c user/report/platform.c user/view/text.c user/view/text_extras.c user/report/compare.c user/report/what_if.c user/pods/workload.c */
 /* needs: user/view/ui.c user/view/ui_table.c user/view/ui_page.c user/view/ui_keys.c user/view/ui_rows.c */
 /* needs: user/view/ui_terminal.c user/view/text_layout.c user/view/text_escape.c */
 /* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/report/path.c user/model/words.c */
@@ -45,6 +46,29 @@ static void expect_order(struct ui_rows *rows, enum ui_sort sort, const char *fi
 	assert_string_equal(got, want);
 }
 
+static int update_rows(struct ui_rows *rows, const struct snapshot *s,
+		       bool (*selects)(void *, const struct pod_stats *), void *arg)
+{
+	struct report said;
+	int err;
+
+	assert_int_equal(report_build(s, &said), 0);
+	err = ui_rows_update(rows, &said, true, selects, arg);
+	report_clear(&said);
+	return err;
+}
+
+static int update_screen(struct ui *ui, const struct snapshot *s)
+{
+	struct report said;
+	int err;
+
+	assert_int_equal(report_build(s, &said), 0);
+	err = ui_update(ui, &said, NULL, NULL);
+	report_clear(&said);
+	return err;
+}
+
 static void rows_are_sorted_and_filtered(void **state)
 {
 	struct golden_case c;
@@ -52,7 +76,7 @@ static void rows_are_sorted_and_filtered(void **state)
 
 	golden_case_init(&c);
 	assert_int_equal(ui_rows_init(&rows), 0);
-	assert_int_equal(ui_rows_update(&rows, &c.s, true, NULL, NULL), 0);
+	assert_int_equal(update_rows(&rows, &c.s, NULL, NULL), 0);
 	expect_order(&rows, UI_SORT_WORST, "", "cart- batch node- ");
 	expect_order(&rows, UI_SORT_REQUESTS, "", "node- cart- batch ");
 	expect_order(&rows, UI_SORT_LATENCY, "", "cart- node- batch ");
@@ -76,18 +100,19 @@ static void rows_follow_the_snapshot(void **state)
 
 	golden_case_init(&c);
 	assert_int_equal(ui_rows_init(&rows), 0);
-	assert_int_equal(ui_rows_update(&rows, &c.s, true, NULL, NULL), 0);
+	assert_int_equal(update_rows(&rows, &c.s, NULL, NULL), 0);
 	assert_int_equal(rows.len, 3);
 	assert_int_equal(rows.order[1]->failed, 2);
-	assert_int_equal(rows.order[0]->hop_limit, 4);
+	assert_int_equal(rows.order[0]->failed, 4);
+	assert_string_equal(rows.order[0]->cause, "hop limit, needs 2");
 	assert_true(rows.order[2]->rate == 0); /* one sample is no rate */
 	for (int i = 1; i <= 10; i++) {
 		c.agent.requests += 5;
 		c.s.now_ns += S;
-		assert_int_equal(ui_rows_update(&rows, &c.s, true, NULL, NULL), 0);
+		assert_int_equal(update_rows(&rows, &c.s, NULL, NULL), 0);
 	}
 	assert_true(rows.order[2]->rate > 4.99 && rows.order[2]->rate < 5.01);
-	assert_int_equal(ui_rows_update(&rows, &c.s, true, only_cart, (void *)"cart"), 0);
+	assert_int_equal(update_rows(&rows, &c.s, only_cart, (void *)"cart"), 0);
 	assert_int_equal(rows.len, 1);
 	assert_int_equal(HASH_COUNT(rows.by_key), 1); /* what is gone is freed */
 	ui_rows_clear(&rows);
@@ -190,7 +215,7 @@ static void screen_open(struct screen *s, int columns, int rows, bool utf8, bool
 	golden_case_init(&s->c);
 	assert_int_equal(findings_collect(&s->c.s, &s->c.s.findings, &s->c.s.findings_len), 0);
 	assert_int_equal(ui_new(&o, &s->ui), 0);
-	assert_int_equal(ui_update(s->ui, &s->c.s, NULL, NULL), 0);
+	assert_int_equal(update_screen(s->ui, &s->c.s), 0);
 }
 
 static void drain(struct screen *s)
@@ -258,11 +283,11 @@ static void table_fits_80_columns(void **state)
 	struct screen s;
 
 	screen_open(&s, 80, 24, true, false);
-	assert_shows("\nPOD                    REQS   V1   V2    OK HOPL FAIL  LOST   P99 HOPS LATENCY\n", true);
-	assert_shows("\nshop/cart-7d9f6c5b8-…     6    2    4     2    4    0  4.4s 3.3ms  1/2\n", true);
-	assert_shows("\njobs/batch-29301-9sd…     2    0    0     0    0    2  2.0s     -    -\n", true);
-	assert_shows("\nPROBLEM  the hop limit takes token answers from 1 of 3 pods\n", true);
-	assert_shows("20 requests: 14 ok, 4 hop-limit, 2 failed, 0 running; 6.4 s lost; p99 3.3 ms\n", true);
+	assert_shows("\nPOD                   REQS  ANSW FAIL WAIT  LOST   P99 HOPS CAUSE\n", true);
+	assert_shows("\nshop/cart-7d9f6c5b8…     6     2    4    0  4.4s 3.3ms  1/2 hop limit, needs 2\n", true);
+	assert_shows("\njobs/batch-29301-9s…     2     0    2    0  2.0s     -    - dropped by a filter\n", true);
+	assert_shows("\nPROBLEM  1 of 3 pods on ip-10-0-1-17 gets no metadata token: hop limit 1 is too", true);
+	assert_shows("20 requests: 14 answered, 6 failed, 0 running; 6.4 s lost; p99 3.3 ms\n", true);
 	screen_close(&s);
 }
 
@@ -271,9 +296,11 @@ static void table_uses_200_columns(void **state)
 	struct screen s;
 
 	screen_open(&s, 200, 50, false, true);
-	assert_shows("REQS   V1   V2    OK HOPL FAIL WAIT  LOST   P50   P99   MAX    /S TTL HOPS DROPS LATENCY\n", true);
+	assert_shows("REQS   V1   V2  ANSW FAIL WAIT  LOST   P50   P99   MAX    /S TTL HOPS DROPS CAUSE                "
+		     "        LATENCY\n",
+		     true);
 	assert_shows("shop/cart-7d9f6c5b8-x2x1q (app) ", true);
-	assert_shows("4.4s 2.9ms 3.3ms 3.3ms   0.0  63  1/2    11\n", true);
+	assert_shows("4.4s 2.9ms 3.3ms 3.3ms   0.0  63  1/2    11 hop limit, needs 2\n", true);
 	screen_close(&s);
 }
 
@@ -283,7 +310,7 @@ static void hostile_name_cannot_steer_the_terminal(void **state)
 
 	screen_open(&s, 80, 24, true, false);
 	s.c.cart.who.pod = "\033[2J\007evil";
-	assert_int_equal(ui_update(s.ui, &s.c.s, NULL, NULL), 0);
+	assert_int_equal(update_screen(s.ui, &s.c.s), 0);
 	assert_shows("shop/\\x1b[2J\\x07", true);
 	assert_int_equal(type(&s, "\r"), UI_NONE);
 	assert_shows("shop/\\x1b[2J\\x07evil (app)", true);
@@ -322,11 +349,11 @@ static void keys_do_what_help_says(void **state)
 	r = a_request(&s.c.batch.who, 6, false);
 	assert_false(ui_add_request(s.ui, &r, 1001 * S));
 	s.c.batch.requests = 77;
-	assert_int_equal(ui_update(s.ui, &s.c.s, NULL, NULL), 0);
+	assert_int_equal(update_screen(s.ui, &s.c.s), 0);
 	type(&s, "\033");
 	assert_shows("   77 ", false);
 	type(&s, "p");
-	assert_int_equal(ui_update(s.ui, &s.c.s, NULL, NULL), 0);
+	assert_int_equal(update_screen(s.ui, &s.c.s), 0);
 	assert_shows("   77 ", true);
 	assert_int_equal(type(&s, "q"), UI_QUIT);
 	screen_close(&s);

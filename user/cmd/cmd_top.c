@@ -33,8 +33,12 @@ static bool selects(void *arg, const struct pod_stats *p)
 static void update(struct top *t)
 {
 	const struct snapshot *s = session_snapshot(t->session, false);
+	struct report said = { .s = NULL };
 
-	t->err = s ? ui_update(t->ui, s, selects, (void *)t->o) : -ENOMEM;
+	t->err = s ? report_build(s, &said) : -ENOMEM;
+	if (!t->err)
+		t->err = ui_update(t->ui, &said, selects, (void *)t->o);
+	report_clear(&said);
 	if (t->err)
 		session_stop(t->session);
 }

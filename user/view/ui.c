@@ -52,7 +52,7 @@ void ui_put(const struct ui *ui, int y, int x, int attr, const char *text)
 static void draw_foot(struct ui *ui)
 {
 	static const char *const keys[] = {
-		[UI_PAGE_TABLE] = "q quit  ? help  / filter  Enter open  p pause  sort: w r f s l t d n",
+		[UI_PAGE_TABLE] = "q quit  ? help  / filter  Enter open  p pause  sort: wrfsltdn",
 		[UI_PAGE_POD] = "q quit  Esc back  Up Down scroll  p pause  ? help",
 		[UI_PAGE_HELP] = "q quit  any other key: back",
 	};
@@ -67,8 +67,12 @@ static void draw_foot(struct ui *ui)
 		return;
 	}
 	ui_put(ui, y, 0, ui_attribute(ui, TEXT_DIM), keys[ui->page]);
-	if (ui->page != UI_PAGE_TABLE && ui->lines_len > (size_t)y) {
-		snprintf(text, sizeof(text), "%zu-%zu of %zu", ui->scroll + 1, ui->scroll + y, ui->lines_len);
+	text[0] = '\0';
+	if (ui->page == UI_PAGE_TABLE && ui->height > 0 && ui->rows.len > (size_t)ui->height)
+		snprintf(text, sizeof(text), " %zu-%zu of %zu", ui->top + 1, ui->top + ui->height, ui->rows.len);
+	else if (ui->page != UI_PAGE_TABLE && ui->lines_len > (size_t)y)
+		snprintf(text, sizeof(text), " %zu-%zu of %zu", ui->scroll + 1, ui->scroll + y, ui->lines_len);
+	if (text[0]) {
 		ui_put(ui, y, getmaxx(stdscr) - (int)strlen(text) - 1, ui_attribute(ui, TEXT_DIM), text);
 	}
 }
@@ -90,44 +94,28 @@ void ui_draw(struct ui *ui)
 
 /* --- what comes in ----------------------------------------------------------------------------------------------- */
 
-static void fill_head(struct ui *ui, const struct snapshot *s)
+static void fill_head(struct ui *ui, const struct report *r)
 {
+	const struct snapshot *s = r->s;
 	const struct pod_stats *t = &s->totals;
-	uint64_t failed = 0, lost = 0;
 	char p99[32] = "-", *why = ui->notice;
-	size_t dead = 0, failing = 0;
+	uint64_t lost = 0;
 
-	for (int i = 0; i < OUTCOME_COUNT; i++)
-		failed += i == OUTCOME_OK || i == OUTCOME_HOP_LIMIT ? 0 : t->outcomes[i];
-	for (size_t i = 0; i < s->pods_len; i++) {
-		dead += s->pods[i]->outcomes[OUTCOME_HOP_LIMIT] > 0;
-		failing += s->pods[i]->outcomes[OUTCOME_OK] != s->pods[i]->requests;
-	}
 	if (t->latency.count)
 		findings_duration(histogram_quantile_us(&t->latency, 0.99), p99, sizeof(p99));
 	snprintf(ui->title, sizeof(ui->title), "imdsnoop top  %.64s  %.0f s", s->node, (s->now_ns - s->started_ns) / 1e9);
-	ui->verdict_style = dead ? TEXT_RED : failing ? TEXT_YELLOW : s->pods_len ? TEXT_GREEN : TEXT_PLAIN;
-	if (dead)
-		snprintf(ui->verdict, sizeof(ui->verdict),
-			 "PROBLEM  the hop limit takes token answers from %zu of %zu pods", dead, s->pods_len);
-	else if (failing)
-		snprintf(ui->verdict, sizeof(ui->verdict),
-			 "WARNING  %zu of %zu pods have failed requests, none by the hop limit", failing, s->pods_len);
-	else if (s->pods_len)
-		snprintf(ui->verdict, sizeof(ui->verdict), "OK  no failed request in %zu pods", s->pods_len);
-	else
-		snprintf(ui->verdict, sizeof(ui->verdict), "QUIET  nobody has asked yet");
+	ui->verdict_style = text_level_style(r->level);
+	snprintf(ui->verdict, sizeof(ui->verdict), "%s  %s", report_level_word(r->level), r->headline);
 	snprintf(ui->sums, sizeof(ui->sums),
-		 "%llu requests: %llu ok, %llu hop-limit, %llu failed, %llu running; %.1f s lost; p99 %s",
-		 (unsigned long long)t->requests, (unsigned long long)t->outcomes[OUTCOME_OK],
-		 (unsigned long long)t->outcomes[OUTCOME_HOP_LIMIT], (unsigned long long)failed,
+		 "%llu request%s: %llu answered, %llu failed, %llu running; %.1f s lost; p99 %s",
+		 PLURAL(t->requests, "", "s"), (unsigned long long)r->answered, (unsigned long long)r->failed,
 		 (unsigned long long)t->in_flight, t->seconds_lost, p99);
 	for (size_t i = 0; i < s->losses_len; i++)
 		lost += s->losses[i].count;
 	ui->notice[0] = '\0';
 	if (lost)
-		snprintf(why, sizeof(ui->notice), "%llu things were not seen or not kept: 'imdsnoop report' tells which",
-			 (unsigned long long)lost);
+		snprintf(why, sizeof(ui->notice), "%llu thing%s not seen or not kept: 'imdsnoop report' tells which",
+			 PLURAL(lost, " was", "s were"));
 	for (size_t i = 0; i < s->features_len && !lost; i++)
 		if (!strcmp(s->features[i].state, "missing") || !strcmp(s->features[i].state, "off")) {
 			snprintf(why, sizeof(ui->notice), "%s: %s%s%s", s->features[i].name, s->features[i].state,
@@ -136,12 +124,12 @@ static void fill_head(struct ui *ui, const struct snapshot *s)
 		}
 }
 
-int ui_update(struct ui *ui, const struct snapshot *s, bool (*selects)(void *arg, const struct pod_stats *p), void *arg)
+int ui_update(struct ui *ui, const struct report *r, bool (*selects)(void *arg, const struct pod_stats *p), void *arg)
 {
 	if (ui->paused)
 		return 0;
-	fill_head(ui, s);
-	if (ui_rows_update(&ui->rows, s, ui->o.utf8, selects, arg))
+	fill_head(ui, r);
+	if (ui_rows_update(&ui->rows, r, ui->o.utf8, selects, arg))
 		return -ENOMEM;
 	ui_draw(ui);
 	return ui->failed ? -ENOMEM : 0;

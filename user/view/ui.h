@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "../model/request.h"
-#include "../model/snapshot.h"
+#include "../report/report.h"
 
 struct ui;
 
@@ -26,7 +26,7 @@ int ui_new(const struct ui_options *o, struct ui **ret_ui);
 void ui_free(struct ui *ui);
 
 /* Takes what there is to see, unless it is paused; draws. Returns 0 or -ENOMEM. */
-int ui_update(struct ui *ui, const struct snapshot *s, bool (*selects)(void *arg, const struct pod_stats *p), void *arg);
+int ui_update(struct ui *ui, const struct report *r, bool (*selects)(void *arg, const struct pod_stats *p), void *arg);
 
 /* A finished or stalled request. Shown with the next draw; true when it is worth drawing now. */
 bool ui_add_request(struct ui *ui, const struct request *r, uint64_t now_ns);

@@ -88,6 +88,7 @@ static bool move_by(int key, size_t *at, size_t end)
 static void key_table(struct ui *ui, int key)
 {
 	if (move_by(key, &ui->at, ui->rows.len ? ui->rows.len - 1 : 0)) {
+		ui->chosen = true;
 		if (ui->rows.len)
 			ui->key = ui->rows.order[ui->at]->key;
 		return;
@@ -105,6 +106,7 @@ static void key_table(struct ui *ui, int key)
 	case KEY_RIGHT:
 		if (ui->rows.len) {
 			ui->page = UI_PAGE_POD;
+			ui->chosen = true;
 			ui->scroll = 0;
 		}
 		break;

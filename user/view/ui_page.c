@@ -183,17 +183,16 @@ static void build_pod(struct ui *ui)
 	add_text(ui, TEXT_DIM, "  ", r->who, false);
 	if (r->processes[0])
 		add_text(ui, TEXT_DIM, "  ", r->processes, false);
-	if (r->way[0]) {
+	if (r->path[0]) {
 		add_line(ui, TEXT_PLAIN, "");
-		add_text(ui, r->hop_limit ? TEXT_RED : r->failed ? TEXT_YELLOW : TEXT_GREEN, "  ", r->way, false);
+		add_text(ui, text_level_style(r->level), "  ", r->path, false);
 	}
 	add_line(ui, TEXT_PLAIN, "");
-	snprintf(text, sizeof(text),
-		 "%llu requests: %llu ok, %llu hop-limit, %llu failed otherwise; %llu v1, %llu v2; %.1f s lost",
-		 (unsigned long long)r->requests, (unsigned long long)r->ok, (unsigned long long)r->hop_limit,
-		 (unsigned long long)r->failed, (unsigned long long)r->v1, (unsigned long long)r->v2, r->seconds_lost);
+	snprintf(text, sizeof(text), "%llu request%s: %llu answered, %llu failed; %llu v1, %llu v2; %.1f s lost; %s",
+		 PLURAL(r->requests, "", "s"), (unsigned long long)r->answered, (unsigned long long)r->failed,
+		 (unsigned long long)r->v1, (unsigned long long)r->v2, r->seconds_lost, r->cause);
 	add_text(ui, TEXT_PLAIN, "  ", text, false);
-	if (r->answered) {
+	if (r->max_us) {
 		snprintf(text, sizeof(text), "latency p50 %s, p99 %s, max %s; %.1f requests a second",
 			 findings_duration(r->p50_us, p50, sizeof(p50)), findings_duration(r->p99_us, p99, sizeof(p99)),
 			 findings_duration(r->max_us, max, sizeof(max)), r->rate);
@@ -212,7 +211,7 @@ static void build_help(struct ui *ui)
 {
 	static const char *const keys[] = {
 		"Up Down PgUp PgDn Home End   choose a pod, or scroll",
-		"Enter   open the pod: its requests, the packet's way, what to do",
+		"Enter   open the pod: its requests, the packet's path, what to do",
 		"Esc     back, or show all again",
 		"/       show only names with some text in them",
 		"p       pause: the screen stands still, counting goes on",

@@ -10,7 +10,7 @@
 #include "ui_rows.h"
 
 #define UI_ROWS_MIN 6 /* a smaller screen shows nothing */
-#define UI_COLUMN_COUNT 15
+#define UI_COLUMN_COUNT 14
 
 enum ui_page { UI_PAGE_TABLE, UI_PAGE_POD, UI_PAGE_HELP };
 
@@ -27,7 +27,9 @@ struct ui {
 	bool paused, typing;   /* typing: the filter */
 	bool failed;	       /* no memory */
 	uint64_t key;	       /* of the chosen row */
+	bool chosen;	       /* by a key; until then it is the first, the worst one */
 	size_t at, top;	       /* where it stands, and the first row on the screen */
+	int height;	       /* rows of the table on the screen */
 	size_t scroll;	       /* of a page of lines */
 	uint64_t requests_end; /* requests shown while paused */
 	char title[256], verdict[256], sums[256], notice[256];

@@ -81,21 +81,21 @@ static void list_processes(const struct pod_stats *p, char *buf, size_t len)
 	}
 }
 
-static void fill(struct ui_row *row, const struct snapshot *s, const struct pod_stats *p, bool utf8)
+static void fill(struct ui_row *row, const struct report_row *said, uint64_t now_ns, bool utf8)
 {
+	const struct pod_stats *p = said->p;
+
+	row->level = said->level;
+	snprintf(row->cause, sizeof(row->cause), "%s", said->text);
 	row->requests = p->requests;
 	row->v1 = p->v1_requests;
 	row->v2 = p->v2_requests;
-	row->ok = p->outcomes[OUTCOME_OK];
-	row->hop_limit = p->outcomes[OUTCOME_HOP_LIMIT];
-	row->failed = 0;
-	for (int i = 0; i < OUTCOME_COUNT; i++)
-		row->failed += i == OUTCOME_OK || i == OUTCOME_HOP_LIMIT ? 0 : p->outcomes[i];
+	row->failed = p->failed;
 	row->drops = 0;
 	for (size_t i = 0; i < p->drops_len; i++)
 		row->drops += p->drops[i].packets;
 	row->in_flight = p->in_flight;
-	row->answered = p->latency.count;
+	row->answered = p->answered;
 	row->p50_us = histogram_quantile_us(&p->latency, 0.5);
 	row->p99_us = histogram_quantile_us(&p->latency, 0.99);
 	row->max_us = p->latency.max_us;
@@ -106,16 +106,13 @@ static void fill(struct ui_row *row, const struct snapshot *s, const struct pod_
 	row->host_network = p->host_network;
 	row->recent_len = p->recent_len;
 	memcpy(row->recent_us, p->recent_us, sizeof(row->recent_us));
-	if (p->other)
-		snprintf(row->name, sizeof(row->name), "(pods beyond --max-pods)");
-	else
-		findings_subject(&p->who, row->name, sizeof(row->name));
+	snprintf(row->name, sizeof(row->name), "%s", said->subject);
 	snprintf(row->who, sizeof(row->who), "%s%s%s%s%scgroup %s", p->who.pod_uid[0] ? "pod " : "", p->who.pod_uid,
 		 p->who.pod_uid[0] ? ", " : "", p->host_network ? "host network, " : "",
 		 p->own_network ? "own network, " : "", p->who.cgroup);
 	list_processes(p, row->processes, sizeof(row->processes));
-	findings_draw_way(s, p, utf8, row->way, sizeof(row->way));
-	sample_rate(row, s->now_ns);
+	path_draw(&said->path, utf8, row->path, sizeof(row->path));
+	sample_rate(row, now_ns);
 }
 
 static void add_note(FILE *f, char kind, const char *text)
@@ -155,13 +152,14 @@ static int fill_notes(struct ui_row *row, const struct snapshot *s, size_t pod)
 	return f && fclose(f) ? -ENOMEM : 0;
 }
 
-int ui_rows_update(struct ui_rows *rows, const struct snapshot *s, bool utf8,
+int ui_rows_update(struct ui_rows *rows, const struct report *r, bool utf8,
 		   bool (*selects)(void *arg, const struct pod_stats *p), void *arg)
 {
+	const struct snapshot *s = r->s;
 	struct ui_row *row, *tmp;
 
 	rows->updates++;
-	for (size_t i = 0; i < s->pods_len; i++) {
+	for (size_t i = 0; i < r->rows_len; i++) {
 		const struct pod_stats *p = s->pods[i];
 
 		if (selects && !selects(arg, p))
@@ -171,7 +169,7 @@ int ui_rows_update(struct ui_rows *rows, const struct snapshot *s, bool utf8,
 			return -ENOMEM;
 		row->seen = rows->updates;
 		row->rank = i;
-		fill(row, s, p, utf8);
+		fill(row, &r->rows[i], s->now_ns, utf8);
 		if (fill_notes(row, s, i))
 			return -ENOMEM;
 	}
@@ -189,11 +187,11 @@ static double weight(const struct ui_row *row, enum ui_sort sort)
 	case UI_SORT_REQUESTS:
 		return row->requests;
 	case UI_SORT_FAILURES:
-		return row->hop_limit + row->failed;
+		return row->failed;
 	case UI_SORT_LOST:
 		return row->seconds_lost;
 	case UI_SORT_LATENCY:
-		return row->answered ? row->p99_us : 0;
+		return row->p99_us ? row->p99_us : 0;
 	case UI_SORT_RATE:
 		return row->rate;
 	case UI_SORT_DROPS:

@@ -7,7 +7,7 @@
 #define IMDSNOOP_UI_ROWS_H
 
 #include "../model/request.h"
-#include "../model/snapshot.h"
+#include "../report/report.h"
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -29,13 +29,15 @@ enum ui_sort {
 };
 
 struct ui_row {
-	uint64_t key;	/* cgroup id; UINT64_MAX: the row for what is over --max-pods */
-	char name[400]; /* not escaped, as all text here */
-	char who[700];	/* one line: UID, container id, cgroup */
+	uint64_t key;		       /* cgroup id; UINT64_MAX: the row for what is over --max-pods */
+	char name[REPORT_SUBJECT_LEN]; /* not escaped, as all text here */
+	char who[700];		       /* one line: UID, container id, cgroup */
 	char processes[400];
-	char way[512];
+	char path[512];
 	char *notes; /* findings: lines, each begun by one of UI_NOTE_*; NULL without */
-	uint64_t requests, v1, v2, ok, hop_limit, failed, drops, in_flight, answered;
+	enum level level;
+	char cause[80]; /* "ok", or what went wrong in a few words */
+	uint64_t requests, v1, v2, answered, failed, drops, in_flight;
 	uint64_t p50_us, p99_us, max_us;
 	double seconds_lost, rate; /* rate: requests a second */
 	int ttl, hops, required;   /* ttl of the SYN-ACK, 0 unknown; hops -1 unknown */
@@ -87,8 +89,8 @@ struct ui_rows {
 int ui_rows_init(struct ui_rows *rows);
 void ui_rows_clear(struct ui_rows *rows);
 
-/* Takes over what selects (NULL: all) lets pass; utf8 is for the drawn way. Returns 0 or -ENOMEM. */
-int ui_rows_update(struct ui_rows *rows, const struct snapshot *s, bool utf8,
+/* Takes over what selects (NULL: all) lets pass; utf8 is for the drawn path. Returns 0 or -ENOMEM. */
+int ui_rows_update(struct ui_rows *rows, const struct report *r, bool utf8,
 		   bool (*selects)(void *arg, const struct pod_stats *p), void *arg);
 
 /* Fills order anew, after a change of sort or filter. Returns 0 or -ENOMEM. */

@@ -9,6 +9,8 @@
 #define NAME_MIN 20
 #define SPARK_MIN 9
 #define SPARK_MAX 32
+#define CAUSE_MIN 19 /* "hop limit, needs 12" */
+#define CAUSE_MAX 28
 
 /* --- columns ----------------------------------------------------------------------------------------------------- */
 
@@ -32,13 +34,12 @@ static void cell_duration(uint64_t us, bool known, char *buf, size_t len)
 #define LATENCY_CELL(name, field)                                              \
 	static void cell_##name(const struct ui_row *r, char *buf, size_t len) \
 	{                                                                      \
-		cell_duration(r->field, r->answered, buf, len);                \
+		cell_duration(r->field, r->max_us > 0, buf, len);              \
 	}
 NUMBER_CELL(requests, requests)
 NUMBER_CELL(v1, v1)
 NUMBER_CELL(v2, v2)
-NUMBER_CELL(ok, ok)
-NUMBER_CELL(hop_limit, hop_limit)
+NUMBER_CELL(answered, answered)
 NUMBER_CELL(failed, failed)
 NUMBER_CELL(in_flight, in_flight)
 NUMBER_CELL(drops, drops)
@@ -73,10 +74,9 @@ const struct ui_column ui_columns[UI_COLUMN_COUNT] = {
 	{ "REQS", 5, 1, cell_requests, "requests that ended" },
 	{ "V1", 4, 8, cell_v1, "of these, IMDSv1" },
 	{ "V2", 4, 9, cell_v2, "IMDSv2: token requests, and those with a token" },
-	{ "OK", 5, 4, cell_ok, "answered" },
-	{ "HOPL", 4, 2, cell_hop_limit, "unanswered, as the answer's TTL was used up: the hop limit" },
-	{ "FAIL", 4, 3, cell_failed, "failed in other ways" },
-	{ "WAIT", 4, 15, cell_in_flight, "not answered yet" },
+	{ "ANSW", 5, 3, cell_answered, "answered, whatever the answer" },
+	{ "FAIL", 4, 2, cell_failed, "left the client without what it asked for; CAUSE tells why" },
+	{ "WAIT", 4, 4, cell_in_flight, "not answered yet" },
 	{ "LOST", 5, 5, cell_lost, "time that its processes waited in vain" },
 	{ "P50", 5, 12, cell_p50, "latency of answered requests" },
 	{ "P99", 5, 7, cell_p99, "" },
@@ -87,65 +87,77 @@ const struct ui_column ui_columns[UI_COLUMN_COUNT] = {
 	{ "DROPS", 5, 11, cell_drops, "dropped packets, both directions" },
 };
 
-/* Which columns fit, as a bit set; the rest goes to the name, as long as names need it, and to the sparkline. */
-static unsigned int fit(int width, int longest, int *ret_name, int *ret_spark)
-{
-	int left = width - NAME_MIN - SPARK_MIN - 1;
-	unsigned int bits = 0;
+/* What stands where: a bit for each column that fits, the widths of name and cause, and of the sparkline, 0 without. */
+struct layout {
+	unsigned int bits;
+	int name, cause, spark;
+};
 
-	for (int rank = 1; rank <= (int)LEN(ui_columns); rank++)
+static struct layout fit(int width, int longest)
+{
+	struct layout l = { .cause = CAUSE_MIN, .name = longest < NAME_MIN ? longest : NAME_MIN };
+	int left = width - l.name - CAUSE_MIN - 1;
+
+	for (int rank = 1; rank <= UI_COLUMN_COUNT; rank++)
 		for (size_t i = 0; i < LEN(ui_columns); i++)
 			if (ui_columns[i].rank == rank) {
 				if (ui_columns[i].width + 1 > left) {
 					left = 0;
 				} else {
 					left -= ui_columns[i].width + 1;
-					bits |= 1u << i;
+					l.bits |= 1u << i;
 				}
 			}
+	left = width - l.name - CAUSE_MIN - 1;
 	for (size_t i = 0; i < LEN(ui_columns); i++)
-		width -= bits & 1u << i ? ui_columns[i].width + 1 : 0;
-	*ret_name = width - SPARK_MIN - 1;
-	if (longest < *ret_name)
-		*ret_name = longest < NAME_MIN ? NAME_MIN : longest;
-	*ret_spark = width - *ret_name - 1;
-	if (*ret_spark > SPARK_MAX)
-		*ret_spark = SPARK_MAX;
-	return bits;
+		left -= l.bits & 1u << i ? ui_columns[i].width + 1 : 0;
+	/* what is left goes to the name, as long as names need it, to the cause, and to the sparkline */
+	l.name += left < longest - l.name ? left : longest - l.name;
+	left = width - l.name - CAUSE_MIN - 1;
+	for (size_t i = 0; i < LEN(ui_columns); i++)
+		left -= l.bits & 1u << i ? ui_columns[i].width + 1 : 0;
+	l.cause += left < CAUSE_MAX - CAUSE_MIN ? left : CAUSE_MAX - CAUSE_MIN;
+	left -= l.cause - CAUSE_MIN;
+	if (left > SPARK_MIN)
+		l.spark = left - 1 < SPARK_MAX ? left - 1 : SPARK_MAX;
+	return l;
 }
 
 /* --- drawing ----------------------------------------------------------------------------------------------------- */
 
 static enum text_style style_of(const struct ui_row *r)
 {
-	return r->hop_limit						? TEXT_RED
-	       : r->failed || (r->notes && r->notes[0] != UI_NOTE_INFO) ? TEXT_YELLOW
-									: TEXT_PLAIN;
+	return report_level_is_bad(r->level) ? text_level_style(r->level) : TEXT_PLAIN;
 }
 
-static void draw_row(const struct ui *ui, int y, const struct ui_row *r, unsigned int bits, int name, int spark, int attr)
+static void draw_row(const struct ui *ui, int y, const struct ui_row *r, const struct layout *l, int attr)
 {
 	char buf[128], escaped[1024];
-	int x = name;
+	int x = l->name;
 
 	attrset(attr);
 	mvhline(y, 0, ' ', getmaxx(stdscr));
-	mvaddstr(y, 0, text_escape(r->name, ui->o.utf8, name, escaped, sizeof(escaped)));
+	mvaddstr(y, 0, text_escape(r->name, ui->o.utf8, l->name, escaped, sizeof(escaped)));
 	for (size_t i = 0; i < LEN(ui_columns); i++) {
-		if (!(bits & 1u << i))
+		if (!(l->bits & 1u << i))
 			continue;
 		ui_columns[i].cell(r, buf, sizeof(buf));
 		mvprintw(y, x, " %*.*s", ui_columns[i].width, ui_columns[i].width, buf);
 		x += ui_columns[i].width + 1;
 	}
-	mvaddstr(y, x + 1, ui_spark(r->recent_us, r->recent_len, spark, ui->o.utf8, buf, sizeof(buf)));
+	mvaddstr(y, x + 1, text_escape(r->cause, ui->o.utf8, l->cause, escaped, sizeof(escaped)));
+	if (l->spark)
+		mvaddstr(y, x + l->cause + 2,
+			 ui_spark(r->recent_us, r->recent_len, l->spark, ui->o.utf8, buf, sizeof(buf)));
 	attrset(0);
 }
 
-/* The chosen row stays chosen while others move around it. */
+/* The chosen row stays chosen while others move around it; until a key chose one it is the worst. */
 static void find_chosen(struct ui *ui, size_t height)
 {
-	for (size_t i = 0; i < ui->rows.len; i++)
+	if (!ui->chosen)
+		ui->at = 0;
+	for (size_t i = 0; i < ui->rows.len && ui->chosen; i++)
 		if (ui->rows.order[i]->key == ui->key)
 			ui->at = i;
 	if (ui->at >= ui->rows.len)
@@ -182,8 +194,8 @@ static int draw_head(struct ui *ui)
 
 void ui_draw_table(struct ui *ui)
 {
-	int y = draw_head(ui), width = getmaxx(stdscr), height = getmaxy(stdscr) - y - 2, longest = 0, name, spark, x;
-	unsigned int bits;
+	int y = draw_head(ui), width = getmaxx(stdscr) - 1, height = getmaxy(stdscr) - y - 2, longest = 3, x;
+	struct layout l;
 	char buf[1024];
 
 	for (size_t i = 0; i < ui->rows.len; i++) {
@@ -191,25 +203,28 @@ void ui_draw_table(struct ui *ui)
 
 		longest = n > longest ? n : longest;
 	}
-	bits = fit(width, longest, &name, &spark);
+	l = fit(width, longest);
 	attrset(A_REVERSE);
-	mvhline(y, 0, ' ', width);
+	mvhline(y, 0, ' ', width + 1);
 	mvaddstr(y, 0, "POD");
-	x = name;
+	x = l.name;
 	for (size_t i = 0; i < LEN(ui_columns); i++) {
-		if (!(bits & 1u << i))
+		if (!(l.bits & 1u << i))
 			continue;
 		mvprintw(y, x, " %*s", ui_columns[i].width, ui_columns[i].title);
 		x += ui_columns[i].width + 1;
 	}
-	mvaddnstr(y, x + 1, "LATENCY", spark);
+	mvaddstr(y, x + 1, "CAUSE");
+	if (l.spark)
+		mvaddnstr(y, x + l.cause + 2, "LATENCY", l.spark);
 	attrset(0);
 	y++;
+	ui->height = height;
 	if (height < 1)
 		return;
 	find_chosen(ui, height);
 	for (size_t i = ui->top; i < ui->rows.len && i < ui->top + height; i++)
-		draw_row(ui, y++, ui->rows.order[i], bits, name, spark,
+		draw_row(ui, y++, ui->rows.order[i], &l,
 			 ui_attribute(ui, style_of(ui->rows.order[i])) | (i == ui->at ? A_REVERSE : 0));
 	if (!ui->rows.len)
 		ui_put(ui, y, 0, ui_attribute(ui, TEXT_DIM),
