@@ -280,7 +280,7 @@ static void trace_lines_stand_in_columns(void **state)
 	(void)state;
 	setenv("TZ", "UTC", 1);
 	tzset();
-	text_trace_header(f, &o);
+	text_trace_header(f, r.wall_ns, &o);
 	/* stalled */
 	strcpy(r.rec.peer.comm, "node");
 	strcpy(q->path, "/latest/api/token");

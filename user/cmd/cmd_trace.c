@@ -74,8 +74,8 @@ static void on_read(void *arg)
 /* What the lines cannot say: how many there were, and what was lost. */
 static void print_end(const struct snapshot *s)
 {
-	fprintf(stderr, "imdsnoop: %llu requests, %llu running", (unsigned long long)s->totals.requests,
-		(unsigned long long)s->totals.in_flight);
+	fprintf(stderr, "imdsnoop: %llu request%s, %llu running", (unsigned long long)s->totals.requests,
+		s->totals.requests == 1 ? "" : "s", (unsigned long long)s->totals.in_flight);
 	for (size_t i = 0; i < s->losses_len; i++)
 		if (s->losses[i].count)
 			fprintf(stderr, ", %s %llu (%s)", s->losses[i].name, (unsigned long long)s->losses[i].count,
@@ -117,7 +117,7 @@ int cmd_trace(const struct options *o)
 	if (o->format == FORMAT_JSON)
 		json_print(json_start(session_describe(t.session)), false, t.out);
 	else
-		text_trace_header(t.out, &t.text);
+		text_trace_header(t.out, session_describe(t.session)->started_wall_ns, &t.text);
 	flush(&t);
 	err = session_run(t.session);
 	s = session_snapshot(t.session, false);

@@ -329,26 +329,55 @@ void text_report(FILE *out, const struct report *r, const struct what_if_result 
 
 /* --- trace ------------------------------------------------------------------------------------------------ */
 
-static void trace_widths(const struct text_options *o, size_t *ret_pod, size_t *ret_request)
-{
-	/* The other columns take 98; pod and request share the rest. */
-	size_t rest = (size_t)text_width(o) > 98 + 44 ? (size_t)text_width(o) - 98 : 44;
+/*
+ * Widths of pod and request. Narrow: less than all columns need, so who, what, how it ended and how long it took have the
+ * line, and nothing wraps. Without a terminal's width names are whole.
+ */
+struct trace_layout {
+	bool narrow;
+	size_t pod, request;
+};
 
-	*ret_pod = rest / 2 > 40 ? 40 : rest / 2;
-	*ret_request = rest - *ret_pod > 48 ? 48 : rest - *ret_pod;
+#define TRACE_WIDE 98	/* of all columns but pod and request */
+#define TRACE_NARROW 40 /* of those that a narrow line has */
+
+static struct trace_layout trace_layout(const struct text_options *o)
+{
+	struct trace_layout l = { .narrow = o->width && text_width(o) < TRACE_WIDE + 44 };
+	size_t rest = o->width ? (size_t)text_width(o) - (l.narrow ? TRACE_NARROW : TRACE_WIDE) : 88;
+
+	l.pod = rest / 2 > 40 ? 40 : rest / 2;
+	l.request = rest - l.pod > 48 ? 48 : rest - l.pod;
+	return l;
 }
 
-void text_trace_header(FILE *out, const struct text_options *o)
+static void trace_cell(FILE *out, const struct text_options *o, const char *text, size_t width)
 {
-	size_t pod, request;
+	char buf[2048];
 
-	trace_widths(o, &pod, &request);
+	text_cell(out, text_escape(text, o->utf8, o->width ? width : 0, buf, sizeof(buf)), width);
+	fputc(' ', out);
+}
+
+void text_trace_header(FILE *out, uint64_t wall_ns, const struct text_options *o)
+{
+	struct trace_layout l = trace_layout(o);
+	time_t t = (time_t)(wall_ns / 1000000000u);
+	char day[64] = "";
+	struct tm tm;
+
+	if (localtime_r(&t, &tm) && strftime(day, sizeof(day), "%Y-%m-%d, times in %Z (UTC%z)", &tm))
+		fprintf(out, "%sfrom %s%s\n", text_on(o, TEXT_DIM), day, text_off(o));
 	fprintf(out, "%s%-12s ", text_on(o, TEXT_BOLD), "TIME");
-	text_cell(out, "POD", pod);
-	fprintf(out, " %-12s ", "PROCESS");
-	text_cell(out, "REQUEST", request);
-	fprintf(out, " %-4s %-18s %8s %8s %8s %4s %5s  %s%s\n", "CODE", "OUTCOME", "CONNECT", "FIRST", "TOTAL", "TTL",
-		"HOPS", "NOTES", text_off(o));
+	trace_cell(out, o, "POD", l.pod);
+	if (!l.narrow)
+		fprintf(out, "%-12s ", "PROCESS");
+	trace_cell(out, o, "REQUEST", l.request);
+	if (l.narrow)
+		fprintf(out, "%-4s %-11s %8s%s\n", "CODE", "OUTCOME", "TOTAL", text_off(o));
+	else
+		fprintf(out, "%-4s %-18s %8s %8s %8s %4s %5s  %s%s\n", "CODE", "OUTCOME", "CONNECT", "FIRST", "TOTAL",
+			"TTL", "HOPS", "NOTES", text_off(o));
 }
 
 static void trace_time(FILE *out, uint64_t wall_ns)
@@ -397,38 +426,40 @@ void text_trace_line(FILE *out, const struct request *r, const struct text_optio
 {
 	const struct imds_rec_request *rec = &r->rec;
 	const struct imds_request *q = &rec->req;
-	char subject[512], text[IMDS_PATH_LEN + 32], comm[IMDS_COMM_LEN + 1], buf[1024];
+	char subject[512], text[IMDS_PATH_LEN + 32];
 	const char *confidence = confidence_word(r->confidence);
-	size_t pod, request;
 	int ttl = q->ttl_response ? q->ttl_response : rec->ttl_synack;
+	struct trace_layout l = trace_layout(o);
 
-	trace_widths(o, &pod, &request);
 	trace_time(out, r->wall_ns);
-	text_cell(out, text_escape(findings_subject(r->who, subject, sizeof(subject)), o->utf8, pod, buf, sizeof(buf)),
-		  pod);
-	fputc(' ', out);
-	snprintf(comm, sizeof(comm), "%.*s", IMDS_COMM_LEN, rec->peer.comm[0] ? rec->peer.comm : "-");
-	text_cell(out, text_escape(comm, o->utf8, 12, buf, sizeof(buf)), 12);
-	fputc(' ', out);
+	trace_cell(out, o, findings_subject(r->who, subject, sizeof(subject)), l.pod);
+	snprintf(text, sizeof(text), "%.*s", IMDS_COMM_LEN, rec->peer.comm[0] ? rec->peer.comm : "-");
+	if (!l.narrow)
+		trace_cell(out, o, text, 12);
 	if (q->method != IMDS_METHOD_NONE)
 		snprintf(text, sizeof(text), "%s %.*s", method_word(q->method), IMDS_PATH_LEN,
 			 q->path[0] ? q->path : kind_word(q->kind));
 	else
 		snprintf(text, sizeof(text), "(%s)", kind_word(q->kind));
-	text_cell(out, text_escape(text, o->utf8, request, buf, sizeof(buf)), request);
+	trace_cell(out, o, text, l.request);
 	if (q->status)
-		fprintf(out, " %-4u ", q->status);
+		fprintf(out, "%-4u ", q->status);
 	else
-		fprintf(out, " %-4s ", "-");
+		fprintf(out, "%-4s ", "-");
 
 	if (r->running)
 		snprintf(text, sizeof(text), "%sstalled", o->utf8 ? "…" : "...");
 	else
-		snprintf(text, sizeof(text), "%s%s%s", outcome_word(r->outcome), confidence ? " " : "",
-			 confidence ? confidence : "");
+		snprintf(text, sizeof(text), "%s%s%s", outcome_word(r->outcome), confidence && !l.narrow ? " " : "",
+			 confidence && !l.narrow ? confidence : "");
 	fputs(text_on(o, r->running ? TEXT_YELLOW : outcome_style(r->outcome)), out);
-	text_cell(out, text, 18);
+	text_cell(out, text, l.narrow ? 11 : 18);
 	fputs(text_off(o), out);
+	if (l.narrow) {
+		trace_duration(out, request_duration_us(r, rec->hdr.ts_ns));
+		fputc('\n', out);
+		return;
+	}
 	trace_duration(out, request_connect_us(r));
 	trace_duration(out, request_first_byte_us(r));
 	trace_duration(out, request_duration_us(r, rec->hdr.ts_ns));

@@ -23,8 +23,8 @@ void text_report(FILE *out, const struct report *r, const struct what_if_result 
 /* The line that a report begins and ends with; unbroken where the width is unknown. */
 void text_verdict(FILE *out, enum level level, const char *headline, const struct text_options *o);
 
-/* Aligned columns, one line each. A running request (a stall) is timed up to rec.hdr.ts_ns. */
-void text_trace_header(FILE *out, const struct text_options *o);
+/* Day and zone of what comes, and titles. Aligned columns, one line each, that a terminal does not wrap. A running request (a stall) is timed up to rec.hdr.ts_ns. */
+void text_trace_header(FILE *out, uint64_t wall_ns, const struct text_options *o);
 void text_trace_line(FILE *out, const struct request *r, const struct text_options *o);
 
 /*
