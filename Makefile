@@ -16,7 +16,7 @@ Q := $(if $(V),,@)
 SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))
 say = $(if $(V)$(SILENT),,@printf '  %-8s%s\n' $(1) $(2);)
 
-LIBS := libbpf libelf zlib libevent jansson ncursesw libseccomp
+LIBS := libbpf libelf zlib libevent jansson ncursesw libseccomp sqlite3
 WERROR ?= $(if $(wildcard .git),1,0)
 ERROR := $(if $(filter 1,$(WERROR)),-Werror)
 WARN := -Wall -Wextra $(ERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter

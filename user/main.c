@@ -53,6 +53,13 @@ static const struct command commands[] = {
 	  { "imdsnoop merge node-*.json", "imdsnoop merge --format html --output cluster.html node-*.json" },
 	  OPTIONS_COMMON | OPTIONS_HTML | OPTIONS_OUTPUT | OPTIONS_FILES,
 	  cmd_merge },
+	{ "ready",
+	  "which workloads are safe with hop limit 1 and tokens required: yes, no, or unknown",
+	  "[FILE...]",
+	  { "imdsnoop ready --from-state /var/lib/imdsnoop",
+	    "imdsnoop ready --what-if hop-limit=2 node-*.db node-*.json" },
+	  OPTIONS_COMMON | OPTIONS_FORMAT | OPTIONS_OUTPUT | OPTIONS_READY,
+	  cmd_ready },
 	{ .name = NULL }
 };
 

@@ -22,6 +22,7 @@
 RUN(trace)
 RUN(top)
 RUN(report) RUN(serve) RUN(probe) RUN(check) RUN(merge)
+RUN(ready)
 /* clang-format on */
 
 #define MAX_ARGS 64

@@ -21,7 +21,7 @@
 /* clang-format off */
 RUN(trace)
 RUN(top)
-RUN(report) RUN(serve) RUN(probe) RUN(check) RUN(merge)
+RUN(report) RUN(serve) RUN(probe) RUN(check) RUN(merge) RUN(ready)
 /* clang-format on */
 
 #define MAX_ARGS 48

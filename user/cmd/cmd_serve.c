@@ -8,6 +8,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "../report/ledger.h"
 #include "../report/window.h"
 #include "../net/http_server.h"
 #include "../view/json.h"
@@ -25,6 +26,8 @@ struct agent {
 	struct http_server *http;
 	struct window *window;
 	struct workload_table *workloads;
+	struct ledger *ledger; /* NULL without --state */
+	bool ledger_failed;
 	DIR *fds;			      /* /proc/self/fd: another user may not open it any more */
 	uint64_t tick_ns;		      /* newest one */
 	bool window_failed, workloads_failed; /* told once */
@@ -42,12 +45,27 @@ static const struct snapshot *snapshot(struct agent *a)
 	return s;
 }
 
+static void keep_ledger(struct agent *a, uint64_t now_ns)
+{
+	const struct snapshot *s = ledger_is_due(a->ledger, now_ns) ? snapshot(a) : NULL;
+	int err;
+
+	if (s)
+		ledger_note(a->ledger, s);
+	err = ledger_step(a->ledger, a->workloads);
+	if (err && !a->ledger_failed)
+		session_log("cannot write to '%s': %s; trying again each minute", a->o->state, strerror(-err));
+	a->ledger_failed = err || (a->ledger_failed && !s);
+}
+
 static void on_tick(void *arg, uint64_t now_ns)
 {
 	struct agent *a = arg;
 	const struct snapshot *s;
 
 	a->tick_ns = now_ns;
+	if (a->ledger)
+		keep_ledger(a, now_ns);
 	if (!window_is_due(a->window, now_ns))
 		return;
 	s = snapshot(a);
@@ -217,10 +235,28 @@ static int listen_on(struct agent *a)
 	return 0;
 }
 
+/* Before rights are given up: nothing is opened afterwards. */
+static int open_ledger(struct agent *a)
+{
+	const struct options *o = a->o;
+	char msg[512], node[256];
+	bool moved;
+	int err;
+
+	if (!o->state)
+		return 0;
+	err = ledger_open(o->state, options_node(o, node, sizeof(node)), &a->ledger, &moved, msg, sizeof(msg));
+	if (err)
+		session_log("%s", msg);
+	else if (moved)
+		session_log("the ledger in '%s' was damaged: moved to ledger.db.damaged, and begun anew", o->state);
+	return err;
+}
+
 static int give_up_rights(const struct options *o)
 {
 	const char *const folders[] = { o->pod_logs, o->container_logs, NULL };
-	const struct privileges_options p = { .user = o->drop_privileges, .folders = folders };
+	const struct privileges_options p = { .user = o->drop_privileges, .folders = folders, .writes = o->state };
 	char msg[256];
 	int err = privileges_drop(&p, msg, sizeof(msg));
 
@@ -247,6 +283,8 @@ int cmd_serve(const struct options *o)
 	a.fds = opendir("/proc/self/fd");
 	if (listen_on(&a))
 		goto out;
+	if (open_ledger(&a))
+		goto out;
 	notify = privileges_notify_open();
 	if (give_up_rights(o))
 		goto out;
@@ -254,6 +292,13 @@ int cmd_serve(const struct options *o)
 	if (!session_run(a.session))
 		code = EXIT_FINE;
 out:
+	if (a.ledger && code == EXIT_FINE) {
+		const struct snapshot *s = snapshot(&a);
+
+		if (s)
+			ledger_finish(a.ledger, a.workloads, s);
+	}
+	ledger_close(a.ledger);
 	http_server_free(a.http);
 	session_free(a.session);
 	window_free(a.window);

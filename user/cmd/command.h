@@ -11,6 +11,7 @@ int cmd_report(const struct options *o);
 int cmd_serve(const struct options *o);
 int cmd_probe(const struct options *o);
 int cmd_check(const struct options *o);
+int cmd_ready(const struct options *o);
 int cmd_merge(const struct options *o);
 
 #endif

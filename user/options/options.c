@@ -182,16 +182,19 @@ static const struct option_row options[] = {
 	FLAG("brief", brief, OPTIONS_REPORT, "one line of at most 80 bytes: level, what, how many"),
 	CALL("output", 'o', set_output, OPTIONS_OUTPUT, "FILE", NULL,
 	     "write there instead of standard output; replaced as a whole once it is complete"),
-	CALL("what-if", 0, set_what_if, OPTIONS_REPORT, "hop-limit=N[,tokens=required]",
+	CALL("what-if", 0, set_what_if, OPTIONS_REPORT | OPTIONS_READY, "hop-limit=N[,tokens=required]",
 	     "hop-limit=N[,tokens=required] with N from 1 to 64", "tell who would break if the node were set so"),
 	STRING("baseline", 0, baseline, OPTIONS_REPORT, "FILE", NULL, "compare with an earlier report's JSON"),
-	CALL("exit-code", 0, set_exit_code, OPTIONS_REPORT, "[=N]", "a whole number from 1 to 255",
+	CALL("exit-code", 0, set_exit_code, OPTIONS_REPORT | OPTIONS_READY, "[=N]", "a whole number from 1 to 255",
 	     "exit 10, or N, when the level is PROBLEM, WARNING or BLIND"),
 	CALL("exit-code", 0, set_exit_code, OPTIONS_PROBE, "[=N]", "a whole number from 1 to 255",
 	     "exit 10, or N, when a pod got no token"),
 	FLAG("no-color", no_color, OPTIONS_COMMON, "no colour on a terminal, as with NO_COLOR"),
 
 	SECTION("Where to look"),
+	STRING("from-state", 0, from_state, OPTIONS_READY, "DIR", NULL, "the ledger that 'serve --state DIR' keeps"),
+	DURATION("since", 0, since_ns, OPTIONS_READY, "720h", 744 * HOURS, "1h to 31d",
+		 "how far back to look; nothing is safe that was watched for less"),
 	STRING("from", 0, from, OPTIONS_REPORT, "FILE", NULL,
 	       "read 'trace --json' lines instead of the kernel; - is standard input"),
 	CALL("endpoint", 0, add_endpoint, OPTIONS_ENDPOINTS, "ADDR[:PORT]",
@@ -222,6 +225,8 @@ static const struct option_row options[] = {
 
 	CALL("metrics", 0, set_metrics, OPTIONS_SERVE, "LEVEL", "node, workload or pod",
 	     "how far the series go down: node, workload or pod (default: pod)"),
+	STRING("state", 0, state, OPTIONS_SERVE, "DIR", NULL,
+	       "keep the ledger of workloads there, 30 days, for 'imdsnoop ready'"),
 	NUMBER("max-workloads", max_workloads, OPTION_U32, OPTIONS_MAX_WORKLOADS, OPTIONS_SERVE, "1024",
 	       "workloads told apart; the rest is counted as 'other'"),
 
@@ -536,7 +541,7 @@ static void set_defaults(const struct command *c, struct options *o)
 	for (int own = 0; own < 2; own++)
 		for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 			if (options[i].initial &&
-			    (takes(c, &options[i]) || (!own && !(options[i].groups & OPTIONS_REPORT))))
+			    (takes(c, &options[i]) || (!own && !(options[i].groups & (OPTIONS_REPORT | OPTIONS_READY)))))
 				option_set(&options[i], options[i].initial, o);
 }
 
@@ -551,6 +556,10 @@ static int check_together(const struct command *c, const struct option_row *live
 		return usage(err, "'--brief' is a line of text: leave out '--format'");
 	if (o->self && (o->all || o->watch || o->namespace || o->pod || o->container || o->workload))
 		return usage(err, "--self asks from here alone: leave out --all, --watch and names of pods");
+	if ((o->what_if_endpoint_off || o->what_if_role_delivery) && !(c->groups & OPTIONS_READY))
+		return usage(err, "endpoint=off and role-delivery=2.0 are asked of 'imdsnoop ready'");
+	if ((c->groups & OPTIONS_READY) && !o->files_len && !o->from_state)
+		return usage(err, "'imdsnoop %s' needs --from-state DIR, or ledgers and JSON reports", c->name);
 	if ((c->groups & OPTIONS_FILES) && !o->files_len)
 		return usage(err, "'imdsnoop %s' needs files: give the JSON reports to join", c->name);
 	if (!o->endpoints_len)
@@ -673,7 +682,7 @@ int options_parse(const struct command *commands, int argc, char **argv, FILE *o
 			code = only_files ? -1 : arg[1] == '-' ? parse_long(&a, ret) : parse_letters(&a, ret);
 			if (code >= 0)
 				return code;
-		} else if (c->groups & OPTIONS_FILES) {
+		} else if (c->groups & (OPTIONS_FILES | OPTIONS_READY)) {
 			argv[1 + ret->files_len++] = arg; /* never ahead of what is read */
 		} else {
 			return usage(err, "unexpected argument '%s' (try 'imdsnoop %s --help')", quote(arg, buf),

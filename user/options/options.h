@@ -81,16 +81,21 @@ struct options {
 	bool what_if;
 	uint32_t what_if_hop_limit; /* 1..64; 0: only tokens=required was given */
 	bool what_if_tokens_required;
-	const char *baseline; /* report JSON to compare with */
-	const char *from;     /* trace JSON lines to read instead of the kernel */
-	int exit_code;	      /* of findings; 0: not asked for */
+	bool what_if_endpoint_off, what_if_role_delivery; /* ready alone */
+	const char *baseline;				  /* report JSON to compare with */
+	const char *from;				  /* trace JSON lines to read instead of the kernel */
+	int exit_code;					  /* of findings; 0: not asked for */
 
 	/* probe */
 	bool all;
 	bool self;
 	bool watch;
 
-	/* merge */
+	/* ready */
+	const char *from_state; /* folder of a ledger */
+	uint64_t since_ns;
+
+	/* merge, ready */
 	const char *const *files;
 	size_t files_len;
 
@@ -121,8 +126,9 @@ struct command {
 #define OPTIONS_FILES (1u << 11) /* no option: takes file names */
 #define OPTIONS_UNTIL (1u << 12) /* --duration, without end unless given */
 #define OPTIONS_OUTPUT (1u << 13)
-#define OPTIONS_NAME (1u << 14) /* --node */
-#define OPTIONS_LIVE (1u << 31) /* no group: the option is refused beside --from */
+#define OPTIONS_NAME (1u << 14)	 /* --node */
+#define OPTIONS_READY (1u << 15) /* takes file names too, or --from-state */
+#define OPTIONS_LIVE (1u << 31)	 /* no group: the option is refused beside --from */
 
 /*
  * Parses argv against the commands (ended by a row without name); file names are moved to the front of argv. Returns
@@ -153,7 +159,7 @@ int options_parse_endpoint(const char *text, struct imds_endpoint *ret);
 /* As options_parse_endpoint() reads it; 64 bytes suffice. Returns buf. */
 const char *options_endpoint_text(const struct imds_endpoint *e, char *buf, size_t len);
 
-/* "hop-limit=N", "hop-limit=N,tokens=required": what_if* of o. N in 1..64, the range that EC2 takes. */
+/* "hop-limit=N", "tokens=required", "endpoint=off", "role-delivery=2.0", joined by commas: what_if* of o. N in 1..64, the range that EC2 takes. */
 int options_parse_what_if(const char *text, struct options *o);
 
 /* "127.0.0.1:9754", "[::1]:9754": listen* of o. */

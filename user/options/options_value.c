@@ -200,7 +200,7 @@ int options_parse_what_if(const char *text, struct options *o)
 {
 	static const char hop_limit[] = "hop-limit=", tokens[] = "tokens=";
 	uint32_t limit = 0;
-	bool required = false, optional = false;
+	bool required = false, optional = false, off = false, delivery = false;
 
 	for (;;) {
 		size_t len = strcspn(text, ",");
@@ -219,6 +219,10 @@ int options_parse_what_if(const char *text, struct options *o)
 			optional = len - skip == 8 && !strncmp(text + skip, "optional", 8);
 			if (!required && !optional)
 				return -EINVAL;
+		} else if (len == 12 && !strncmp(text, "endpoint=off", len)) {
+			off = true;
+		} else if (len == 17 && !strncmp(text, "role-delivery=2.0", len)) {
+			delivery = true;
 		} else {
 			return -EINVAL;
 		}
@@ -229,6 +233,8 @@ int options_parse_what_if(const char *text, struct options *o)
 	o->what_if = true;
 	o->what_if_hop_limit = limit;
 	o->what_if_tokens_required = required;
+	o->what_if_endpoint_off = off;
+	o->what_if_role_delivery = delivery;
 	return 0;
 }
 

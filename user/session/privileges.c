@@ -251,6 +251,8 @@ static const char *const allowed[] = {
 	"membarrier",
 	"getcpu",
 };
+/* What SQLite does with files that are open; it opens none any more. */
+static const char *const allowed_writing[] = { "pwrite64", "pwritev", "ftruncate", "fsync", "fdatasync" };
 static const int allowed_bpf[] = {
 	BPF_MAP_LOOKUP_ELEM,  BPF_MAP_UPDATE_ELEM,    BPF_MAP_DELETE_ELEM,
 	BPF_MAP_GET_NEXT_KEY, BPF_OBJ_GET_INFO_BY_FD, BPF_MAP_LOOKUP_BATCH,
@@ -260,12 +262,17 @@ static const struct {
 	unsigned int flags_at; /* number of the argument with O_* */
 } opens[] = { { "open", 1 }, { "openat", 2 } };
 
-static int add_rules(scmp_filter_ctx filter)
+static int add_rules(scmp_filter_ctx filter, bool writes)
 {
 	int err = 0, nr;
 
 	for (size_t i = 0; !err && i < sizeof(allowed) / sizeof(allowed[0]); i++) {
 		nr = seccomp_syscall_resolve_name(allowed[i]);
+		if (nr >= 0)
+			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
+	}
+	for (size_t i = 0; writes && !err && i < sizeof(allowed_writing) / sizeof(allowed_writing[0]); i++) {
+		nr = seccomp_syscall_resolve_name(allowed_writing[i]);
 		if (nr >= 0)
 			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
 	}
@@ -283,7 +290,7 @@ static int add_rules(scmp_filter_ctx filter)
 }
 
 /* Needs no_new_privs. */
-static int set_filter(void)
+static int set_filter(bool writes)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int err;
@@ -291,7 +298,7 @@ static int set_filter(void)
 	if (!filter)
 		return -ENOMEM;
 	seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1); /* Linux 4.14; without it nothing is told */
-	err = add_rules(filter);
+	err = add_rules(filter, writes);
 	if (!err)
 		err = seccomp_load(filter);
 	seccomp_release(filter);
@@ -406,7 +413,7 @@ int privileges_drop(const struct privileges_options *o, char *msg, size_t len)
 		err = -errno;
 		goto fail;
 	}
-	filtered = !set_filter();
+	filtered = !set_filter(o->writes);
 	describe(keep, filtered, note, msg, len);
 	return 0;
 fail:

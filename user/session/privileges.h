@@ -9,6 +9,7 @@
 struct privileges_options {
 	const char *user;	    /* name, UID or UID:GID; "root" or "" keeps the user */
 	const char *const *folders; /* that must stay readable, NULL-ended; one that does not exist is none */
+	bool writes;		    /* to files that are open already: a ledger */
 };
 
 /*

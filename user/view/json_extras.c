@@ -184,3 +184,42 @@ json_t *json_merge(const struct merged *m, const char *version)
 			 "pods", LIST(m->pods, m->pods_len, pod_value), "differences",
 			 LIST(m->differences, m->differences_len, difference_value));
 }
+
+/* --- ready ---------------------------------------------------------------------------------------------------------- */
+
+static json_t *share(double of_1)
+{
+	return json_real((double)(long)(of_1 * 10000) / 100); /* cut, not rounded up */
+}
+
+static json_t *moment(uint64_t s)
+{
+	return s ? json_integer((json_int_t)s) : json_null();
+}
+
+static json_t *ready_value(const struct ready_row *r)
+{
+	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "namespace",
+			 json_text(r->namespace), "workload", json_text(r->name), "verdict", ready_word(r->verdict),
+			 "reason", json_text(r->reason), "coverage_percent", share(r->coverage), "nodes",
+			 count(r->nodes), "required_hop_limit", positive(r->sum.required_hop_limit), "v1_requests",
+			 count(r->sum.v1), "v2_requests", count(r->sum.v2), "token_requests", count(r->sum.tokens),
+			 "unanswered", count(r->sum.unanswered), "first_seen_s", moment(r->sum.first_s), "last_seen_s",
+			 moment(r->sum.last_s), "last_v1_s", moment(r->sum.last_v1_s));
+}
+
+json_t *json_ready(const struct ready *r, const char *version)
+{
+	char headline[512], basis[512];
+
+	return json_pack(
+	    "{s:s, s:s, s:s, s:s, s:{s:o, s:b, s:b, s:b}, s:I, s:I, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o}",
+	    "schema", "imdsnoop.ready/1", "version", version, "headline",
+	    extras_ready_headline(r, headline, sizeof(headline)), "basis", extras_ready_basis(r, basis, sizeof(basis)),
+	    "question", "hop_limit", positive((int)r->question.hop_limit), "tokens_required", r->question.tokens_required,
+	    "endpoint_off", r->question.endpoint_off, "role_delivery", r->question.role_delivery, "from_s",
+	    (json_int_t)r->from_s, "to_s", (json_int_t)r->to_s, "nodes", count(r->nodes), "coverage_percent",
+	    share(r->coverage), "watched_percent", share(r->watched), "rarest_caller_s", count((uint64_t)r->rarest_s),
+	    "counts", "breaks", count(r->counts[READY_BREAKS]), "unknown", count(r->counts[READY_UNKNOWN]), "safe",
+	    count(r->counts[READY_SAFE]), "workloads", LIST(r->rows, r->rows_len, ready_value));
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The ledger: kept by an agent that has given up its rights, across kill -9 and restarts, read while it is written; `ready`
+# over it and over reports: yes, no and unknown, and never yes by silence.
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+# shellcheck source=tests/lib/serve.sh
+. "$LAB_DIR/serve.sh"
+e2e_need curl jq
+e2e_lab --hop-limit 2
+lab_pod_bridge web-7d9f6c5b8-x2x1q --namespace shop --container app
+lab_pod_bridge old-0 --namespace shop --container app
+lab_pod_host agent-5k2p9 --namespace kube-system --container agent
+state=$LAB_ROOT/state
+ready() { "$IMDSNOOP" ready --from-state "$state" "$@"; }
+
+serve_start --state "$state"
+put web-7d9f6c5b8-x2x1q >/dev/null
+get old-0 >/dev/null
+put agent-5k2p9 >/dev/null
+put agent-5k2p9 >/dev/null
+sleep 0.5
+check "a second writer is refused" equal "$(LAB_ARGS=() && lab_args && "$IMDSNOOP" serve "${LAB_ARGS[@]}" --listen 127.0.0.1:0 --state "$state" 2>&1 |
+	grep -c 'another imdsnoop writes')" 1
+check "seccomp and a user of its own do not stop it" grep -q 'seccomp on' "$SERVE_ERR"
+serve_stop >/dev/null
+check "nothing went wrong with the ledger" equal "$(grep -c 'ledger\|cannot write' "$SERVE_ERR")" 0
+ready --json >"$LAB_ROOT/ready"
+is() { e2e_jq "$LAB_ROOT/ready" "$1"; }
+check "web needs hop limit 2: it would break" is '.workloads[] | select(.workload == "web") | .verdict == "breaks" and .required_hop_limit == 2'
+check "old asks without a token: it would break" is '.workloads[] | select(.workload == "old") | .verdict == "breaks" and .v1_requests == 1'
+check "agent is near, but was watched for seconds only: unknown" is '.workloads[] | select(.workload == "agent") |
+	.verdict == "unknown" and .token_requests == 2 and (.reason | length > 0)'
+check "the answer is no" is '(.headline | startswith("No: 2 of ")) and .counts.safe == 0 and .nodes == 1'
+check "hop limit 2 and no more: web does not break, nor is it safe" e2e_jq <(ready --json --what-if hop-limit=2) \
+	'.workloads[] | select(.workload == "web") | .verdict == "unknown"'
+check "endpoint off: all break" e2e_jq <(ready --json --what-if endpoint=off) '.counts.breaks == 3'
+check "exit code" equal "$(ready >/dev/null; echo $?) $(ready --exit-code >/dev/null; echo $?)" "0 10"
+
+# --- kill -9, and a successor that adds to it ---
+serve_start --state "$state"
+put agent-5k2p9 >/dev/null
+sleep 0.4
+kill -KILL "$SERVE_PID"
+wait "$SERVE_PID" 2>/dev/null
+ready --json >"$LAB_ROOT/ready"
+check "killed before its minute was over: what it saw then is not there, nor claimed" is \
+	'.workloads[] | select(.workload == "agent") | .token_requests == 2'
+serve_start --state "$state"
+get old-0 >/dev/null
+check "read while it is written" is '.counts.breaks == 2'
+sleep 0.4
+serve_stop >/dev/null
+ready --json >"$LAB_ROOT/ready"
+check "restarts add up" is '.workloads[] | select(.workload == "old") | .v1_requests == 2'
+
+# --- full disk: a file system of half a MiB ---
+small=$LAB_ROOT/small
+if mkdir "$small" && mount -t tmpfs -o size=512k tmpfs "$small" 2>/dev/null; then
+	e2e_later umount "$small"
+	serve_start --state "$small"
+	put agent-5k2p9 >/dev/null
+	dd if=/dev/zero of="$small/fill" bs=4k 2>/dev/null
+	sleep 0.4
+	check "full disk: the agent serves on" equal "$(ask /healthz)" ok
+	serve_stop >/dev/null
+	rm "$small/fill"
+	check "full disk: the ledger is whole" e2e_jq <("$IMDSNOOP" ready --json --from-state "$small") '.nodes == 1'
+else
+	echo "skip full disk: no tmpfs here"
+fi
+
+# --- reports ---
+report_start "$LAB_ROOT/report.json"
+put agent-5k2p9 >/dev/null
+report_stop
+check "a report breaks what it saw, and makes nothing safe" e2e_jq <("$IMDSNOOP" ready --json "$LAB_ROOT/report.json") \
+	'.counts.safe == 0 and .counts.unknown == 1'
+check "no input: wrong usage; a folder without a ledger: cannot run" equal \
+	"$("$IMDSNOOP" ready 2>/dev/null; echo $?) $("$IMDSNOOP" ready --from-state /nonexistent 2>/dev/null; echo $?)" "2 1"

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/report/ledger.c user/report/ready.c user/model/workload_table.c user/pods/workload.c user/model/words.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "../../user/report/ledger.h"
+
+#define HOUR 3600ull
+#define DAY (24 * HOUR)
+#define START (1700000000ull / DAY * DAY) /* midnight */
+#define S 1000000000ull
+#define ROWS 5200
+
+static char dir[64];
+static char msg[512];
+
+static int begin(void **state)
+{
+	/* in memory where there is such a folder: it waits for no disk */
+	snprintf(dir, sizeof(dir), "%s/ledger.XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+	return !mkdtemp(dir);
+}
+
+static void clear(void)
+{
+	struct dirent *e;
+	char path[400];
+	DIR *d = opendir(dir);
+
+	while (d && (e = readdir(d))) {
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		if (e->d_name[0] != '.')
+			unlink(path);
+	}
+	if (d)
+		closedir(d);
+}
+
+static int end(void **state)
+{
+	clear();
+	return rmdir(dir);
+}
+
+/* --- an agent: rows that count up, and what it makes of them ---------------------------------------------------------- */
+
+static struct pod_stats rows[ROWS];
+static const struct pod_stats *list[ROWS];
+static struct kind_stats tokens[ROWS], data[ROWS];
+static char names[ROWS][32];
+
+struct agent {
+	struct ledger *ledger;
+	struct workload_table *table;
+	struct snapshot s;
+	uint64_t lost;
+	struct loss loss;
+};
+
+static void row_init(size_t i, const char *name)
+{
+	snprintf(names[i], sizeof(names[i]), "%s", name);
+	tokens[i] = data[i] = (struct kind_stats){ .cells = { { 0 } } };
+	rows[i] = (struct pod_stats){ .who = { 1, "shop", names[i], "app", "", names[i], "" }, .first_ns = i + 1 };
+	rows[i].providers = 1 << PROVIDER_EC2;
+	rows[i].by_kind[IMDS_KIND_TOKEN] = &tokens[i];
+	rows[i].by_kind[IMDS_KIND_DATA] = &data[i];
+	list[i] = &rows[i];
+}
+
+static void ask_v2(size_t i, uint64_t n, int required)
+{
+	tokens[i].cells[IMDS_VERSION_V2][OUTCOME_OK] += n;
+	rows[i].token_requests += n;
+	rows[i].token_answered += n;
+	rows[i].required_hop_limit = required;
+}
+
+static void ask_v1(size_t i, uint64_t n)
+{
+	data[i].cells[IMDS_VERSION_V1][OUTCOME_OK] += n;
+	rows[i].v1_answered += n;
+}
+
+static void start(struct agent *a, size_t len, uint64_t now_s)
+{
+	bool moved;
+
+	*a = (struct agent){ .loss = { "ring_request", "", 0 } };
+	assert_int_equal(workload_table_new(5000, true, &a->table), 0);
+	if (ledger_open(dir, "n1", &a->ledger, &moved, msg, sizeof(msg)))
+		fail_msg("%s", msg);
+	a->s = (struct snapshot){
+		.node = "n1",
+		.pods = list,
+		.pods_len = len,
+		.losses = &a->loss,
+		.losses_len = 1,
+		.started_ns = now_s * S,
+		.now_ns = now_s * S,
+	};
+}
+
+/* What the loop does each tick, with clocks of ours. */
+static int tick(struct agent *a, uint64_t now_s, int64_t wall_off)
+{
+	int err = 0;
+
+	a->s.now_ns = now_s * S;
+	a->s.now_wall_ns = (uint64_t)((int64_t)now_s + wall_off) * S;
+	if (ledger_is_due(a->ledger, a->s.now_ns)) {
+		workload_table_update(a->table, &a->s);
+		ledger_note(a->ledger, &a->s);
+		for (int i = 0; i < 30 && !err; i++)
+			err = ledger_step(a->ledger, a->table);
+	}
+	return err;
+}
+
+/* As kill -9 leaves it. */
+static void crash(struct agent *a)
+{
+	ledger_close(a->ledger);
+	workload_table_free(a->table);
+	a->ledger = NULL;
+}
+
+static struct ready_node read_back(uint64_t from_s, uint64_t to_s)
+{
+	struct ready_node n;
+
+	if (ledger_read(dir, from_s, to_s, &n, msg, sizeof(msg)))
+		fail_msg("%s", msg);
+	return n;
+}
+
+static const struct ready_seen *find(const struct ready_node *n, const char *name)
+{
+	for (size_t i = 0; i < n->seen_len; i++)
+		if (!strcmp(n->seen[i].name, name))
+			return &n->seen[i];
+	return NULL;
+}
+
+static uint64_t covered(const struct ready_node *n, size_t hours)
+{
+	uint64_t sum = 0;
+
+	for (size_t h = 0; h < hours; h++)
+		sum += n->hours[h];
+	return sum;
+}
+
+/* --- the file --------------------------------------------------------------------------------------------------------- */
+
+static void counts_come_back(void **state)
+{
+	struct ready_node n;
+	struct agent a;
+
+	clear();
+	row_init(0, "cart");
+	start(&a, 1, START);
+	for (uint64_t t = START; t <= START + 3 * HOUR; t += 60) {
+		ask_v2(0, 2, 2);
+		if (t == START + HOUR)
+			ask_v1(0, 5);
+		assert_int_equal(tick(&a, t, 0), 0);
+	}
+	crash(&a);
+	n = read_back(START, START + 4 * HOUR);
+	assert_string_equal(n.name, "n1");
+	assert_int_equal(find(&n, "cart")->v2, 2 * 181 - 0);
+	assert_int_equal(find(&n, "cart")->v1_answered, 5);
+	assert_int_equal(find(&n, "cart")->required_hop_limit, 2);
+	assert_int_equal(find(&n, "cart")->active_hours, 4);
+	assert_in_range(covered(&n, 4), 3 * HOUR - 60, 3 * HOUR);
+	ledger_free_node(&n);
+}
+
+static void a_lossy_minute_is_not_watched(void **state)
+{
+	struct ready_node n;
+	struct agent a;
+
+	clear();
+	row_init(0, "cart");
+	start(&a, 1, START);
+	for (uint64_t t = START; t <= START + HOUR; t += 60) {
+		a.loss.count += t >= START + 1800 && t < START + 2400;
+		tick(&a, t, 0);
+	}
+	crash(&a);
+	n = read_back(START, START + HOUR);
+	assert_int_equal(covered(&n, 1), 2940); /* a slice is of the hour that it ends in */
+	assert_true(n.lossy);
+	ledger_free_node(&n);
+}
+
+/* A clock set back makes the same hours again, forth: hours far away. Neither is more time than there was, nor old data less. */
+static void the_clock_steps(void **state)
+{
+	struct ready_node n;
+	struct agent a;
+
+	clear();
+	row_init(0, "cart");
+	start(&a, 1, START);
+	for (uint64_t t = START; t <= START + 6 * HOUR; t += 60) {
+		ask_v2(0, 1, 2);
+		tick(&a, t, t < START + 2 * HOUR ? 0 : t < START + 4 * HOUR ? -2 * (int64_t)HOUR : 400 * (int64_t)DAY);
+	}
+	crash(&a);
+	n = read_back(START, START + 4 * HOUR);
+	assert_true(covered(&n, 2) <= 2 * HOUR && covered(&n, 4) <= 2 * HOUR + 60);
+	assert_true(find(&n, "cart")->v2 >= 361); /* those of the far future, too */
+	ledger_free_node(&n);
+}
+
+static void another_writer_is_refused(void **state)
+{
+	struct ledger *other;
+	struct agent a;
+	bool moved;
+
+	clear();
+	row_init(0, "cart");
+	start(&a, 1, START);
+	assert_int_equal(ledger_open(dir, "n2", &other, &moved, msg, sizeof(msg)), -EBUSY);
+	crash(&a);
+}
+
+static void a_later_schema_is_refused_and_kept(void **state)
+{
+	struct ledger *other;
+	struct ready_node n;
+	char path[400];
+	struct agent a;
+	sqlite3 *db;
+	bool moved;
+
+	clear();
+	row_init(0, "cart");
+	start(&a, 1, START);
+	crash(&a);
+	snprintf(path, sizeof(path), "%s/ledger.db", dir);
+	sqlite3_open(path, &db);
+	sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL);
+	sqlite3_close(db);
+	assert_int_equal(ledger_open(dir, "n1", &other, &moved, msg, sizeof(msg)), -EPROTO);
+	assert_non_null(strstr(msg, "later version"));
+	assert_int_equal(ledger_read(dir, START, START + HOUR, &n, msg, sizeof(msg)), -EPROTO);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+static void a_damaged_one_is_moved_aside(void **state)
+{
+	struct ledger *l;
+	char path[400];
+	bool moved;
+	FILE *f;
+
+	clear();
+	snprintf(path, sizeof(path), "%s/ledger.db", dir);
+	f = fopen(path, "w");
+	for (int i = 0; i < 5000; i++)
+		fputs("rubbish ", f);
+	fclose(f);
+	assert_int_equal(ledger_open(dir, "n1", &l, &moved, msg, sizeof(msg)), 0);
+	assert_true(moved);
+	ledger_close(l);
+	snprintf(path, sizeof(path), "%s/ledger.db.damaged", dir);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+/* A real kill, at moments that nobody chose: what was covered is never more than what was counted with it. */
+static void survives_kill(void **state)
+{
+	clear();
+	for (int round = 0; round < 12; round++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			struct agent a;
+			uint64_t from = START + (uint64_t)round * 3 * HOUR;
+
+			for (size_t i = 0; i < 60; i++) {
+				char name[32];
+
+				snprintf(name, sizeof(name), "w%zux", i);
+				row_init(i, name);
+			}
+			start(&a, 60, from);
+			for (uint64_t t = from; t < from + 3 * HOUR; t += 60) {
+				for (size_t i = 0; i < 60; i++)
+					ask_v2(i, 1, 2);
+				tick(&a, t, 0);
+			}
+			_exit(0);
+		}
+		usleep(100000 + (useconds_t)round * 37000);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	struct ready_node n = read_back(START, START + 36 * HOUR);
+
+	for (size_t i = 0; i < n.seen_len; i++)
+		assert_true((n.seen[i].v2 + 1) * 60 >= covered(&n, 36));
+	print_message("12 kills: %zu workloads, %llu s covered\n", n.seen_len, (unsigned long long)covered(&n, 36));
+	ledger_free_node(&n);
+}
+
+/* 5,000 workloads, each hour of 30 days: the bound of the disk. More of them go to `other`. */
+static void is_bounded(void **state)
+{
+	char path[400], name[32];
+	struct stat db, wal;
+	struct ready_node n;
+	struct agent a;
+
+	clear();
+	for (size_t i = 0; i < ROWS; i++) {
+		snprintf(name, sizeof(name), "workload-number%zux", i);
+		row_init(i, name);
+	}
+	start(&a, ROWS, START);
+	for (uint64_t t = START; t < START + 31 * DAY; t += 12 * HOUR) { /* a day is as large with few hours */
+		for (size_t i = 0; i < ROWS; i++)
+			ask_v2(i, 3, 2);
+		tick(&a, t, 0);
+	}
+	crash(&a);
+	snprintf(path, sizeof(path), "%s/ledger.db", dir);
+	stat(path, &db);
+	strcat(path, "-wal");
+	if (stat(path, &wal))
+		wal.st_size = 0;
+	print_message("%.1f MiB and a log of %.1f MiB, at most %.1f MiB of memory\n", (double)db.st_size / 1048576,
+		      (double)wal.st_size / 1048576, (double)sqlite3_memory_highwater(0) / 1048576);
+	assert_true(db.st_size + wal.st_size <= 32 << 20);
+	assert_true(sqlite3_memory_highwater(0) < 8 << 20);
+	n = read_back(START, START + 31 * DAY);
+	assert_true(n.seen_len <= LEDGER_WORKLOADS + 1);
+	assert_true(find(&n, "other")->nameless);
+	ledger_free_node(&n);
+}
+
+/* --- the judgement ---------------------------------------------------------------------------------------------------- */
+
+static const struct ready_question one_and_tokens = { .hop_limit = 1, .tokens_required = true };
+
+static enum ready_verdict verdict_of(const struct ready *r, const char *name, char *reason)
+{
+	for (size_t i = 0; i < r->rows_len; i++)
+		if (!strcmp(r->rows[i].name, name)) {
+			strcpy(reason, r->rows[i].reason);
+			return r->rows[i].verdict;
+		}
+	strcpy(reason, "not there");
+	return READY_UNKNOWN;
+}
+
+#define MONTH_H 720
+static uint16_t whole[MONTH_H];
+
+struct judged {
+	const char *what;
+	struct ready_seen seen;
+	struct ready_question q;
+	size_t unwatched_h; /* from the beginning */
+	uint64_t unowned;
+	enum ready_verdict want;
+};
+
+#define SEEN(...)                                                                                              \
+	{                                                                                                      \
+		.namespace = "shop", .name = "w", .may_be_ec2 = true, .active_hours = 700, .longest_gap_h = 1, \
+		.first_s = 1, .last_s = 2, __VA_ARGS__                                                         \
+	}
+#define V2(required) .v2 = 1000, .tokens = 100, .tokens_answered = 100, .required_hop_limit = required
+
+static const struct judged cases[] = {
+	{ "tokens, near", SEEN(V2(1)), { .hop_limit = 1, .tokens_required = true }, .want = READY_SAFE },
+	{ "tokens, one hop away", SEEN(V2(2)), { .hop_limit = 1 }, .want = READY_BREAKS },
+	{ "enough for it", SEEN(V2(2)), { .hop_limit = 2, .tokens_required = true }, .want = READY_SAFE },
+	{ "hops never seen", SEEN(V2(0)), { .hop_limit = 1 }, .want = READY_UNKNOWN },
+	{ "one v1 request of a month",
+	  SEEN(V2(1), .v1 = 1, .v1_answered = 1),
+	  { .tokens_required = true },
+	  .want = READY_BREAKS },
+	{ "v1 without an answer", SEEN(V2(1), .v1 = 1), { .tokens_required = true }, .want = READY_UNKNOWN },
+	{ "v1 stays allowed", SEEN(V2(1), .v1 = 1, .v1_answered = 1), { .hop_limit = 1 }, .want = READY_SAFE },
+	{ "v1 credentials",
+	  SEEN(.v1 = 9, .v1_answered = 9, .v1_credentials = 1),
+	  { .role_delivery = true },
+	  .want = READY_BREAKS },
+	{ "anything, endpoint off", SEEN(V2(1)), { .endpoint_off = true }, .want = READY_BREAKS },
+	{ "another cloud's",
+	  { "shop", "w", .v1 = 9, .v1_answered = 9, .active_hours = 700, .first_s = 1 },
+	  { .endpoint_off = true },
+	  .want = READY_SAFE },
+	{ "never got a token",
+	  SEEN(.v2 = 9, .tokens = 9, .required_hop_limit = 1),
+	  { .hop_limit = 1 },
+	  .want = READY_UNKNOWN },
+	{ "much unanswered", SEEN(V2(1), .unanswered = 50), { .hop_limit = 1 }, .want = READY_UNKNOWN },
+	{ "two hours of a month",
+	  { "shop", "w", .may_be_ec2 = true, V2(1), .active_hours = 2, .first_s = 1 },
+	  { .hop_limit = 1 },
+	  .want = READY_UNKNOWN },
+	{ "once in a fortnight",
+	  { "shop", "w", .may_be_ec2 = true, V2(1), .active_hours = 30, .longest_gap_h = 300, .first_s = 1 },
+	  { .hop_limit = 1 },
+	  .want = READY_UNKNOWN },
+	{ "watched for two days less", SEEN(V2(1)), { .hop_limit = 1 }, .unwatched_h = 48, .want = READY_UNKNOWN },
+	{ "dead answers of nobody", SEEN(V2(1)), { .hop_limit = 1 }, .unowned = 1, .want = READY_UNKNOWN },
+	{ "dead answers do not matter", SEEN(V2(1)), { .tokens_required = true }, .unowned = 1, .want = READY_SAFE },
+	{ "nameless", SEEN(V2(1), .nameless = true), { .hop_limit = 1 }, .want = READY_UNKNOWN },
+};
+
+static void each_case_is_judged_so(void **state)
+{
+	for (size_t h = 0; h < MONTH_H; h++)
+		whole[h] = HOUR;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ready_seen seen = cases[i].seen;
+		uint16_t hours[MONTH_H];
+		struct ready_node n = { "n", hours, .unowned = cases[i].unowned, .seen = &seen, .seen_len = 1 };
+		struct ready r;
+
+		memcpy(hours, whole, sizeof(hours));
+		memset(hours, 0, cases[i].unwatched_h * sizeof(*hours));
+		assert_int_equal(ready_judge(&cases[i].q, &n, 1, START, START + MONTH_H * HOUR, &r), 0);
+		if (r.rows[0].verdict != cases[i].want)
+			fail_msg("%s: %s (%s), wanted %s", cases[i].what, ready_word(r.rows[0].verdict),
+				 r.rows[0].reason, ready_word(cases[i].want));
+		ready_clear(&r);
+	}
+}
+
+/* Somebody nameless would break: nobody is safe, for it may be any of them. */
+static void the_nameless_may_be_anyone(void **state)
+{
+	struct ready_seen seen[2] = { SEEN(V2(1)), SEEN(.v1 = 1, .v1_answered = 1, .nameless = true) };
+	struct ready_node n = { "n", whole, .seen = seen, .seen_len = 2 };
+	char reason[READY_REASON_LEN];
+	struct ready r;
+
+	seen[1].namespace = "";
+	seen[1].name = "kubepods/x";
+	ready_judge(&one_and_tokens, &n, 1, START, START + MONTH_H * HOUR, &r);
+	assert_int_equal(verdict_of(&r, "w", reason), READY_UNKNOWN);
+	assert_int_equal(r.counts[READY_SAFE], 0);
+	ready_clear(&r);
+}
+
+/* Two nodes: what one of them saw breaks it; one that sleeps each night at three hides what comes then. */
+static void nodes_are_joined_and_rhythms_meet(void **state)
+{
+	struct ready_seen near = SEEN(V2(1)), far = SEEN(V2(3));
+	uint16_t hours[MONTH_H];
+	struct ready_node n[2] = { { "a", whole, .seen = &near, .seen_len = 1 },
+				   { "b", hours, .seen = &far, .seen_len = 1 } };
+	char reason[READY_REASON_LEN];
+	struct ready r;
+
+	memcpy(hours, whole, sizeof(hours));
+	ready_judge(&one_and_tokens, n, 2, START, START + MONTH_H * HOUR, &r);
+	assert_int_equal(verdict_of(&r, "w", reason), READY_BREAKS);
+	assert_int_equal(r.rows[0].nodes, 2);
+	assert_int_equal(r.rows[0].sum.required_hop_limit, 3);
+	ready_clear(&r);
+	for (size_t h = 3; h < MONTH_H; h += 24)
+		hours[h] = 0;
+	n[1].seen = &near;
+	ready_judge(&one_and_tokens, &n[1], 1, START, START + MONTH_H * HOUR, &r);
+	assert_int_equal(verdict_of(&r, "w", reason), READY_UNKNOWN);
+	assert_non_null(strstr(reason, "hardly watched"));
+	ready_clear(&r);
+}
+
+static void nothing_seen_is_no_yes(void **state)
+{
+	struct ready_node n = { .name = "n", .hours = whole };
+	struct ready r;
+
+	ready_judge(&one_and_tokens, &n, 1, START, START + MONTH_H * HOUR, &r);
+	assert_int_equal(r.rows_len, 0);
+	assert_int_equal(r.counts[READY_SAFE], 0);
+	ready_clear(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(counts_come_back, begin, end),
+		cmocka_unit_test_setup_teardown(a_lossy_minute_is_not_watched, begin, end),
+		cmocka_unit_test_setup_teardown(the_clock_steps, begin, end),
+		cmocka_unit_test_setup_teardown(another_writer_is_refused, begin, end),
+		cmocka_unit_test_setup_teardown(a_later_schema_is_refused_and_kept, begin, end),
+		cmocka_unit_test_setup_teardown(a_damaged_one_is_moved_aside, begin, end),
+		cmocka_unit_test_setup_teardown(survives_kill, begin, end),
+		cmocka_unit_test_setup_teardown(is_bounded, begin, end),
+		cmocka_unit_test(each_case_is_judged_so),
+		cmocka_unit_test(the_nameless_may_be_anyone),
+		cmocka_unit_test(nodes_are_joined_and_rhythms_meet),
+		cmocka_unit_test(nothing_seen_is_no_yes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* ready: which workloads are safe with other metadata options, from ledgers and reports. Needs no rights and no kernel. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../replay/report_input.h"
+#include "../report/ledger.h"
+#include "../session/session.h"
+#include "../view/extras.h"
+#include "../view/json.h"
+#include "command.h"
+
+#define HOUR 3600
+
+struct inputs {
+	struct ready_node *nodes;
+	struct report_doc *docs; /* own the strings of nodes[i].seen where owner is set */
+	size_t len, skipped;
+	uint64_t from_s, to_s;
+};
+
+static bool is_ledger(const char *path)
+{
+	char head[16] = "";
+	FILE *f = fopen(path, "re");
+	bool found = f && fread(head, 1, sizeof(head), f) == sizeof(head) && !memcmp(head, "SQLite format 3", 16);
+
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* Seconds of the report that fall into each hour of the window. */
+static void fill_hours(const struct inputs *in, const struct report_doc *d, uint16_t *hours)
+{
+	struct tm tm = { 0 };
+	double begin, end;
+
+	if (!strptime(d->started, "%Y-%m-%dT%H:%M:%S", &tm))
+		return;
+	begin = (double)timegm(&tm);
+	end = begin + d->duration_s;
+	for (uint64_t at = in->from_s; at < in->to_s; at += HOUR) {
+		double from = begin > (double)at ? begin : (double)at;
+		double to = end < (double)(at + HOUR) ? end : (double)(at + HOUR);
+
+		if (to > from)
+			hours[(at - in->from_s) / HOUR] = (uint16_t)(to - from);
+	}
+}
+
+static void seen_from(const struct report_pod *p, const struct report_doc *d, struct ready_seen *s)
+{
+	uint64_t unanswered = 0, whole_hours = (uint64_t)(d->duration_s / HOUR);
+
+	for (int i = 0; i < OUTCOME_COUNT; i++)
+		if (i != OUTCOME_OK && i != OUTCOME_HTTP_ERROR && i != OUTCOME_ABORTED && i != OUTCOME_REDIRECTED)
+			unanswered += p->outcomes[i];
+	*s = (struct ready_seen){
+		.namespace = p->namespace,
+		.name = p->workload[0] ? p->workload
+			: p->other     ? "other"
+				       : p->cgroup,
+		/* a cgroup that is no service of the node: a container whose pod is not known */
+		.nameless =
+		    p->other || (!p->workload[0] && (strstr(p->cgroup, "kubepods") || strstr(p->cgroup, "cgroup:"))),
+		.may_be_ec2 = true,
+		.required_hop_limit = p->required_hop_limit,
+		.v1 = p->v1_requests,
+		.v1_answered = p->v1_requests, /* a report does not tell how many; none of them is taken for harmless */
+		.v1_credentials = p->v1_requests,
+		.v2 = p->v2_requests,
+		.others =
+		    p->requests > p->v1_requests + p->v2_requests ? p->requests - p->v1_requests - p->v2_requests : 0,
+		.tokens = p->token_requests,
+		.tokens_answered = p->token_answered,
+		.unanswered = unanswered,
+		.active_hours = whole_hours < 720 ? (unsigned int)whole_hours : 720,
+	};
+}
+
+static int node_from(const struct inputs *in, const struct report_doc *d, struct ready_node *n)
+{
+	size_t hours = (in->to_s - in->from_s) / HOUR;
+
+	*n = (struct ready_node){
+		.name = d->node,
+		.hours = calloc(hours + 1, sizeof(*n->hours)),
+		.seen = calloc(d->pods_len + 1, sizeof(*n->seen)),
+		.lossy = d->lost > 0,
+	};
+	if (!n->hours || !n->seen)
+		return -1;
+	if (!d->lost)
+		fill_hours(in, d, n->hours);
+	for (size_t i = 0; i < d->pods_len; i++)
+		if (d->pods[i].requests)
+			seen_from(&d->pods[i], d, &n->seen[n->seen_len++]);
+	return 0;
+}
+
+/* Nodes of one name are one node; an hour counts as often as it was watched best: never more than was seen. */
+static void join_hours(struct inputs *in)
+{
+	size_t hours = (in->to_s - in->from_s) / HOUR;
+
+	for (size_t i = 0; i < in->len; i++)
+		for (size_t k = 0; k < i; k++)
+			if (!strcmp(in->nodes[i].name, in->nodes[k].name)) {
+				for (size_t h = 0; h < hours; h++) {
+					uint16_t *a = &in->nodes[i].hours[h], *b = &in->nodes[k].hours[h];
+
+					*a = *b = *a > *b ? *a : *b;
+				}
+			}
+}
+
+static void read_one(struct inputs *in, const char *path, bool ledger)
+{
+	char msg[512];
+
+	if (ledger) {
+		if (!ledger_read(path, in->from_s, in->to_s, &in->nodes[in->len], msg, sizeof(msg))) {
+			in->len++;
+			return;
+		}
+		session_log("skipped '%s': %s", path, msg);
+		in->skipped++;
+		return;
+	}
+	if (report_input_read(path, &in->docs[in->len], msg, sizeof(msg))) {
+		session_log("skipped '%s': %s", path, msg);
+		in->skipped++;
+		return;
+	}
+	if (node_from(in, &in->docs[in->len], &in->nodes[in->len])) {
+		session_log("skipped '%s': out of memory", path);
+		in->skipped++;
+	}
+	in->len++;
+}
+
+static void free_inputs(struct inputs *in)
+{
+	for (size_t i = 0; i < in->len; i++) {
+		if (!in->docs[i].owner) {
+			ledger_free_node(&in->nodes[i]);
+			continue;
+		}
+		free(in->nodes[i].hours);
+		free(in->nodes[i].seen);
+		report_input_clear(&in->docs[i]);
+	}
+	free(in->nodes);
+	free(in->docs);
+}
+
+static int print(const struct options *o, const struct ready *r)
+{
+	FILE *out = session_open_output(o, true);
+	struct text_options text;
+	int err = 0;
+
+	if (!out)
+		return -1;
+	if (o->format == FORMAT_JSON) {
+		err = json_print(json_ready(r, IMDSNOOP_VERSION), true, out);
+	} else {
+		text = session_text_options(o, out);
+		text_ready(out, r, &text);
+	}
+	return session_close_output(o, out, err);
+}
+
+int cmd_ready(const struct options *o)
+{
+	struct ready_question q = {
+		.hop_limit = o->what_if ? o->what_if_hop_limit : 1,
+		.tokens_required = o->what_if ? o->what_if_tokens_required : true,
+		.endpoint_off = o->what_if_endpoint_off,
+		.role_delivery = o->what_if_role_delivery,
+	};
+	size_t max = o->files_len + 1;
+	struct inputs in = {
+		.nodes = calloc(max, sizeof(*in.nodes)),
+		.docs = calloc(max, sizeof(*in.docs)),
+		.to_s = (uint64_t)time(NULL) / HOUR * HOUR + HOUR,
+	};
+	int code = EXIT_CANNOT_RUN;
+	struct ready r;
+
+	if (!in.nodes || !in.docs) {
+		session_log("out of memory");
+		goto out;
+	}
+	in.from_s = in.to_s - (o->since_ns / 1000000000 + HOUR - 1) / HOUR * HOUR;
+	if (o->from_state)
+		read_one(&in, o->from_state, true);
+	for (size_t i = 0; i < o->files_len; i++)
+		read_one(&in, o->files[i], is_ledger(o->files[i]));
+	if (!in.len) {
+		session_log("nothing to judge from");
+		goto out;
+	}
+	join_hours(&in);
+	if (ready_judge(&q, in.nodes, in.len, in.from_s, in.to_s, &r)) {
+		session_log("out of memory");
+		goto out;
+	}
+	if (!print(o, &r) && !in.skipped)
+		code = o->exit_code && (r.counts[READY_SAFE] != r.rows_len || !r.rows_len) ? o->exit_code : EXIT_FINE;
+	ready_clear(&r);
+out:
+	free_inputs(&in);
+	return code;
+}

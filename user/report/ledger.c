@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HOUR 3600
+#define DAY 86400
+#define SLOTS 24
+#define SLOT_FIGURES 4 /* v1, v2 and others, unanswered, required hop limit */
+#define BLOB_MAX (SLOTS * SLOT_FIGURES * 10)
+#define STEP_WORKLOADS 256 /* in one transaction, one tick */
+#define PAGE 4096
+#define CLOCK_STEP_NS (60ll * 1000000000)
+#define STEADY_S DAY /* nothing is thrown away before the clock ran straight that long */
+
+static const char schema[] = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
+			     "CREATE TABLE IF NOT EXISTS coverage (hour INTEGER PRIMARY KEY, seconds REAL, lossy REAL,"
+			     " unowned INTEGER);"
+			     "CREATE TABLE IF NOT EXISTS workload (id INTEGER PRIMARY KEY, namespace TEXT, name TEXT,"
+			     " nameless INTEGER, first INTEGER, last INTEGER, last_v1 INTEGER, providers INTEGER,"
+			     " UNIQUE (namespace, name));"
+			     "CREATE TABLE IF NOT EXISTS day (day INTEGER, workload INTEGER, v1 INTEGER,"
+			     " v1_answered INTEGER, v1_credentials INTEGER, v2 INTEGER, others INTEGER, tokens INTEGER,"
+			     " tokens_answered INTEGER, unanswered INTEGER, required INTEGER, hours BLOB,"
+			     " PRIMARY KEY (day, workload)) WITHOUT ROWID;";
+
+enum statement { FIND, ADD, TOUCH, GET_DAY, PUT_DAY, COVER, STATEMENT_COUNT };
+static const char *const statements[STATEMENT_COUNT] = {
+	[FIND] = "SELECT id FROM workload WHERE namespace = ?1 AND name = ?2",
+	[ADD] = "INSERT INTO workload (namespace, name, nameless, first, last, last_v1, providers)"
+		" VALUES (?1, ?2, ?3, ?4, ?4, 0, 0)",
+	[TOUCH] = "UPDATE workload SET first = min(first, ?2), last = max(last, ?2), last_v1 = max(last_v1, ?3),"
+		  " providers = providers | ?4 WHERE id = ?1",
+	[GET_DAY] = "SELECT v1, v1_answered, v1_credentials, v2, others, tokens, tokens_answered, unanswered, required,"
+		    " hours FROM day WHERE day = ?1 AND workload = ?2",
+	[PUT_DAY] = "INSERT OR REPLACE INTO day VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+	[COVER] = "INSERT INTO coverage VALUES (?1, min(?2, 3600.0), ?3, ?4) ON CONFLICT (hour) DO UPDATE SET"
+		  " seconds = min(3600.0, seconds + excluded.seconds), lossy = lossy + excluded.lossy,"
+		  " unowned = unowned + excluded.unowned",
+};
+
+/* Columns of a day, in the order of GET_DAY. */
+enum figure { V1, V1_ANSWERED, V1_CREDENTIALS, V2, OTHERS, TOKENS, TOKENS_ANSWERED, UNANSWERED, REQUIRED, FIGURES };
+
+struct ledger {
+	sqlite3 *db;
+	sqlite3_stmt *st[STATEMENT_COUNT];
+	int lock_fd;
+	size_t workloads;
+	/* what is being written, and what comes next */
+	bool writing;
+	uint64_t hour;
+	double seconds, lossy;
+	uint64_t unowned;
+	/* as of the newest note */
+	uint64_t noted_ns, lost, unowned_seen, pruned_day;
+	int64_t wall_offset_ns;
+	uint64_t steady_ns; /* since when the clock has run straight */
+};
+
+/* --- opening ---------------------------------------------------------------------------------------------------------- */
+
+static int run(sqlite3 *db, const char *sql)
+{
+	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -EIO;
+}
+
+static int64_t pragma(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *st;
+	int64_t value = -1;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
+		return -1;
+	if (sqlite3_step(st) == SQLITE_ROW)
+		value = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return value;
+}
+
+static bool is_damaged(sqlite3 *db)
+{
+	int code = sqlite3_errcode(db);
+
+	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
+static int check_schema(sqlite3 *db, const char *path, char *msg, size_t len)
+{
+	int64_t version = pragma(db, "PRAGMA user_version");
+
+	if (version < 0) {
+		snprintf(msg, len, "cannot read '%s': %s", path, sqlite3_errmsg(db));
+		return is_damaged(db) ? -EBADMSG : -EIO;
+	}
+	if (version > LEDGER_SCHEMA) {
+		snprintf(msg, len,
+			 "'%s' is of a later version of imdsnoop (schema %lld, this one knows %d): use that version, "
+			 "or another folder",
+			 path, (long long)version, LEDGER_SCHEMA);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+static int prepare(struct ledger *l, const char *node)
+{
+	char sql[128];
+	sqlite3_stmt *st;
+	int yes = 1;
+
+	sqlite3_soft_heap_limit64(4 << 20);
+	snprintf(sql, sizeof(sql), "PRAGMA max_page_count = %u", LEDGER_BYTES / PAGE);
+	/* the files that close would remove may not be removed once privileges are dropped */
+	sqlite3_file_control(l->db, "main", SQLITE_FCNTL_PERSIST_WAL, &yes);
+	if (run(l->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+		       "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1024; PRAGMA wal_autocheckpoint = 256;"
+		       "PRAGMA journal_size_limit = 2097152") ||
+	    run(l->db, sql) || run(l->db, "BEGIN IMMEDIATE") || run(l->db, schema) ||
+	    sqlite3_prepare_v2(l->db, "INSERT OR REPLACE INTO meta VALUES ('node', ?1)", -1, &st, NULL) != SQLITE_OK)
+		return -EIO;
+	sqlite3_bind_text(st, 1, node, -1, SQLITE_STATIC);
+	sqlite3_step(st);
+	sqlite3_finalize(st);
+	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d; COMMIT", LEDGER_SCHEMA);
+	if (run(l->db, sql))
+		return -EIO;
+	for (int i = 0; i < STATEMENT_COUNT; i++)
+		if (sqlite3_prepare_v3(l->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &l->st[i], NULL) != SQLITE_OK)
+			return -EIO;
+	l->workloads = (size_t)pragma(l->db, "SELECT count(*) FROM workload");
+	return 0;
+}
+
+static int open_database(struct ledger *l, const char *path, const char *node, char *msg, size_t len)
+{
+	int err;
+
+	if (sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
+		snprintf(msg, len, "cannot open '%s': %s", path, l->db ? sqlite3_errmsg(l->db) : "out of memory");
+		return -EIO;
+	}
+	sqlite3_busy_timeout(l->db, 100);
+	err = check_schema(l->db, path, msg, len);
+	if (!err && prepare(l, node)) {
+		snprintf(msg, len, "cannot use '%s': %s", path, sqlite3_errmsg(l->db));
+		err = is_damaged(l->db) ? -EBADMSG : -EIO;
+	}
+	return err;
+}
+
+static void close_database(struct ledger *l)
+{
+	for (int i = 0; i < STATEMENT_COUNT; i++) {
+		sqlite3_finalize(l->st[i]);
+		l->st[i] = NULL;
+	}
+	sqlite3_close(l->db);
+	l->db = NULL;
+}
+
+static int move_aside(const char *path)
+{
+	static const char *const files[] = { "", "-wal", "-shm" };
+	char from[4300], to[4300];
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(from, sizeof(from), "%.4200s%s", path, files[i]);
+		snprintf(to, sizeof(to), "%.4200s.damaged%s", path, files[i]);
+		if (rename(from, to) && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+static int take_lock(const char *dir, char *msg, size_t len)
+{
+	char path[4200];
+	int fd, err;
+
+	if (mkdir(dir, 0755) && errno != EEXIST) {
+		err = -errno;
+		snprintf(msg, len, "cannot make '%s': %s", dir, strerror(-err));
+		return err;
+	}
+	snprintf(path, sizeof(path), "%s/ledger.lock", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	err = fd < 0 ? -errno : flock(fd, LOCK_EX | LOCK_NB) ? -errno : 0;
+	if (!err)
+		return fd;
+	if (err == -EWOULDBLOCK)
+		snprintf(msg, len, "another imdsnoop writes to '%s'", dir);
+	else
+		snprintf(msg, len, "cannot lock '%s': %s", path, strerror(-err));
+	if (fd >= 0)
+		close(fd);
+	return err == -EWOULDBLOCK ? -EBUSY : err;
+}
+
+int ledger_open(const char *dir, const char *node, struct ledger **ret, bool *ret_moved, char *msg, size_t len)
+{
+	struct ledger *l = calloc(1, sizeof(*l));
+	char path[4200];
+	int err;
+
+	*ret_moved = false;
+	if (!l) {
+		snprintf(msg, len, "out of memory");
+		return -ENOMEM;
+	}
+	l->lock_fd = take_lock(dir, msg, len);
+	if (l->lock_fd < 0) {
+		err = l->lock_fd;
+		free(l);
+		return err;
+	}
+	snprintf(path, sizeof(path), "%.4080s/ledger.db", dir);
+	err = open_database(l, path, node, msg, len);
+	if (err == -EBADMSG) {
+		close_database(l);
+		err = move_aside(path);
+		if (!err)
+			err = open_database(l, path, node, msg, len);
+		*ret_moved = !err;
+	}
+	if (err) {
+		ledger_close(l);
+		return err;
+	}
+	*ret = l;
+	return 0;
+}
+
+void ledger_close(struct ledger *l)
+{
+	if (!l)
+		return;
+	close_database(l);
+	close(l->lock_fd);
+	free(l);
+}
+
+/* --- days and hours --------------------------------------------------------------------------------------------------- */
+
+struct day {
+	uint64_t v[FIGURES];
+	uint64_t slots[SLOTS][SLOT_FIGURES];
+};
+
+static size_t put_number(uint8_t *at, uint64_t n)
+{
+	size_t len = 0;
+
+	do {
+		at[len++] = (n & 0x7f) | (n > 0x7f ? 0x80 : 0);
+		n >>= 7;
+	} while (n);
+	return len;
+}
+
+static void read_slots(struct day *d, const uint8_t *blob, size_t len)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < SLOTS * SLOT_FIGURES; i++) {
+		uint64_t n = 0;
+
+		for (unsigned int shift = 0; at < len && shift < 64; shift += 7) {
+			n |= (uint64_t)(blob[at] & 0x7f) << shift;
+			if (!(blob[at++] & 0x80))
+				break;
+		}
+		d->slots[i / SLOT_FIGURES][i % SLOT_FIGURES] = n;
+	}
+}
+
+static void read_day(sqlite3_stmt *st, int column, struct day *d)
+{
+	for (int i = 0; i < FIGURES; i++)
+		d->v[i] = (uint64_t)sqlite3_column_int64(st, column + i);
+	read_slots(d, sqlite3_column_blob(st, column + FIGURES), (size_t)sqlite3_column_bytes(st, column + FIGURES));
+}
+
+static int write_day(struct ledger *l, uint64_t number, int64_t id, const struct day *d)
+{
+	sqlite3_stmt *st = l->st[PUT_DAY];
+	uint8_t blob[BLOB_MAX];
+	size_t len = 0;
+	int code;
+
+	for (int i = 0; i < SLOTS * SLOT_FIGURES; i++)
+		len += put_number(blob + len, d->slots[i / SLOT_FIGURES][i % SLOT_FIGURES]);
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)number);
+	sqlite3_bind_int64(st, 2, id);
+	for (int i = 0; i < FIGURES; i++)
+		sqlite3_bind_int64(st, 3 + i, (sqlite3_int64)d->v[i]);
+	sqlite3_bind_blob(st, 3 + FIGURES, blob, (int)len, SQLITE_STATIC);
+	code = sqlite3_step(st);
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	return code == SQLITE_DONE ? 0 : -EIO;
+}
+
+/* --- writing ---------------------------------------------------------------------------------------------------------- */
+
+/* Row of a workload, 0: none and no room, or -EIO. */
+static int64_t workload_id(struct ledger *l, const struct workload *w, bool other)
+{
+	const char *namespace = other ? "" : w->namespace, *name = other ? "other" : w->name;
+	int64_t id = 0;
+	int code;
+
+	sqlite3_bind_text(l->st[FIND], 1, namespace, -1, SQLITE_STATIC);
+	sqlite3_bind_text(l->st[FIND], 2, name, -1, SQLITE_STATIC);
+	code = sqlite3_step(l->st[FIND]);
+	if (code == SQLITE_ROW)
+		id = sqlite3_column_int64(l->st[FIND], 0);
+	sqlite3_reset(l->st[FIND]);
+	if (id || (code != SQLITE_DONE && code != SQLITE_ROW))
+		return id ? id : -EIO;
+	if (!other && l->workloads >= LEDGER_WORKLOADS)
+		return 0;
+	sqlite3_bind_text(l->st[ADD], 1, namespace, -1, SQLITE_STATIC);
+	sqlite3_bind_text(l->st[ADD], 2, name, -1, SQLITE_STATIC);
+	sqlite3_bind_int(l->st[ADD], 3, other || w->other || w->unnamed);
+	sqlite3_bind_int64(l->st[ADD], 4, (sqlite3_int64)w->first_s);
+	code = sqlite3_step(l->st[ADD]);
+	sqlite3_reset(l->st[ADD]);
+	if (code != SQLITE_DONE)
+		return -EIO;
+	l->workloads++;
+	return sqlite3_last_insert_rowid(l->db);
+}
+
+static void difference(const struct workload *w, struct day *add)
+{
+	struct workload_counts d;
+	uint64_t *to = (uint64_t *)&d;
+	const uint64_t *now = (const uint64_t *)&w->sum, *before = (const uint64_t *)&w->saved;
+
+	for (size_t i = 0; i < sizeof(d) / sizeof(*to); i++)
+		to[i] = now[i] - before[i];
+	add->v[V1] = workload_requests(&d, IMDS_VERSION_V1);
+	add->v[V1_ANSWERED] = d.v1_answered;
+	add->v[V1_CREDENTIALS] = d.v1_credentials;
+	add->v[V2] = workload_requests(&d, IMDS_VERSION_V2);
+	add->v[OTHERS] = workload_requests(&d, IMDS_VERSION_NONE);
+	add->v[TOKENS] = d.token_requests;
+	add->v[TOKENS_ANSWERED] = d.token_answered;
+	add->v[UNANSWERED] = workload_unanswered(&d);
+}
+
+static int write_workload(struct ledger *l, struct workload *w)
+{
+	int64_t id = workload_id(l, w, w->other);
+	struct day add = { 0 }, day = { 0 };
+	sqlite3_stmt *st = l->st[GET_DAY];
+	uint64_t *slot = day.slots[l->hour % SLOTS];
+	int code;
+
+	if (!id)
+		id = workload_id(l, w, true);
+	if (id <= 0)
+		return -EIO;
+	difference(w, &add);
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)(l->hour / SLOTS));
+	sqlite3_bind_int64(st, 2, id);
+	code = sqlite3_step(st);
+	if (code == SQLITE_ROW)
+		read_day(st, 0, &day);
+	sqlite3_reset(st);
+	if (code != SQLITE_ROW && code != SQLITE_DONE)
+		return -EIO;
+	for (int i = 0; i < REQUIRED; i++)
+		day.v[i] += add.v[i];
+	slot[0] += add.v[V1];
+	slot[1] += add.v[V2] + add.v[OTHERS];
+	slot[2] += add.v[UNANSWERED];
+	if ((uint64_t)w->required_hop_limit > slot[3])
+		slot[3] = (uint64_t)w->required_hop_limit;
+	if (slot[3] > day.v[REQUIRED])
+		day.v[REQUIRED] = slot[3];
+	if (write_day(l, l->hour / SLOTS, id, &day))
+		return -EIO;
+	st = l->st[TOUCH];
+	sqlite3_bind_int64(st, 1, id);
+	sqlite3_bind_int64(st, 2, (sqlite3_int64)w->last_s);
+	sqlite3_bind_int64(st, 3, (sqlite3_int64)w->last_v1_s);
+	sqlite3_bind_int64(st, 4, w->providers);
+	code = sqlite3_step(st);
+	sqlite3_reset(st);
+	return code == SQLITE_DONE ? 0 : -EIO;
+}
+
+static int write_coverage(struct ledger *l)
+{
+	sqlite3_stmt *st = l->st[COVER];
+	int code;
+
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)l->hour);
+	sqlite3_bind_double(st, 2, l->seconds);
+	sqlite3_bind_double(st, 3, l->lossy);
+	sqlite3_bind_int64(st, 4, (sqlite3_int64)l->unowned);
+	code = sqlite3_step(st);
+	sqlite3_reset(st);
+	return code == SQLITE_DONE ? 0 : -EIO;
+}
+
+/* Days before the last 31; a database that is full though it should not be loses its oldest day, with its coverage. */
+static void prune(struct ledger *l, uint64_t now_ns)
+{
+	uint64_t today = l->hour / SLOTS;
+	char sql[256];
+
+	if (l->pruned_day == today || (now_ns - l->steady_ns) / 1000000000 < STEADY_S)
+		return;
+	snprintf(sql, sizeof(sql),
+		 "DELETE FROM day WHERE day < %llu; DELETE FROM coverage WHERE hour < %llu;"
+		 "DELETE FROM workload WHERE last < %llu",
+		 (unsigned long long)today - LEDGER_DAYS - 1, (unsigned long long)(today - LEDGER_DAYS - 1) * SLOTS,
+		 (unsigned long long)(today - LEDGER_DAYS - 1) * DAY);
+	if (!run(l->db, sql)) {
+		l->pruned_day = today;
+		l->workloads = (size_t)pragma(l->db, "SELECT count(*) FROM workload");
+	}
+}
+
+static void make_room(struct ledger *l)
+{
+	if (pragma(l->db, "PRAGMA page_count") - pragma(l->db, "PRAGMA freelist_count") < LEDGER_BYTES / PAGE - 8)
+		return; /* the disk is full, not the ledger */
+	run(l->db, "DELETE FROM coverage WHERE hour / 24 <= (SELECT min(day) FROM day);"
+		   "DELETE FROM day WHERE day = (SELECT min(day) FROM day)");
+}
+
+bool ledger_is_due(const struct ledger *l, uint64_t now_ns)
+{
+	return !l->writing && now_ns - l->noted_ns >= LEDGER_EVERY_S * 1000000000ull;
+}
+
+static void note(struct ledger *l, const struct snapshot *s)
+{
+	uint64_t lost = 0, unowned = 0;
+	int64_t offset = (int64_t)(s->now_wall_ns - s->now_ns), step = offset - l->wall_offset_ns;
+	uint64_t since_ns = l->noted_ns ? l->noted_ns : s->started_ns;
+	double slice = s->now_ns > since_ns ? (double)(s->now_ns - since_ns) / 1e9 : 0;
+
+	/* names are told apart as nameless, not as losses */
+	for (size_t i = 0; i < s->losses_len; i++)
+		if (strncmp(s->losses[i].name, "names_", 6) && strncmp(s->losses[i].name, "cgroup_", 7))
+			lost += s->losses[i].count;
+	for (size_t i = 0; i < s->unowned_len; i++)
+		unowned += s->unowned[i].packets;
+	if (!l->noted_ns || step > CLOCK_STEP_NS || step < -CLOCK_STEP_NS)
+		l->steady_ns = s->now_ns;
+	l->wall_offset_ns = offset;
+	if (lost == l->lost)
+		l->seconds += slice;
+	else
+		l->lossy += slice;
+	l->unowned += unowned > l->unowned_seen ? unowned - l->unowned_seen : 0;
+	l->unowned_seen = unowned;
+	l->lost = lost;
+	l->noted_ns = s->now_ns;
+	l->hour = s->now_wall_ns / 1000000000 / HOUR;
+	l->writing = true;
+}
+
+void ledger_note(struct ledger *l, const struct snapshot *s)
+{
+	if (ledger_is_due(l, s->now_ns))
+		note(l, s);
+}
+
+static bool is_changed(const struct workload *w)
+{
+	return memcmp(&w->sum, &w->saved, sizeof(w->sum)) != 0;
+}
+
+int ledger_step(struct ledger *l, struct workload_table *t)
+{
+	size_t len, n = 0, at;
+	struct workload *const *list = workload_table_list(t, &len);
+	struct workload *written[STEP_WORKLOADS];
+	int err;
+
+	if (!l->writing)
+		return 0;
+	err = run(l->db, "BEGIN IMMEDIATE");
+	for (at = 0; !err && at < len && n < STEP_WORKLOADS; at++)
+		if (is_changed(list[at])) {
+			err = write_workload(l, list[at]);
+			written[n++] = list[at];
+		}
+	if (!err && at == len) {
+		err = write_coverage(l);
+		if (!err)
+			prune(l, l->noted_ns);
+	}
+	if (!err)
+		err = run(l->db, "COMMIT");
+	if (err) {
+		sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
+		make_room(l);
+		l->writing = false; /* again with the next minute's */
+		return err;
+	}
+	for (size_t i = 0; i < n; i++)
+		written[i]->saved = written[i]->sum;
+	if (at == len) {
+		l->writing = false;
+		l->seconds = l->lossy = 0;
+		l->unowned = 0;
+	}
+	return 0;
+}
+
+void ledger_finish(struct ledger *l, struct workload_table *t, const struct snapshot *s)
+{
+	while (l->writing && !ledger_step(l, t))
+		;
+	note(l, s);
+	while (l->writing && !ledger_step(l, t))
+		;
+}
+
+/* --- reading ---------------------------------------------------------------------------------------------------------- */
+
+struct reading {
+	sqlite3 *db;
+	uint64_t from_h, to_h;
+	struct ready_node *node;
+};
+
+static int read_coverage(const struct reading *r)
+{
+	sqlite3_stmt *st;
+	int code;
+
+	if (sqlite3_prepare_v2(r->db, "SELECT hour, seconds, lossy, unowned FROM coverage WHERE hour >= ?1", -1, &st,
+			       NULL) != SQLITE_OK)
+		return -EIO;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)r->from_h);
+	while ((code = sqlite3_step(st)) == SQLITE_ROW) {
+		uint64_t hour = (uint64_t)sqlite3_column_int64(st, 0);
+		double seconds = sqlite3_column_double(st, 1);
+
+		if (hour < r->to_h)
+			r->node->hours[hour - r->from_h] = seconds > HOUR ? HOUR : seconds > 0 ? (uint16_t)seconds : 0;
+		r->node->lossy |= sqlite3_column_double(st, 2) > 0;
+		r->node->unowned += (uint64_t)sqlite3_column_int64(st, 3);
+	}
+	sqlite3_finalize(st);
+	return code == SQLITE_DONE ? 0 : -EIO;
+}
+
+static struct ready_seen *seen_new(struct ready_node *n, sqlite3_stmt *st)
+{
+	struct ready_seen *more, *s;
+
+	if (!(n->seen_len & (n->seen_len + 1)) || !n->seen) { /* room doubles at 0, 1, 3, 7, … */
+		more = realloc(n->seen, (2 * n->seen_len + 2) * sizeof(*more));
+		if (!more)
+			return NULL;
+		n->seen = more;
+	}
+	s = &n->seen[n->seen_len];
+	*s = (struct ready_seen){
+		.namespace = strdup((const char *)sqlite3_column_text(st, 1)),
+		.name = strdup((const char *)sqlite3_column_text(st, 2)),
+		.nameless = sqlite3_column_int(st, 3),
+		.first_s = (uint64_t)sqlite3_column_int64(st, 4),
+		.last_s = (uint64_t)sqlite3_column_int64(st, 5),
+		.last_v1_s = (uint64_t)sqlite3_column_int64(st, 6),
+		/* not known to be another cloud's: no provider at all may be anyone's */
+		.may_be_ec2 = !sqlite3_column_int(st, 7) ||
+			      (sqlite3_column_int(st, 7) & (1 << PROVIDER_EC2 | 1 << PROVIDER_OTHER)),
+	};
+	n->seen_len++;
+	return s->namespace && s->name ? s : NULL;
+}
+
+static void add_day(const struct reading *r, struct ready_seen *s, uint64_t number, const struct day *d, uint64_t *last_h)
+{
+	s->v1 += d->v[V1];
+	s->v1_answered += d->v[V1_ANSWERED];
+	s->v1_credentials += d->v[V1_CREDENTIALS];
+	s->v2 += d->v[V2];
+	s->others += d->v[OTHERS];
+	s->tokens += d->v[TOKENS];
+	s->tokens_answered += d->v[TOKENS_ANSWERED];
+	s->unanswered += d->v[UNANSWERED];
+	if ((int)d->v[REQUIRED] > s->required_hop_limit)
+		s->required_hop_limit = (int)d->v[REQUIRED];
+	for (int i = 0; i < SLOTS; i++) {
+		uint64_t hour = number * SLOTS + (unsigned int)i;
+
+		if (!d->slots[i][0] && !d->slots[i][1])
+			continue;
+		if (hour < r->from_h || hour >= r->to_h)
+			continue;
+		s->active_hours++;
+		if (*last_h && hour - *last_h > s->longest_gap_h)
+			s->longest_gap_h = (unsigned int)(hour - *last_h);
+		*last_h = hour;
+	}
+}
+
+/* Silent since its last request for longer than between them: that counts too. */
+static void end_gap(const struct reading *r, struct ready_seen *s, uint64_t last_h)
+{
+	if (s && last_h && r->to_h - last_h > s->longest_gap_h)
+		s->longest_gap_h = (unsigned int)(r->to_h - last_h);
+}
+
+static int read_workloads(const struct reading *r)
+{
+	static const char sql[] =
+	    "SELECT id, namespace, name, nameless, first, last, last_v1, providers, day, v1, v1_answered,"
+	    " v1_credentials, v2, others, tokens, tokens_answered, unanswered, required, hours"
+	    " FROM workload JOIN day ON workload = id WHERE day >= ?1 ORDER BY id, day";
+	struct ready_seen *s = NULL;
+	int64_t id = -1;
+	uint64_t last_h = 0;
+	sqlite3_stmt *st;
+	int code;
+
+	if (sqlite3_prepare_v2(r->db, sql, -1, &st, NULL) != SQLITE_OK)
+		return -EIO;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)(r->from_h / SLOTS));
+	while ((code = sqlite3_step(st)) == SQLITE_ROW) {
+		struct day day;
+
+		if (sqlite3_column_int64(st, 0) != id) {
+			end_gap(r, s, last_h);
+			id = sqlite3_column_int64(st, 0);
+			last_h = 0;
+			s = seen_new(r->node, st);
+			if (!s)
+				break;
+		}
+		read_day(st, 9, &day);
+		add_day(r, s, (uint64_t)sqlite3_column_int64(st, 8), &day, &last_h);
+	}
+	end_gap(r, s, last_h);
+	sqlite3_finalize(st);
+	return code == SQLITE_DONE ? 0 : code == SQLITE_ROW ? -ENOMEM : -EIO;
+}
+
+static char *read_node(sqlite3 *db, const char *path)
+{
+	sqlite3_stmt *st;
+	char *name = NULL;
+
+	if (sqlite3_prepare_v2(db, "SELECT value FROM meta WHERE key = 'node'", -1, &st, NULL) != SQLITE_OK)
+		return NULL;
+	if (sqlite3_step(st) == SQLITE_ROW && sqlite3_column_text(st, 0))
+		name = strdup((const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	return name ? name : strdup(path);
+}
+
+int ledger_read(const char *path, uint64_t from_s, uint64_t to_s, struct ready_node *ret, char *msg, size_t len)
+{
+	struct reading r = { .from_h = from_s / HOUR, .to_h = to_s / HOUR, .node = ret };
+	char file[4200];
+	struct stat st;
+	int err;
+
+	*ret = (struct ready_node){ .hours = calloc(r.to_h - r.from_h + 1, sizeof(*ret->hours)) };
+	snprintf(file, sizeof(file), "%.4080s%s", path, !stat(path, &st) && S_ISDIR(st.st_mode) ? "/ledger.db" : "");
+	if (stat(file, &st)) {
+		err = -errno;
+		snprintf(msg, len, "no ledger in '%s': %s", path, strerror(-err));
+		goto out;
+	}
+	if (sqlite3_open_v2(file, &r.db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
+		snprintf(msg, len, "cannot open '%s': %s", file, r.db ? sqlite3_errmsg(r.db) : "out of memory");
+		err = -EIO;
+		goto out;
+	}
+	sqlite3_busy_timeout(r.db, 2000);
+	err = check_schema(r.db, file, msg, len);
+	if (err)
+		goto out;
+	/* one moment of the ledger, whatever is written meanwhile */
+	err = run(r.db, "BEGIN");
+	ret->name = err ? NULL : read_node(r.db, path);
+	if (!err && (!ret->hours || !ret->name))
+		err = -ENOMEM;
+	if (!err)
+		err = read_coverage(&r);
+	if (!err)
+		err = read_workloads(&r);
+	if (err)
+		snprintf(msg, len, "cannot read '%s': %s", file, err == -ENOMEM ? "out of memory" : sqlite3_errmsg(r.db));
+out:
+	sqlite3_close(r.db);
+	if (err)
+		ledger_free_node(ret);
+	return err;
+}
+
+void ledger_free_node(struct ready_node *n)
+{
+	for (size_t i = 0; i < n->seen_len; i++) {
+		free((char *)n->seen[i].namespace);
+		free((char *)n->seen[i].name);
+	}
+	free(n->seen);
+	free(n->hours);
+	free((char *)n->name);
+	*n = (struct ready_node){ .hours = NULL };
+}
