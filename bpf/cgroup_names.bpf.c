@@ -37,7 +37,7 @@ static __always_inline void tell(struct cgroup *cgroup, const char *path, __u16 
 	rec->hdr.cpu = bpf_get_smp_processor_id();
 	rec->hdr.ts_ns = bpf_ktime_get_ns();
 	rec->cgroup_id = cgroup->kn->id;
-	rec->hierarchy = 0;
+	rec->pad = 0;
 	n = read_tail(rec->path, path);
 	rec->path_len = n > 0 ? n - 1 : 0;
 	if (n <= 0)

@@ -22,8 +22,10 @@ static __always_inline void flow_fill(struct imds_flow *f, const struct imds_flo
 	if (cgroup_id)
 		f->peer.cgroup_id = cgroup_id;
 	flow_tuple(f, &t);
-	if (bpf_map_update_elem(&imds_tuples, &t, key, BPF_ANY))
+	if (bpf_map_update_elem(&imds_tuples, &t, key, BPF_ANY)) {
 		count_loss(IMDS_LOSS_TUPLE_FULL);
+		f->flags |= IMDS_F_UNFINDABLE;
+	}
 }
 
 /* One step through new bytes of a packet; false: nothing is left to look at. */
@@ -80,6 +82,24 @@ static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flo
 	}
 }
 
+/* The client's kernel took all up to here, whatever was dropped on the way to it. */
+static __always_inline void on_acked(struct imds_flow *f, __u32 ack)
+{
+	struct imds_refused *refused;
+
+	f->stood = 1;
+	f->acked = ack;
+	if (!f->refused)
+		return;
+	refused = refused_place(f->peer.cookie);
+	if (refused->cookie == f->peer.cookie) {
+		if ((__s32)(ack - refused->seq_end) < 0)
+			return;
+		refused->cookie = 0;
+	}
+	f->refused = 0;
+}
+
 static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, const struct packet *p,
 						       const struct imds_flow_key *key, struct imds_flow *f,
 						       __u8 endpoint, __u64 now, bool lite)
@@ -107,6 +127,7 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 		f->syn_ns = now;
 		f->snd_isn = p->seq;
 		f->snd_nxt = p->seq + 1;
+		syn_sent(f);
 		seq_end++;
 	} else if (!f) {
 		if (!p->payload_len)
@@ -120,6 +141,8 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 		f->rcv_nxt = p->ack;
 	}
 	f->last_ns = now;
+	if (p->tcp_flags & TCP_ACK)
+		on_acked(f, p->ack);
 
 	if (p->payload_len) {
 		fresh = seq_end - f->snd_nxt;
@@ -192,6 +215,13 @@ static __always_inline void skip_reordered(struct imds_flow *f, const struct imd
 	f->ooo_start = f->ooo_end = 0;
 }
 
+/* A pipelined request whose answer comes next. */
+static __always_inline void expect_next(struct imds_flow *f)
+{
+	if (flow_waiting(f) && !flow_slot(f, f->tail)->first_byte_ns)
+		fingerprint_set(f);
+}
+
 static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct packet *p,
 					   const struct imds_flow_key *key, struct imds_flow *f, __u64 now, bool lite)
 {
@@ -199,12 +229,18 @@ static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct p
 	struct imds_request *r;
 	__s32 ahead;
 
+	/* the hook runs before TCP has looked at the segment */
+	if (!fits_answer(f, p->seq, p->ack, p->tcp_flags)) {
+		count_loss(IMDS_LOSS_SEGMENT);
+		return;
+	}
 	f->last_ns = now;
 	if (p->tcp_flags & TCP_SYN) {
 		if (!f->synack_ns) {
 			f->synack_ns = now;
 			f->ttl_synack = p->ttl;
 			f->rcv_nxt = p->seq + 1;
+			syn_done(f);
 		}
 		return;
 	}
@@ -236,11 +272,7 @@ static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct p
 				flow_scan_in(skb, f, key, p->payload_off + old, p->payload_len - old, p->ttl, now, lite);
 				f->rcv_nxt = seq_end;
 				skip_reordered(f, key, now);
-				if (flow_waiting(f)) { /* a pipelined token request's turn, or one that got 100 Continue */
-					r = flow_slot(f, f->tail);
-					if (r->kind == IMDS_KIND_TOKEN && !r->first_byte_ns)
-						fingerprint_set(f);
-				}
+				expect_next(f);
 			}
 		}
 	}

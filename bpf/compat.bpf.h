@@ -33,6 +33,11 @@
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
+/* include/net/tcp_states.h */
+#define TCP_STATE_SYN_SENT 2
+#define TCP_STATE_CLOSE 7
+
+#define PORT_HTTP 80
 #define PORT_DNS 53
 #define PORT_HTTPS 443
 

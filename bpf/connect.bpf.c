@@ -6,10 +6,12 @@
  */
 #include "flow.bpf.h"
 
-static __always_inline void fill_ancestors(struct imds_peer *peer)
+/* The process by its thread group's leader: the thread that connects may be named after its work. */
+static __always_inline void fill_process(struct imds_peer *peer)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = (void *)bpf_get_current_task(), *leader = BPF_CORE_READ(task, group_leader);
 
+	bpf_probe_read_kernel_str(peer->comm, IMDS_COMM_LEN, &leader->comm);
 	for (int i = 0; i < IMDS_ANCESTORS; i++) {
 		struct task_struct *parent = BPF_CORE_READ(task, real_parent);
 
@@ -56,12 +58,15 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct im
 	bpf_get_current_comm(f->peer.comm, sizeof(f->peer.comm));
 	netns = bpf_get_netns_cookie(ctx);
 	init_netns = bpf_get_netns_cookie(0);
+	imds_netns[netns & (IMDS_NETNS - 1)] = netns;
 	f->netns_cookie = netns;
 	f->flags |= IMDS_F_NETNS_KNOWN;
-	if (netns == init_netns || netns == imds_own_netns)
+	if (netns == init_netns)
 		f->flags |= IMDS_F_HOST_NETNS;
+	if (netns == imds_own_netns)
+		f->flags |= IMDS_F_OWN_NETNS;
 	if (!lite && imds_with_ancestors)
-		fill_ancestors(&f->peer);
+		fill_process(&f->peer);
 	return IMDS_PASS;
 }
 
@@ -116,6 +121,25 @@ int imds_connect6_lite(struct bpf_sock_addr *ctx)
 	return on_connect6(ctx, true);
 }
 
+/* How the socket stands when its process lets go of it tells what no packet did. */
+static __always_inline void note_socket(struct bpf_sock *ctx, struct imds_flow *f)
+{
+	__u32 state = ctx->state;
+
+	if (f->synack_ns || (f->flags & IMDS_F_MIDSTREAM))
+		return;
+	if (state == TCP_STATE_CLOSE)
+		f->flags |= IMDS_F_SOCKET_DEAD;
+	else if (state != TCP_STATE_SYN_SENT && !f->syn_ns)
+		f->flags |= IMDS_F_ELSEWHERE;
+	else
+		return;
+	if ((f->flags & IMDS_F_ELSEWHERE) && f->peer.family == 4) {
+		addr_from_v4(&f->to, ctx->dst_ip4);
+		f->to_port = bpf_ntohs(ctx->dst_port);
+	}
+}
+
 SEC("cgroup/sock_release")
 int imds_release(struct bpf_sock *ctx)
 {
@@ -127,6 +151,7 @@ int imds_release(struct bpf_sock *ctx)
 	if (!f)
 		return IMDS_PASS;
 	f->flags |= IMDS_F_RELEASED;
+	note_socket(ctx, f);
 	f->last_ns = now;
 	if (flow_waiting(f) && f->scan_in.body_left == IMDS_BODY_UNTIL_CLOSE) /* read all that it wanted */
 		imds_answered(key.cookie, 0, now);

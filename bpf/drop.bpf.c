@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tp_btf/kfree_skb: each packet that the kernel drops, on the whole node. The address test comes first. skb->sk is
- * NULL in ip_forward() and the current task is whoever was interrupted, so a drop finds its connection by 4-tuple
- * (already un-NATed in ip_forward) or, when it died before NAT was undone (tc), by TCP sequence number.
+ * NULL in ip_forward() and the current task is whoever was interrupted, so a drop finds its connection by what the
+ * packet carries: its socket where it still has one (OUTPUT, route errors), the 4-tuple (already un-NATed in ip_forward)
+ * or, where NAT hides that (tc, behind DNAT), TCP sequence numbers. It is believed only if its numbers fit: two networks
+ * on one node use the same tuples, and any pod may forge one.
  */
 #include "maps.bpf.h"
 #include "flow.bpf.h"
@@ -24,7 +26,7 @@ static __always_inline __u32 dropped_l3(struct sk_buff *skb, const unsigned char
 
 		if (!imds_v4_any || bpf_probe_read_kernel(&ip, sizeof(ip), l3))
 			return 0;
-		if (!v4_may_match(ip.saddr) && !v4_may_match(ip.daddr))
+		if (!v4_may_match(ip.saddr) && !v4_may_match(ip.daddr) && (!imds_syns_out || ip.protocol != IPPROTO_TCP))
 			return 0;
 		if (ip.version != 4 || (ip.frag_off & bpf_htons(0x1fff)))
 			return 0;
@@ -45,7 +47,7 @@ static __always_inline __u32 dropped_l3(struct sk_buff *skb, const unsigned char
 			return 0;
 		__builtin_memcpy(&d->source, &ip6.saddr, sizeof(d->source));
 		__builtin_memcpy(&d->dest, &ip6.daddr, sizeof(d->dest));
-		if (!v6_may_match(&d->source) && !v6_may_match(&d->dest))
+		if (!v6_may_match(&d->source) && !v6_may_match(&d->dest) && (!imds_syns_out || ip6.nexthdr != IPPROTO_TCP))
 			return 0;
 		d->family = 6;
 		d->ttl = ip6.hop_limit;
@@ -114,29 +116,25 @@ static __always_inline void count_drop(__u64 cgroup_id, __u32 reason, const stru
 	__sync_fetch_and_add(n, 1);
 }
 
-/* The flow of a dropped packet; *ret_match tells how it was found. */
-static __always_inline struct imds_flow *find_flow(const struct dropped *d, bool from_endpoint,
-						   struct imds_flow_key *key, __u8 *ret_match)
+/* The connection whose SYN this is, by its initial sequence number: NAT has changed where it comes from or goes to. */
+static __always_inline struct imds_flow *find_syn(const struct dropped *d, struct imds_flow_key *key)
 {
-	struct imds_tuple t = {};
-	struct imds_flow_key *k;
 	struct imds_flow *f;
 
-	t.local = from_endpoint ? d->dest : d->source;
-	t.remote = from_endpoint ? d->source : d->dest;
-	t.rest = from_endpoint ? IMDS_TUPLE_REST(d->dest_port, d->source_port, d->proto)
-			       : IMDS_TUPLE_REST(d->source_port, d->dest_port, d->proto);
-	k = bpf_map_lookup_elem(&imds_tuples, &t);
-	if (k) {
-		*key = *k;
-		f = bpf_map_lookup_elem(&imds_flows, key);
-		if (f) {
-			*ret_match = IMDS_MATCH_TUPLE;
-			return f;
-		}
-	}
-	if (!from_endpoint || d->proto != IPPROTO_TCP)
+	if (!imds_syns_out || d->proto != IPPROTO_TCP || (d->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		return 0;
+	key->cookie = *syn_place(d->seq);
+	key->query = 0;
+	if (!key->cookie)
+		return 0;
+	f = bpf_map_lookup_elem(&imds_flows, key);
+	return f && f->syn_ns && !f->synack_ns && f->snd_isn == d->seq && f->peer.family == d->family ? f : 0;
+}
+
+static __always_inline struct imds_flow *find_answer(const struct dropped *d, struct imds_flow_key *key)
+{
+	struct imds_flow *f;
+
 	key->query = 0;
 	for (int way = 0; way < 2; way++) {
 		key->cookie = *waiting_place(d->seq, way);
@@ -145,71 +143,162 @@ static __always_inline struct imds_flow *find_flow(const struct dropped *d, bool
 		f = bpf_map_lookup_elem(&imds_flows, key);
 		/* the answer acknowledges the whole request, and once the client has sent its FIN, that too */
 		if (f && f->has_fingerprint && f->fingerprint_seq == d->seq && d->ack - f->snd_nxt <= 1 &&
-		    f->peer.remote_port == d->source_port && addr_equal(&f->peer.remote, &d->source)) {
-			*ret_match = IMDS_MATCH_FINGERPRINT;
+		    f->peer.remote_port == d->source_port && addr_equal(&f->peer.remote, &d->source))
 			return f;
-		}
 	}
 	return 0;
 }
 
-static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 reason, bool has_reason)
+static __always_inline bool fits(const struct imds_flow *f, const struct dropped *d, bool from_endpoint)
 {
-	const unsigned char *l3 = skb->head + skb->network_header;
-	struct imds_request *r = 0;
-	struct imds_rec_drop *rec;
-	struct imds_flow_key key = {};
-	struct dropped d = {};
-	struct imds_drop drop = {};
+	if (d->proto != IPPROTO_TCP)
+		return d->proto == f->peer.proto;
+	return from_endpoint ? fits_answer(f, d->seq, d->ack, d->tcp_flags) : fits_request(f, d->seq, d->tcp_flags);
+}
+
+/* The flow of a dropped packet; *ret_match tells how it was found. */
+static __always_inline struct imds_flow *find_flow(const struct sk_buff *skb, const struct dropped *d,
+						   bool from_endpoint, struct imds_flow_key *key, __u8 *ret_match)
+{
+	struct sock *sk = skb->sk;
+	struct imds_tuple t = {};
+	struct imds_flow_key *k;
 	struct imds_flow *f;
-	bool from_endpoint, kept = false;
-	__u32 off;
-	__u64 now;
 
-	off = dropped_l3(skb, l3, &d);
-	if (!off || dropped_l4(l3 + off, &d))
-		return;
-	from_endpoint = endpoint_find(&d.source, d.source_port) >= 0;
-	if (!from_endpoint && endpoint_find(&d.dest, d.dest_port) < 0)
-		return;
-	if (d.payload_len > 65535) /* lengths that contradict each other */
-		d.payload_len = 0;
-	f = find_flow(&d, from_endpoint, &key, &drop.match);
-	count_drop(f ? f->peer.cgroup_id : 0, reason, &d, from_endpoint);
-	if (!f)
-		return;
-
-	now = bpf_ktime_get_ns();
-	drop.ts_ns = now;
-	drop.location = location;
-	drop.reason = reason;
-	drop.ttl = d.ttl;
-	drop.flags = (from_endpoint ? IMDS_D_FROM_ENDPOINT : 0) | (d.payload_len ? IMDS_D_PAYLOAD : 0) |
-		     (d.tcp_flags & TCP_SYN ? IMDS_D_SYN : 0) | (has_reason ? IMDS_D_HAS_REASON : 0) |
-		     (from_endpoint && d.seq == f->rcv_nxt ? IMDS_D_EXPECTED_SEQ : 0);
-	f->last_ns = now;
-	r = flow_current(f);
-	if (!r && !f->requests)
-		r = flow_slot(f, 0); /* the SYN or SYN-ACK of a connection without a request yet */
-	if (r) {
-		if (r->kind == IMDS_KIND_TOKEN && !r->first_byte_ns)
-			drop.flags |= IMDS_D_WAITING_TOKEN;
-		__sync_fetch_and_add(&r->drops, 1);
-		if (!r->drop.ts_ns ||
-		    ((drop.flags & IMDS_D_PAYLOAD) && from_endpoint && d.ttl <= 1 &&
-		     !((r->drop.flags & IMDS_D_PAYLOAD) && (r->drop.flags & IMDS_D_FROM_ENDPOINT) && r->drop.ttl <= 1))) {
-			r->drop = drop;
-			kept = true;
+	if (sk && d->proto == IPPROTO_TCP && (key->cookie = sk->__sk_common.skc_cookie.counter)) {
+		f = bpf_map_lookup_elem(&imds_flows, key);
+		/* before its first packet has passed the egress hook a connection has no numbers yet */
+		if (f && (fits(f, d, from_endpoint) || (!from_endpoint && !f->syn_ns && (d->tcp_flags & TCP_SYN)))) {
+			*ret_match = IMDS_MATCH_SOCKET;
+			return f;
 		}
-	} else {
-		__sync_fetch_and_add(&f->late_drops, 1);
-		if (f->last_kind == IMDS_KIND_TOKEN && f->last_end == IMDS_END_CLOSED)
-			drop.flags |= IMDS_D_WAITING_TOKEN;
-		kept = f->late_drops == 1;
 	}
-	if (!kept)
+	t.local = from_endpoint ? d->dest : d->source;
+	t.remote = from_endpoint ? d->source : d->dest;
+	t.rest = from_endpoint ? IMDS_TUPLE_REST(d->dest_port, d->source_port, d->proto)
+			       : IMDS_TUPLE_REST(d->source_port, d->dest_port, d->proto);
+	k = bpf_map_lookup_elem(&imds_tuples, &t);
+	if (k) {
+		*key = *k;
+		f = bpf_map_lookup_elem(&imds_flows, key);
+		if (f && fits(f, d, from_endpoint)) {
+			*ret_match = IMDS_MATCH_TUPLE;
+			return f;
+		}
+	}
+	if (d->proto != IPPROTO_TCP)
+		return 0;
+	if (from_endpoint) {
+		*ret_match = IMDS_MATCH_FINGERPRINT;
+		return find_answer(d, key);
+	}
+	*ret_match = IMDS_MATCH_SYN;
+	return find_syn(d, key);
+}
+
+static __always_inline bool is_forward_place(__u64 location, __u32 reason, bool has_reason)
+{
+	if (has_reason && reason && (reason == imds_reason_ttl || reason == imds_reason_tc_ingress))
+		return true;
+#pragma unroll
+	for (int i = 0; i < IMDS_FORWARD_FUNCTIONS; i++)
+		if (location > imds_forward_functions[i][0] && location <= imds_forward_functions[i][1])
+			return true;
+	return false;
+}
+
+static __always_inline bool is_at_home(const struct sk_buff *skb, const struct imds_flow *f)
+{
+	struct net_device *dev = skb->dev;
+	struct net *net = dev ? dev->nd_net.net : 0;
+
+	return net && f->netns_cookie && bpf_core_field_exists(net->net_cookie) && net->net_cookie == f->netns_cookie;
+}
+
+/* A network namespace where our sockets, we ourselves or PID 1 live: others' laboratories on this kernel are none of ours. */
+static __always_inline bool concerns_us(const struct net *net, __u32 inode)
+{
+	if (inode == imds_netns_inodes[0] || inode == imds_netns_inodes[1])
+		return true;
+	if (bpf_core_field_exists(net->net_cookie)) {
+		__u64 cookie = net->net_cookie;
+
+		return cookie && imds_netns[cookie & (IMDS_NETNS - 1)] == cookie;
+	}
+	return false;
+}
+
+/* An endpoint's packet that died of its TTL and has no connection here. */
+static __always_inline void count_unowned(const struct sk_buff *skb, const struct dropped *d, int endpoint,
+					  const struct imds_drop *drop)
+{
+	struct net_device *dev = skb->dev;
+	struct imds_unowned_key key = {};
+	struct imds_unowned zero = {}, *u;
+	struct net *net;
+	__u32 inode;
+
+	if (!dev)
 		return;
-	rec = bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0);
+	net = dev->nd_net.net;
+	if (!net)
+		return;
+	inode = net->ns.inum;
+	if (!concerns_us(net, inode))
+		return;
+	key.addr = d->dest;
+	key.where = (__u64)inode << 32 | (__u32)dev->ifindex;
+	key.rest = (__u64)endpoint << 16 | d->dest_port;
+	u = bpf_map_lookup_elem(&imds_unowned, &key);
+	if (!u) {
+		zero.first_ns = drop->ts_ns;
+		bpf_map_update_elem(&imds_unowned, &key, &zero, BPF_NOEXIST);
+		u = bpf_map_lookup_elem(&imds_unowned, &key);
+		if (!u) {
+			count_loss(IMDS_LOSS_UNOWNED_FULL);
+			return;
+		}
+		bpf_probe_read_kernel_str(u->device, sizeof(u->device), dev->name);
+	}
+	__sync_fetch_and_add(&u->packets, 1);
+	u->last_ns = drop->ts_ns;
+	u->location = drop->location;
+	u->reason = drop->reason;
+	u->ttl = drop->ttl;
+	u->has_reason = !!(drop->flags & IMDS_D_HAS_REASON);
+}
+
+/*
+ * Bytes that our ingress hook took for received were dropped behind it: by another cgroup program, a checksum, a socket
+ * filter. Until the client acknowledges them it did not get them.
+ */
+static __always_inline void take_back(struct imds_flow *f, const struct dropped *d, struct imds_drop *drop)
+{
+	__u32 seq_end = d->seq + d->payload_len;
+	struct imds_refused *place;
+
+	if (d->tcp_flags & TCP_SYN) {
+		if (f->synack_ns && !f->stood) {
+			drop->flags |= IMDS_D_ARRIVED;
+			f->synack_ns = 0; /* the next one may pass */
+		}
+		return;
+	}
+	if (!d->payload_len || (__s32)(seq_end - f->rcv_nxt) > 0 || (__s32)(seq_end - f->acked) <= 0)
+		return;
+	drop->flags |= IMDS_D_ARRIVED;
+	place = refused_place(f->peer.cookie);
+	place->cookie = f->peer.cookie;
+	place->drop = *drop;
+	place->seq_end = seq_end;
+	f->refused = 1;
+}
+
+static __always_inline void tell_drop(const struct imds_flow *f, const struct imds_request *r,
+				      const struct imds_drop *drop)
+{
+	struct imds_rec_drop *rec = bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0);
+
 	if (!rec) {
 		count_loss(IMDS_LOSS_RING_DROP);
 		return;
@@ -217,13 +306,83 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	rec->hdr.type = IMDS_REC_DROP;
 	rec->hdr.len = sizeof(*rec);
 	rec->hdr.cpu = bpf_get_smp_processor_id();
-	rec->hdr.ts_ns = now;
+	rec->hdr.ts_ns = drop->ts_ns;
 	__builtin_memcpy(&rec->peer, &f->peer, sizeof(rec->peer));
-	rec->drop = drop;
-	rec->req_start_ns = r ? r->start_ns : 0;
+	rec->drop = *drop;
 	rec->kind = r ? r->kind : f->last_kind;
+	rec->late = !r;
 	__builtin_memset(rec->pad, 0, sizeof(rec->pad));
 	bpf_ringbuf_submit(rec, 0);
+}
+
+static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 reason, bool has_reason)
+{
+	const unsigned char *l3 = skb->head + skb->network_header;
+	struct imds_request *r = 0;
+	struct imds_flow_key key = {};
+	struct dropped d = {};
+	struct imds_drop drop = {};
+	struct imds_flow *f;
+	bool from_endpoint;
+	int endpoint;
+	__u32 off;
+
+	off = dropped_l3(skb, l3, &d);
+	if (!off || dropped_l4(l3 + off, &d))
+		return;
+	endpoint = endpoint_find(&d.source, d.source_port);
+	from_endpoint = endpoint >= 0;
+	if (!from_endpoint && endpoint_find(&d.dest, d.dest_port) < 0) {
+		f = find_syn(&d, &key);
+		if (!f)
+			return;
+		drop.match = IMDS_MATCH_SYN;
+		f->to = d.dest;
+		f->to_port = d.dest_port;
+	} else {
+		f = find_flow(skb, &d, from_endpoint, &key, &drop.match);
+	}
+	if (d.payload_len > 65535) /* lengths that contradict each other */
+		d.payload_len = 0;
+	count_drop(f ? f->peer.cgroup_id : 0, reason, &d, from_endpoint);
+	drop.ts_ns = bpf_ktime_get_ns();
+	drop.location = location;
+	drop.reason = reason;
+	drop.ttl = d.ttl;
+	drop.flags = (from_endpoint ? IMDS_D_FROM_ENDPOINT : 0) | (d.payload_len ? IMDS_D_PAYLOAD : 0) |
+		     (d.tcp_flags & TCP_SYN ? IMDS_D_SYN : 0) | (has_reason ? IMDS_D_HAS_REASON : 0) |
+		     (is_forward_place(location, reason, has_reason) ? IMDS_D_FORWARD : 0);
+	if (!f) {
+		if (from_endpoint && d.ttl <= 1)
+			count_unowned(skb, &d, endpoint, &drop);
+		return;
+	}
+	if (from_endpoint && (d.seq == f->rcv_nxt || (d.tcp_flags & TCP_SYN)))
+		drop.flags |= IMDS_D_EXPECTED_SEQ;
+	if (is_at_home(skb, f))
+		drop.flags |= IMDS_D_AT_HOME;
+	f->last_ns = drop.ts_ns;
+	if (from_endpoint && d.proto == IPPROTO_TCP)
+		take_back(f, &d, &drop);
+	r = flow_current(f);
+	if (!r && !f->requests)
+		r = flow_slot(f, 0); /* the SYN or SYN-ACK of a connection without a request yet */
+	if (!r) {
+		if (f->last_kind == IMDS_KIND_TOKEN && f->last_end == IMDS_END_CLOSED)
+			drop.flags |= IMDS_D_WAITING_TOKEN;
+		__sync_fetch_and_add(&f->late_drops, 1);
+		if (f->late_rank >= imds_drop_rank(drop.flags, drop.ttl))
+			return;
+		f->late_rank = imds_drop_rank(drop.flags, drop.ttl);
+	} else {
+		if (r->kind == IMDS_KIND_TOKEN && !r->first_byte_ns)
+			drop.flags |= IMDS_D_WAITING_TOKEN;
+		__sync_fetch_and_add(&r->drops, 1);
+		if (r->drop.ts_ns && imds_drop_rank(r->drop.flags, r->drop.ttl) >= imds_drop_rank(drop.flags, drop.ttl))
+			return;
+		r->drop = drop;
+	}
+	tell_drop(f, r, &drop);
 }
 
 /* From 5.17 on the tracepoint passes a reason; the loader picks one of the two by the number of arguments in BTF. */

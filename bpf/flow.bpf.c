@@ -88,6 +88,8 @@ static __always_inline bool request_finish(struct imds_flow *f, struct imds_requ
 	rec->syn_ns = f->syn_ns;
 	rec->synack_ns = f->synack_ns;
 	rec->connect_call_ns = f->connect_call_ns;
+	rec->to = f->to;
+	rec->to_port = f->to_port;
 	rec->ttl_synack = f->ttl_synack;
 	rec->syn_retransmits = f->syn_retransmits;
 	__builtin_memset(rec->pad, 0, sizeof(rec->pad));
@@ -101,15 +103,21 @@ static __always_inline void request_know(struct imds_flow *f, struct imds_reques
 {
 	__u8 class = IMDS_EP_OTHER;
 	__u32 e = f->peer.endpoint;
+	bool given_port = false; /* the user named one */
 
-	if (e < IMDS_MAX_ENDPOINTS)
+	if (e < IMDS_MAX_ENDPOINTS) {
 		class = imds_endpoints[e & (IMDS_MAX_ENDPOINTS - 1)].class;
+		given_port = imds_endpoints[e & (IMDS_MAX_ENDPOINTS - 1)].port;
+	}
 	request_take_scan(r, &f->scan_out);
 	r->kind = f->peer.remote_port == PORT_DNS ? IMDS_KIND_DNS : imds_request_kind(r->method, r->words, class);
 	r->version = imds_request_version(r->method, r->words, class, r->kind);
 	if (r->version == IMDS_VERSION_V1 && !(r->flags & IMDS_F_HEAD_COMPLETE))
 		r->version = IMDS_VERSION_NONE;
-	if (r->kind == IMDS_KIND_TOKEN && !flow_waiting(f) && !r->first_byte_ns)
+	/* some other server at a link-local address: the hop limit is the service's own, which has one port */
+	if (r->kind == IMDS_KIND_TOKEN && f->peer.remote_port != PORT_HTTP && !given_port)
+		r->kind = IMDS_KIND_OTHER;
+	if (f->peer.proto == IPPROTO_TCP && !flow_waiting(f) && !r->first_byte_ns)
 		fingerprint_set(f);
 }
 
@@ -154,6 +162,16 @@ static __always_inline void flow_next(struct imds_flow *f)
 	f->tail++;
 }
 
+/* Two networks of one node may use the same addresses and ports: the tuple is the newer connection's. */
+static __always_inline void flow_forget_tuple(const struct imds_flow *f, const struct imds_flow_key *key,
+					      const struct imds_tuple *t)
+{
+	struct imds_flow_key *owner = bpf_map_lookup_elem(&imds_tuples, t);
+
+	if (owner && owner->cookie == key->cookie && owner->query == key->query)
+		bpf_map_delete_elem(&imds_tuples, t);
+}
+
 /* Writes what came after the last record and forgets the connection. */
 static __always_inline void flow_delete(struct imds_flow *f, const struct imds_flow_key *key, __u64 now)
 {
@@ -161,8 +179,9 @@ static __always_inline void flow_delete(struct imds_flow *f, const struct imds_f
 	struct imds_tuple t = {};
 
 	flow_tuple(f, &t);
-	bpf_map_delete_elem(&imds_tuples, &t);
+	flow_forget_tuple(f, key, &t);
 	fingerprint_clear(f);
+	syn_done(f);
 	if (f->late_drops || (f->flags & IMDS_F_LATE_ANSWER)) {
 		rec = bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0);
 		if (rec) {

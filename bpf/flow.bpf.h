@@ -27,7 +27,8 @@
 #define SCAN_CHUNK_LITE 16
 #define SCAN_ROUNDS_LITE (IMDS_SCAN_MAX_LITE / SCAN_CHUNK_LITE + 8)
 #define UNTRACKED_NS 60000000000ull /* then a long connection gets another chance, and counts again */
-#define FLOW_DELETE 0x100	    /* imds_finish: forget the connection afterwards */
+#define SEQ_WINDOW (1u << 20)
+#define FLOW_DELETE 0x100 /* imds_finish: forget the connection afterwards */
 
 /* Where payload lies in a packet, as one argument: five are all that a function can have. */
 #define RANGE(off, len) ((__u64)(off) << 32 | (len))
@@ -132,21 +133,95 @@ static __always_inline void fingerprint_clear(struct imds_flow *f)
 		*place = 0;
 }
 
-/* The next answer is that to a token request. */
+/* Of a connection whose answer is expected at rcv_nxt. When both places are taken it is this connection that has none. */
 static __always_inline void fingerprint_set(struct imds_flow *f)
 {
-	__u64 *place = waiting_place(f->rcv_nxt, 0);
+	__u64 *place;
 
 	if (f->has_fingerprint && f->fingerprint_seq == f->rcv_nxt)
 		return;
 	fingerprint_clear(f);
+	place = waiting_place(f->rcv_nxt, 0);
 	if (*place)
 		place = waiting_place(f->rcv_nxt, 1);
-	if (*place)
-		count_loss(IMDS_LOSS_TUPLE_FULL);
+	if (*place) {
+		count_loss(IMDS_LOSS_COLLISION);
+		f->flags |= IMDS_F_UNFINDABLE;
+		return;
+	}
 	f->fingerprint_seq = f->rcv_nxt;
 	f->has_fingerprint = 1;
 	*place = f->peer.cookie;
+}
+
+static __always_inline __u64 *syn_place(__u32 isn)
+{
+	__u32 i = imds_syns_index(isn);
+
+	barrier_var(i);
+	return &imds_syns[i & (IMDS_SYNS - 1)];
+}
+
+static __always_inline void syn_sent(struct imds_flow *f)
+{
+	__u64 *place = syn_place(f->snd_isn);
+
+	if (*place) {
+		count_loss(IMDS_LOSS_COLLISION);
+		return;
+	}
+	*place = f->peer.cookie;
+	__sync_fetch_and_add(&imds_syns_out, 1);
+}
+
+/* The SYN is answered, or its connection is over. */
+static __always_inline void syn_done(const struct imds_flow *f)
+{
+	__u64 *place = syn_place(f->snd_isn);
+
+	if (!f->syn_ns || *place != f->peer.cookie)
+		return;
+	*place = 0;
+	__sync_fetch_and_add(&imds_syns_out, -1);
+}
+
+static __always_inline struct imds_refused *refused_place(__u64 cookie)
+{
+	__u32 i = cookie & (IMDS_REFUSED - 1);
+
+	barrier_var(i);
+	return &imds_refused[i & (IMDS_REFUSED - 1)];
+}
+
+/* True when b lies at most 1 MiB behind a, or at it: no window of a metadata client is larger. */
+static __always_inline bool seq_near(__u32 a, __u32 b)
+{
+	return a - b <= SEQ_WINDOW;
+}
+
+/*
+ * Whether a segment from the service can be of this connection: TCP would take it, or would have. Anybody may send
+ * addresses and ports; the numbers are known to the two ends only.
+ */
+static __always_inline bool fits_answer(const struct imds_flow *f, __u32 seq, __u32 ack, __u8 flags)
+{
+	bool known = f->synack_ns || (f->flags & IMDS_F_MIDSTREAM);
+
+	if ((flags & TCP_SYN) || !known)
+		return f->syn_ns && (flags & TCP_ACK) && (flags & (TCP_SYN | TCP_RST)) && ack == f->snd_isn + 1;
+	if (flags & TCP_RST)
+		return seq == f->rcv_nxt;
+	/* behind the last byte sent there may be a FIN */
+	return (flags & TCP_ACK) && seq_near(f->snd_nxt + 1, ack) &&
+	       (seq_near(f->rcv_nxt, seq) || seq_near(seq, f->rcv_nxt));
+}
+
+/* The same for a segment of the client's. */
+static __always_inline bool fits_request(const struct imds_flow *f, __u32 seq, __u8 flags)
+{
+	if (flags & TCP_SYN)
+		return f->syn_ns && seq == f->snd_isn;
+	return seq_near(f->snd_nxt + 1, seq);
 }
 
 /* A new connection; NULL when the table is full, or was a moment ago for this one. */

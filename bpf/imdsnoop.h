@@ -145,16 +145,22 @@ enum imds_status_class { /* label `code` of imdsnoop_responses_total */
 #define IMDS_F_CLIENT_FIN (1u << 6)	/* half-closed or closed by the client */
 #define IMDS_F_RELEASED (1u << 7)	/* the process closed its socket */
 #define IMDS_F_LATE_ANSWER (1u << 8)	/* answer bytes arrived after the client had given up */
-#define IMDS_F_HOST_NETNS (1u << 9)	/* the socket lives in the initial network namespace or in the loader's */
+#define IMDS_F_HOST_NETNS (1u << 9)	/* the socket lives in the initial network namespace, PID 1's */
 #define IMDS_F_NETNS_KNOWN (1u << 10)	/* IMDS_F_HOST_NETNS means something */
 #define IMDS_F_PIPELINE_FULL (1u << 11) /* more than IMDS_PIPELINE requests waited at once: those were not recorded */
 #define IMDS_F_FIRST (1u << 12)		/* first request of its connection */
+#define IMDS_F_OWN_NETNS (1u << 13)	/* the socket lives in the loader's network namespace */
+#define IMDS_F_UNFINDABLE (1u << 14)	/* a table had no room: some drops of this connection may not be found */
+#define IMDS_F_ELSEWHERE (1u << 15)	/* no packet of ours, yet the socket was connected: rewritten or redirected */
+#define IMDS_F_SOCKET_DEAD (1u << 16)	/* the kernel had ended the socket when the process closed it */
 
 /* How a drop was joined to its request. */
 enum imds_drop_match {
 	IMDS_MATCH_NONE,
 	IMDS_MATCH_TUPLE,
-	IMDS_MATCH_FINGERPRINT /* TCP sequence numbers: the packet was dropped before NAT was undone */
+	IMDS_MATCH_FINGERPRINT, /* TCP sequence numbers: the packet was dropped before NAT was undone */
+	IMDS_MATCH_SYN,		/* initial sequence number of a SYN whose addresses NAT has rewritten */
+	IMDS_MATCH_SOCKET	/* the packet still had its socket */
 };
 
 #define IMDS_D_FROM_ENDPOINT (1u << 0) /* an answer's packet; else the client's own */
@@ -163,8 +169,11 @@ enum imds_drop_match {
 #define IMDS_D_EXPECTED_SEQ (1u << 3)  /* its sequence number is the one that the flow expects */
 #define IMDS_D_SYN (1u << 4)	       /* it was a SYN or a SYN-ACK */
 #define IMDS_D_HAS_REASON (1u << 5)    /* this kernel passes a reason (5.17 and later) */
+#define IMDS_D_FORWARD (1u << 6)       /* freed where the kernel checks the TTL of what it forwards */
+#define IMDS_D_AT_HOME (1u << 8)       /* in the socket's own network namespace: behind all forwards */
+#define IMDS_D_ARRIVED (1u << 7)       /* our ingress hook had let it pass: refused behind that, by the socket's side */
 
-/* The drop that says most about a request: first one wins, but a TTL <= 1 answer with payload beats others. */
+/* The drop that says most about a request: the first of the highest imds_drop_rank(). */
 struct imds_drop {
 	__u64 ts_ns;
 	__u64 location; /* return address in the function that freed the packet */
@@ -174,6 +183,21 @@ struct imds_drop {
 	__u16 flags;	/* IMDS_D_* */
 };
 _Static_assert(sizeof(struct imds_drop) == 24, "drop is ABI");
+
+/*
+ * How much a drop says. A copy that a bridge flooded (OTHERHOST), a forged packet and a lost SYN all may come before the
+ * real death: the packet that the flow waits for, dead where forwarding checks the TTL, outranks them.
+ */
+static inline __attribute__((always_inline)) __u32 imds_drop_rank(__u32 flags, __u8 ttl)
+{
+	if (!(flags & IMDS_D_FROM_ENDPOINT))
+		return flags & IMDS_D_SYN ? 1 : 2;
+	if (!(flags & IMDS_D_EXPECTED_SEQ) || !(flags & IMDS_D_PAYLOAD))
+		return ttl <= 1 && (flags & IMDS_D_FORWARD) ? 4 : 3;
+	if (ttl > 1)
+		return 5;
+	return flags & IMDS_D_FORWARD ? 7 : 6;
+}
 
 enum imds_record_type {
 	IMDS_REC_REQUEST = 1, /* a request finished */
@@ -246,12 +270,14 @@ struct imds_rec_request {
 	__u64 syn_ns; /* first SYN, 0 if not seen */
 	__u64 synack_ns;
 	__u64 connect_call_ns; /* connect(2), 0 if not seen */
+	struct imds_addr to;   /* where NAT on this node had sent a SYN that was dropped, with to_port; else zero */
+	__u16 to_port;
 	__u8 ttl_synack;
 	__u8 syn_retransmits;
-	__u8 pad[6];
+	__u8 pad[4];
 	struct imds_request req;
 };
-_Static_assert(sizeof(struct imds_rec_request) == 424, "request record is ABI");
+_Static_assert(sizeof(struct imds_rec_request) == 440, "request record is ABI");
 
 /* After the last request's record: drops and answers that came late. */
 struct imds_rec_flow_end {
@@ -271,20 +297,55 @@ struct imds_rec_drop {
 	struct imds_record hdr;
 	struct imds_peer peer;
 	struct imds_drop drop;
-	__u64 req_start_ns; /* with peer.cookie names the request; 0: between requests */
 	__u8 kind;
-	__u8 pad[7];
+	__u8 late; /* no request was waiting any more: it belongs to the one that ended last */
+	__u8 pad[6];
 };
-_Static_assert(sizeof(struct imds_rec_drop) == 200, "drop record is ABI");
+_Static_assert(sizeof(struct imds_rec_drop) == 192, "drop record is ABI");
 
 struct imds_rec_cgroup { /* mkdir and rmdir; only as much of path as needed is sent */
 	struct imds_record hdr;
 	__u64 cgroup_id;
-	__u32 hierarchy; /* 0: the v2 tree */
 	__u32 path_len;
+	__u32 pad;
 	char path[IMDS_CGROUP_NAME_LEN]; /* from the root of the hierarchy, NUL ended */
 };
 _Static_assert(sizeof(struct imds_rec_cgroup) == 544, "cgroup record is ABI");
+
+/* An answer's bytes that were refused behind our ingress hook, until the client acknowledges them after all. */
+#define IMDS_REFUSED 1024
+
+struct imds_refused {
+	__u64 cookie; /* 0: none; also the place: cookie modulo IMDS_REFUSED */
+	struct imds_drop drop;
+	__u32 seq_end;
+	__u32 pad;
+};
+
+/*
+ * Dead answers that fit no connection of ours: gVisor, Kata, virtual machines, AF_PACKET. TTL <= 1, from an endpoint, in
+ * a network namespace that concerns us.
+ */
+#define IMDS_UNOWNED 256 /* destinations; beyond: IMDS_LOSS_UNOWNED_FULL */
+#define IMDS_DEVICE_LEN 16
+
+struct imds_unowned_key {
+	struct imds_addr addr; /* destination of the dead answer */
+	__u64 where;	       /* netns inode << 32 | interface index */
+	__u64 rest;	       /* endpoint << 16 | destination port */
+};
+_Static_assert(sizeof(struct imds_unowned_key) == 32, "unowned key is a map key");
+
+struct imds_unowned {
+	__u64 packets;
+	__u64 first_ns, last_ns;
+	__u64 location;
+	__u32 reason;
+	__u8 ttl;
+	__u8 has_reason;
+	__u8 pad[2];
+	char device[IMDS_DEVICE_LEN];
+};
 
 /* State of the HTTP scan in one direction; http_scan.h says what each field means. */
 struct imds_scan {
@@ -311,10 +372,15 @@ struct imds_flow {
 	__u64 connect_call_ns;
 	__u64 syn_ns;
 	__u64 synack_ns;
-	__u64 last_ns;	    /* newest packet or drop */
-	__u64 netns_cookie; /* 0: unknown */
-	__u32 snd_nxt;	    /* behind the last byte that the client sent */
-	__u32 rcv_nxt;	    /* next byte expected from the service */
+	__u64 last_ns;	     /* newest packet or drop */
+	__u64 netns_cookie;  /* 0: unknown */
+	struct imds_addr to; /* where NAT on this node had sent the SYN when it was dropped; port 0: not known */
+	__u16 to_port;
+	__u8 refused;  /* imds_refused may name this flow */
+	__u8 stood;    /* the client acknowledged the SYN-ACK */
+	__u32 acked;   /* by the client: what its kernel took */
+	__u32 snd_nxt; /* behind the last byte that the client sent */
+	__u32 rcv_nxt; /* next byte expected from the service */
 	__u32 snd_isn;
 	__u32 flags;		  /* IMDS_F_*, of the connection */
 	__u32 ooo_start, ooo_end; /* answer bytes that came ahead of a gap */
@@ -331,7 +397,8 @@ struct imds_flow {
 	__u32 fingerprint_seq;
 	__u8 has_fingerprint; /* imds_waiting may name this flow under fingerprint_seq */
 	__u8 tunnel;	      /* 101: what follows is not HTTP */
-	__u8 pad[2];
+	__u8 late_rank;	      /* imds_drop_rank() of the gravest drop since the last request's record */
+	__u8 pad[1];
 	__u32 own; /* the request that req is; others have a place of their own (IMDS_FLOW_SLOT) */
 	__u32 pad2;
 	struct imds_scan scan_out;
@@ -374,6 +441,19 @@ static inline __attribute__((always_inline)) __u32 imds_waiting_index(__u32 seq)
 {
 	return (seq * 0x9e3779b1u) >> 18; /* golden ratio: neighbouring numbers fall apart; 14 bits are left */
 }
+
+/*
+ * A SYN whose addresses were rewritten keeps its sequence number: imds_syns has the cookies of connections whose SYN is
+ * out and not answered, in a place that the number gives.
+ */
+#define IMDS_SYNS 4096
+
+static inline __attribute__((always_inline)) __u32 imds_syns_index(__u32 isn)
+{
+	return (isn * 0x9e3779b1u) >> 20;
+}
+
+#define IMDS_NETNS 64 /* network namespaces of sockets that we watch, by cookie */
 
 #define IMDS_UNTRACKED 4096
 
@@ -435,6 +515,9 @@ enum imds_loss {
 	IMDS_LOSS_HEAD_CUT,	/* request head not wholly looked at */
 	IMDS_LOSS_FRAGMENT,	/* IP fragment other than the first */
 	IMDS_LOSS_MALFORMED,	/* packet to or from an endpoint that we could not parse */
+	IMDS_LOSS_SEGMENT,	/* segment from an endpoint that fits no connection: TCP would not take it either */
+	IMDS_LOSS_COLLISION,	/* connection whose dropped packets may not be found behind NAT: its place was taken */
+	IMDS_LOSS_UNOWNED_FULL, /* dead answer of no known connection, not told apart */
 	IMDS_LOSS_COUNT
 };
 

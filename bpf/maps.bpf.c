@@ -8,6 +8,7 @@ struct imds_packet_counters_map imds_packets SEC(".maps");
 struct imds_request_counters_map imds_requests SEC(".maps");
 struct imds_drop_counters_map imds_drops SEC(".maps");
 struct imds_locks_map imds_locks SEC(".maps");
+struct imds_unowned_map imds_unowned SEC(".maps");
 struct imds_ring_map imds_ring SEC(".maps");
 
 const volatile __u32 imds_abi_version = IMDS_ABI_VERSION;
@@ -17,6 +18,9 @@ const volatile __u32 imds_v4_mask = 0, imds_v4_value = 0, imds_v4_any = 0;
 const volatile __u64 imds_v6_mask[2] = {}, imds_v6_value[2] = {};
 const volatile __u32 imds_v6_any = 0;
 const volatile __u64 imds_own_netns = 0;
+const volatile __u32 imds_netns_inodes[2] = {};
+const volatile __u32 imds_reason_ttl = 0, imds_reason_tc_ingress = 0;
+const volatile __u64 imds_forward_functions[IMDS_FORWARD_FUNCTIONS][2] = {};
 const volatile __u32 imds_with_ancestors = 0;
 const volatile struct imds_http_table imds_http = {};
 const volatile struct imds_flow imds_zero_flow = {};
@@ -26,6 +30,10 @@ struct imds_request imds_unrecorded = { .end = IMDS_END_COUNT, .claimed = 1 };
 __u64 imds_losses[IMDS_LOSS_COUNT] = {};
 __u64 imds_flows_created = 0, imds_flows_deleted = 0;
 __u64 imds_waiting[IMDS_WAITING] = {};
+__u64 imds_syns[IMDS_SYNS] = {};
+__u64 imds_syns_out = 0;
+__u64 imds_netns[IMDS_NETNS] = {};
+struct imds_refused imds_refused[IMDS_REFUSED] = {};
 struct imds_untracked imds_untracked[IMDS_UNTRACKED] = {};
 
 /* The verifier admits probe_read and kfree_skb's helpers only to programs under a GPL-compatible licence. */

@@ -7,6 +7,7 @@
 #include "http_scan.h"
 
 #define IMDS_LOCKS 64
+#define IMDS_FORWARD_FUNCTIONS 2
 
 struct imds_lock {
 	struct bpf_spin_lock lock;
@@ -61,6 +62,14 @@ struct imds_locks_map {
 	__type(value, struct imds_lock);
 };
 
+struct imds_unowned_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, IMDS_UNOWNED);
+	__type(key, struct imds_unowned_key);
+	__type(value, struct imds_unowned);
+};
+
 struct imds_ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20); /* loader */
@@ -72,6 +81,7 @@ extern struct imds_packet_counters_map imds_packets SEC(".maps");
 extern struct imds_request_counters_map imds_requests SEC(".maps");
 extern struct imds_drop_counters_map imds_drops SEC(".maps");
 extern struct imds_locks_map imds_locks SEC(".maps");
+extern struct imds_unowned_map imds_unowned SEC(".maps");
 extern struct imds_ring_map imds_ring SEC(".maps");
 
 /* Settings, constant from load on: the verifier prunes what they switch off. */
@@ -82,7 +92,11 @@ extern const volatile struct imds_endpoint imds_endpoints[IMDS_MAX_ENDPOINTS];
 extern const volatile __u32 imds_v4_mask, imds_v4_value, imds_v4_any;
 extern const volatile __u64 imds_v6_mask[2], imds_v6_value[2];
 extern const volatile __u32 imds_v6_any;
-extern const volatile __u64 imds_own_netns; /* netns cookie of the loader, 0: unknown */
+extern const volatile __u64 imds_own_netns;	  /* netns cookie of the loader, 0: unknown */
+extern const volatile __u32 imds_netns_inodes[2]; /* of PID 1's network namespace and the loader's, 0: unknown */
+/* Where the TTL is checked: numbers of drop reasons (0: none such here) and addresses of functions, first to behind last. */
+extern const volatile __u32 imds_reason_ttl, imds_reason_tc_ingress;
+extern const volatile __u64 imds_forward_functions[IMDS_FORWARD_FUNCTIONS][2];
 extern const volatile __u32 imds_with_ancestors;
 extern const volatile struct imds_http_table imds_http;
 extern const volatile struct imds_flow imds_zero_flow; /* template: never written */
@@ -93,6 +107,10 @@ extern __u64 imds_losses[IMDS_LOSS_COUNT];
 /* Connections held: what was created less what was deleted here; user space skips its walk while there is none. */
 extern __u64 imds_flows_created, imds_flows_deleted;
 extern __u64 imds_waiting[IMDS_WAITING];
+extern __u64 imds_syns[IMDS_SYNS];
+extern __u64 imds_syns_out; /* SYNs that wait for an answer, about: while it is 0 nobody need look for one */
+extern __u64 imds_netns[IMDS_NETNS];
+extern struct imds_refused imds_refused[IMDS_REFUSED];
 extern struct imds_untracked imds_untracked[IMDS_UNTRACKED];
 
 static __always_inline void count_loss(enum imds_loss loss)

@@ -243,17 +243,57 @@ static void port_is_reused(void)
 	equal(request(2)->req.end, IMDS_END_ANSWERED);
 }
 
-static void fingerprint_waits_for_a_token_only(void)
+static void fingerprint_waits_for_the_next_answer(void)
 {
 	struct conn c = conn_open();
+	struct imds_flow f;
 
-	send_text(&c, GET_V1);
 	equal(rig_waiting(rig), 0);
+	send_text(&c, GET_V1);
+	equal(rig_waiting(rig), 1);
 	answer(&c, OK4);
-	send_text(&c, PUT);
+	equal(rig_waiting(rig), 0);
+	send_text(&c, PUT PUT PUT); /* in one packet: one place, for the answer that comes first */
 	equal(rig_waiting(rig), 1);
 	in(&c, PSH | ACK, "H", 1);
 	equal(rig_waiting(rig), 0);
+	in(&c, PSH | ACK, &OK4[1], LEN(OK4) - 1);
+	equal(rig_waiting(rig), 1);
+	ensure(rig_flow(rig, c.cookie, 0, &f));
+	equal(f.fingerprint_seq, c.ack);
+	answer(&c, OK4);
+	answer(&c, OK4);
+	equal(rig_waiting(rig), 0);
+	equal(all_losses(), 0);
+}
+
+/* The hook runs before TCP has looked: what TCP will not take changes nothing. */
+static void segments_that_tcp_refuses_change_nothing(void)
+{
+	struct conn c = conn_new();
+	struct imds_flow f;
+	uint32_t isn = c.seq;
+
+	out(&c, SYN, NULL, 0);
+	tcp(&c, false, SYN | ACK, 5, isn + 2, NULL, 0); /* acknowledges another SYN */
+	tcp(&c, false, SYN, 5, 0, NULL, 0);
+	tcp(&c, false, RST, 0, 0, NULL, 0);
+	tcp(&c, false, RST | ACK, 0, isn, NULL, 0);
+	ensure(rig_flow(rig, c.cookie, 0, &f));
+	equal(f.synack_ns, 0);
+	in(&c, SYN | ACK, NULL, 0);
+	out(&c, ACK, NULL, 0);
+	send_text(&c, PUT);
+	tcp(&c, false, RST | ACK, c.ack + 1, c.seq, NULL, 0); /* in the window is not enough */
+	tcp(&c, false, PSH, c.ack, 0, OK4, LEN(OK4));	      /* no ACK */
+	tcp(&c, false, PSH | ACK, c.ack + 0x200000, c.seq, OK4, LEN(OK4));
+	tcp(&c, false, PSH | ACK, c.ack, c.seq + 5000, OK4, LEN(OK4)); /* acknowledges what was not sent */
+	equal(requests(), 0);
+	equal(rig_loss(rig, IMDS_LOSS_SEGMENT), 8);
+	answer(&c, OK4);
+	equal(requests(), 1);
+	equal(request(0)->req.end, IMDS_END_ANSWERED);
+	equal(rig_loss(rig, IMDS_LOSS_SEGMENT), 8);
 }
 
 static void long_head_is_cut_and_counted(void)
@@ -396,7 +436,8 @@ static const struct {
 	TEST(syn_retransmit_and_ttl),
 	TEST(refused_is_not_reset),
 	TEST(port_is_reused),
-	TEST(fingerprint_waits_for_a_token_only),
+	TEST(fingerprint_waits_for_the_next_answer),
+	TEST(segments_that_tcp_refuses_change_nothing),
 	TEST(long_head_is_cut_and_counted),
 	TEST(big_body_is_skipped),
 	TEST(dns_is_timed),

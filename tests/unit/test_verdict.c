@@ -17,8 +17,8 @@
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* What the drop program writes for an answer that a waiting token flow did not get. */
-#define ANSWER (IMDS_D_FROM_ENDPOINT | IMDS_D_PAYLOAD | IMDS_D_WAITING_TOKEN | IMDS_D_HAS_REASON)
-#define ANSWER_BARE (IMDS_D_FROM_ENDPOINT | IMDS_D_WAITING_TOKEN | IMDS_D_HAS_REASON)
+#define ANSWER_BARE (IMDS_D_FROM_ENDPOINT | IMDS_D_WAITING_TOKEN | IMDS_D_HAS_REASON | IMDS_D_EXPECTED_SEQ)
+#define ANSWER (ANSWER_BARE | IMDS_D_PAYLOAD)
 
 struct row {
 	const char *name;
@@ -64,6 +64,9 @@ struct row {
 #define OK OUTCOME_OK, CONFIDENCE_NONE
 #define HTTP_ERROR OUTCOME_HTTP_ERROR, CONFIDENCE_NONE
 #define BLOCKED OUTCOME_BLOCKED, CONFIDENCE_NONE
+#define DROPPED OUTCOME_DROPPED, CONFIDENCE_NONE
+#define NOT_SENT OUTCOME_NOT_SENT, CONFIDENCE_NONE
+#define REDIRECTED OUTCOME_REDIRECTED, CONFIDENCE_NONE
 #define REFUSED OUTCOME_REFUSED, CONFIDENCE_NONE
 #define RESET OUTCOME_RESET, CONFIDENCE_NONE
 #define ABORTED OUTCOME_ABORTED, CONFIDENCE_NONE
@@ -82,9 +85,33 @@ static const struct row rows[] = {
 	{ "symbols hidden, reason tells", PROVEN, TOKEN, DIED(ANSWER, 1, "IP_INHDR", "") },
 	{ "tc, before un-NAT", PROVEN, TOKEN, DIED(ANSWER, 1, "TC_INGRESS", "__netif_receive_skb_core.constprop.0"),
 	  .match = IMDS_MATCH_FINGERPRINT },
-	{ "tc egress", PROVEN, TOKEN, DIED(ANSWER, 1, "TC_EGRESS", "__dev_queue_xmit") },
 	{ "tc without reasons", PROVEN, TOKEN, DIED(ANSWER, 1, "", "__netif_receive_skb_core") },
-	{ "tc by the classifier's name", PROVEN, TOKEN, DIED(ANSWER, 1, "", "cls_bpf_classify+0x10") },
+	{ "tc, the hop limit that is set is too small", PROVEN, TOKEN, .hops = 2, .node_ttl = 1,
+	  DIED(ANSWER, 1, "TC_INGRESS", "") },
+	/* a policy program never looked at the TTL */
+	{ "tc egress, behind the forward", BLOCKED, TOKEN, DIED(ANSWER, 1, "TC_EGRESS", "__dev_queue_xmit") },
+	{ "tc, the hop limit that is set is enough", BLOCKED, TOKEN, .hops = 2, .node_ttl = 2,
+	  DIED(ANSWER, 1, "TC_INGRESS", "") },
+	{ "tc in the pod's own network", BLOCKED, TOKEN, DIED(ANSWER | IMDS_D_AT_HOME, 1, "TC_INGRESS", "") },
+	{ "tc, no forward between", BLOCKED, TOKEN, .hops = 1, DIED(ANSWER, 1, "TC_INGRESS", "") },
+	/* another connection's packet, or a forged one */
+	{ "not the sequence number that is waited for", SILENT, TOKEN,
+	  DIED(ANSWER & ~IMDS_D_EXPECTED_SEQ, 1, "IP_INHDR", "ip_forward") },
+	{ "for the node's own socket", SILENT, TOKEN, .flags = IMDS_F_HOST_NETNS | IMDS_F_NETNS_KNOWN,
+	  DIED(ANSWER & ~IMDS_D_EXPECTED_SEQ, 1, "IP_INHDR", "ip_forward") },
+	/* TTLs rewritten behind the forward: the death itself stands */
+	{ "dies in ip_forward, though no forward is counted", PROVEN, TOKEN, .hops = 1, .node_ttl = 1,
+	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
+	/* whatever was asked, and of whichever cloud */
+	{ "an answer that is no token's", PROVEN, .end = IMDS_END_CLOSED, .waited = 1000 * MS,
+	  DIED(ANSWER & ~IMDS_D_WAITING_TOKEN, 1, "IP_INHDR", "ip_forward") },
+	{ "the SYN-ACK", PROVEN, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 1000 * MS,
+	  DIED(IMDS_D_FROM_ENDPOINT | IMDS_D_SYN | IMDS_D_EXPECTED_SEQ, 1, "IP_INHDR", "ip_forward") },
+	/* arrived, and refused behind our hook */
+	{ "answer refused by another program", BLOCKED, TOKEN, .end = IMDS_END_ANSWERED, .status = 200, .partly = true,
+	  DIED(ANSWER | IMDS_D_ARRIVED, 63, "BPF_CGROUP_INGRESS", "sk_filter_trim_cap") },
+	{ "answer with a broken checksum", DROPPED, TOKEN, .end = IMDS_END_ANSWERED, .status = 200, .partly = true,
+	  DIED(ANSWER | IMDS_D_ARRIVED, 63, "TCP_CSUM", "tcp_v4_rcv") },
 	{ "client gave up early, but the answer was seen dying", PROVEN, TOKEN, .waited = 50 * MS,
 	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 	{ "still running", PROVEN, TOKEN, .end = IMDS_END_NONE, DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
@@ -103,13 +130,17 @@ static const struct row rows[] = {
 	  DIED(ANSWER_BARE, 1, "IP_INHDR", "ip_forward") },
 	{ "neither reason nor symbol", STRONG, TOKEN, DIED(ANSWER, 1, "", "") },
 	{ "reason not specified, no symbol", STRONG, TOKEN, DIED(ANSWER, 1, "NOT_SPECIFIED", "") },
-	{ "node receives TTL 1, pod is one further", STRONG, TOKEN, .drops_off = true, .hops = 2, .node_ttl = 1 },
-	{ "node receives TTL 2, pod is two further", STRONG, TOKEN, .drops_off = true, .hops = 3, .node_ttl = 2 },
+	{ "node receives TTL 1, pod is one further", STRONG, TOKEN, .flags = IMDS_F_REQUEST_ACKED, .drops_off = true,
+	  .hops = 2, .node_ttl = 1 },
+	{ "node receives TTL 2, pod is two further", STRONG, TOKEN, .flags = IMDS_F_REQUEST_ACKED, .drops_off = true,
+	  .hops = 3, .node_ttl = 2 },
 	{ "node receives TTL 2, pod is one further", SILENT, TOKEN, .drops_off = true, .hops = 2, .node_ttl = 2 },
 	{ "host network itself", SILENT, TOKEN, .drops_off = true, .hops = 1, .node_ttl = 1 },
 	{ "TTLs say so, but others as far get tokens", SILENT, TOKEN, .drops_off = true, .hops = 2, .node_ttl = 1,
 	  .contradiction = true },
-	{ "TTLs say so, but the hook saw nothing die", SILENT, TOKEN, .hops = 2, .node_ttl = 1 },
+	{ "TTLs say so, and the data path tells of no drop", STRONG, TOKEN, .flags = IMDS_F_REQUEST_ACKED, .hops = 2,
+	  .node_ttl = 1 },
+	{ "TTLs say so, but the request was not acknowledged", SILENT, TOKEN, .hops = 2, .node_ttl = 1 },
 	{ "TTLs say so, but the client left at once", ABORTED, TOKEN, .waited = 50 * MS, .drops_off = true, .hops = 2,
 	  .node_ttl = 1 },
 
@@ -124,6 +155,8 @@ static const struct row rows[] = {
 	{ "signature, request cut", SILENT, TOKEN, .drops_off = true, .others = true, .no_head = true },
 	{ "signature, but in the node's own namespace", SILENT, TOKEN, .drops_off = true, .others = true,
 	  .flags = IMDS_F_HOST_NETNS | IMDS_F_NETNS_KNOWN },
+	{ "signature, but the hop limit that is set is enough", SILENT, TOKEN, .drops_off = true, .others = true,
+	  .hops = 2, .node_ttl = 2 },
 	{ "signature, no hop between", SILENT, TOKEN, .drops_off = true, .others = true, .hops = 1 },
 	{ "signature, service cut it", RESET, TOKEN, .end = IMDS_END_PEER_RST, .drops_off = true, .others = true },
 	{ "signature, but a plain GET", SILENT, TOKEN, .kind = IMDS_KIND_CREDENTIALS, .drops_off = true, .others = true },
@@ -133,24 +166,24 @@ static const struct row rows[] = {
 	{ "flooded by a bridge", SILENT, TOKEN, DIED(ANSWER, 1, "OTHERHOST", "ip_rcv_core") },
 	{ "closed socket", SILENT, TOKEN, DIED(ANSWER, 1, "NO_SOCKET", "tcp_v4_rcv") },
 	{ "TCP's own drop", SILENT, TOKEN, DIED(ANSWER, 1, "TCP_OLD_DATA", "tcp_data_queue") },
-	{ "socket filter", SILENT, TOKEN, DIED(ANSWER, 1, "SOCKET_FILTER", "tcp_v4_rcv") },
-	{ "answer filtered on the way in", SILENT, TOKEN, DIED(ANSWER, 1, "NETFILTER_DROP", "nf_hook_slow") },
-	{ "filtered inside ip_forward's call tree", SILENT, TOKEN, DIED(ANSWER, 1, "", "nf_hook_slow") },
+	{ "socket filter", DROPPED, TOKEN, DIED(ANSWER, 1, "SOCKET_FILTER", "tcp_v4_rcv") },
+	{ "answer filtered on the way in", BLOCKED, TOKEN, DIED(ANSWER, 1, "NETFILTER_DROP", "nf_hook_slow") },
+	{ "filtered inside ip_forward's call tree", BLOCKED, TOKEN, DIED(ANSWER, 1, "", "nf_hook_slow") },
 	{ "behind the TTL check", SILENT, TOKEN, DIED(ANSWER, 1, "", "ip_forward_finish") },
 	{ "another function of that beginning", SILENT, TOKEN, DIED(ANSWER, 1, "", "ip_forward_options") },
-	{ "malformed header", SILENT, TOKEN, DIED(ANSWER, 1, "IP_INHDR", "ip_rcv_core") },
-	{ "other reason in ip_forward", SILENT, TOKEN, DIED(ANSWER, 1, "PKT_TOO_BIG", "ip_forward") },
-	{ "TTL was not used up", SILENT, TOKEN, DIED(ANSWER, 2, "IP_INHDR", "ip_forward") },
+	{ "malformed header", DROPPED, TOKEN, DIED(ANSWER, 1, "IP_INHDR", "ip_rcv_core") },
+	{ "other reason in ip_forward", DROPPED, TOKEN, DIED(ANSWER, 1, "PKT_TOO_BIG", "ip_forward") },
+	{ "TTL was not used up", DROPPED, TOKEN, DIED(ANSWER, 2, "IP_INHDR", "ip_forward") },
 	{ "the pod's own packet expired", SILENT, TOKEN,
 	  DIED(IMDS_D_PAYLOAD | IMDS_D_WAITING_TOKEN, 1, "IP_INHDR", "ip_forward") },
 	{ "of another flow", SILENT, TOKEN, DIED(ANSWER, 1, "IP_INHDR", "ip_forward"), .match = IMDS_MATCH_NONE },
 	{ "flow did not wait for a token", SILENT, TOKEN,
 	  DIED(IMDS_D_FROM_ENDPOINT | IMDS_D_PAYLOAD, 1, "IP_INHDR", "ip_forward") },
-	{ "answer to a GET died", SILENT, TOKEN, .kind = IMDS_KIND_DATA, DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
-	{ "SYN-ACK died", SILENT, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 1000 * MS,
-	  DIED(IMDS_D_FROM_ENDPOINT | IMDS_D_SYN, 1, "IP_INHDR", "ip_forward") },
-	{ "ECS endpoint", SILENT, TOKEN, .endpoint = IMDS_EP_ECS, DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
-	{ "EKS endpoint", SILENT, TOKEN, .endpoint = IMDS_EP_EKS, DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
+	{ "answer to a GET died", PROVEN, TOKEN, .kind = IMDS_KIND_DATA, DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
+	{ "ECS endpoint: died all the same", PROVEN, TOKEN, .endpoint = IMDS_EP_ECS,
+	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
+	{ "EKS endpoint: died all the same", PROVEN, TOKEN, .endpoint = IMDS_EP_EKS,
+	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 	{ "Alibaba's token answer", PROVEN, TOKEN, .endpoint = IMDS_EP_ALIBABA,
 	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 	{ "a copy died, the answer came", OK, TOKEN, .end = IMDS_END_ANSWERED, .status = 200, .partly = true,
@@ -196,10 +229,20 @@ static const struct row rows[] = {
 	  .waited = 1000 * MS, OWN("NETFILTER_DROP", "nf_hook_slow") },
 	{ "dropped by a cgroup program", BLOCKED, SYN_ONLY, .no_syn = true, .end = IMDS_END_CLOSED, .waited = 1 * MS,
 	  OWN("BPF_CGROUP_EGRESS", "ip_finish_output") },
-	{ "no route", REFUSED, SYN_ONLY, .no_syn = true, .end = IMDS_END_CLOSED, .waited = 0 },
-	{ "no SYN left for long", SILENT, SYN_ONLY, .no_syn = true, .end = IMDS_END_CLOSED, .waited = 1000 * MS },
+	{ "no route", NOT_SENT, SYN_ONLY, .no_syn = true, .end = IMDS_END_CLOSED, .waited = 0 },
+	{ "no SYN left for long", NOT_SENT, SYN_ONLY, .no_syn = true, .end = IMDS_END_CLOSED, .waited = 1000 * MS },
+	{ "no SYN of ours, yet connected", REDIRECTED, SYN_ONLY, .no_syn = true, .end = IMDS_END_CLOSED,
+	  .waited = 10 * MS, .flags = IMDS_F_ELSEWHERE },
+	{ "nobody listens, on this very machine", REFUSED, SYN_ONLY, .end = IMDS_END_REFUSED, .waited = 1 * MS,
+	  OWN("NO_SOCKET", "tcp_v4_rcv") },
+	{ "ICMP from beyond", REFUSED, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 1 * MS, .flags = IMDS_F_SOCKET_DEAD },
+	{ "only the first SYN was lost", SILENT, TOKEN, OWN("NETFILTER_DROP", "nf_hook_slow") },
+	{ "a blackhole route on the node", BLOCKED, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 1000 * MS,
+	  OWN("NOT_SPECIFIED", "ip_error") },
+	{ "forwarding is off", DROPPED, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 1000 * MS,
+	  OWN("IP_INADDRERRORS", "ip_error") },
 	{ "service down", REFUSED, SYN_ONLY, .end = IMDS_END_REFUSED, .waited = 1 * MS },
-	{ "SYN dropped for a reason that is no policy", SILENT, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 1000 * MS,
+	{ "SYN dropped for a reason that is no policy", DROPPED, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 1000 * MS,
 	  OWN("NEIGH_FAILED", "neigh_timer_handler") },
 
 	/* look-alikes: the connection stood */
@@ -325,15 +368,15 @@ static void hop_limit_is_never_said_without_cause(void **state)
 		row.kind = ROLL(IMDS_KIND_COUNT);
 		row.end = ROLL(IMDS_END_COUNT);
 		row.waited = (ROLL(4)) * 200 * MS;
-		row.flags = (ROLL(2)) ? 1u << (ROLL(13)) : 0;
+		row.flags = (ROLL(2)) ? 1u << (ROLL(17)) : 0;
 		row.partly = ROLL(2);
 		row.unconnected = ROLL(2);
 		row.no_syn = ROLL(2);
 		row.no_head = ROLL(2);
 		row.dropped = ROLL(2);
-		row.drop = ROLL(64);
+		row.drop = ROLL(512);
 		row.ttl = ROLL(4);
-		row.match = ROLL(3);
+		row.match = ROLL(5);
 		row.reason = reasons[ROLL(LEN(reasons))];
 		row.location = places[ROLL(LEN(places))];
 		row.drops_off = ROLL(2);
@@ -348,17 +391,21 @@ static void hop_limit_is_never_said_without_cause(void **state)
 		assert_int_equal(v.outcome == OUTCOME_HOP_LIMIT, v.confidence != CONFIDENCE_NONE);
 		if (v.outcome != OUTCOME_HOP_LIMIT)
 			continue;
-		assert_int_equal(rec.req.kind, IMDS_KIND_TOKEN);
 		assert_false(row.partly);
+		assert_false(rec.req.flags & IMDS_F_HOST_NETNS);
 		assert_int_not_equal(row.end, IMDS_END_ANSWERED);
 		assert_int_not_equal(row.end, IMDS_END_REFUSED);
 		death = row.dropped && row.ttl <= 1 && row.match && (row.drop & IMDS_D_FROM_ENDPOINT) &&
-			(row.drop & IMDS_D_WAITING_TOKEN);
+			(row.drop & IMDS_D_EXPECTED_SEQ) &&
+			(rec.req.kind != IMDS_KIND_TOKEN || (row.drop & IMDS_D_WAITING_TOKEN)) &&
+			!(row.drop & (IMDS_D_AT_HOME | IMDS_D_ARRIVED));
 		if (v.confidence == CONFIDENCE_PROVEN)
-			assert_true(death && (row.drop & IMDS_D_PAYLOAD));
+			assert_true(death && (row.drop & (IMDS_D_PAYLOAD | IMDS_D_SYN)));
 		if (!death) {
-			assert_true(row.drops_off && !row.contradiction && row.waited >= STALL);
-			assert_false(verdict_is_policy_drop(&rec.req.drop, row.reason, row.location));
+			assert_int_equal(rec.req.kind, IMDS_KIND_TOKEN);
+			assert_true(!row.contradiction && row.waited >= STALL);
+			assert_true(row.drops_off || (row.node_ttl > 0 && row.node_ttl <= row.hops - 1));
+			assert_false(row.node_ttl > row.hops - 1 && row.hops > 0);
 		}
 	}
 }
@@ -376,6 +423,8 @@ static void policy_drops_are_told_from_others(void **state)
 		{ 0, "TC_EGRESS", "", true },
 		{ 0, "TC_INGRESS", "", true },
 		{ 0, "XDP", "", true },
+		{ 0, "NOT_SPECIFIED", "dst_discard", true },
+		{ 0, "IP_INADDRERRORS", "ip_error", false },
 		{ 0, "", "nf_hook_slow+0x9a", true },
 		{ 0, "", "ip_finish_output", true },
 		{ 0, "NOT_SPECIFIED", "nft_do_chain", true },

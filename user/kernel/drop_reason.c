@@ -176,6 +176,41 @@ static void resolve(struct drop_reasons *d, struct location *l)
 		l->symbol[0] = '\0';
 }
 
+int drop_reasons_function(struct drop_reasons *d, const char *name, uint64_t *ret_from, uint64_t *ret_to)
+{
+	FILE *f = fopen(d->kallsyms, "re");
+	uint64_t from = 0, to = UINT64_MAX;
+	char line[768];
+
+	if (!f)
+		return -ENOENT;
+	/* the list is sorted within the kernel itself, but where a function ends only the next symbol tells */
+	for (int pass = 0; pass < 2; pass++) {
+		rewind(f);
+		while (fgets(line, sizeof(line), f)) {
+			char *type;
+			unsigned long long address = strtoull(line, &type, 16);
+			size_t len;
+
+			if (!address || *type != ' ' || !type[1] || !strchr("tTwW", type[1]) || type[2] != ' ')
+				continue;
+			len = strcspn(type + 3, " \t\n");
+			if (pass && address > from && address < to)
+				to = address;
+			else if (!pass && len == strlen(name) && !strncmp(type + 3, name, len))
+				from = address;
+		}
+		if (!from)
+			break;
+	}
+	fclose(f);
+	if (!from)
+		return -ENOENT;
+	*ret_from = from;
+	*ret_to = to - from < FUNCTION_MAX ? to : from + FUNCTION_MAX;
+	return 0;
+}
+
 const char *drop_reasons_location(struct drop_reasons *d, uint64_t address)
 {
 	struct location *l;

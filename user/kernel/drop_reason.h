@@ -38,4 +38,10 @@ int drop_reasons_known(const struct drop_reasons *d);
  */
 const char *drop_reasons_location(struct drop_reasons *d, uint64_t address);
 
+/*
+ * First address of a function and the one behind its last, by kallsyms. Returns 0 or -ENOENT (none of that name, or the
+ * addresses are hidden).
+ */
+int drop_reasons_function(struct drop_reasons *d, const char *name, uint64_t *ret_from, uint64_t *ret_to);
+
 #endif

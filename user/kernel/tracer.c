@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -18,10 +17,7 @@
 
 #include "http_table.h"
 #include "imdsnoop.skel.h"
-
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71 /* 5.14 */
-#endif
+#include "netns.h"
 
 #define RING_BYTES (4u << 20)
 #define SWEEP_BATCH 64
@@ -56,6 +52,9 @@ static const struct {
 	[IMDS_LOSS_HEAD_CUT] = { "head_cut", "heads not wholly looked at: kind or status may be unknown" },
 	[IMDS_LOSS_FRAGMENT] = { "fragment", "IP fragments: counted as packets only" },
 	[IMDS_LOSS_MALFORMED] = { "malformed", "packets to or from an endpoint with a broken header" },
+	[IMDS_LOSS_SEGMENT] = { "segment", "segments from an endpoint that no connection could take: left out" },
+	[IMDS_LOSS_COLLISION] = { "collision", "connections whose drops behind NAT may not be found" },
+	[IMDS_LOSS_UNOWNED_FULL] = { "unowned_full", "dead answers without a connection, not told apart" },
 	[TRACER_LOSS_BAD_RECORD] = { "bad_record", "records from the kernel side that made no sense" },
 };
 
@@ -209,21 +208,6 @@ static void set_masks(struct imdsnoop_bpf *skel, const struct tracer_options *o)
 	}
 }
 
-/* Cookie of the network namespace that we run in, 0 where the kernel does not tell (before 5.14). */
-static uint64_t own_netns_cookie(void)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	if (fd < 0)
-		return 0;
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
-		cookie = 0;
-	close(fd);
-	return cookie;
-}
-
 static void off(struct features *f, struct bpf_program *prog, const char *name, const char *state, const char *why)
 {
 	bpf_program__set_autoload(prog, false);
@@ -244,7 +228,12 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 	memcpy((void *)s->rodata->imds_endpoints, o->endpoints, o->endpoints_len * sizeof(*o->endpoints));
 	s->rodata->imds_endpoints_len = o->endpoints_len;
 	set_masks(s, o);
-	s->rodata->imds_own_netns = own_netns_cookie();
+	s->rodata->imds_own_netns = netns_cookie(o->host_netns);
+	s->rodata->imds_netns_inodes[0] = netns_inode("/proc/1/ns/net");
+	s->rodata->imds_netns_inodes[1] = netns_inode("/proc/self/ns/net");
+	s->rodata->imds_reason_ttl = o->places.reason_ttl;
+	s->rodata->imds_reason_tc_ingress = o->places.reason_tc_ingress;
+	memcpy((void *)s->rodata->imds_forward_functions, o->places.functions, sizeof(o->places.functions));
 	s->rodata->imds_with_ancestors = f->has_tp_btf;
 	err = http_table_compile((struct imds_http_table *)&s->rodata->imds_http);
 	if (err)
@@ -515,6 +504,8 @@ static void flow_to_record(const struct imds_flow *f, const struct imds_request 
 	ret->syn_ns = f->syn_ns;
 	ret->synack_ns = f->synack_ns;
 	ret->connect_call_ns = f->connect_call_ns;
+	ret->to = f->to;
+	ret->to_port = f->to_port;
 	ret->ttl_synack = f->ttl_synack;
 	ret->syn_retransmits = f->syn_retransmits;
 	ret->req = *r;
@@ -623,10 +614,19 @@ struct sweep {
 	void *arg;
 };
 
+static void forget_syn(struct tracer *t, const struct imds_flow *f)
+{
+	uint64_t *place = (uint64_t *)&t->skel->bss->imds_syns[imds_syns_index(f->snd_isn)], cookie = f->peer.cookie;
+
+	if (f->syn_ns && __atomic_compare_exchange_n(place, &cookie, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		__atomic_fetch_sub(&t->skel->bss->imds_syns_out, 1, __ATOMIC_RELAXED);
+}
+
 static bool on_flow(void *arg, const void *key, const void *value)
 {
 	const struct imds_flow_key *k = key;
 	const struct imds_flow *f = value;
+	struct imds_flow_key owner;
 	struct sweep *s = arg;
 	bool expired = f->last_ns && s->now_ns > f->last_ns && s->now_ns - f->last_ns > s->idle_ns;
 	struct imds_rec_request rec;
@@ -647,7 +647,10 @@ static bool on_flow(void *arg, const void *key, const void *value)
 	t.local = f->peer.local;
 	t.remote = f->peer.remote;
 	t.rest = IMDS_TUPLE_REST(f->peer.local_port, f->peer.remote_port, f->peer.proto);
-	bpf_map_delete_elem(bpf_map__fd(s->t->skel->maps.imds_tuples), &t);
+	if (!bpf_map_lookup_elem(bpf_map__fd(s->t->skel->maps.imds_tuples), &t, &owner) &&
+	    !memcmp(&owner, key, sizeof(owner)))
+		bpf_map_delete_elem(bpf_map__fd(s->t->skel->maps.imds_tuples), &t);
+	forget_syn(s->t, f);
 	for (int way = 0; f->has_fingerprint && way < 2; way++) {
 		__u64 *place = &s->t->skel->bss->imds_waiting[imds_waiting_index(f->fingerprint_seq) ^ way];
 		__u64 cookie = f->peer.cookie;
@@ -749,6 +752,55 @@ int tracer_read_drops(struct tracer *t, tracer_drops_fn fn, void *arg)
 		     on_drops, &s, NULL);
 
 	return n < 0 ? n : 0;
+}
+
+bool tracer_refused(const struct tracer *t, uint64_t cookie, struct imds_drop *ret_drop)
+{
+	const struct imds_refused *r = &t->skel->bss->imds_refused[cookie % IMDS_REFUSED];
+
+	if (__atomic_load_n(&r->cookie, __ATOMIC_ACQUIRE) != cookie)
+		return false;
+	*ret_drop = r->drop;
+	return true;
+}
+
+struct unowned_sum {
+	tracer_unowned_fn fn;
+	void *arg;
+};
+
+static bool on_unowned(void *arg, const void *key, const void *value)
+{
+	struct unowned_sum *s = arg;
+
+	s->fn(s->arg, key, value);
+	return false;
+}
+
+int tracer_read_unowned(struct tracer *t, tracer_unowned_fn fn, void *arg)
+{
+	struct unowned_sum s = { fn, arg };
+	int n = walk(bpf_map__fd(t->skel->maps.imds_unowned), sizeof(struct imds_unowned_key),
+		     sizeof(struct imds_unowned), on_unowned, &s, NULL);
+
+	return n < 0 ? n : 0;
+}
+
+uint64_t tracer_missed(struct tracer *t)
+{
+	struct bpf_program *prog;
+	uint64_t missed = 0;
+
+	bpf_object__for_each_program(prog, t->skel->obj)
+	{
+		struct bpf_prog_info info = { 0 };
+		__u32 info_len = sizeof(info);
+
+		if (bpf_program__type(prog) == BPF_PROG_TYPE_TRACING && bpf_program__autoload(prog) &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &info_len))
+			missed += info.recursion_misses;
+	}
+	return missed;
 }
 
 struct forget {

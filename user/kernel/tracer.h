@@ -15,6 +15,12 @@
 
 struct tracer;
 
+/* Where the kernel checks the TTL of what it forwards; zeros where it cannot be told. */
+struct tracer_places {
+	uint32_t reason_ttl, reason_tc_ingress; /* numbers of IP_INHDR and TC_INGRESS here */
+	uint64_t functions[2][2];		/* ip_forward, ip6_forward: from, to */
+};
+
 struct tracer_options {
 	const struct imds_endpoint *endpoints;
 	size_t endpoints_len;
@@ -25,6 +31,8 @@ struct tracer_options {
 	bool drops;	     /* attach kfree_skb */
 	bool process;	     /* attach connect4, connect6 and sock_release */
 	bool names;	     /* attach cgroup_mkdir and cgroup_rmdir */
+	struct tracer_places places;
+	const char *host_netns; /* file of the namespace to take for the host's besides PID 1's; NULL: our own */
 };
 
 /* Called from tracer_consume(); records are valid during the call only. */
@@ -64,6 +72,16 @@ typedef void (*tracer_drops_fn)(void *arg, const struct imds_drop_key *key, uint
 int tracer_read_packets(struct tracer *t, tracer_packets_fn fn, void *arg);
 int tracer_read_requests(struct tracer *t, tracer_requests_fn fn, void *arg);
 int tracer_read_drops(struct tracer *t, tracer_drops_fn fn, void *arg);
+
+/* True while answer bytes of this socket were dropped behind our ingress hook and the client has not acknowledged them. */
+bool tracer_refused(const struct tracer *t, uint64_t cookie, struct imds_drop *ret_drop);
+
+/* Dead answers that fit no connection, one call a destination. Returns 0 or a negative errno. */
+typedef void (*tracer_unowned_fn)(void *arg, const struct imds_unowned_key *key, const struct imds_unowned *u);
+int tracer_read_unowned(struct tracer *t, tracer_unowned_fn fn, void *arg);
+
+/* Events that the kernel kept from our tracing programs because one ran on that CPU already (5.12; 0 before). */
+uint64_t tracer_missed(struct tracer *t);
 
 /*
  * Deletes the counts of cgroups for which gone() is true, so that a node where pods come and go never fills the tables.

@@ -21,7 +21,13 @@
 #define PAUSE_SHORT_NS (2ull * 1000000000)
 #define PAUSE_MAX_NS (10ull * 1000000000)
 #define LATER_NS (2ull * 1000000000) /* how long a silent token request is held back without a drop hook */
-#define CLIENTS 8		     /* processes of one row whose token history is kept */
+/*
+ * How long a request whose client left before the answer waits for the death of that answer, and one that was refused
+ * at the socket for a better copy.
+ */
+#define LATE_DEATH_NS (4ull * 1000000000)
+#define ADDRESSES 1024 /* local addresses of watched sockets that are remembered, newest first */
+#define CLIENTS 8      /* processes of one row whose token history is kept */
 
 /*
  * A process and how its newest token request went: for fallbacks and the time lost. Its waits are a union: cloud-init asks
@@ -64,6 +70,8 @@ struct pod_table {
 	struct pod_stats gone; /* sums of rows that have left: the totals are since the start */
 	bool any_running;      /* since the newest reset */
 	bool drops_watched;
+	uint64_t drops_lost_ns; /* newest moment at which a drop may have been missed */
+	struct imds_addr addresses[ADDRESSES];
 	uint64_t overflowed, stray_ttl_drops, stray_drops;
 	struct endpoint_state endpoints[IMDS_MAX_ENDPOINTS];
 	const struct pod_stats **sorted; /* of the newest snapshot */
@@ -115,6 +123,23 @@ void pod_table_free(struct pod_table *t)
 void pod_table_set_drops_watched(struct pod_table *t, bool watched)
 {
 	t->drops_watched = watched;
+}
+
+void pod_table_drops_lost(struct pod_table *t, uint64_t now_ns)
+{
+	t->drops_lost_ns = now_ns;
+}
+
+static struct imds_addr *address_place(struct pod_table *t, const struct imds_addr *a)
+{
+	uint32_t n = (a->w[0] * 31 + a->w[1]) * 31 + a->w[2] * 7 + a->w[3];
+
+	return &t->addresses[(n * 0x9e3779b1u) >> 22];
+}
+
+bool pod_table_knows_address(struct pod_table *t, const struct imds_addr *addr)
+{
+	return !memcmp(address_place(t, addr), addr, sizeof(*addr));
 }
 
 /* --- rows ------------------------------------------------------------------------------------------------------------ */
@@ -258,6 +283,66 @@ static struct client *client_get(struct row *row, uint32_t pid, uint64_t now_ns)
 	return oldest;
 }
 
+/* Where the request's sockets stand: by its own SYN-ACK, by a data answer of a connection older than us, by its row. */
+static void find_hops(const struct row *row, const struct endpoint_state *e, struct request *r)
+{
+	const struct imds_request *q = &r->rec.req;
+
+	r->hops = -1;
+	r->hops_source = HOPS_UNKNOWN;
+	if (is_host(&r->rec)) {
+		r->hops = 0;
+		r->hops_source = HOPS_FROM_BASELINE;
+	} else if (r->rec.ttl_synack) {
+		r->hops = verdict_hops(r->rec.ttl_synack, e->baseline_ttl, &r->hops_source);
+	} else if (q->ttl_response && q->kind != IMDS_KIND_TOKEN && q->end == IMDS_END_ANSWERED) {
+		r->hops = verdict_hops(q->ttl_response, e->baseline_ttl, &r->hops_source);
+	} else if (row->s.hops >= 0) {
+		r->hops = row->s.hops;
+		r->hops_source = row->s.hops_source;
+	}
+	r->required_hop_limit = r->hops >= 0 ? r->hops + 1 : 0;
+}
+
+/* An answer that died needs more than it had: where TTLs were rewritten behind the forward, arithmetic says less. */
+static void correct_required(const struct endpoint_state *e, struct request *r)
+{
+	int least = e->token_ttl + 1;
+
+	if (r->outcome != OUTCOME_HOP_LIMIT || r->hops < 0 || (r->hops > 0 && r->hops >= e->token_ttl))
+		return;
+	r->hops = -1;
+	r->hops_source = HOPS_UNKNOWN;
+	r->required_hop_limit = e->token_ttl && r->rec.req.kind == IMDS_KIND_TOKEN ? least : 0;
+}
+
+/* Nothing was lost that this request's verdict rests upon, in its time. */
+static bool are_drops_watched(const struct pod_table *t, const struct imds_rec_request *rec)
+{
+	uint64_t start_ns =
+	    rec->connect_call_ns && rec->connect_call_ns < rec->req.start_ns ? rec->connect_call_ns : rec->req.start_ns;
+
+	return t->drops_watched && !(rec->req.flags & IMDS_F_UNFINDABLE) &&
+	       (!t->drops_lost_ns || (start_ns && start_ns > t->drops_lost_ns));
+}
+
+/* Those that the verdict decides by itself; what a drop or a status means is another file's. */
+static enum cause cause_of(const struct request *r)
+{
+	static const enum cause causes[OUTCOME_COUNT] = {
+		[OUTCOME_HOP_LIMIT] = CAUSE_HOP_LIMIT,	 [OUTCOME_NO_RESPONSE] = CAUSE_SILENT,
+		[OUTCOME_BLOCKED] = CAUSE_FILTERED,	 [OUTCOME_REFUSED] = CAUSE_REFUSED,
+		[OUTCOME_RESET] = CAUSE_RESET,		 [OUTCOME_ABORTED] = CAUSE_ABORTED,
+		[OUTCOME_DROPPED] = CAUSE_DROPPED,	 [OUTCOME_NOT_SENT] = CAUSE_NOT_SENT,
+		[OUTCOME_REDIRECTED] = CAUSE_REDIRECTED, [OUTCOME_HTTP_ERROR] = CAUSE_ANSWERED_WITH_ERROR,
+	};
+
+	if ((r->outcome == OUTCOME_BLOCKED || r->outcome == OUTCOME_DROPPED) &&
+	    verdict_is_refused_at_socket(&r->rec.req.drop))
+		return CAUSE_REFUSED_AT_SOCKET;
+	return causes[r->outcome];
+}
+
 static void judge(struct pod_table *t, struct row *row, struct request *r, uint64_t now_ns)
 {
 	unsigned int i = r->rec.peer.endpoint < IMDS_MAX_ENDPOINTS ? r->rec.peer.endpoint : 0;
@@ -267,7 +352,7 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 		.endpoint = endpoint_class(t, i),
 		.drop_reason = r->drop_reason,
 		.drop_location = r->drop_location,
-		.drops_watched = t->drops_watched,
+		.drops_watched = are_drops_watched(t, &r->rec),
 		.node_token_ttl = e->token_ttl,
 		.stall_ns = t->o.stall_ns,
 		.now_ns = now_ns,
@@ -276,37 +361,30 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 
 	if (is_host(&r->rec) && r->rec.ttl_synack)
 		e->baseline_ttl = r->rec.ttl_synack;
-	r->hops = -1;
-	r->hops_source = HOPS_UNKNOWN;
-	if (r->rec.ttl_synack)
-		r->hops = verdict_hops(r->rec.ttl_synack, e->baseline_ttl, &r->hops_source);
-	else if (row->s.hops >= 0) {
-		r->hops = row->s.hops;
-		r->hops_source = row->s.hops_source;
-	}
-	if (is_host(&r->rec)) {
-		r->hops = 0;
-		r->hops_source = HOPS_FROM_BASELINE;
-	}
-	r->required_hop_limit = r->hops >= 0 ? r->hops + 1 : 0;
+	find_hops(row, e, r);
 	in.hops = r->hops;
 	in.others_answered = recent(row->answered_ns, now_ns);
-	in.token_contradiction = !t->drops_watched && r->rec.req.kind == IMDS_KIND_TOKEN && !r->rec.req.first_byte_ns &&
-				 contradicted(t, e, r->hops, now_ns);
+	in.token_contradiction =
+	    r->rec.req.kind == IMDS_KIND_TOKEN && !r->rec.req.first_byte_ns && contradicted(t, e, r->hops, now_ns);
 	v = verdict_judge(&in);
 	r->outcome = v.outcome;
 	r->confidence = v.confidence;
+	correct_required(e, r);
 	r->judged_ns = now_ns;
-	r->drops_watched = t->drops_watched;
+	r->drops_watched = in.drops_watched;
 	r->provider = verdict_provider(endpoint_class(t, i), r->rec.req.words, r->rec.req.kind);
+	r->cause = cause_of(r);
 }
 
 /* True for a request that waited for an answer which never came. */
 static bool waited_in_vain(const struct request *r)
 {
+	if (verdict_is_refused_at_socket(&r->rec.req.drop) && r->rec.req.kind == IMDS_KIND_TOKEN)
+		return r->outcome == OUTCOME_BLOCKED || r->outcome == OUTCOME_DROPPED;
 	return !r->rec.req.first_byte_ns &&
 	       (r->rec.req.kind == IMDS_KIND_TOKEN || r->rec.req.kind == IMDS_KIND_CONNECT_ONLY) &&
-	       (r->outcome == OUTCOME_HOP_LIMIT || r->outcome == OUTCOME_NO_RESPONSE || r->outcome == OUTCOME_BLOCKED);
+	       (r->outcome == OUTCOME_HOP_LIMIT || r->outcome == OUTCOME_NO_RESPONSE || r->outcome == OUTCOME_BLOCKED ||
+		r->outcome == OUTCOME_DROPPED);
 }
 
 static uint64_t wait_start_ns(const struct imds_rec_request *rec)
@@ -483,7 +561,9 @@ static void note_ttl(struct pod_table *t, struct row *row, const struct request 
 		s->hops_source = r->hops_source;
 		s->required_hop_limit = r->required_hop_limit;
 	}
-	if (is_host(&r->rec) && q->kind == IMDS_KIND_TOKEN && q->ttl_response)
+	/* any other status may come from a proxy, or be no EC2 service's at all */
+	if (is_host(&r->rec) && q->kind == IMDS_KIND_TOKEN && q->ttl_response && q->end == IMDS_END_ANSWERED &&
+	    q->status >= 200 && q->status < 300)
 		e->token_ttl = q->ttl_response;
 	if (s->own_network && e->baseline_ttl && r->rec.ttl_synack >= e->baseline_ttl)
 		s->ttl_above_baseline = true;
@@ -493,7 +573,7 @@ static void add(struct pod_table *t, struct row *row, struct request *r, uint64_
 {
 	const struct imds_request *q = &r->rec.req;
 	struct pod_stats *s = &row->s;
-	bool answered = q->end == IMDS_END_ANSWERED;
+	bool answered = q->end == IMDS_END_ANSWERED && (r->outcome == OUTCOME_OK || r->outcome == OUTCOME_HTTP_ERROR);
 	struct process_count *p;
 	enum imds_status_class status = imds_status_class(q->status);
 
@@ -575,6 +655,8 @@ void pod_table_add_request(struct pod_table *t, struct request *r, uint64_t now_
 		t->overflowed++;
 		return;
 	}
+	if (r->rec.peer.local_port)
+		*address_place(t, &r->rec.peer.local) = r->rec.peer.local;
 	judge(t, row, r, now_ns);
 	follow_client(t, row, r, now_ns);
 	if (r->running)
@@ -586,14 +668,21 @@ void pod_table_add_request(struct pod_table *t, struct request *r, uint64_t now_
 
 bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_t now_ns)
 {
+	const struct imds_request *q = &r->rec.req;
 	struct row *row;
 
-	if (t->drops_watched || r->rec.req.kind != IMDS_KIND_TOKEN || r->rec.req.first_byte_ns || !r->rec.synack_ns)
+	if (q->end == IMDS_END_ANSWERED)
+		return verdict_is_refused_at_socket(&q->drop) && now_ns < r->rec.hdr.ts_ns + LATE_DEATH_NS;
+	if (t->drops_watched) /* the client left first: the answer may still come, and die */
+		return q->kind != IMDS_KIND_CONNECT_ONLY && q->kind != IMDS_KIND_DNS && q->end == IMDS_END_CLOSED &&
+		       !q->first_byte_ns && !q->drop.ts_ns && !(q->flags & IMDS_F_LATE_ANSWER) &&
+		       now_ns < r->rec.hdr.ts_ns + LATE_DEATH_NS;
+	if (q->kind != IMDS_KIND_TOKEN || q->first_byte_ns || !r->rec.synack_ns)
 		return false;
 	if (now_ns > r->rec.hdr.ts_ns + LATER_NS)
 		return false;
 	row = row_get(t, r->who);
-	return row && !(row->answered_ns > r->rec.req.start_ns);
+	return row && !(row->answered_ns > q->start_ns);
 }
 
 void pod_table_add_flow_end(struct pod_table *t, const struct pod_identity *who, const struct imds_rec_flow_end *rec)

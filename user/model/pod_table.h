@@ -23,8 +23,12 @@ struct pod_table_options {
 int pod_table_new(const struct pod_table_options *o, struct pod_table **ret_table);
 void pod_table_free(struct pod_table *t);
 
-/* Whether the drop hook is on and has lost nothing: then a silent death is none of its TTL. May change at any time. */
+/* Whether the drop hook is on: then a silent death is none of its TTL. May change at any time. */
 void pod_table_set_drops_watched(struct pod_table *t, bool watched);
+/* Drops may have been missed up to now: requests that had begun by then are judged as if the hook were off. */
+void pod_table_drops_lost(struct pod_table *t, uint64_t now_ns);
+/* True for the local address of a socket that a request came from, lately. */
+bool pod_table_knows_address(struct pod_table *t, const struct imds_addr *addr);
 
 /*
  * Judges r (who, rec, wall_ns, drop_reason, drop_location and running are given; the rest is filled in) and, when it is
@@ -33,8 +37,8 @@ void pod_table_set_drops_watched(struct pod_table *t, bool watched);
 void pod_table_add_request(struct pod_table *t, struct request *r, uint64_t now_ns);
 
 /*
- * Without a drop hook, a silent token request may become `likely` only when another request of the container is
- * answered, which comes later. True: hold r back for a moment, and add it then.
+ * What decides may come later than the record: the death of an answer whose client has left; without a drop hook, another
+ * request of the container that is answered. True: hold r back for a moment, and add it then.
  */
 bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_t now_ns);
 

@@ -26,6 +26,7 @@
 enum place {
 	PLACE_ELSEWHERE, /* a healthy packet is freed there, or one that died of something else */
 	PLACE_UNKNOWN,	 /* the kernel gives no reason and we have no symbols */
+	PLACE_TC,	 /* a data path in BPF that forwards, or a policy that never looked at the TTL */
 	PLACE_FORWARDS	 /* only a used-up TTL explains it */
 };
 
@@ -33,29 +34,33 @@ enum place {
 static const char *const forward_functions[] = { "ip_forward", "ip6_forward" };
 
 /*
- * Where a tc program's verdict frees a packet: Cilium and Calico forward in BPF and check the TTL there. Which
- * function it is depends on what the compiler inlined. __dev_queue_xmit is left out: it frees for other causes too,
- * and with a reason (TC_EGRESS) its name is not needed.
+ * Where a tc program's verdict frees a packet that comes in: Cilium and Calico forward in BPF and check the TTL there.
+ * Which function it is depends on what the compiler inlined. On the way out the forward is behind: what drops an answer
+ * there (on the host's side of a pod's veth) is a policy.
  */
 static const char *const tc_functions[] = {
 	"__netif_receive_skb_core",
 	"__netif_receive_skb_one_core",
 	"sch_handle_ingress",
-	"sch_handle_egress",
-	"tcf_classify",
 	"tcf_classify_ingress",
-	"cls_bpf_classify",
-	"tcx_run",
-	"tc_run",
 };
-static const char *const tc_reasons[] = { "TC_INGRESS", "TC_EGRESS" };
+static const char *const tc_reasons[] = { "TC_INGRESS" };
+static const char *const tc_out_functions[] = { "sch_handle_egress" };
 
 /* Where netfilter frees a packet that a rule dropped, and where cgroup/skb egress programs do. */
 static const char *const filter_functions[] = {
 	"nf_hook_slow",	 "nf_hook_slow_list", "nft_do_chain",	   "ipt_do_table",
-	"ip6t_do_table", "ip_finish_output",  "ip6_finish_output",
+	"ip6t_do_table", "ip_finish_output",  "ip6_finish_output", "dst_discard_out",
 };
-static const char *const filter_reasons[] = { "NETFILTER_DROP", "BPF_CGROUP_EGRESS", "XDP" };
+static const char *const filter_reasons[] = { "NETFILTER_DROP", "BPF_CGROUP_EGRESS", "XDP", "TC_EGRESS" };
+/*
+ * A route of type blackhole, prohibit or unreachable: the oldest filter of all. ip_error() gives a reason of its own where
+ * there is no route, or no forwarding.
+ */
+static const char *const discard_functions[] = { "dst_discard",	     "dst_discard_out", "ip_error",
+						 "ip6_pkt_prohibit", "ip6_pkt_drop",	"ip6_pkt_discard" };
+/* Behind the ingress hook: the socket's own side refused the packet. */
+static const char *const socket_filters[] = { "BPF_CGROUP_INGRESS", "SOCKET_FILTER", "XFRM_POLICY" };
 
 static bool is_one_of(const char *word, const char *const *words, size_t len)
 {
@@ -85,7 +90,7 @@ static bool is_unsaid(const char *reason)
 static enum place ttl_death_place(const char *reason, const char *location)
 {
 	if (is_one_of(reason, tc_reasons, LEN(tc_reasons)))
-		return PLACE_FORWARDS;
+		return PLACE_TC;
 	/*
 	 * The kernel uses IP_INHDR for malformed headers too, but ip_rcv() and ipv6_rcv() pass TTL 0 and 1 on; with
 	 * such a TTL it is the check of ip_forward() (since 5.19).
@@ -98,9 +103,10 @@ static enum place ttl_death_place(const char *reason, const char *location)
 		return PLACE_ELSEWHERE; /* QUEUE_PURGE, OTHERHOST, SOCKET_*, TCP_*, NETFILTER_DROP, ... */
 	if (!location[0])
 		return PLACE_UNKNOWN;
-	if (is_in_function(location, forward_functions, LEN(forward_functions)) ||
-	    is_in_function(location, tc_functions, LEN(tc_functions)))
+	if (is_in_function(location, forward_functions, LEN(forward_functions)))
 		return PLACE_FORWARDS;
+	if (is_in_function(location, tc_functions, LEN(tc_functions)))
+		return PLACE_TC;
 	return PLACE_ELSEWHERE;
 }
 
@@ -111,18 +117,31 @@ static bool is_used_up_answer(const struct imds_drop *drop)
 
 bool verdict_is_ttl_death(const struct imds_drop *drop, const char *reason, const char *location)
 {
-	return is_used_up_answer(drop) && ttl_death_place(reason, location) == PLACE_FORWARDS;
+	return is_used_up_answer(drop) && !(drop->flags & (IMDS_D_AT_HOME | IMDS_D_ARRIVED)) &&
+	       ttl_death_place(reason, location) >= PLACE_TC;
 }
 
-bool verdict_is_policy_drop(const struct imds_drop *drop, const char *reason, const char *location)
+/* Freed by the verdict of a filter, whatever it had looked at. */
+static bool is_filter(const char *reason, const char *location)
 {
-	if (!drop->ts_ns || (drop->flags & IMDS_D_FROM_ENDPOINT))
-		return false;
+	if (is_unsaid(reason) && is_in_function(location, discard_functions, LEN(discard_functions)))
+		return true;
 	if (!is_unsaid(reason))
 		return is_one_of(reason, filter_reasons, LEN(filter_reasons)) ||
 		       is_one_of(reason, tc_reasons, LEN(tc_reasons)) || strstr(reason, "POLICY");
 	return is_in_function(location, filter_functions, LEN(filter_functions)) ||
-	       is_in_function(location, tc_functions, LEN(tc_functions));
+	       is_in_function(location, tc_functions, LEN(tc_functions)) ||
+	       is_in_function(location, tc_out_functions, LEN(tc_out_functions));
+}
+
+bool verdict_is_policy_drop(const struct imds_drop *drop, const char *reason, const char *location)
+{
+	return drop->ts_ns && !(drop->flags & IMDS_D_FROM_ENDPOINT) && is_filter(reason, location);
+}
+
+bool verdict_is_refused_at_socket(const struct imds_drop *drop)
+{
+	return drop->ts_ns && (drop->flags & IMDS_D_FROM_ENDPOINT) && (drop->flags & IMDS_D_ARRIVED);
 }
 
 static uint64_t waited_ns(const struct verdict_input *in)
@@ -141,59 +160,120 @@ static bool is_client_end(enum imds_end end)
 	return end == IMDS_END_CLOSED || end == IMDS_END_CLIENT_RST || end == IMDS_END_REUSED;
 }
 
+/*
+ * A reason to drop a healthy answer on its way. Not on the way: a copy for another host, a socket that is gone or that TCP
+ * itself emptied, which only says that the client had left. Without a reason nothing is known.
+ */
+static bool is_on_the_way(const char *reason)
+{
+	if (is_unsaid(reason) || !strcmp(reason, "OTHERHOST") || !strcmp(reason, "QUEUE_PURGE") ||
+	    !strcmp(reason, "NO_SOCKET"))
+		return false;
+	return strncmp(reason, "TCP_", 4) || !strcmp(reason, "TCP_CSUM");
+}
+
+/*
+ * Whether the kept drop explains that nothing came: a filter's or another drop, in either direction, of a packet that
+ * fits. The loss of a first SYN explains nothing once the connection stands; nor does a copy in some other place whose
+ * TTL was used up (the flooded copy of a healthy packet among them).
+ */
+static bool explains_silence(const struct verdict_input *in)
+{
+	const struct imds_rec_request *rec = in->rec;
+	const struct imds_drop *drop = &rec->req.drop;
+
+	if (!drop->ts_ns)
+		return false;
+	if (drop->match == IMDS_MATCH_NONE)
+		return false;
+	if (drop->flags & IMDS_D_FROM_ENDPOINT)
+		return (drop->flags & IMDS_D_EXPECTED_SEQ) && (drop->flags & (IMDS_D_PAYLOAD | IMDS_D_SYN)) &&
+		       (is_filter(in->drop_reason, in->drop_location) || is_on_the_way(in->drop_reason));
+	if (drop->flags & IMDS_D_SYN)
+		return !rec->synack_ns;
+	return is_filter(in->drop_reason, in->drop_location);
+}
+
+/* True when the TTL that token answers have on the node is known to be enough, or no forward lies between. */
+static bool ttl_suffices(const struct verdict_input *in)
+{
+	return in->hops == 0 || (in->hops > 0 && in->node_token_ttl > in->hops);
+}
+
+/*
+ * How sure it is that the packet that this request waits for died of its TTL, by the drop alone. The flow's own sequence
+ * number is what makes a packet the answer: addresses and ports are used by two networks of one node at once, and forged.
+ */
+static enum confidence death_confidence(const struct verdict_input *in)
+{
+	const struct imds_request *q = &in->rec->req;
+	const struct imds_drop *drop = &q->drop;
+	bool token = q->kind == IMDS_KIND_TOKEN;
+	enum place place;
+
+	if (!is_used_up_answer(drop) || drop->match == IMDS_MATCH_NONE || !(drop->flags & IMDS_D_EXPECTED_SEQ) ||
+	    (drop->flags & (IMDS_D_AT_HOME | IMDS_D_ARRIVED)) || (q->flags & IMDS_F_HOST_NETNS))
+		return CONFIDENCE_NONE;
+	if (token && !(drop->flags & IMDS_D_WAITING_TOKEN))
+		return CONFIDENCE_NONE;
+	place = ttl_death_place(in->drop_reason, in->drop_location);
+	/* A tc program behind the forward finds TTL 1 on what is healthy: arithmetic must not speak against it. */
+	if (place == PLACE_ELSEWHERE || (place != PLACE_FORWARDS && ttl_suffices(in)))
+		return CONFIDENCE_NONE;
+	if (place != PLACE_UNKNOWN && (drop->flags & (IMDS_D_PAYLOAD | IMDS_D_SYN)))
+		return CONFIDENCE_PROVEN;
+	/*
+	 * Without payload it is the ACK of a FIN or the like: on a path where those die the answer dies too, but a client
+	 * that left at once cannot know whether an answer was on its way.
+	 */
+	return (drop->flags & IMDS_D_PAYLOAD) || waited_ns(in) >= in->stall_ns ? CONFIDENCE_STRONG : CONFIDENCE_NONE;
+}
+
 /* How sure it is that the answer to this unanswered request died of its TTL. */
 static enum confidence hop_limit_confidence(const struct verdict_input *in)
 {
 	const struct imds_rec_request *rec = in->rec;
 	const struct imds_request *q = &rec->req;
-	const struct imds_drop *drop = &q->drop;
 	bool waited = waited_ns(in) >= in->stall_ns;
 	bool cut_by_peer = q->end == IMDS_END_PEER_RST || q->end == IMDS_END_PEER_FIN;
-	enum place place;
+	enum confidence confidence;
 
-	/* Only token answers have a hop limit, and those of ECS and EKS come from the node itself. */
-	if (q->kind != IMDS_KIND_TOKEN || q->first_byte_ns || in->endpoint == IMDS_EP_ECS || in->endpoint == IMDS_EP_EKS)
+	/* An answer that came after the client had left was slow; it did get through. So did a RST to the SYN. */
+	if (q->first_byte_ns || (q->flags & IMDS_F_LATE_ANSWER) || q->end == IMDS_END_REFUSED)
 		return CONFIDENCE_NONE;
-	/* An answer that came after the client had left was slow; it did get through. */
-	if (q->flags & IMDS_F_LATE_ANSWER)
-		return CONFIDENCE_NONE;
-
-	if (is_used_up_answer(drop) && drop->match != IMDS_MATCH_NONE && (drop->flags & IMDS_D_WAITING_TOKEN)) {
-		place = ttl_death_place(in->drop_reason, in->drop_location);
-		if (place == PLACE_FORWARDS && (drop->flags & IMDS_D_PAYLOAD))
-			return CONFIDENCE_PROVEN;
-		/*
-		 * Without payload it is the ACK of a FIN or the like: on a path where those die the answer dies too,
-		 * but a client that left at once cannot know whether an answer was on its way.
-		 */
-		if (place != PLACE_ELSEWHERE && ((drop->flags & IMDS_D_PAYLOAD) || waited))
-			return CONFIDENCE_STRONG;
-	}
+	confidence = death_confidence(in);
+	if (confidence != CONFIDENCE_NONE)
+		return confidence;
 
 	/*
-	 * From here on nothing was seen dying. With the drop hook on, that speaks against a death on this node:
-	 * the answer is late, or never came here. A RST or FIN that got through speaks against it as well.
+	 * From here on nothing was seen dying. Only token answers have a hop limit, and those of ECS and EKS come from the
+	 * node itself. A RST or FIN that got through, and a TTL that suffices, speak against a death.
 	 */
-	if (in->drops_watched || in->token_contradiction || cut_by_peer || !waited)
+	if (q->kind != IMDS_KIND_TOKEN || in->endpoint == IMDS_EP_ECS || in->endpoint == IMDS_EP_EKS ||
+	    in->token_contradiction || cut_by_peer || !waited || ttl_suffices(in) || (q->flags & IMDS_F_HOST_NETNS) ||
+	    explains_silence(in))
 		return CONFIDENCE_NONE;
-	if (in->node_token_ttl > 0 && in->hops >= 0 && in->node_token_ttl <= in->hops &&
-	    (q->flags & (IMDS_F_REQUEST_ACKED | IMDS_F_HEAD_COMPLETE)))
+	/* Arithmetic: a data path may eat the packet without any drop event, so the drop hook does not speak against it. */
+	if (in->node_token_ttl > 0 && in->hops > 0 && (q->flags & IMDS_F_REQUEST_ACKED) &&
+	    (q->flags & IMDS_F_HEAD_COMPLETE))
 		return CONFIDENCE_STRONG;
-	if (rec->synack_ns && (q->flags & IMDS_F_HEAD_COMPLETE) && in->others_answered && in->hops != 0 &&
-	    !(q->flags & IMDS_F_HOST_NETNS))
+	/* With the drop hook on, a death on this node would have been seen: the answer is late, or never came here. */
+	if (in->drops_watched)
+		return CONFIDENCE_NONE;
+	if (rec->synack_ns && (q->flags & IMDS_F_HEAD_COMPLETE) && in->others_answered)
 		return CONFIDENCE_LIKELY;
 	return CONFIDENCE_NONE;
 }
 
 /*
- * The connection never stood.
+ * The connection never stood, and no drop explains it.
  *
  * | seen                                                      | said        |
- * | a filter dropped the client's packet, RST or not          | blocked     |  REJECT with tcp-reset drops the SYN too
  * | RST to the SYN                                            | refused     |
- * | no SYN left, connect(2) over at once                      | refused     |  no route, or connect denied: no packet
- * | SYN left, over at once, not resent, drops not watched     | refused     |  REJECT by ICMP, which we do not see
- * | SYN left, over at once, drops watched and none            | aborted     |  a REJECT here would have been a drop
+ * | no SYN left, but the socket was connected at its release  | redirected  |  connect4 program, REDIRECT in OUTPUT
+ * | no SYN left                                               | not-sent    |  no route, blackhole, denied at connect
+ * | SYN left, the kernel had ended the socket, not resent     | refused     |  REJECT by ICMP, from wherever
+ * | the same, but not known how the socket was at its release | refused     |  only where drops are not watched
  * | the client closed before --stall                          | aborted     |
  * | else                                                      | no-response |  policy elsewhere, link-local allowance
  */
@@ -206,11 +286,37 @@ static enum outcome judge_unconnected(const struct verdict_input *in)
 
 	if (end == IMDS_END_REFUSED || end == IMDS_END_PEER_RST)
 		return OUTCOME_REFUSED;
-	if (instant && !(syn_left && in->drops_watched))
+	if (rec->req.flags & IMDS_F_ELSEWHERE)
+		return OUTCOME_REDIRECTED;
+	if (!syn_left)
+		return end == IMDS_END_NONE ? OUTCOME_NO_RESPONSE : OUTCOME_NOT_SENT;
+	if (instant && ((rec->req.flags & IMDS_F_SOCKET_DEAD) || !in->drops_watched))
 		return OUTCOME_REFUSED;
 	if (is_client_end(end) && waited_ns(in) < in->stall_ns)
 		return OUTCOME_ABORTED;
 	return OUTCOME_NO_RESPONSE;
+}
+
+/* A drop explains it: by a filter, or else on this node; a node that says so by ICMP has refused. */
+static enum outcome judge_dropped(const struct verdict_input *in)
+{
+	const struct imds_rec_request *rec = in->rec;
+	const struct imds_drop *drop = &rec->req.drop;
+
+	if (verdict_is_refused_at_socket(drop))
+		return is_one_of(in->drop_reason, socket_filters, LEN(socket_filters)) ? OUTCOME_BLOCKED
+										       : OUTCOME_DROPPED;
+	if (is_filter(in->drop_reason, in->drop_location))
+		return OUTCOME_BLOCKED;
+	/* where nobody listens the SYN is dropped too, by TCP, which answers with a RST */
+	if (rec->req.end == IMDS_END_REFUSED)
+		return OUTCOME_REFUSED;
+	if (rec->req.end == IMDS_END_PEER_RST || rec->req.end == IMDS_END_PEER_FIN)
+		return OUTCOME_RESET;
+	/* an ICMP error that comes while connect(2) still runs leaves the socket's state as it was */
+	if (!rec->synack_ns && is_client_end(rec->req.end) && waited_ns(in) < INSTANT_NS)
+		return OUTCOME_REFUSED;
+	return OUTCOME_DROPPED;
 }
 
 /* The connection stood, or there is none (UDP); the answer is not complete. */
@@ -242,21 +348,26 @@ struct verdict verdict_judge(const struct verdict_input *in)
 		     (q->kind != IMDS_KIND_CONNECT_ONLY && q->end != IMDS_END_REFUSED);
 	struct verdict v = { .outcome = OUTCOME_OK };
 
-	if (q->end == IMDS_END_ANSWERED) {
+	if (q->end == IMDS_END_ANSWERED && !verdict_is_refused_at_socket(&q->drop)) {
 		v.outcome = q->status >= 400 ? OUTCOME_HTTP_ERROR : OUTCOME_OK;
 		return v;
 	}
+	if (q->end == IMDS_END_ANSWERED) { /* it reached the socket's door and no further */
+		v.outcome = judge_dropped(in);
+		return v;
+	}
+	v.confidence = stood && q->kind == IMDS_KIND_CONNECT_ONLY ? CONFIDENCE_NONE : hop_limit_confidence(in);
+	if (v.confidence != CONFIDENCE_NONE) {
+		v.outcome = OUTCOME_HOP_LIMIT;
+		return v;
+	}
 	if (!q->first_byte_ns && !(stood && q->kind == IMDS_KIND_CONNECT_ONLY) && !(q->flags & IMDS_F_LATE_ANSWER) &&
-	    verdict_is_policy_drop(&q->drop, in->drop_reason, in->drop_location)) {
-		v.outcome = OUTCOME_BLOCKED;
-		return v;
-	}
-	if (!stood) {
-		v.outcome = judge_unconnected(in);
-		return v;
-	}
-	v.confidence = hop_limit_confidence(in);
-	v.outcome = v.confidence != CONFIDENCE_NONE ? OUTCOME_HOP_LIMIT : judge_connected(in);
+	    explains_silence(in) &&
+	    !(is_client_end(q->end) && stood && waited_ns(in) < in->stall_ns &&
+	      !is_filter(in->drop_reason, in->drop_location)))
+		v.outcome = judge_dropped(in);
+	else
+		v.outcome = stood ? judge_connected(in) : judge_unconnected(in);
 	return v;
 }
 

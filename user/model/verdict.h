@@ -13,7 +13,7 @@ struct verdict_input {
 	enum imds_endpoint_class endpoint; /* of rec->peer.endpoint; ECS and EKS answers have no hop limit */
 	const char *drop_reason;	   /* by name; "" when there was no drop or the kernel gives no reason */
 	const char *drop_location;	   /* kernel symbol; "" when unknown */
-	bool drops_watched;   /* the drop hook is on and lost nothing so far: a death here would have been seen */
+	bool drops_watched; /* the drop hook is on and lost nothing of this request's: a death here would have been seen */
 	bool others_answered; /* another request of this container was answered within the last minute */
 	/* token requests with as many hops or more are answered on this node, or host-network ones are not */
 	bool token_contradiction;
@@ -36,7 +36,10 @@ struct verdict verdict_judge(const struct verdict_input *in);
  */
 bool verdict_is_ttl_death(const struct imds_drop *drop, const char *reason, const char *location);
 
-/* True for a drop of the client's own packet by packet filter, policy or tc. */
+/* True for an answer that arrived and was refused behind our ingress hook. */
+bool verdict_is_refused_at_socket(const struct imds_drop *drop);
+
+/* True for a drop of the client's own packet by packet filter, policy, tc or a blackhole route. */
 bool verdict_is_policy_drop(const struct imds_drop *drop, const char *reason, const char *location);
 
 /*

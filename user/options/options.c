@@ -202,6 +202,8 @@ static const struct option_row options[] = {
 	     "metadata address, repeatable, at most 16 (default: those of EC2, ECS and EKS)"),
 	STRING("cgroup", 0, cgroup, OPTIONS_NODE | OPTIONS_LIVE, "DIR", NULL,
 	       "cgroup v2 folder to attach to; all below it is seen (default: the mount's root)"),
+	STRING("host-netns", 0, host_netns, OPTIONS_OBSERVE, "FILE", NULL,
+	       "the node's network namespace, where it is not PID 1's"),
 	STRING("pod-logs", 0, pod_logs, OPTIONS_NODE | OPTIONS_LIVE, "DIR", "/var/log/pods", "kubelet's pod log folder"),
 	STRING("container-logs", 0, container_logs, OPTIONS_NODE | OPTIONS_LIVE, "DIR", "/var/log/containers",
 	       "kubelet's container log links"),

@@ -54,8 +54,9 @@ struct options {
 	uint64_t slow_ns;
 	enum output_format format;
 	bool brief;
-	const char *output; /* NULL: standard output */
-	bool no_color;	    /* see options_color() */
+	const char *output;	/* NULL: standard output */
+	bool no_color;		/* see options_color() */
+	const char *host_netns; /* NULL: PID 1's, and our own where that is a node's */
 	bool redact_paths;
 	int verbose; /* how many -v */
 	bool quiet;

@@ -14,6 +14,7 @@
 #include <bpf/libbpf.h>
 
 #include "../report/findings.h"
+#include "../kernel/netns.h"
 #include "session_part.h"
 
 #define TICK_MS 250
@@ -37,13 +38,18 @@ struct event_base *session_base(struct session *s)
 	return s->base;
 }
 
-static bool drops_watched(struct session *s)
+/* What one connection lost is told by its own flags; what is lost to nobody in particular ends with that moment. */
+static void watch_drops(struct session *s, uint64_t now_ns)
 {
-	uint64_t counts[TRACER_LOSS_COUNT];
 	const struct feature *f = features_find(&s->features, "drops");
+	uint64_t missed = tracer_missed(s->tracer);
 
-	tracer_losses(s->tracer, counts);
-	return f && !strcmp(f->state, "ok") && !counts[IMDS_LOSS_TUPLE_FULL] && !counts[IMDS_LOSS_FLOW_FULL];
+	pod_table_set_drops_watched(s->table, f && !strcmp(f->state, "ok"));
+	if (missed != s->missed)
+		pod_table_drops_lost(s->table, now_ns);
+	s->missed = missed;
+	if (!s->own_netns_is_hosts)
+		s->own_netns_is_hosts = s->o->host_netns || netns_is_a_nodes(s->netns_fd);
 }
 
 static void read_done(struct session *s)
@@ -75,7 +81,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	struct session *s = arg;
 
 	tracer_consume(s->tracer);
-	pod_table_set_drops_watched(s->table, drops_watched(s));
+	watch_drops(s, now_ns);
 	session_sweep(s, now_ns);
 	if (s->held_len)
 		session_release_held(s, now_ns, false);
@@ -109,6 +115,21 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	if (verbosity < 1 || (level == LIBBPF_DEBUG && verbosity < 2))
 		return 0;
 	return vfprintf(stderr, format, args);
+}
+
+/* Reasons suffice where there are any: reading the kernel's symbols takes a moment. */
+static struct tracer_places forward_places(struct session *s)
+{
+	static const char *const functions[2] = { "ip_forward", "ip6_forward" };
+	struct tracer_places p = { 0 };
+	uint32_t number;
+
+	drop_reasons_number(s->reasons, "IP_INHDR", &p.reason_ttl);
+	drop_reasons_number(s->reasons, "TC_INGRESS", &p.reason_tc_ingress);
+	/* ip_forward() gives its reasons since 5.19, which brought this one too; before, IP_INHDR is for bad headers only */
+	for (int i = 0; i < 2 && drop_reasons_number(s->reasons, "PKT_TOO_BIG", &number); i++)
+		drop_reasons_function(s->reasons, functions[i], &p.functions[i][0], &p.functions[i][1]);
+	return p;
 }
 
 static int start(struct session *s)
@@ -183,14 +204,18 @@ static int start(struct session *s)
 	s->held = calloc(SESSION_HELD_MAX, sizeof(*s->held));
 	if (!s->held)
 		goto memory;
+	tracer.host_netns = o->host_netns;
+	tracer.places = forward_places(s);
 	tracer.cgroup = o->cgroup ? o->cgroup : s->features.cgroup_v2;
 	err = tracer_new(&tracer, &s->features, &cb, &s->tracer, msg, sizeof(msg));
 	if (err) {
 		session_log("%s", msg);
 		return err;
 	}
-	pod_table_set_drops_watched(s->table, drops_watched(s));
+	s->netns_fd = netns_open();
+	s->missed = tracer_missed(s->tracer);
 	s->started_ns = session_now_ns();
+	watch_drops(s, s->started_ns);
 	s->started_wall_ns = session_clock_ns(CLOCK_REALTIME);
 	s->last_names_ns = s->started_ns;
 	return 0;
@@ -241,6 +266,7 @@ struct session *session_new(const struct options *o, const struct session_callba
 	s->o = o;
 	s->cb = *cb;
 	s->cgroup_fd = -1;
+	s->netns_fd = -1;
 	verbosity = o->verbose;
 	libbpf_set_print(print_libbpf);
 	signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of write(2), told once */
@@ -280,6 +306,8 @@ void session_free(struct session *s)
 	free(s->held);
 	if (s->cgroup_fd >= 0)
 		close(s->cgroup_fd);
+	if (s->netns_fd >= 0)
+		close(s->netns_fd);
 	if (s->base)
 		event_base_free(s->base);
 	free(s);

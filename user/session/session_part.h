@@ -12,7 +12,8 @@
 
 #define SESSION_GONE_NS (300ull * 1000000000) /* series and names of gone pods leave after this */
 #define SESSION_HELD_MAX 1024		      /* requests */
-#define SESSION_LOSSES_EXTRA 5
+#define SESSION_LOSSES_EXTRA 6
+#define SESSION_UNOWNED_MAX IMDS_UNOWNED
 
 struct stalled; /* session_records.c */
 struct seen;	/* session_counts.c */
@@ -27,12 +28,15 @@ struct session {
 	struct drop_reasons *reasons;
 	struct pod_names *names;
 	struct pod_table *table;
-	int cgroup_fd;
+	int cgroup_fd, netns_fd;
 	struct stalled *stalled;
 	struct seen *seen_packets, *seen_requests, *seen_drops;
 	struct imds_rec_request *held; /* waiting for their verdict, see pod_table_wants_later() */
 	size_t held_len;
 	uint64_t last_names_ns;
+	uint64_t missed; /* events that our tracing programs did not get */
+	bool own_netns_is_hosts;
+	struct unowned unowned[SESSION_UNOWNED_MAX];
 	uint64_t unread; /* readings of a kernel table that failed */
 	bool closing;	 /* stalled requests are added as they stand */
 	bool stopped;	 /* session_stop() was called, perhaps before the loop began */

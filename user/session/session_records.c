@@ -22,18 +22,24 @@ struct stalled {
 
 static void fill_request(struct session *s, struct request *r, const struct imds_rec_request *rec, uint64_t now_ns)
 {
+	struct imds_drop drop;
 	uint64_t start_ns;
 
 	*r = (struct request){ .rec = *rec, .node = s->node, .drop_reason = "", .drop_location = "" };
 	r->running = rec->req.end == IMDS_END_NONE;
 	r->who = pod_names_get(s->names, rec->peer.cgroup_id, rec->peer.pid, now_ns);
+	if ((rec->req.flags & IMDS_F_OWN_NETNS) && s->own_netns_is_hosts)
+		r->rec.req.flags |= IMDS_F_HOST_NETNS;
+	if (rec->req.end == IMDS_END_ANSWERED && tracer_refused(s->tracer, rec->peer.cookie, &drop))
+		r->rec.req.drop = drop;
 	start_ns = request_start_ns(r);
 	/* the offset between the clocks is taken now: a step of the wall clock shows, durations never suffer */
 	r->wall_ns = session_clock_ns(CLOCK_REALTIME) - (now_ns > start_ns ? now_ns - start_ns : 0);
-	if (rec->req.drop.ts_ns) {
-		r->drop_location = drop_reasons_location(s->reasons, rec->req.drop.location);
-		if (rec->req.drop.flags & IMDS_D_HAS_REASON)
-			r->drop_reason = drop_reasons_name(s->reasons, rec->req.drop.reason);
+	drop = r->rec.req.drop;
+	if (drop.ts_ns) {
+		r->drop_location = drop_reasons_location(s->reasons, drop.location);
+		if (drop.flags & IMDS_D_HAS_REASON)
+			r->drop_reason = drop_reasons_name(s->reasons, drop.reason);
 	}
 }
 
@@ -79,6 +85,8 @@ static void on_request(void *arg, const struct imds_rec_request *rec)
 	fill_request(s, &r, rec, now_ns);
 	if (s->held_len < SESSION_HELD_MAX && pod_table_wants_later(s->table, &r, now_ns)) {
 		s->held[s->held_len++] = *rec;
+		r.running = true; /* its client is remembered now: what it falls back to comes before the verdict */
+		pod_table_add_request(s->table, &r, now_ns);
 		return;
 	}
 	finish_request(s, &r, now_ns);
@@ -94,10 +102,31 @@ static void on_flow_end(void *arg, const struct imds_rec_flow_end *rec)
 			       rec);
 }
 
+/* A death behind the client's close is the cause of the request that ended last on that connection. */
+static void join_late(struct session *s, const struct imds_rec_drop *rec)
+{
+	for (size_t i = s->held_len; i-- > 0;) {
+		struct imds_rec_request *held = &s->held[i];
+
+		if (held->peer.cookie != rec->peer.cookie)
+			continue;
+		if (!held->req.drop.ts_ns || imds_drop_rank(rec->drop.flags, rec->drop.ttl) >
+						 imds_drop_rank(held->req.drop.flags, held->req.drop.ttl))
+			held->req.drop = rec->drop;
+		held->req.drops++;
+		break;
+	}
+	session_release_held(s, session_now_ns(), false);
+}
+
 static void on_drop(void *arg, const struct imds_rec_drop *rec)
 {
 	struct session *s = arg;
 
+	/* any other drop behind the close is what the close does to an answer that was only late */
+	if (rec->late && s->held_len && (rec->drop.flags & IMDS_D_FROM_ENDPOINT) && rec->drop.ttl <= 1 &&
+	    !(rec->drop.flags & IMDS_D_AT_HOME))
+		join_late(s, rec);
 	if (!s->cb.on_drop)
 		return;
 	s->cb.on_drop(s->cb.arg, pod_names_get(s->names, rec->peer.cgroup_id, rec->peer.pid, rec->hdr.ts_ns), rec,
