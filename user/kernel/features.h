@@ -10,17 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../base/feature.h"
+
 #define FEATURES_MAX 32
 #define FEATURES_NAME_LEN 24
 #define FEATURES_WHY_LEN 240
 
 struct btf; /* libbpf */
-
-struct feature {
-	const char *name;  /* "cgroup_skb", "drops", "process", "names", "btf", ... */
-	const char *state; /* "ok", "degraded", "missing", "off" */
-	const char *why;   /* one line for a person; mostly "" when ok */
-};
 
 struct features_options {
 	const char *cgroup; /* --cgroup; NULL: find the cgroup v2 mount */

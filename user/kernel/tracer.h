@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "../../bpf/imdsnoop.h"
+#include "../base/usage.h"
 #include "features.h"
 
 struct tracer;
@@ -96,17 +97,9 @@ void tracer_losses(const struct tracer *t, uint64_t ret_losses[TRACER_LOSS_COUNT
 const char *tracer_loss_name(int i);
 const char *tracer_loss_meaning(int i);
 
-struct tracer_table {
-	const char *name;
-	uint64_t entries, limit;
-};
 /* Fill level of the kernel's tables; returns how many of at most len were written. */
 size_t tracer_tables(struct tracer *t, struct tracer_table *ret_tables, size_t len);
 
-struct tracer_program {
-	const char *name;
-	uint64_t runs, run_ns; /* zero unless kernel.bpf_stats_enabled */
-};
 size_t tracer_programs(struct tracer *t, struct tracer_program *ret_programs, size_t len);
 
 #endif

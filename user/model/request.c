@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/address.h"
+
 /* -1 when one end did not happen; 0 when the clocks of two CPUs disagree by a little. */
 static int64_t between_us(uint64_t from_ns, uint64_t to_ns)
 {
@@ -47,10 +49,9 @@ bool request_is_problem(const struct request *r, uint64_t slow_us)
 
 const char *request_address(const struct imds_addr *addr, uint16_t port, char *buf, unsigned int len)
 {
-	static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff }; /* ::ffff:0:0/96, RFC 4291 */
 	char text[INET6_ADDRSTRLEN];
 
-	if (!memcmp(addr->b, v4_mapped, sizeof(v4_mapped)))
+	if (address_is_v4(addr))
 		snprintf(buf, len, "%u.%u.%u.%u:%u", addr->b[12], addr->b[13], addr->b[14], addr->b[15], port);
 	else
 		snprintf(buf, len, "[%s]:%u", inet_ntop(AF_INET6, addr->b, text, sizeof(text)), port);

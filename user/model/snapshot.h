@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../kernel/features.h"
+#include "../base/feature.h"
 #include "../pods/pod_names.h"
 #include "histogram.h"
 #include "words.h"

@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/address.h"
+
 #define DEPTH_MAX 8	 /* cgroups that a container makes below its own */
 #define PROCESSES_MAX 64 /* tried in one cgroup: some may be dying */
 #define ANSWER_MAX 65536 /* a token answer has some 300 bytes */
@@ -232,19 +234,12 @@ static int wait_for(int fd, short events, uint64_t deadline_ns)
 	return n < 0 ? -errno : n ? 0 : -ETIMEDOUT;
 }
 
-static bool is_v4(const struct imds_addr *a)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }; /* ::ffff:0:0/96 */
-
-	return !memcmp(a->b, mapped, sizeof(mapped));
-}
-
 static socklen_t fill_sockaddr(const struct imds_endpoint *e, struct sockaddr_storage *ret)
 {
 	uint16_t port = htons(e->port ? e->port : 80);
 
 	memset(ret, 0, sizeof(*ret));
-	if (is_v4(&e->addr)) {
+	if (address_is_v4(&e->addr)) {
 		struct sockaddr_in *in = (struct sockaddr_in *)ret;
 
 		in->sin_family = AF_INET;
@@ -434,7 +429,7 @@ static int read_answer(int fd, uint64_t deadline_ns, struct probe_result *r)
 
 static const char *host_of(const struct imds_endpoint *e, char *buf, size_t len)
 {
-	if (is_v4(&e->addr))
+	if (address_is_v4(&e->addr))
 		return inet_ntop(AF_INET, e->addr.b + 12, buf, len);
 	inet_ntop(AF_INET6, e->addr.b, buf + 1, len - 2);
 	buf[0] = '[';
@@ -453,7 +448,7 @@ static void ask_on(int fd, const struct imds_endpoint *e, const struct probe_que
 		     "%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: imdsnoop-probe\r\n%sConnection: close\r\n\r\n", q->line,
 		     host_of(e, host, sizeof(host)), q->headers);
 	if (q->answer_min_ttl)
-		set_min_ttl(fd, !is_v4(&e->addr), q->answer_min_ttl);
+		set_min_ttl(fd, !address_is_v4(&e->addr), q->answer_min_ttl);
 	/* An empty send buffer takes it whole. */
 	if (n >= (int)sizeof(request)) {
 		ret->err = -E2BIG;
@@ -588,7 +583,7 @@ void probe_record(const struct probe_result *r, const struct imds_endpoint *e, b
 		.hdr = { .type = IMDS_REC_REQUEST, .len = sizeof(*ret), .ts_ns = r->end_ns },
 		.peer = {
 			.cookie = r->cookie, .local = r->local, .remote = e->addr, .local_port = r->local_port,
-			.remote_port = e->port ? e->port : 80, .proto = IPPROTO_TCP, .family = is_v4(&e->addr) ? 4 : 6,
+			.remote_port = e->port ? e->port : 80, .proto = IPPROTO_TCP, .family = address_is_v4(&e->addr) ? 4 : 6,
 			.pid = getpid(),
 		},
 		.syn_ns = r->refused_at_once ? 0 : r->start_ns,

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../base/address.h"
+
 #define NS_PER_MS 1000000ull
 #define NS_PER_S 1000000000ull
 #define MAX_HOURS 1000	 /* keeps every sum of two durations far from overflow */
@@ -88,13 +90,6 @@ int options_parse_duration(const char *text, uint64_t *ret_ns)
 	return 0;
 }
 
-static bool addr_is_v4(const struct imds_addr *a)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	return !memcmp(a->b, mapped, sizeof(mapped));
-}
-
 static int parse_addr(const char *text, struct imds_addr *ret)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -109,7 +104,7 @@ static bool addr_is_unicast(const struct imds_addr *a)
 {
 	static const struct imds_addr any;
 
-	if (addr_is_v4(a))
+	if (address_is_v4(a))
 		return a->b[12] != 0 && a->b[12] < 224; /* no 0.0.0.0/8, multicast, reserved, broadcast */
 	return memcmp(a, &any, sizeof(any)) && a->b[0] != 0xff;
 }
@@ -185,7 +180,7 @@ int options_parse_endpoint(const char *text, struct imds_endpoint *ret)
 
 const char *options_endpoint_text(const struct imds_endpoint *e, char *buf, size_t len)
 {
-	bool v4 = addr_is_v4(&e->addr);
+	bool v4 = address_is_v4(&e->addr);
 	char host[INET6_ADDRSTRLEN];
 
 	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? e->addr.b + 12 : e->addr.b, host, sizeof(host));

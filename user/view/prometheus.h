@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "../kernel/tracer.h"
+#include "../base/usage.h"
 #include "../model/snapshot.h"
 #include "../model/workload_table.h"
 
