@@ -169,12 +169,11 @@ static int is_complete(const struct cgroup_node *node, const struct cgroup_ids *
 	return is.part[RUNTIME_PART_POD][0] && (is.part[RUNTIME_PART_CONTAINER][0] || !ids->kube_id[0]);
 }
 
-/* The user that could make the container's folder: that of the nearest folder above it that is still there. */
-static uint32_t find_owner(const struct pod_names *names, const struct cgroup_node *node, const struct cgroup_ids *ids)
+/* The user that could make the folder at len of node's path: that of the nearest folder above it that is still there. */
+static uint32_t find_owner(const struct pod_names *names, const struct cgroup_node *node, size_t len)
 {
-	uint32_t user = cgroup_path_user(node->path, ids->kube_at);
+	uint32_t user = cgroup_path_user(node->path, len);
 	char path[CGROUP_PATH_MAX + 1];
-	size_t len = ids->kube_at;
 	struct stat st;
 
 	if (user || (node->id & PID_KEY)) /* the path is of another hierarchy then */
@@ -213,6 +212,21 @@ static int name_by_logs(struct pod_names *names, struct cgroup_node *node, const
 	return 1;
 }
 
+/* Of a folder without any id, "…/<namespace>/<id>" as `ctr` makes it. */
+static const struct runtime_who *find_task(struct pod_names *names, const struct cgroup_node *node, uint64_t now_ns)
+{
+	const char *at = node->path + strlen(node->path);
+
+	for (int part = 0; part < 2; part++) {
+		while (at > node->path && at[-1] != '/')
+			at--;
+		if (!part && at == node->path)
+			return NULL;
+		at -= !part;
+	}
+	return find_owner(names, node, at - node->path) ? NULL : runtime_names_find_task(names->runtimes, at, now_ns);
+}
+
 /* What the container's runtime tells. Of a pod that the kubelet named only the container is taken. */
 static int name_by_runtime(struct pod_names *names, const struct cgroup_node *node, const struct cgroup_ids *ids,
 			   uint64_t now_ns, struct naming *is)
@@ -221,9 +235,10 @@ static int name_by_runtime(struct pod_names *names, const struct cgroup_node *no
 
 	if (!names->runtimes)
 		return 0;
-	who = ids->kube_id[0] ? runtime_names_find(names->runtimes, ids->kube_id, find_owner(names, node, ids), now_ns)
-	      : ids->pod_uid[0] ? NULL
-				: runtime_names_find_task(names->runtimes, node->path, now_ns);
+	if (ids->kube_id[0])
+		who = runtime_names_find(names->runtimes, ids->kube_id, find_owner(names, node, ids->kube_at), now_ns);
+	else
+		who = ids->pod_uid[0] ? NULL : find_task(names, node, now_ns);
 	if (!who)
 		return 0;
 	if (!is->part[RUNTIME_PART_POD][0]) {
