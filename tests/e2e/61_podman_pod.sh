@@ -12,8 +12,10 @@ e2e_lab --hop-limit 1
 ctr_up
 check "image: client builds from scratch" ctr_build_client || exit
 r=$LAB_ROOT/report t=$LAB_ROOT/trace
-report_start "$r"
-trace_start "$t"
+# podman's list of containers is where its storage.conf says, for imdsnoop as for podman
+mkdir -p "$CTR_ROOT/etc/containers" && printf '[storage]\ngraphroot = "/root"\n' >"$CTR_ROOT/etc/containers/storage.conf"
+report_start "$r" --runtime-dirs "$CTR_ROOT"
+trace_start "$t" --runtime-dirs "$CTR_ROOT"
 
 # plain: no Kubernetes
 check "container: gets no token" ctr_run --name plain localhost/client "${CTR_PUT[@]}"
@@ -43,7 +45,9 @@ expect_trace "$t" "each request once" 'requests | length == 4'
 expect_trace "$t" "container: hop-limit, proven, required 2" 'tokens("") | map(select(.container_id == $ENV.id)) |
 	length == 1 and all_are(.outcome == "hop-limit" and .confidence == "proven" and .hops == 1 and
 	.required_hop_limit == 2 and .ttl_dropped == 1 and (.local | test("^10\\.88\\.")))'
-expect_trace "$t" "container: named by its cgroup" 'tokens("") | map(select(.container_id == $ENV.id)) |
+expect_trace "$t" "container: its name, and podman" 'tokens("") | map(select(.container_id == $ENV.id)) |
+	all_are(.container == "plain" and .workload == "plain" and .runtime == "podman")'
+expect_trace "$t" "container: its cgroup" 'tokens("") | map(select(.container_id == $ENV.id)) |
 	all_are(.namespace == "" and .pod_uid == "" and (.cgroup | endswith("libpod-" + $ENV.id)) and .comm == "raw_client")'
 expect_trace "$t" "pod: hop-limit, proven, required 2" 'tokens("cart-1") | length == 1 and all_are(.outcome == "hop-limit" and
 	.confidence == "proven" and .required_hop_limit == 2)'
@@ -51,8 +55,8 @@ expect_trace "$t" "pod: its names" 'tokens("cart-1") | all_are(.namespace == "sh
 	.pod_uid == $ENV.pod_uid and .container_id == $ENV.pod_ctr and (.cgroup | endswith("libpod-" + $ENV.pod_ctr)))'
 expect_trace "$t" "host network: ok, required 1" 'requests | map(select(.container_id == $ENV.agent)) | length == 1 and
 	all_are(.outcome == "ok" and .required_hop_limit == 1 and .status == 200)'
-expect_report "$r" "report: blames the container by its cgroup" '[.findings[] | select(.code == "hop-limit-exhausted" and
-	.pod == "")] | length == 1'
+expect_report "$r" "report: blames the container by its name" '[.findings[] | select(.code == "hop-limit-exhausted" and
+	.pod == "" and .container == "plain")] | length == 1'
 expect_report "$r" "report: container's row" '[.pods[] | select(.container_id == $ENV.id)] | length == 1 and
 	.[0].hop_limit == "exhausted" and .[0].required_hop_limit == 2'
 expect_report "$r" "report: blames the pod by name" 'codes("cart-1") | index("hop-limit-exhausted") != null'

@@ -182,3 +182,11 @@ export start=$SECONDS
 check "plugin: a pod that cannot start is told at once, and why" eval '[ $((SECONDS - start)) -lt 10 ] &&
 	grep -q "the pod on .node-a. does not start: ErrImagePull no such image" "$work/error"'
 check "plugin: unknown pods" eval ': >"$FAKE/pods"; ! "$plugin" report -n shop nope 2>"$work/error" && grep -q "no such pod" "$work/error"'
+
+# ECS's own form
+ecs=$LAB_TREE/scripts/ecs/task.json
+check "ECS task: every folder of the node is read-only, and each mount has its volume" jq -e '.containerDefinitions[0] as $c |
+	($c.mountPoints | all(.[]; .readOnly)) and ([$c.mountPoints[].sourceVolume] | sort) == ([.volumes[].name] | sort) and
+	$c.readonlyRootFilesystem and ($c.privileged | not) and $c.linuxParameters.capabilities.drop == ["ALL"]' "$ecs"
+check "ECS task: Docker's names are where imdsnoop looks" jq -e '.containerDefinitions[0] |
+	(.command | index("--runtime-dirs=/host")) and ([.mountPoints[].containerPath] | index("/host/var/lib/docker/containers"))' "$ecs"

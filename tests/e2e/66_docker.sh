@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Containers of a real dockerd at hop limit 1, each by the name that its people use: docker run, compose's and ECS's labels,
+# shellcheck disable=SC2015,SC2016	# the second fails only where the first did not; $ is for eval and jq
 # the host's network, and two daemons whose networks have the same addresses.
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"

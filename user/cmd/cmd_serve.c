@@ -255,10 +255,14 @@ static int open_ledger(struct agent *a)
 
 static int give_up_rights(const struct options *o)
 {
-	const char *const folders[] = { o->pod_logs, o->container_logs, NULL };
+	char runtimes[SESSION_RUNTIMES][SESSION_RUNTIME_PATH];
+	const char *folders[2 + SESSION_RUNTIMES + 1] = { o->pod_logs, o->container_logs };
 	const struct privileges_options p = { .user = o->drop_privileges, .folders = folders, .writes = o->state };
 	char msg[256];
-	int err = privileges_drop(&p, msg, sizeof(msg));
+	int err;
+
+	session_runtime_folders(o->runtime_dirs, runtimes, folders + 2);
+	err = privileges_drop(&p, msg, sizeof(msg));
 
 	if (err || !o->quiet)
 		session_log("%s%s", err ? "" : "running as ", msg);

@@ -630,7 +630,7 @@ void runtime_names_state(struct runtime_names *names, struct runtime_state ret[R
 	};
 
 	for (size_t r = 0; r < RUNTIME_STATES; r++) {
-		ret[r] = (struct runtime_state){ rows[r].name, rows[r].places[0], -ENOENT, 0 };
+		ret[r] = (struct runtime_state){ rows[r].name, rows[r].places[0], rows[r].below, -ENOENT, 0 };
 		if (names->root_fd < 0)
 			continue;
 		if (r == 0 && docker_told(names, names->told))

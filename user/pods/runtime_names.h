@@ -40,6 +40,7 @@ const struct runtime_who *runtime_names_find_task(struct runtime_names *names, c
 struct runtime_state {
 	const char *name;  /* "docker", "containerd", "crio_podman" */
 	const char *place; /* folder that was looked at, the last one when none is there */
+	const char *below; /* what of it holds the containers, "" or "/containers" */
 	int err;	   /* 0: readable; -ENOENT: not on this node, or not mounted; else why not */
 	size_t containers;
 };

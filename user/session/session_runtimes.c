@@ -33,3 +33,24 @@ void session_note_runtimes(struct features *f, const char *root)
 	}
 	runtime_names_free(names);
 }
+
+void session_runtime_folders(const char *root, char buf[SESSION_RUNTIMES][SESSION_RUNTIME_PATH], const char **ret_folders)
+{
+	struct runtime_state states[RUNTIME_STATES];
+	struct runtime_names *names;
+	size_t n = 0;
+
+	_Static_assert(RUNTIME_STATES == SESSION_RUNTIMES, "a folder for each");
+	ret_folders[0] = NULL;
+	if (runtime_names_new(root, 1, &names))
+		return;
+	runtime_names_state(names, states);
+	for (size_t i = 0; i < RUNTIME_STATES; i++)
+		if (!states[i].err && snprintf(buf[n], SESSION_RUNTIME_PATH, "%s%s%s", root, states[i].place,
+					       states[i].below) < SESSION_RUNTIME_PATH) {
+			ret_folders[n] = buf[n];
+			n++;
+		}
+	ret_folders[n] = NULL;
+	runtime_names_free(names);
+}
