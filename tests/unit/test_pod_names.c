@@ -436,6 +436,13 @@ static void cgroup_v1_is_asked_by_pid_and_remembered(void **state)
 	assert_who(pod_names_get(f->names, st.st_ino, 12, step(5 * SEC)), "default", "web-0", "app");
 	write_file(f, "proc/12/cgroup", "2:memory:/docker/" C2 "\n0::/\n");
 	assert_string_equal(pod_names_get(f->names, st.st_ino, 12, step(SEC))->container_id, C2);
+	/* one that began after the request has only got its pid */
+	make(f, "proc/14");
+	write_file(f, "proc/14/cgroup", "2:memory:/docker/" C2 "\n0::/\n");
+	write_file(f, "proc/14/stat", "14 (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99999999999 0 0\n");
+	assert_string_equal(pod_names_get(f->names, st.st_ino, 14, step(SEC))->cgroup, "/");
+	write_file(f, "proc/14/stat", "14 (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 7 0 0\n");
+	assert_string_equal(pod_names_get(f->names, st.st_ino, 14, step(SEC))->container_id, C2);
 }
 
 static void pid_is_believed_on_cgroup_v2_only_for_its_very_cgroup(void **state)

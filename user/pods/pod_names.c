@@ -22,9 +22,10 @@
 #include "workload.h"
 
 #define SEC 1000000000ull
-#define RESCAN_NS SEC	    /* a scan of 5,000 cgroups takes tens of ms */
-#define AWAIT_NS (10 * SEC) /* how long after a cgroup's birth its log folder is watched for */
-#define PROC_TEXT_MAX 16384 /* /proc/PID/cgroup: a dozen lines, each with a path */
+#define RESCAN_NS SEC		  /* a scan of 5,000 cgroups takes tens of ms */
+#define AWAIT_NS (10 * SEC)	  /* how long after a cgroup's birth its log folder is watched for */
+#define START_SLACK_NS (SEC / 20) /* the clocks are not read at once */
+#define PROC_TEXT_MAX 16384	  /* /proc/PID/cgroup: a dozen lines, each with a path */
 /* Key of what is known of a process only. Cgroup ids never have this bit: their upper half counts generations. */
 #define PID_KEY (1ull << 63)
 
@@ -332,12 +333,44 @@ void pod_names_on_rmdir(struct pod_names *names, uint64_t cgroup_id, uint64_t no
 		name_node(names, node, &ids, now_ns);
 }
 
+/* When the process began, CLOCK_MONOTONIC, to 10 ms (proc(5), field 22); 0: not known. */
+static uint64_t process_start_ns(const struct pod_names *names, const char *process)
+{
+	char file[512], buf[1024], *at;
+	struct timespec boot, mono;
+	uint64_t ticks, ns, asleep;
+	ssize_t n;
+	int fd;
+
+	if ((size_t)snprintf(file, sizeof(file), "%s/%s/stat", names->env.proc, process) >= sizeof(file))
+		return 0;
+	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return 0;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	at = strrchr(buf, ')'); /* the name may hold anything */
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (!at)
+		return 0;
+	ticks = strtoull(at, NULL, 10);
+	/* it counts the time that the machine was suspended too */
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	asleep = (uint64_t)(boot.tv_sec - mono.tv_sec) * SEC;
+	ns = ticks * (SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+	return ns > asleep ? ns - asleep : 0;
+}
+
 /*
  * Where the v2 id says too little (cgroup v1: all sockets may be in the root; or an id that we do not know) the process
  * tells its cgroup. What only a v1 hierarchy tells is kept under the pid, as the process may be gone the next time, and
  * asked again after a second, as the pid may be another's then.
  */
-static struct cgroup_node *find_by_pid(struct pod_names *names, uint64_t cgroup_id, uint32_t pid, uint64_t now_ns)
+static struct cgroup_node *find_by_pid(struct pod_names *names, uint64_t cgroup_id, uint32_t pid, uint64_t since_ns,
+				       uint64_t now_ns)
 {
 	struct cgroup_node *node = cgroup_tree_find(names->tree, PID_KEY | pid);
 	char buf[PROC_TEXT_MAX + 1], process[16], *path;
@@ -351,6 +384,9 @@ static struct cgroup_node *find_by_pid(struct pod_names *names, uint64_t cgroup_
 	n = read_proc(names, process, buf);
 	if (n <= 0 || cgroup_path_from_proc(buf, n, &found, &len))
 		return node;
+	/* asked after its cgroup was read: a pid that changed hands in between is not believed either */
+	if (process_start_ns(names, process) > since_ns + START_SLACK_NS)
+		return node && since_ns < node->gone_ns + SEC ? node : NULL;
 	path = buf + (found - buf);
 	path[len] = '\0';
 	while (*path == '/')
@@ -379,12 +415,13 @@ static void rescan(struct pod_names *names, uint64_t wanted, uint64_t now_ns)
 	cgroup_tree_scan(names->tree, wanted, now_ns);
 }
 
-static struct cgroup_node *find_node(struct pod_names *names, uint64_t cgroup_id, uint32_t pid, uint64_t now_ns)
+static struct cgroup_node *find_node(struct pod_names *names, uint64_t cgroup_id, uint32_t pid, uint64_t since_ns,
+				     uint64_t now_ns)
 {
 	struct cgroup_node *node = cgroup_tree_find(names->tree, cgroup_id), *by_pid;
 
 	if (pid && (!node || !node->path[0] || is_v1_suspect(names, node))) {
-		by_pid = find_by_pid(names, cgroup_id, pid, now_ns);
+		by_pid = find_by_pid(names, cgroup_id, pid, since_ns, now_ns);
 		if (by_pid)
 			return by_pid;
 		node = cgroup_tree_find(names->tree, cgroup_id); /* a full table may have thrown it out */
@@ -399,7 +436,13 @@ static struct cgroup_node *find_node(struct pod_names *names, uint64_t cgroup_id
 
 const struct pod_identity *pod_names_get(struct pod_names *names, uint64_t cgroup_id, uint32_t pid, uint64_t now_ns)
 {
-	struct cgroup_node *node = cgroup_id & PID_KEY ? NULL : find_node(names, cgroup_id, pid, now_ns);
+	return pod_names_get_since(names, cgroup_id, pid, now_ns, now_ns);
+}
+
+const struct pod_identity *pod_names_get_since(struct pod_names *names, uint64_t cgroup_id, uint32_t pid,
+					       uint64_t since_ns, uint64_t now_ns)
+{
+	struct cgroup_node *node = cgroup_id & PID_KEY ? NULL : find_node(names, cgroup_id, pid, since_ns, now_ns);
 
 	memset(&names->ids, 0, sizeof(names->ids));
 	if (!node || !node->path[0]) {

@@ -42,6 +42,13 @@ void pod_names_on_rmdir(struct pod_names *names, uint64_t cgroup_id, uint64_t no
  */
 const struct pod_identity *pod_names_get(struct pod_names *names, uint64_t cgroup_id, uint32_t pid, uint64_t now_ns);
 
+/*
+ * The same for what a process did at since_ns (CLOCK_MONOTONIC): a process that began later has only got its pid, and
+ * names nobody.
+ */
+const struct pod_identity *pod_names_get_since(struct pod_names *names, uint64_t cgroup_id, uint32_t pid,
+					       uint64_t since_ns, uint64_t now_ns);
+
 /* Drops names of cgroups that are gone since more than keep_ns. */
 void pod_names_expire(struct pod_names *names, uint64_t now_ns, uint64_t keep_ns);
 

@@ -27,12 +27,12 @@ static void fill_request(struct session *s, struct request *r, const struct imds
 
 	*r = (struct request){ .rec = *rec, .node = s->node, .drop_reason = "", .drop_location = "" };
 	r->running = rec->req.end == IMDS_END_NONE;
-	r->who = pod_names_get(s->names, rec->peer.cgroup_id, rec->peer.pid, now_ns);
 	if ((rec->req.flags & IMDS_F_OWN_NETNS) && s->own_netns_is_hosts)
 		r->rec.req.flags |= IMDS_F_HOST_NETNS;
 	if (rec->req.end == IMDS_END_ANSWERED && tracer_refused(s->tracer, rec->peer.cookie, &drop))
 		r->rec.req.drop = drop;
 	start_ns = request_start_ns(r);
+	r->who = pod_names_get_since(s->names, rec->peer.cgroup_id, rec->peer.pid, start_ns, now_ns);
 	/* the offset between the clocks is taken now: a step of the wall clock shows, durations never suffer */
 	r->wall_ns = session_clock_ns(CLOCK_REALTIME) - (now_ns > start_ns ? now_ns - start_ns : 0);
 	drop = r->rec.req.drop;
