@@ -176,7 +176,7 @@ static void letters_and_words_mean_the_same(void **state)
 	done(r);
 	r = parse("report --from - --stall 100ms");
 	assert_int_equal(r->code, -1);
-	assert_string_equal(r->o.from, "-");
+	assert_string_equal(r->o.from[0], "-");
 	done(r);
 }
 

@@ -14,7 +14,7 @@
 #include "command.h"
 #include "../replay/report_input.h"
 #include "../session/session.h"
-#include "../replay/trace_input.h"
+#include "../replay/from_input.h"
 
 struct watch {
 	const struct options *o;
@@ -23,7 +23,7 @@ struct watch {
 	uint64_t finished;
 	unsigned int ticks;
 	bool counts; /* a line on the terminal does, while it watches */
-	struct trace_input *input;
+	struct from_input input;
 	struct snapshot view; /* what the options select of the snapshot; owns its arrays, not what they hold */
 	const struct pod_stats **pods;
 	struct finding *findings;
@@ -115,45 +115,6 @@ static const struct snapshot *watch(struct watch *rep, const struct session_call
 	if (!s)
 		session_log("out of memory");
 	return s;
-}
-
-static void tell_bad_lines(const char *name, const struct trace_input *input)
-{
-	struct trace_input_stats stats;
-
-	trace_input_get_stats(input, &stats);
-	if (stats.bad)
-		session_log("'%s': %llu of %llu lines skipped, the first is line %llu: %s", name,
-			    (unsigned long long)stats.bad, (unsigned long long)stats.lines,
-			    (unsigned long long)stats.first_bad, stats.why);
-	if (stats.cut)
-		session_log("'%s' has no end line: packets and drops are not counted", name);
-	if (stats.missing)
-		session_log("'%s' counts %llu more requests than it tells: it was filtered or cut", name,
-			    (unsigned long long)stats.missing);
-}
-
-static const struct snapshot *read_trace(struct watch *rep, const struct session_callbacks *cb)
-{
-	const char *name = rep->o->from;
-	bool is_stdin = !strcmp(name, "-");
-	FILE *f = is_stdin ? stdin : fopen(name, "re");
-	char msg[256];
-	int err;
-
-	if (!f) {
-		session_log("cannot read '%s': %s", name, strerror(errno));
-		return NULL;
-	}
-	err = trace_input_read(rep->o, f, cb, &rep->input, msg, sizeof(msg));
-	if (!is_stdin)
-		fclose(f);
-	if (err) {
-		session_log("cannot read '%s': %s", name, msg);
-		return NULL;
-	}
-	tell_bad_lines(name, rep->input);
-	return trace_input_snapshot(rep->input);
 }
 
 /* --- what is shown ------------------------------------------------------------------------------------------------ */
@@ -313,7 +274,7 @@ static int make(struct watch *rep)
 		return EXIT_CANNOT_RUN;
 	if (o->format == FORMAT_HTML)
 		cb.on_drop = on_drop;
-	s = o->from ? read_trace(rep, &cb) : watch(rep, &cb);
+	s = o->from_len ? from_input_read(o, &cb, &rep->input) : watch(rep, &cb);
 	if (!s)
 		return EXIT_CANNOT_RUN;
 	err = select_view(rep, s);
@@ -350,6 +311,6 @@ int cmd_report(const struct options *o)
 	free(rep.findings);
 	timeline_clear(&rep.timeline);
 	session_free(rep.session);
-	trace_input_free(rep.input);
+	from_input_clear(&rep.input);
 	return code;
 }

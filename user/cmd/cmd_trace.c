@@ -7,13 +7,15 @@
 #include "../view/json.h"
 #include "../view/text.h"
 #include "command.h"
+#include "../replay/from_input.h"
 #include "../session/session.h"
 #include "../session/trace_counts.h"
 
 struct trace {
 	const struct options *o;
-	struct session *session;
+	struct session *session; /* NULL: reads what was seen before */
 	FILE *out;
+	bool started; /* the first line is out */
 	struct text_options text;
 	uint64_t printed;
 	int write_err; /* of the first write that failed */
@@ -25,7 +27,8 @@ static void check_written(struct trace *t)
 	if (!ferror(t->out) || t->write_err)
 		return;
 	t->write_err = errno ? -errno : -EIO;
-	session_stop(t->session);
+	if (t->session)
+		session_stop(t->session);
 }
 
 static void flush(struct trace *t)
@@ -35,10 +38,34 @@ static void flush(struct trace *t)
 	check_written(t);
 }
 
+/* What was seen before is described by its first request: of the rest nothing is known yet. */
+static void start_replay(struct trace *t, uint64_t wall_ns)
+{
+	char node[256];
+	const struct snapshot s = {
+		.version = IMDSNOOP_VERSION,
+		.node = options_node(t->o, node, sizeof(node)),
+		.kernel = "",
+		.started_wall_ns = wall_ns,
+		.now_wall_ns = wall_ns,
+		.started_ns = wall_ns,
+		.now_ns = wall_ns,
+		.endpoints = t->o->endpoint_texts,
+	};
+
+	t->started = true;
+	if (t->o->format == FORMAT_JSON)
+		json_print(json_start(&s), false, t->out);
+	else
+		text_trace_header(t->out, &t->text);
+}
+
 static void print(struct trace *t, const struct request *r, uint64_t now_ns)
 {
-	if (!session_selects_request(t->session, r))
+	if (!session_options_select(t->o, r))
 		return;
+	if (!t->started)
+		start_replay(t, r->wall_ns);
 	errno = 0;
 	if (t->o->format == FORMAT_JSON)
 		json_print(json_request(r, now_ns, t->o->redact_paths), false, t->out);
@@ -54,7 +81,7 @@ static void on_request(void *arg, const struct request *r, uint64_t now_ns)
 	if (t->o->count && t->printed >= t->o->count)
 		return;
 	print(t, r, now_ns);
-	if (session_selects_request(t->session, r) && ++t->printed == t->o->count)
+	if (session_options_select(t->o, r) && ++t->printed == t->o->count && t->session)
 		session_stop(t->session);
 }
 
@@ -95,6 +122,30 @@ static json_t *end_line(struct session *session, const struct snapshot *s)
 	return line;
 }
 
+/* The counts behind the last line are a session's: those of a replay are in the lines. */
+static int replay(struct trace *t, const struct session_callbacks *cb)
+{
+	const struct options *o = t->o;
+	const struct snapshot *s;
+	struct from_input in;
+	int err;
+
+	t->out = session_open_output(o, false);
+	if (!t->out)
+		return EXIT_CANNOT_RUN;
+	t->text = session_text_options(o, t->out);
+	s = from_input_read(o, cb, &in);
+	if (s && !t->started)
+		start_replay(t, s->started_wall_ns);
+	if (s && o->format == FORMAT_JSON)
+		json_print(json_end(s), false, t->out);
+	else if (s && !o->quiet)
+		print_end(s);
+	err = session_close_output(o, t->out, t->write_err) || !s;
+	from_input_clear(&in);
+	return err ? EXIT_CANNOT_RUN : EXIT_FINE;
+}
+
 int cmd_trace(const struct options *o)
 {
 	struct trace t = { .o = o };
@@ -104,6 +155,9 @@ int cmd_trace(const struct options *o)
 
 	if (!session_test_output(o))
 		return EXIT_CANNOT_RUN;
+	t.started = !o->from_len;
+	if (o->from_len)
+		return replay(&t, &cb);
 	t.session = session_new(o, &cb);
 	if (!t.session)
 		return EXIT_CANNOT_RUN;

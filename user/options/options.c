@@ -65,6 +65,14 @@ static int set_output(struct options *o, const char *value)
 	return 0;
 }
 
+static int add_from(struct options *o, const char *value)
+{
+	if (!*value || o->from_len == OPTIONS_FROM_MAX)
+		return -EINVAL;
+	o->from[o->from_len++] = value;
+	return 0;
+}
+
 static int set_exit_code(struct options *o, const char *value)
 {
 	char *end;
@@ -195,8 +203,10 @@ static const struct option_row options[] = {
 	STRING("from-state", 0, from_state, OPTIONS_READY, "DIR", NULL, "the ledger that 'serve --state DIR' keeps"),
 	DURATION("since", 0, since_ns, OPTIONS_READY, "720h", 744 * HOURS, "1h to 31d",
 		 "how far back to look; nothing is safe that was watched for less"),
-	STRING("from", 0, from, OPTIONS_REPORT, "FILE", NULL,
-	       "read 'trace --json' lines instead of the kernel; - is standard input"),
+	CALL("from", 0, add_from, OPTIONS_FROM, "FILE", "a file name, at most 64 times",
+	     "read a trace ('trace --json'), or a capture (pcap, pcapng; repeat for several), instead of the kernel; - is "
+	     "standard input"),
+	STRING("names", 0, names, OPTIONS_FROM, "FILE", NULL, "names of a capture's addresses: '10.0.0.7 shop/cart-1' a line"),
 	CALL("endpoint", 0, add_endpoint, OPTIONS_ENDPOINTS, "ADDR[:PORT]",
 	     "an IP address like 169.254.169.254, [fd00:ec2::254]:80 (host names are not looked up)",
 	     "metadata address, repeatable, at most 16 (default: those of EC2, ECS and EKS)"),
@@ -552,8 +562,10 @@ static int check_together(const struct command *c, const struct option_row *live
 {
 	if (o->format == FORMAT_HTML && !(c->groups & OPTIONS_HTML))
 		return usage(err, "'imdsnoop %s' writes no html: use 'imdsnoop report --format html'", c->name);
-	if (o->from && live)
+	if (o->from_len && live)
 		return usage(err, "'--%s' is for watching: '--from' reads what was seen before", live->name);
+	if (o->names && !o->from_len)
+		return usage(err, "'--names' names the addresses of a capture: give one with '--from'");
 	if (o->brief && o->format != FORMAT_TEXT)
 		return usage(err, "'--brief' is a line of text: leave out '--format'");
 	if (o->self && (o->all || o->watch || o->namespace || o->pod || o->container || o->workload))

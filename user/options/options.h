@@ -15,6 +15,7 @@
 #endif
 
 #define OPTIONS_ENDPOINT_TEXT 64
+#define OPTIONS_FROM_MAX 64 /* --from */
 #define OPTIONS_MAX_PODS 65536
 #define OPTIONS_MAX_FLOWS (1u << 20)
 #define OPTIONS_MAX_WORKLOADS 5000
@@ -84,8 +85,10 @@ struct options {
 	bool what_if_tokens_required;
 	bool what_if_endpoint_off, what_if_role_delivery; /* ready alone */
 	const char *baseline;				  /* report JSON to compare with */
-	const char *from;				  /* trace JSON lines to read instead of the kernel */
-	int exit_code;					  /* of findings; 0: not asked for */
+	const char *from[OPTIONS_FROM_MAX];		  /* a trace or captures to read instead of the kernel */
+	size_t from_len;
+	const char *names; /* of addresses in captures */
+	int exit_code;	   /* of findings; 0: not asked for */
 
 	/* probe */
 	bool all;
@@ -129,6 +132,7 @@ struct command {
 #define OPTIONS_OUTPUT (1u << 13)
 #define OPTIONS_NAME (1u << 14)	 /* --node */
 #define OPTIONS_READY (1u << 15) /* takes file names too, or --from-state */
+#define OPTIONS_FROM (1u << 16)	 /* --from, --names */
 #define OPTIONS_LIVE (1u << 31)	 /* no group: the option is refused beside --from */
 
 /*

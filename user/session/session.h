@@ -67,6 +67,7 @@ const struct snapshot *session_describe(struct session *s);
 
 /* True when r passes --namespace, --pod, --container, --comm and --problems. */
 bool session_selects_request(const struct session *s, const struct request *r);
+bool session_options_select(const struct options *o, const struct request *r);		/* the same without a session */
 bool session_selects_identity(const struct options *o, const struct pod_identity *who); /* the first three */
 bool session_selects_pod(const struct options *o, const struct pod_stats *p);
 

@@ -23,13 +23,16 @@ bool session_selects_identity(const struct options *o, const struct pod_identity
 	       (!o->container || !strcmp(o->container, who->container));
 }
 
-bool session_selects_request(const struct session *s, const struct request *r)
+bool session_options_select(const struct options *o, const struct request *r)
 {
-	const struct options *o = s->o;
-
 	return session_selects_identity(o, r->who) &&
 	       (!o->comm || !strncmp(o->comm, r->rec.peer.comm, sizeof(r->rec.peer.comm))) &&
 	       (!o->problems || request_is_problem(r, o->slow_ns / 1000));
+}
+
+bool session_selects_request(const struct session *s, const struct request *r)
+{
+	return session_options_select(s->o, r);
 }
 
 bool session_selects_pod(const struct options *o, const struct pod_stats *p)

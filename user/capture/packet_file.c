@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "packet_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#define CHUNK 65536
+#define BLOCK_MAX (1u << 24) /* of a pcapng block: options may be long, but not endless */
+
+#define PCAP_US 0xa1b2c3d4u
+#define PCAP_NS 0xa1b23c4du
+#define NG_SECTION 0x0a0d0d0au
+#define NG_INTERFACE 1u
+#define NG_OLD_PACKET 2u
+#define NG_SIMPLE 3u
+#define NG_PACKET 6u
+#define NG_BYTE_ORDER 0x1a2b3c4du
+#define NG_OPTION_TSRESOL 9
+
+struct interface {
+	uint16_t link;
+	bool binary;	  /* time in 2^-exponent s, else 10^-exponent */
+	uint8_t exponent; /* 6: microseconds */
+	uint32_t snaplen;
+};
+
+struct file {
+	FILE *f;
+	const char *name;
+	z_stream z;
+	bool begun, gzip, swapped, next_generation, ended, nanoseconds, pending;
+	uint8_t in[CHUNK], out[CHUNK];
+	size_t at, len; /* of out */
+	uint32_t interfaces_len;
+	struct interface interfaces[PACKET_INTERFACES_MAX];
+	uint8_t *bytes;	      /* PACKET_BYTES_MAX + 64 */
+	struct packet packet; /* when pending */
+};
+
+struct packet_files {
+	size_t len;
+	struct file *files[PACKET_FILES_MAX];
+};
+
+/* --- bytes -------------------------------------------------------------------------------------------------------- */
+
+/* More bytes into out: 0 at the end. */
+static int refill(struct file *f)
+{
+	int err;
+
+	f->at = f->len = 0;
+	if (!f->gzip) {
+		f->len = fread(f->out, 1, sizeof(f->out), f->f);
+		return ferror(f->f) ? -EIO : 0;
+	}
+	f->z.next_out = f->out;
+	f->z.avail_out = sizeof(f->out);
+	while (f->z.avail_out == sizeof(f->out)) {
+		if (!f->z.avail_in) {
+			f->z.next_in = f->in;
+			f->z.avail_in = fread(f->in, 1, sizeof(f->in), f->f);
+			if (!f->z.avail_in)
+				return ferror(f->f) ? -EIO : 0;
+		}
+		err = inflate(&f->z, Z_NO_FLUSH);
+		if (err == Z_STREAM_END)
+			err = inflateReset(&f->z); /* a member may follow */
+		if (err != Z_OK && err != Z_BUF_ERROR)
+			return -EBADMSG;
+	}
+	f->len = sizeof(f->out) - f->z.avail_out;
+	return 0;
+}
+
+/* Exactly len bytes into buf (NULL: skipped). 1; 0: the end before the first; -EPIPE: the end in between. */
+static int take(struct file *f, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		size_t n;
+		int err;
+
+		if (f->at == f->len) {
+			err = refill(f);
+			if (err)
+				return err;
+			if (!f->len)
+				return done ? -EPIPE : 0;
+		}
+		n = f->len - f->at < len - done ? f->len - f->at : len - done;
+		if (buf)
+			memcpy((uint8_t *)buf + done, f->out + f->at, n);
+		f->at += n;
+		done += n;
+	}
+	return 1;
+}
+
+static int take_whole(struct file *f, void *buf, size_t len)
+{
+	int got = take(f, buf, len);
+
+	return got == 1 || !len ? 0 : got ? got : -EPIPE;
+}
+
+static uint32_t u32_at(const struct file *f, const uint8_t *b)
+{
+	uint32_t v;
+
+	memcpy(&v, b, sizeof(v));
+	return f->swapped ? __builtin_bswap32(v) : v;
+}
+
+static uint16_t u16_at(const struct file *f, const uint8_t *b)
+{
+	uint16_t v;
+
+	memcpy(&v, b, sizeof(v));
+	return f->swapped ? __builtin_bswap16(v) : v;
+}
+
+/* --- pcapng ------------------------------------------------------------------------------------------------------- */
+
+static void read_interface(struct file *f, const uint8_t *b, size_t len)
+{
+	struct interface *i = &f->interfaces[f->interfaces_len];
+	size_t at = 8;
+
+	if (len < 8 || f->interfaces_len == PACKET_INTERFACES_MAX)
+		return;
+	*i = (struct interface){ .link = u16_at(f, b), .exponent = 6, .snaplen = u32_at(f, b + 4) };
+	while (at + 4 <= len) {
+		uint16_t code = u16_at(f, b + at), size = u16_at(f, b + at + 2);
+
+		if (!code || at + 4 + size > len)
+			break;
+		if (code == NG_OPTION_TSRESOL && size >= 1) {
+			i->binary = b[at + 4] & 0x80;
+			i->exponent = b[at + 4] & 0x7f;
+		}
+		at += 4 + ((size + 3u) & ~3u);
+	}
+	f->interfaces_len++;
+}
+
+static uint64_t ticks_to_ns(const struct interface *i, uint64_t ticks)
+{
+	unsigned __int128 ns = (unsigned __int128)ticks * 1000000000u;
+
+	if (i->binary)
+		return i->exponent < 64 ? (uint64_t)(ns >> i->exponent) : 0;
+	for (int n = 0; n < i->exponent && ns; n++)
+		ns /= 10;
+	return (uint64_t)ns;
+}
+
+static int set_packet(struct file *f, uint32_t interface, uint64_t ticks, uint32_t captured, uint32_t length, size_t at,
+		      size_t len)
+{
+	const struct interface *i;
+
+	if (!f->interfaces_len)
+		return -EBADMSG;
+	i = &f->interfaces[interface < f->interfaces_len ? interface : f->interfaces_len - 1];
+	if (captured > len - at || captured > PACKET_BYTES_MAX)
+		return -EBADMSG;
+	f->packet.ts_ns = ticks_to_ns(i, ticks);
+	f->packet.data = f->bytes + at;
+	f->packet.captured = captured;
+	f->packet.length = length < captured ? captured : length;
+	f->packet.interface = interface;
+	f->packet.link = i->link;
+	f->pending = true;
+	return 0;
+}
+
+static int read_section(struct file *f)
+{
+	uint8_t b[8];
+	uint32_t order, len;
+	int err = take_whole(f, b, sizeof(b));
+
+	if (err)
+		return err;
+	memcpy(&order, b + 4, sizeof(order));
+	if (order != NG_BYTE_ORDER && __builtin_bswap32(order) != NG_BYTE_ORDER)
+		return -EBADMSG;
+	f->swapped = order != NG_BYTE_ORDER;
+	len = u32_at(f, b);
+	if (len < 28 || len > BLOCK_MAX || len % 4)
+		return -EBADMSG;
+	f->interfaces_len = 0;
+	return take_whole(f, NULL, len - 12);
+}
+
+/* One block, behind its type. */
+static int read_block(struct file *f, uint32_t type)
+{
+	uint8_t b[4];
+	uint32_t len, kept;
+	int err;
+
+	if (type == NG_SECTION || __builtin_bswap32(type) == NG_SECTION)
+		return read_section(f);
+	err = take_whole(f, b, sizeof(b));
+	if (err)
+		return err;
+	len = u32_at(f, b);
+	if (len < 12 || len % 4 || len > BLOCK_MAX)
+		return -EBADMSG;
+	len -= 12;
+	kept = len < PACKET_BYTES_MAX ? len : PACKET_BYTES_MAX;
+	err = take_whole(f, f->bytes, kept);
+	if (!err)
+		err = take_whole(f, NULL, len - kept + 4);
+	if (err)
+		return err;
+	if (type == NG_INTERFACE)
+		read_interface(f, f->bytes, kept);
+	else if (type == NG_PACKET && kept >= 20)
+		return set_packet(f, u32_at(f, f->bytes),
+				  (uint64_t)u32_at(f, f->bytes + 4) << 32 | u32_at(f, f->bytes + 8),
+				  u32_at(f, f->bytes + 12), u32_at(f, f->bytes + 16), 20, kept);
+	else if (type == NG_OLD_PACKET && kept >= 20)
+		return set_packet(f, u16_at(f, f->bytes),
+				  (uint64_t)u32_at(f, f->bytes + 4) << 32 | u32_at(f, f->bytes + 8),
+				  u32_at(f, f->bytes + 12), u32_at(f, f->bytes + 16), 20, kept);
+	return 0; /* a simple packet has no time: of no use */
+}
+
+/* --- files -------------------------------------------------------------------------------------------------------- */
+
+static int begin(struct file *f)
+{
+	uint8_t b[24];
+	uint32_t magic;
+	int first, got;
+
+	first = getc(f->f);
+	if (first == EOF)
+		return ferror(f->f) ? -EIO : -ENODATA;
+	ungetc(first, f->f);
+	f->gzip = first == 0x1f;
+	if (f->gzip && inflateInit2(&f->z, 15 + 16) != Z_OK)
+		return -ENOMEM;
+	got = take(f, b, 4);
+	if (got != 1)
+		return got ? got : -ENODATA;
+	memcpy(&magic, b, 4);
+	if (magic == NG_SECTION) {
+		f->next_generation = true;
+		return read_section(f);
+	}
+	f->swapped = __builtin_bswap32(magic) == PCAP_US || __builtin_bswap32(magic) == PCAP_NS;
+	magic = u32_at(f, b);
+	if (magic != PCAP_US && magic != PCAP_NS)
+		return -EINVAL;
+	f->nanoseconds = magic == PCAP_NS;
+	got = take_whole(f, b + 4, 20);
+	if (got)
+		return got;
+	f->interfaces[0] = (struct interface){ .link = u32_at(f, b + 20) & 0xffff };
+	f->interfaces_len = 1;
+	return 0;
+}
+
+static int read_pcap_packet(struct file *f)
+{
+	uint8_t b[16];
+	uint32_t captured;
+	int got = take(f, b, sizeof(b));
+
+	if (got != 1)
+		return got ? got : -ENODATA;
+	captured = u32_at(f, b + 8);
+	if (captured > PACKET_BYTES_MAX)
+		return -EBADMSG;
+	got = take_whole(f, f->bytes, captured);
+	if (got)
+		return got;
+	f->packet = (struct packet){ .file = f->packet.file,
+				     .ts_ns = u32_at(f, b) * 1000000000ull +
+					      (uint64_t)u32_at(f, b + 4) * (f->nanoseconds ? 1 : 1000),
+				     .data = f->bytes,
+				     .captured = captured,
+				     .length = u32_at(f, b + 12),
+				     .link = f->interfaces[0].link };
+	if (f->packet.length < captured)
+		f->packet.length = captured;
+	f->pending = true;
+	return 0;
+}
+
+/* Until a packet is pending; -ENODATA at the end. */
+static int advance(struct file *f)
+{
+	int err = 0;
+
+	while (!err && !f->pending) {
+		uint8_t b[4];
+		int got;
+
+		if (!f->next_generation) {
+			err = read_pcap_packet(f);
+			continue;
+		}
+		got = take(f, b, sizeof(b));
+		err = got == 1 ? read_block(f, u32_at(f, b)) : got ? got : -ENODATA;
+	}
+	return err;
+}
+
+static const char *why(int err)
+{
+	switch (err) {
+	case -ENODATA:
+		return "empty";
+	case -EINVAL:
+		return "neither pcap nor pcapng";
+	case -EPIPE:
+		return "cut off in the middle of a packet: what was before it is used";
+	case -EBADMSG:
+		return "damaged: what was before that is used";
+	default:
+		return strerror(-err);
+	}
+}
+
+bool packet_file_begins(int first)
+{
+	return first == 0xd4 || first == 0xa1 || first == 0x4d || first == 0x0a || first == 0x1f;
+}
+
+struct packet_files *packet_files_new(FILE *const *files, const char *const *names, size_t len)
+{
+	struct packet_files *p = len <= PACKET_FILES_MAX ? calloc(1, sizeof(*p)) : NULL;
+
+	for (size_t i = 0; p && i < len; i++) {
+		struct file *f = calloc(1, sizeof(*f));
+
+		p->files[p->len] = f;
+		if (f)
+			f->bytes = malloc(PACKET_BYTES_MAX + 64);
+		p->len += f != NULL;
+		if (!f || !f->bytes) {
+			packet_files_free(p);
+			return NULL;
+		}
+		f->f = files[i];
+		f->name = names[i];
+		f->packet.file = i;
+		f->ended = false;
+	}
+	return p;
+}
+
+void packet_files_free(struct packet_files *p)
+{
+	for (size_t i = 0; p && i < p->len; i++) {
+		if (p->files[i]->gzip)
+			inflateEnd(&p->files[i]->z);
+		free(p->files[i]->bytes);
+		free(p->files[i]);
+	}
+	free(p);
+}
+
+int packet_files_next(struct packet_files *p, struct packet *ret, char *msg, size_t msg_len)
+{
+	struct file *best = NULL;
+
+	for (size_t i = 0; i < p->len; i++) {
+		struct file *f = p->files[i];
+		int err = 0;
+
+		if (f->ended)
+			continue;
+		if (!f->begun)
+			err = begin(f);
+		f->begun = true;
+		if (!err && !f->pending) {
+			err = advance(f);
+			if (err == -ENODATA) {
+				f->ended = true;
+				continue;
+			}
+		}
+		if (err) {
+			f->ended = true;
+			snprintf(msg, msg_len, "'%.200s': %s", f->name, why(err));
+			return err;
+		}
+		if (!best || f->packet.ts_ns < best->packet.ts_ns)
+			best = f;
+	}
+	if (!best)
+		return 0;
+	*ret = best->packet;
+	best->pending = false;
+	return 1;
+}
