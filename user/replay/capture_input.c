@@ -51,6 +51,15 @@ struct capture_input {
 
 /* --- who ---------------------------------------------------------------------------------------------------------- */
 
+static struct pod_identity client_named(const char *name, uint64_t id)
+{
+	struct pod_identity who = POD_IDENTITY_NOBODY;
+
+	who.cgroup_id = id;
+	who.cgroup = name;
+	return who;
+}
+
 static struct client *client_get(struct capture_input *in, const struct imds_addr *addr)
 {
 	struct client *c;
@@ -64,7 +73,7 @@ static struct client *client_get(struct capture_input *in, const struct imds_add
 	c->addr = *addr;
 	request_address(addr, 0, c->text, sizeof(c->text));
 	c->text[strlen(c->text) - 2] = '\0'; /* ":0" */
-	c->who = (struct pod_identity){ HASH_COUNT(in->clients) + 2, "", "", "", "", "", c->text };
+	c->who = client_named(c->text, HASH_COUNT(in->clients) + 2);
 	HASH_ADD(hh, in->clients, addr, sizeof(c->addr), c);
 	if (c->hh.tbl)
 		return c;
@@ -259,7 +268,7 @@ static int begin(struct capture_input *in, const struct options *o, char *msg, s
 		.arg = in,
 	};
 
-	in->over.who = (struct pod_identity){ 1, "", "", "", "", "", "other" };
+	in->over.who = client_named("other", 1);
 	in->http = calloc(1, sizeof(*in->http));
 	fo.http = in->http;
 	if (!in->http || http_table_compile(in->http) || pod_table_new(&to, &in->table))
