@@ -57,7 +57,7 @@ static void start_replay(struct trace *t, uint64_t wall_ns)
 	if (t->o->format == FORMAT_JSON)
 		json_print(json_start(&s), false, t->out);
 	else
-		text_trace_header(t->out, &t->text);
+		text_trace_header(t->out, wall_ns, &t->text);
 }
 
 static void print(struct trace *t, const struct request *r, uint64_t now_ns)
