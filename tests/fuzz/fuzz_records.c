@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/kernel/features.c user/kernel/kernel_btf.c user/kernel/http_table.c user/kernel/nfa.c */
-/* needs: user/model/pod_table.c user/model/verdict.c user/report/findings.c user/report/finding_rules.c */
+/* needs: user/model/pod_table.c user/model/verdict.c user/model/cause.c user/report/findings.c user/report/finding_rules.c */
 /* needs: user/report/advice.c user/report/way.c user/report/path.c user/model/histogram.c user/model/words.c user/model/request.c */
 /* needs: user/model/counters.c user/view/json.c */
+/* needs: user/report/report.c user/report/headline.c user/report/platform.c user/pods/workload.c */
+/* needs: user/report/level.c */
 /*
  * Records from the ring, of any bytes and length. Properties: each is handed out or counted as bad; what is handed out
  * is in the bounds of its types, its strings end; the totals are those of the requests given; what is written is JSON.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/kernel/drop_reason.c user/kernel/kernel_btf.c user/kernel/features.c */
+/* needs: user/kernel/drop_reason.c user/kernel/kernel_btf.c user/kernel/features.c user/kernel/hooks.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

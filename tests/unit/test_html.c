@@ -5,6 +5,7 @@
 /* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/report/path.c user/report/headline.c */
 /* needs: user/model/histogram.c user/model/words.c user/model/request.c user/report/merge.c user/report/compare.c */
 /* needs: user/report/what_if.c user/pods/workload.c */
+/* needs: user/report/report.c user/report/platform.c user/model/counters.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/view/json.c user/model/words.c user/model/request.c user/model/histogram.c */
+/* needs: user/report/report.c user/report/headline.c user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/report/platform.c user/model/counters.c user/pods/workload.c user/report/path.c */
+/* needs: user/report/level.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,7 +110,9 @@ static void request_has_every_field_in_order(void **state)
 	    "\"comm\":\"sixteen-bytes-xx\","
 	    "\"ancestors\":[\"npm\",\"sh\"],\"endpoint\":\"169.254.169.254:80\",\"local\":\"10.244.0.2:43210\","
 	    "\"provider\":\"ec2\",\"kind\":\"token\",\"imds_version\":\"v2\",\"method\":\"PUT\","
-	    "\"path\":\"/latest/api/token\",\"status\":null,\"outcome\":\"hop-limit\",\"confidence\":\"proven\","
+	    "\"path\":\"/latest/api/"
+	    "token\",\"status\":null,\"outcome\":\"hop-limit\",\"cause\":null,\"answered_by\":null,\"confidence\":"
+	    "\"proven\","
 	    "\"connect_us\":1000,\"first_byte_us\":null,\"duration_us\":1000000,\"ttl_synack\":63,"
 	    "\"ttl_response\":null,\"ttl_dropped\":1,\"hops\":1,\"required_hop_limit\":2,\"hops_source\":\"baseline\","
 	    "\"retransmits\":3,\"drops\":7,\"drop_reason\":\"IP_INHDR\",\"drop_location\":\"ip_forward\","
@@ -358,8 +362,8 @@ static void report_has_the_schemas_fields(void **state)
 	assert_memory_equal(
 	    line,
 	    "{\"schema\":\"imdsnoop.report/1\",\"version\":\"0.1.0\",\"node\":\"n1\",\"kernel\":\"6.1\","
-	    "\"started\":\"2023-11-14T22:13:20.000000Z\",\"duration_s\":30.001,\"endpoints\":[",
-	    142);
+	    "\"started\":\"2023-11-14T22:13:20.000000Z\",\"duration_s\":30.001,\"headline\":{",
+	    141);
 	assert_non_null(strstr(line, "\"outcomes\":{\"ok\":2,\"hop-limit\":3}")); /* nothing that is zero */
 	assert_non_null(strstr(line, "\"hop_limit\":\"exhausted\",\"confidence\":\"proven\""));
 	assert_non_null(strstr(line, "\"drop_location\":\"ip_forward\""));

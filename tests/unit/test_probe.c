@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/net/probe.c user/model/verdict.c */
+/* needs: user/net/probe.c user/model/verdict.c user/model/cause.c */
 /* The answer's head byte by byte, a real exchange over loopback, and what is concluded. */
 #include <arpa/inet.h>
 #include <errno.h>

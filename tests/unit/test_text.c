@@ -4,6 +4,7 @@
 /* needs: user/view/text_extras.c user/report/compare.c user/report/what_if.c */
 /* needs: user/view/text.c user/view/text_escape.c user/report/findings.c user/report/finding_rules.c */
 /* needs: user/report/advice.c user/report/way.c user/report/path.c user/model/words.c user/model/histogram.c user/model/request.c */
+/* needs: user/report/platform.c user/model/counters.c user/pods/workload.c */
 /*
  * The report and the trace lines against golden files, beside this file in golden/. GOLDEN_WRITE=1 writes them anew:
  * look at the difference before it is committed.
@@ -140,6 +141,7 @@ static void same_advice_is_printed_once(void **state)
 	struct golden_case c;
 	struct pod_stats twins[30];
 	const struct pod_stats *pods[30];
+	char names[30][16];
 	const char *first;
 	char *text;
 
@@ -147,6 +149,8 @@ static void same_advice_is_printed_once(void **state)
 	golden_case_init(&c);
 	for (size_t i = 0; i < LEN(twins); i++) {
 		twins[i] = c.cart;
+		snprintf(names[i], sizeof(names[i]), "cart%zu", i);
+		twins[i].who.pod = names[i]; /* each of a workload of its own */
 		twins[i].fallbacks = 0;
 		pods[i] = &twins[i];
 	}

@@ -4,6 +4,7 @@
 /* needs: user/view/ui_terminal.c user/view/text_layout.c user/view/text_escape.c */
 /* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/report/path.c user/model/words.c */
 /* needs: user/model/histogram.c user/model/request.c */
+/* needs: user/report/platform.c user/model/counters.c user/pods/workload.c */
 /* The rows behind the screen, and the screen itself on a pseudo-terminal, read back from ncurses' own picture of it. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/verdict.c user/model/words.c */
+/* needs: user/model/verdict.c user/model/cause.c user/model/words.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

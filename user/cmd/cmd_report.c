@@ -197,6 +197,7 @@ static json_t *json_of(struct watch *rep)
 {
 	const struct options *o = rep->o;
 	struct snapshot v = rep->view;
+	struct report said = rep->said; /* borrows: with the dry run's findings in its snapshot */
 	json_t *root;
 	int err = 0;
 
@@ -205,7 +206,8 @@ static json_t *json_of(struct watch *rep)
 		memcpy(rep->findings + v.findings_len, rep->what_if.findings,
 		       rep->what_if.findings_len * sizeof(*rep->findings));
 	v.findings_len += rep->what_if.findings_len;
-	root = json_report(&v);
+	said.s = &v;
+	root = json_said(&said);
 	if (o->what_if)
 		err |= json_object_set_new(root, "what_if", json_what_if(&rep->what_if));
 	if (o->baseline)

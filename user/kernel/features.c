@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "features.h"
+#include "hooks.h"
 #include "kernel_btf.h"
 
 #include <bpf/bpf.h>
@@ -453,6 +454,24 @@ static void probe_folder(struct features *f, const char *name, const char *optio
 		features_note(f, name, OK, "");
 }
 
+/* Another program at connect(2), such as Cilium's, may send a connection to the endpoint elsewhere before we see it. */
+static void probe_other_programs(const struct features_options *o, struct features *f)
+{
+	char names[120];
+	int n = hooks_other_connects(o->cgroup ? o->cgroup : f->cgroup_v2, names, sizeof(names));
+
+	if (n > 0)
+		note(f, "other_programs", DEGRADED,
+		     "%d other program%s at connect (%s) may rewrite connections to the metadata service: these are "
+		     "seen as "
+		     "redirected or not at all",
+		     n, n == 1 ? "" : "s", names);
+	else if (n < 0)
+		note(f, "other_programs", OFF, "cannot ask for other programs at connect: %s", strerror(-n));
+	else
+		features_note(f, "other_programs", OK, "");
+}
+
 int features_probe(const struct features_options *o, struct features *ret)
 {
 	int err_caps, err_cgroup;
@@ -470,6 +489,8 @@ int features_probe(const struct features_options *o, struct features *ret)
 	probe_hooks(o, ret);
 	locked = probe_lockdown(ret);
 	probe_tracepoints(o, ret, tracing, locked);
+	if (!err_caps && !err_cgroup)
+		probe_other_programs(o, ret);
 	probe_folder(ret, "pod_logs", "--pod-logs", "pods are shown by their UID", o->pod_logs);
 	probe_folder(ret, "container_logs", "--container-logs", "containers are shown by their id", o->container_logs);
 	if (!read_text(JIT_PATH, jit, sizeof(jit)) && *jit == '0')

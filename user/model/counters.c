@@ -22,6 +22,8 @@ static const struct span reported[] = {
 	SPAN(answered),
 	SPAN(failed),
 	SPAN(causes),
+	SPAN(credentials_requests),
+	SPAN(credentials_ok),
 	SPAN(confidences),
 	SPAN(kinds),
 	SPAN(responses),
@@ -148,7 +150,7 @@ void counters_mark(const struct pod_stats *p, struct counters_mark *ret)
 }
 
 /* Members that a mark holds, counted by the compiler. */
-_Static_assert(16 + OUTCOME_COUNT + CAUSE_COUNT + CONFIDENCE_COUNT + IMDS_KIND_COUNT + IMDS_STATUS_COUNT +
+_Static_assert(18 + OUTCOME_COUNT + CAUSE_COUNT + CONFIDENCE_COUNT + IMDS_KIND_COUNT + IMDS_STATUS_COUNT +
 		       IMDS_DIRECTION_COUNT + 2 + HISTOGRAM_BUCKETS + 1 + POD_STATS_REASONS +
 		       PROCESS_FIGURES * POD_STATS_PROCESSES <=
 		   COUNTERS_MARK_LEN,

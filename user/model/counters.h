@@ -20,7 +20,7 @@ void counters_add_kind(struct kind_stats *into, const struct kind_stats *from); 
  * What a report shows of a row, small: modulo 2^32, so a difference is right as long as less than that was added
  * between (lost time in milliseconds).
  */
-#define COUNTERS_MARK_LEN 128
+#define COUNTERS_MARK_LEN 136
 struct counters_mark {
 	uint32_t v[COUNTERS_MARK_LEN];
 };

@@ -10,6 +10,7 @@
 #include <uthash.h>
 
 #include "../../bpf/http_scan.h"
+#include "cause.h"
 #include "counters.h"
 #include "verdict.h"
 
@@ -326,21 +327,31 @@ static bool are_drops_watched(const struct pod_table *t, const struct imds_rec_r
 	       (!t->drops_lost_ns || (start_ns && start_ns > t->drops_lost_ns));
 }
 
-/* Those that the verdict decides by itself; what a drop or a status means is another file's. */
-static enum cause cause_of(const struct request *r)
+/* NAT on this node had sent the SYN to a loopback address. */
+static bool is_loopback(const struct imds_rec_request *rec)
 {
-	static const enum cause causes[OUTCOME_COUNT] = {
-		[OUTCOME_HOP_LIMIT] = CAUSE_HOP_LIMIT,	 [OUTCOME_NO_RESPONSE] = CAUSE_SILENT,
-		[OUTCOME_BLOCKED] = CAUSE_FILTERED,	 [OUTCOME_REFUSED] = CAUSE_REFUSED,
-		[OUTCOME_RESET] = CAUSE_RESET,		 [OUTCOME_ABORTED] = CAUSE_ABORTED,
-		[OUTCOME_DROPPED] = CAUSE_DROPPED,	 [OUTCOME_NOT_SENT] = CAUSE_NOT_SENT,
-		[OUTCOME_REDIRECTED] = CAUSE_REDIRECTED, [OUTCOME_HTTP_ERROR] = CAUSE_ANSWERED_WITH_ERROR,
+	static const struct imds_addr v6 = { .b = { [15] = 1 } };
+
+	return rec->to_port && ((rec->to.b[10] == 0xff && rec->to.b[12] == 127) || !memcmp(&rec->to, &v6, sizeof(v6)));
+}
+
+/* The cause, and with it the outcome of what was seen dropped on this node. */
+static void explain(struct request *r)
+{
+	const struct cause_input in = {
+		.rec = &r->rec,
+		.outcome = r->outcome,
+		.provider = r->provider,
+		.drop_reason = r->drop_reason,
+		.drop_location = r->drop_location,
+		.arrived = r->rec.req.drop.flags & IMDS_D_ARRIVED,
+		.to_loopback = is_loopback(&r->rec),
 	};
 
-	if ((r->outcome == OUTCOME_BLOCKED || r->outcome == OUTCOME_DROPPED) &&
-	    verdict_is_refused_at_socket(&r->rec.req.drop))
-		return CAUSE_REFUSED_AT_SOCKET;
-	return causes[r->outcome];
+	r->cause = cause_of_request(&in);
+	if (r->outcome != OUTCOME_NO_RESPONSE || r->cause == CAUSE_SILENT)
+		return;
+	r->outcome = r->cause == CAUSE_FILTERED ? OUTCOME_BLOCKED : OUTCOME_DROPPED;
 }
 
 static void judge(struct pod_table *t, struct row *row, struct request *r, uint64_t now_ns)
@@ -373,7 +384,7 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 	r->judged_ns = now_ns;
 	r->drops_watched = in.drops_watched;
 	r->provider = verdict_provider(endpoint_class(t, i), r->rec.req.words, r->rec.req.kind);
-	r->cause = cause_of(r);
+	explain(r);
 }
 
 /* True for a request that waited for an answer which never came. */
@@ -523,6 +534,85 @@ static void count_request(struct pod_stats *s, enum imds_kind kind, enum imds_ve
 		s->token_requests += n;
 }
 
+/* What was answered with an error, so that a report can quote it. */
+static void note_error(struct pod_stats *s, const struct request *r)
+{
+	const struct imds_request *q = &r->rec.req;
+	bool forwarded = q->words & IMDS_W_H_FORWARDED;
+	struct error_count *e = s->errors;
+
+	for (; e < s->errors + s->errors_len; e++)
+		if (e->status == q->status && e->kind == q->kind && e->method == q->method &&
+		    e->forwarded == forwarded && !strncmp(e->path, q->path, sizeof(e->path) - 1))
+			break;
+	if (e == s->errors + POD_STATS_ERRORS)
+		return;
+	if (e == s->errors + s->errors_len) {
+		s->errors_len++;
+		*e = (struct error_count){ .status = q->status,
+					   .kind = q->kind,
+					   .method = q->method,
+					   .provider = r->provider,
+					   .forwarded = forwarded };
+		memcpy(e->path, q->path, sizeof(e->path) - 1);
+	}
+	e->requests++;
+	e->last_ns = q->end_ns;
+}
+
+static void note_place(struct pod_stats *s, const struct request *r)
+{
+	const struct imds_drop *drop = &r->rec.req.drop;
+	bool from_endpoint = drop->flags & IMDS_D_FROM_ENDPOINT;
+	struct drop_note *n = s->notes;
+
+	for (; n < s->notes + s->notes_len; n++)
+		if (n->cause == r->cause && n->from_endpoint == from_endpoint && !strcmp(n->reason, r->drop_reason) &&
+		    !strcmp(n->location, r->drop_location))
+			break;
+	if (n == s->notes + POD_STATS_NOTES)
+		return;
+	if (n == s->notes + s->notes_len) {
+		s->notes_len++;
+		*n = (struct drop_note){ .cause = r->cause, .from_endpoint = from_endpoint };
+		snprintf(n->reason, sizeof(n->reason), "%s", r->drop_reason);
+		snprintf(n->location, sizeof(n->location), "%s", r->drop_location);
+	}
+	if (r->rec.to_port)
+		request_address(&r->rec.to, r->rec.to_port, n->to, sizeof(n->to));
+	n->ttl = drop->ttl;
+	n->requests++;
+}
+
+static void note_fate(struct pod_stats *s, const struct request *r, enum imds_endpoint_class class)
+{
+	const struct imds_request *q = &r->rec.req;
+	bool ok = r->outcome == OUTCOME_OK && q->end == IMDS_END_ANSWERED;
+
+	if (q->end == IMDS_END_ANSWERED && q->status >= 400)
+		note_error(s, r);
+	if (r->rec.req.end != IMDS_END_ANSWERED && cause_drop_counts(&r->rec))
+		note_place(s, r);
+	if (q->kind == IMDS_KIND_CREDENTIALS) {
+		s->credentials_requests++;
+		s->credentials_ok += ok;
+	}
+	if (ok) {
+		s->providers_ok |= 1u << r->provider;
+		s->last_ok_ns = q->end_ns;
+	}
+	if (verdict_is_failure(r->outcome, q->kind))
+		s->last_failed_ns = q->end_ns ? q->end_ns : r->judged_ns;
+	if (r->rec.ttl_synack && class != IMDS_EP_ECS && class != IMDS_EP_EKS) {
+		int ttl = r->rec.ttl_synack;
+
+		s->ttl_low = !s->ttl_low || ttl < s->ttl_low ? ttl : s->ttl_low;
+		s->ttl_high = ttl > s->ttl_high ? ttl : s->ttl_high;
+	}
+	if (r->answered_by)
+		s->answered_by = r->answered_by;
+}
+
 static void note_drop(struct pod_stats *s, const struct imds_drop *drop, const char *reason, const char *location)
 {
 	if (!drop->ts_ns)
@@ -580,9 +670,11 @@ static void add(struct pod_table *t, struct row *row, struct request *r, uint64_
 	count_request(s, q->kind, q->version, r->outcome, 1);
 	s->answered += answered;
 	s->failed += verdict_is_failure(r->outcome, q->kind);
-	if (r->cause != CAUSE_NONE)
+	/* a poll's 404 is a normal answer, and wants no cause */
+	if (r->cause != CAUSE_NONE && (verdict_is_failure(r->outcome, q->kind) || q->status != 404))
 		s->causes[r->cause]++;
 	s->v1_unauthorized += q->version == IMDS_VERSION_V1 && status == IMDS_STATUS_401;
+	note_fate(s, r, endpoint_class(t, r->rec.peer.endpoint));
 	if (r->outcome == OUTCOME_HOP_LIMIT)
 		s->confidences[r->confidence]++;
 	if (status != IMDS_STATUS_NONE)

@@ -14,6 +14,8 @@
 
 #define POD_STATS_REASONS 8 /* drop reasons told apart per pod, the rest under "other" */
 #define POD_STATS_PROCESSES 8
+#define POD_STATS_ERRORS 6
+#define POD_STATS_NOTES 4
 
 struct drop_count {
 	char reason[32]; /* "NETFILTER_DROP"; "ip_forward" where the kernel has no reasons; "other" */
@@ -27,6 +29,28 @@ struct process_count {
 	uint64_t requests;
 	uint64_t v1_requests;
 	uint64_t token_unanswered;
+};
+
+/* Answers that were errors, told apart by request line and status. */
+struct error_count {
+	uint64_t requests;
+	uint16_t status;
+	uint8_t kind;	/* enum imds_kind */
+	uint8_t method; /* enum imds_method */
+	uint8_t provider;
+	bool forwarded; /* X-Forwarded-For was in the request */
+	char path[64];	/* without query; cut */
+	uint64_t last_ns;
+};
+
+/* Where packets of requests that failed were dropped: one per cause, reason, place and direction. */
+struct drop_note {
+	enum cause cause;
+	bool from_endpoint;
+	char reason[32], location[64];
+	char to[64];	   /* where NAT on this node had sent it, "" where it had not, or not known */
+	uint64_t requests; /* that it stopped */
+	uint8_t ttl;
 };
 
 /* Requests of one kind: allocated with the first, for a container uses two or three kinds of the eight. */
@@ -85,8 +109,17 @@ struct pod_stats {
 	size_t processes_len;
 	uint64_t packets[IMDS_DIRECTION_COUNT];
 	uint64_t bytes[IMDS_DIRECTION_COUNT];
-	unsigned int providers;	    /* bit per enum provider */
-	unsigned int endpoints;	    /* bit per endpoint index */
+	unsigned int providers;			       /* bit per enum provider */
+	unsigned int endpoints;			       /* bit per endpoint index */
+	unsigned int providers_ok;		       /* those whose answer was below 400 */
+	uint64_t credentials_requests, credentials_ok; /* ok: answered below 400 */
+	uint64_t last_failed_ns, last_ok_ns; /* newest request that failed, newest answered below 400; 0: none */
+	struct error_count errors[POD_STATS_ERRORS]; /* what is over is in responses alone */
+	size_t errors_len;
+	struct drop_note notes[POD_STATS_NOTES];
+	size_t notes_len;
+	int ttl_low, ttl_high;		    /* of SYN-ACKs of its own sockets to the IMDS addresses; 0: none */
+	const struct answerer *answered_by; /* newest that is known; NULL: none */
 	bool uses_pod_identity;	    /* credentials answered by EKS Pod Identity or ECS: IMDS is probably not needed */
 	bool needs_credentials;	    /* asked IMDS for credentials */
 	bool ttl_above_baseline;    /* TTL in its own namespace as high as, or higher than, on the node */
@@ -117,6 +150,8 @@ struct unowned {
 	uint64_t first_ns, last_ns;
 };
 
+struct answerer;
+
 struct loss {
 	const char *name; /* "ring_request", "flow_table_full", ... */
 	const char *what; /* what it means for the figures, one line */
@@ -129,8 +164,11 @@ struct finding {
 	const char *namespace, *pod, *container; /* "" for the node as a whole */
 	const char *cgroup;
 	char *summary;
-	char **evidence;  /* NULL-ended */
-	char **advice;	  /* NULL-ended */
+	char **evidence;		  /* NULL-ended */
+	char **advice;			  /* NULL-ended */
+	char workload[254];		  /* "" for what is no pod */
+	const struct pod_identity **pods; /* that it is about, one or more of a workload; borrowed entries, malloc'd list */
+	size_t pods_len;
 	size_t pod_index; /* into snapshot.pods, SIZE_MAX for the node */
 };
 

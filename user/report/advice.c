@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Cases: hop limit, v1, policy, errors. Rules of the advice: a role of the pod's own comes before a wider hop
- * limit, because hop limit 1 is AWS's recommended block; a hop limit is named only when it was measured, and only for
- * EC2, which alone has one; a change of a running instance is lost with the node, so both places are named.
+ * One table, keyed by finding, cause, provider and what runs the containers; no row, no words. Rules: a role of the pod's own
+ * comes before a wider hop limit, because hop limit 1 is AWS's recommended block; a hop limit is named only when it was
+ * measured, and only for clouds that document one (EC2, IBM, Alibaba); a change of a running instance is lost with the node,
+ * so both places are named.
  */
 #include "advice.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "finding_rules.h"
 
 #define HOP_LIMIT_MAX 64 /* EC2 API: HttpPutResponseHopLimit is 1..64 */
 
@@ -40,157 +44,372 @@ void lines_free(char **v)
 	free(v);
 }
 
+enum {
+	EC2 = 1u << PROVIDER_EC2,
+	GCE = 1u << PROVIDER_GCE,
+	AZURE = 1u << PROVIDER_AZURE,
+	IBM = 1u << PROVIDER_IBM,
+	ALIBABA = 1u << PROVIDER_ALIBABA,
+	ECS = 1u << PROVIDER_ECS,
+	PODID = 1u << PROVIDER_EKS_POD_IDENTITY,
+	UNKNOWN = 1u << PROVIDER_OTHER,
+	ALL = (1u << PROVIDER_COUNT) - 1,
+	LOCAL = ECS | PODID,
+	/* runtimes */
+	K8S = 1u << RUNTIME_KUBERNETES,
+	DOCKER = 1u << RUNTIME_DOCKER,
+	PODMAN = 1u << RUNTIME_PODMAN,
+	TASK = 1u << RUNTIME_ECS,
+	ANY = (1u << RUNTIME_COUNT) - 1,
+
+};
+
+/* A condition of a row besides its keys. */
+enum when {
+	ALWAYS,
+	MEANT,
+	NOT_MEANT,
+	NEEDS_KNOWN,
+	NEEDS_UNKNOWN,
+	HOST_ANSWERED,
+	HOST_NOT_ANSWERED,
+	FROM_POD,
+	TO_POD,
+	HELD
+};
+
+static const struct row {
+	enum finding_code code;
+	enum cause cause; /* NONE: any */
+	unsigned int providers, runtimes;
+	enum when when;
+	const char *line; /* "%d" is the hop limit needed */
+} rows[] = {
+#define HOP FINDING_HOP_LIMIT_EXHAUSTED, CAUSE_NONE
+	{ HOP, EC2 | LOCAL, ANY, MEANT,
+	  "Probably blocked on purpose: this container gets its credentials from EKS Pod Identity or ECS. Nothing "
+	  "needs to be "
+	  "opened." },
+	{ HOP, EC2 | LOCAL, ANY, MEANT, "To save the wait, tell its SDK not to ask:" },
+	{ HOP, EC2 | LOCAL, ANY, MEANT, "  AWS_EC2_METADATA_DISABLED=true" },
+	{ HOP, EC2, K8S, NOT_MEANT,
+	  "Best: give the pod a role of its own, by EKS Pod Identity or IRSA. Then it needs neither IMDS nor a wider "
+	  "hop limit, "
+	  "and no longer acts as the node." },
+	{ HOP, EC2, TASK, NOT_MEANT,
+	  "Best: give the task a role (taskRoleArn). Then it needs neither IMDS nor a wider hop limit, and no longer "
+	  "acts as the "
+	  "instance." },
+	{ HOP, EC2, DOCKER, NOT_MEANT,
+	  "For one container, `docker run --network host` needs no wider hop limit: nothing forwards in between." },
+	{ HOP, EC2, PODMAN, NOT_MEANT,
+	  "For one container, `podman run --network host` needs no wider hop limit: nothing forwards in between." },
+	{ HOP, EC2, K8S, NOT_MEANT,
+	  "If it only wants region, zone or instance id: pass them in (AWS_REGION, a flag such as --aws-vpc-id), or "
+	  "let it read "
+	  "them from the Kubernetes node object." },
+	{ HOP, EC2, ANY & ~K8S, NOT_MEANT, "If it only wants region, zone or instance id: pass them in (AWS_REGION)." },
+	{ HOP, EC2, ANY, NEEDS_UNKNOWN,
+	  "If it truly needs IMDS: the hop limit must be one more than the forwards between network card and pod. That "
+	  "number "
+	  "was not seen here; `imdsnoop probe` measures it." },
+	{ HOP, EC2, ANY, NEEDS_KNOWN, "If it truly needs IMDS: set hop limit %d, on the running node" },
+	{ HOP, EC2, ANY, NEEDS_KNOWN,
+	  "  aws ec2 modify-instance-metadata-options --instance-id INSTANCE_ID --http-put-response-hop-limit %d "
+	  "--http-endpoint enabled" },
+	{ HOP, EC2, ANY, NEEDS_KNOWN, "and where the node comes from, or the change is lost when the node is replaced:" },
+	{ HOP, EC2, ANY, NEEDS_KNOWN, "  launch template, CloudFormation:  MetadataOptions.HttpPutResponseHopLimit: %d" },
+	{ HOP, EC2, ANY, NEEDS_KNOWN,
+	  "  Terraform:                        metadata_options { http_put_response_hop_limit = %d }" },
+	{ HOP, EC2, K8S, NEEDS_KNOWN,
+	  "  Karpenter EC2NodeClass:           spec.metadataOptions.httpPutResponseHopLimit: %d" },
+	{ HOP, EC2, K8S, NEEDS_KNOWN,
+	  "  kOps instance group:              spec.instanceMetadata.httpPutResponseHopLimit: %d" },
+	{ HOP, EC2, ANY,
+	  NEEDS_KNOWN, "This lets every pod that is as near take the node's role: require tokens (--http-tokens required) when you do." },
+	{ HOP, EC2, K8S,
+	  NOT_MEANT, "A system agent (CSI driver, log or metric agent) may use hostNetwork: true instead; there hop limit 1 is enough." },
+	{ HOP, EC2, K8S, NOT_MEANT,
+	  "If pods are kept from IMDS on purpose (Karpenter, kOps, EKS Auto Mode and recent terraform-aws-eks set hop "
+	  "limit 1): "
+	  "leave it, and set AWS_EC2_METADATA_DISABLED=true in the pod to save the wait." },
+	{ HOP, IBM, ANY, NEEDS_KNOWN, "Set the instance's response hop limit to %d:" },
+	{ HOP, IBM, ANY, NEEDS_KNOWN, "  ibmcloud is instance-update INSTANCE --metadata-service-response-hop-limit %d" },
+	{ HOP, IBM, ANY, NEEDS_KNOWN, "  Terraform: metadata_service { response_hop_limit = %d }" },
+	{ HOP, IBM, ANY, NEEDS_UNKNOWN,
+	  "The instance's response hop limit (metadata_service.response_hop_limit, 1 to 64) must be one more than the "
+	  "forwards "
+	  "between network card and pod; `imdsnoop probe` measures them." },
+	{ HOP, ALIBABA, ANY, NEEDS_KNOWN, "Set the instance's HttpPutResponseHopLimit to %d:" },
+	{ HOP, ALIBABA, ANY, NEEDS_KNOWN,
+	  "  aliyun ecs ModifyInstanceMetadataOptions --InstanceId INSTANCE_ID --HttpPutResponseHopLimit %d" },
+	{ HOP, ALL & ~(EC2 | IBM | ALIBABA | LOCAL), K8S, ALWAYS,
+	  "The provider sets the TTL of this answer; ask it for a higher one, or run the pod with hostNetwork: true." },
+	{ HOP, ALL & ~(EC2 | IBM | ALIBABA | LOCAL), ANY & ~K8S, ALWAYS,
+	  "The provider sets the TTL of this answer; ask it for a higher one, or use the host's network." },
+#define FELL FINDING_IMDSV1_FALLBACK, CAUSE_NONE
+	{ FELL, EC2, ANY, HELD,
+	  "It works with the node's role and without tokens, after the wait: cure what stops its token requests." },
+	{ FELL, EC2, K8S, ALWAYS,
+	  "These calls end the day tokens are required (--http-tokens required): move the pod to an SDK that uses "
+	  "IMDSv2, or to "
+	  "a role of its own by EKS Pod Identity or IRSA." },
+	{ FELL, EC2, ANY & ~K8S, ALWAYS,
+	  "These calls end the day tokens are required (--http-tokens required): move it to an SDK that uses IMDSv2." },
+#define V1 FINDING_IMDSV1_IN_USE, CAUSE_NONE
+	{ V1, EC2, K8S, ALWAYS,
+	  "These calls end the day tokens are required (--http-tokens required): move the pod to an SDK that uses "
+	  "IMDSv2, or to "
+	  "a role of its own by EKS Pod Identity or IRSA." },
+	{ V1, EC2, ANY & ~K8S, ALWAYS,
+	  "These calls end the day tokens are required (--http-tokens required): move it to an SDK that uses IMDSv2." },
+#define BLOCK FINDING_BLOCKED_BY_POLICY, CAUSE_NONE
+	{ BLOCK, EC2 | LOCAL, ANY, MEANT,
+	  "Probably blocked on purpose: this container gets its credentials from EKS Pod Identity or ECS. Nothing "
+	  "needs to be "
+	  "opened." },
+	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "To save the wait, tell its SDK not to ask:" },
+	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "  AWS_EC2_METADATA_DISABLED=true" },
+	{ BLOCK, ALL, ANY, NOT_MEANT,
+	  "Someone's rule drops these packets: a network policy, an iptables or nftables rule, or the CNI. A block of "
+	  "the "
+	  "metadata address is often meant; ask before opening it." },
+	{ BLOCK, EC2, K8S, NOT_MEANT,
+	  "On AWS the pod needs no IMDS once it has a role by EKS Pod Identity or IRSA; AWS_EC2_METADATA_DISABLED=true "
+	  "then "
+	  "saves the wait." },
+	{ BLOCK, EC2, TASK,
+	  NOT_MEANT, "A task with a role of its own (taskRoleArn) needs no IMDS; AWS_EC2_METADATA_DISABLED=true then saves the wait." },
+	{ BLOCK, ALL, ANY, NOT_MEANT, "If it must get through, look for the rule:" },
+	{ BLOCK, ALL, K8S, NOT_MEANT, "  kubectl get networkpolicy -A" },
+	{ BLOCK, ALL, ANY, NOT_MEANT, "  nft list ruleset | grep -n 169.254" },
+#define DROP FINDING_DROPPED_ON_NODE
+	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY, ALWAYS,
+	  "Loosen the reverse path filter on the interface that the answers come in by; the higher of `all` and the "
+	  "interface "
+	  "counts:" },
+	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY, ALWAYS, "  sysctl -w net.ipv4.conf.INTERFACE.rp_filter=2" },
+	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, ALWAYS, "Let the node forward; hardened images switch it off at boot:" },
+	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, ALWAYS, "  sysctl -w net.ipv4.ip_forward=1" },
+	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, ALWAYS,
+	  "If this node redirects the address to 127.0.0.1 instead, it is route_localnet that is off:" },
+	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, ALWAYS, "  sysctl -w net.ipv4.conf.all.route_localnet=1" },
+	{ DROP, CAUSE_MARTIAN, ALL, ANY, ALWAYS, "Let the node route to its loopback addresses:" },
+	{ DROP, CAUSE_MARTIAN, ALL, ANY, ALWAYS, "  sysctl -w net.ipv4.conf.all.route_localnet=1" },
+	{ DROP, CAUSE_MARTIAN, ECS, ANY, ALWAYS,
+	  "The ECS agent's own set-up does so (ecs-init); see whether something undid it." },
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, ANY, FROM_POD,
+	  "No host on this network has the metadata service's address: a laptop, a kind cluster, another cloud. Tell "
+	  "the client not to "
+	  "ask, and give it credentials otherwise." },
+	{ DROP, CAUSE_NO_NEIGHBOUR, EC2, ANY, FROM_POD, "  AWS_EC2_METADATA_DISABLED=true" },
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, ANY, TO_POD,
+	  "The node cannot reach the pod: look at its interface and at the CNI." },
+	{ DROP, CAUSE_TOO_BIG, ALL, ANY,
+	  ALWAYS, "Give both ends of the pod's link one MTU, let ICMP \"fragmentation needed\" pass, or clamp the segment size:" },
+	{ DROP, CAUSE_TOO_BIG, ALL, ANY, ALWAYS,
+	  "  iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu" },
+	{ DROP, CAUSE_BAD_CHECKSUM, ALL, ANY, ALWAYS, "Switch off the offload that leaves them unfinished:" },
+	{ DROP, CAUSE_BAD_CHECKSUM, ALL, ANY, ALWAYS, "  ethtool -K INTERFACE tx off rx off" },
+	{ DROP, CAUSE_REFUSED_AT_SOCKET, ALL, ANY, ALWAYS, "Look for the program at the pod's cgroup or socket:" },
+	{ DROP, CAUSE_REFUSED_AT_SOCKET, ALL, ANY, ALWAYS, "  bpftool cgroup tree" },
+	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS,
+	  "Look at the routes inside the pod's network: a missing default route, or a blackhole or prohibit route that "
+	  "keeps it "
+	  "from the metadata service on purpose." },
+	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS, "  nsenter -t PID -n ip route get 169.254.169.254" },
+	{ FINDING_NOT_SENT, CAUSE_NONE, EC2 | ECS, TASK, ALWAYS,
+	  "On ECS, ECS_AWSVPC_BLOCK_IMDS=true puts such a blackhole route into each task." },
+#define REFUSED FINDING_ENDPOINT_REFUSED, CAUSE_NONE
+	{ REFUSED, ECS, ANY, ALWAYS, "The ECS agent gives these credentials: does it run on this node?" },
+	{ REFUSED, ECS, ANY, ALWAYS, "  systemctl status ecs; docker ps --filter name=ecs-agent" },
+	{ REFUSED, PODID, ANY, ALWAYS, "The EKS Pod Identity agent gives these credentials: does it run on this node?" },
+	{ REFUSED, PODID, ANY, ALWAYS,
+	  "  kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
+	{ REFUSED, GCE, K8S, ALWAYS, "On GKE, gke-metadata-server takes the service's place: does it run on this node?" },
+	{ REFUSED, GCE, K8S, ALWAYS, "  kubectl -n kube-system get pods -l k8s-app=gke-metadata-server -o wide" },
+	{ REFUSED, AZURE, K8S, ALWAYS, "If aad-pod-identity's NMI takes the service's place: does it run on this node?" },
+	{ REFUSED, EC2, K8S, ALWAYS, "If kiam or kube2iam takes the service's place: does its agent run on this node?" },
+	{ REFUSED, ALL & ~LOCAL, ANY, ALWAYS,
+	  "Nothing listens where the connection goes, or a rule rejects it. See whether this node redirects it to an "
+	  "agent of its "
+	  "own:" },
+	{ REFUSED, ALL & ~LOCAL, ANY, ALWAYS,
+	  "  iptables-save -t nat | grep 169.254.169.254; nft list ruleset | grep 169.254" },
+	{ FINDING_TOKEN_REQUIRED, CAUSE_NONE, EC2, K8S, ALWAYS,
+	  "Tokens are required on this node: use an SDK that asks for one, or give the pod a role of its own by EKS "
+	  "Pod Identity "
+	  "or IRSA." },
+	{ FINDING_TOKEN_REQUIRED, CAUSE_NONE, EC2, ANY & ~K8S, ALWAYS,
+	  "Tokens are required on this node: use an SDK that asks for one." },
+	{ FINDING_ENDPOINT_DISABLED, CAUSE_NONE, EC2, ANY, ALWAYS,
+	  "403 means that the metadata endpoint is off (HttpEndpoint=disabled), or that the request is not allowed, "
+	  "such as a "
+	  "token asked for by a dated path." },
+	{ FINDING_ENDPOINT_DISABLED, CAUSE_NONE, EC2, ANY,
+	  ALWAYS, "  aws ec2 describe-instances --instance-ids INSTANCE_ID --query 'Reservations[].Instances[].MetadataOptions'" },
+	{ FINDING_FORWARDED_HEADER, CAUSE_NONE, EC2, ANY, ALWAYS,
+	  "A proxy adds this header. Have it not do so, or let the metadata address past it: the service refuses "
+	  "tokens to "
+	  "whatever was forwarded, by design." },
+	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, ANY, ALWAYS, "Attach an instance profile to the instance:" },
+	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, ANY, ALWAYS,
+	  "  aws ec2 associate-iam-instance-profile --instance-id INSTANCE_ID --iam-instance-profile Name=PROFILE" },
+	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, K8S, ALWAYS,
+	  "or give the pod a role of its own, by EKS Pod Identity or IRSA." },
+	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, TASK, ALWAYS, "or give the task a role (taskRoleArn)." },
+	{ FINDING_CREDENTIALS_REFUSED, CAUSE_NONE, ECS, ANY, ALWAYS,
+	  "The ECS agent gives these credentials: look at its log, and whether the task has a role." },
+	{ FINDING_CREDENTIALS_REFUSED, CAUSE_NONE, PODID, ANY, ALWAYS,
+	  "The EKS Pod Identity agent should answer here: see that it runs, that nothing else takes its address (a "
+	  "hostPort 80), "
+	  "and that the service account has an association." },
+#define BUSY FINDING_THROTTLED, CAUSE_NONE
+	{ BUSY, ECS, ANY, ALWAYS,
+	  "The ECS agent limits requests itself: keep one client and its credentials; or raise its limit:" },
+	{ BUSY, ECS, ANY, ALWAYS, "  ECS_TASK_METADATA_RPS_LIMIT=RATE,BURST in /etc/ecs/ecs.config" },
+	{ BUSY, PODID, ANY, ALWAYS, "The EKS Pod Identity agent limits requests: keep credentials until they expire." },
+	{ BUSY, ALL & ~LOCAL, ANY, ALWAYS,
+	  "The service limits queries for each instance, by errors or by delay: keep tokens and credentials until they "
+	  "expire, "
+	  "and let many short processes share them." },
+	{ BUSY, EC2, ANY, ALWAYS, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
+#define SLOW FINDING_SLOW, CAUSE_NONE
+	{ SLOW, EC2, ANY, ALWAYS,
+	  "The service limits queries for each instance, by errors or by delay: keep tokens and credentials until they "
+	  "expire, "
+	  "and let many short processes share them." },
+	{ SLOW, EC2, ANY, ALWAYS, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
+#define SILENT FINDING_NO_RESPONSE, CAUSE_NONE
+	{ SILENT, EC2, ANY, ALWAYS,
+	  "On EC2, packets above 1024 a second to link-local services are dropped below the guest, unseen here. See "
+	  "whether this "
+	  "counter rises:" },
+	{ SILENT, EC2, ANY, ALWAYS, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
+	{ SILENT, ECS, ANY, ALWAYS, "The ECS agent on this node gives these credentials: does it run?" },
+	{ SILENT, PODID, ANY, ALWAYS, "The EKS Pod Identity agent on this node gives these credentials: does it run?" },
+	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED,
+	  "The node itself was answered. See whether the pod's packets leave with the node's address (SNAT, "
+	  "masquerade): many "
+	  "services answer no other source address." },
+	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED, "  tcpdump -ni INTERFACE host 169.254.169.254" },
+	{ SILENT, ALL & ~LOCAL, ANY, HOST_NOT_ANSWERED,
+	  "Ask from the node itself. If that works, look for a policy outside this node's kernel (security appliance, "
+	  "another "
+	  "host) or for packets that leave with the pod's own address (no SNAT, masquerade); if not, the service is "
+	  "off or "
+	  "overloaded." },
+	{ FINDING_TTL_REWRITTEN, CAUSE_NONE, EC2 | IBM | ALIBABA, ANY,
+	  ALWAYS, "A rule that raises the TTL lets pods past the hop limit that was set to keep them out. If it is not meant, find it:" },
+	{ FINDING_TTL_REWRITTEN, CAUSE_NONE, EC2 | IBM | ALIBABA, ANY, ALWAYS,
+	  "  iptables-save -t mangle | grep -i ttl; nft list ruleset | grep -i ttl" },
+	{ FINDING_TWO_SERVERS, CAUSE_NONE, ALL, ANY, ALWAYS,
+	  "End the older connections (restart the container), so that all of them take the redirect." },
+	{ FINDING_UNKNOWN_OWNER, CAUSE_NONE, ALL, ANY, ALWAYS,
+	  "These addresses are of sandboxes or virtual machines (gVisor, Kata, KubeVirt) or of packets sent without a "
+	  "socket: the hop "
+	  "limit is too low for them too." },
+#define ELSEWHERE FINDING_NOT_THIS_CLOUD, CAUSE_NONE
+	{ ELSEWHERE, ALL, ANY, ALWAYS,
+	  "Its AWS SDK looks for an instance role that does not exist here. Tell it not to ask, and give it "
+	  "credentials otherwise "
+	  "(environment, a web identity):" },
+	{ ELSEWHERE, ALL, ANY, ALWAYS, "  AWS_EC2_METADATA_DISABLED=true" },
+};
+
 bool advice_is_meant(const struct pod_stats *p)
 {
 	return p->uses_pod_identity && !p->fallbacks && !p->needs_credentials;
 }
 
-static bool is_ec2(const struct pod_stats *p)
+/*
+ * Whose words fit: the service that the row asked on the node itself, or the cloud; where that is not known, the one provider
+ * whose protocol it spoke.
+ */
+static unsigned int providers_of(const struct draft *d)
 {
-	return p->providers & (1u << PROVIDER_EC2);
+	unsigned int asked = d->p ? d->p->providers & ~UNKNOWN : 0;
+
+	if (asked && !(asked & ~(unsigned int)LOCAL))
+		return asked;
+	if (d->platform.cloud != PROVIDER_OTHER)
+		return 1u << d->platform.cloud;
+	asked &= ~(unsigned int)LOCAL;
+	return asked && !(asked & (asked - 1)) ? asked : UNKNOWN;
 }
 
-static void advise_own_role(struct lines *advice)
+static unsigned int runtimes_of(const struct draft *d)
 {
-	lines_add(advice, "Best: give the pod a role of its own, by EKS Pod Identity or IRSA. Then it needs neither "
-			  "IMDS nor a wider hop limit, and no longer acts as the node.");
-	lines_add(advice, "If it only wants region, zone or instance id: pass them in (AWS_REGION, a flag such as "
-			  "--aws-vpc-id), or let it read them from the Kubernetes node object.");
+	enum runtime runtime = d->p ? platform_runtime(&d->p->who) : d->platform.runtime;
+
+	return 1u << (runtime == RUNTIME_NONE ? d->platform.runtime : runtime);
 }
 
-static void advise_meant(struct lines *advice)
+static const struct drop_note *main_note(const struct pod_stats *p)
 {
-	lines_add(advice, "Probably blocked on purpose: this container gets its credentials from EKS Pod Identity or "
-			  "ECS. Nothing needs to be opened.");
-	lines_add(advice, "To save the wait, tell its SDK not to ask:");
-	lines_add(advice, "  AWS_EC2_METADATA_DISABLED=true");
+	const struct drop_note *best = NULL;
+
+	for (size_t i = 0; p && i < p->notes_len; i++)
+		if (p->notes[i].cause != CAUSE_NONE && (!best || p->notes[i].requests > best->requests))
+			best = &p->notes[i];
+	return best;
 }
 
-static void advise_hop_limit(struct lines *advice, const struct pod_stats *p)
+static bool host_is_answered(const struct snapshot *s)
 {
-	int limit = p->required_hop_limit;
-
-	if (advice_is_meant(p)) {
-		advise_meant(advice);
-		return;
-	}
-	if (!is_ec2(p)) {
-		lines_add(advice, "The provider sets the TTL of this answer; ask it for a higher one, or run the pod "
-				  "with hostNetwork: true.");
-		return;
-	}
-	advise_own_role(advice);
-	if (limit < 2 || limit > HOP_LIMIT_MAX) {
-		lines_add(advice, "If it truly needs IMDS: the hop limit must be one more than the forwards between "
-				  "network card and pod. That number was not seen here; `imdsnoop probe` measures it.");
-	} else {
-		lines_add(advice, "If it truly needs IMDS: set hop limit %d, on the running node", limit);
-		lines_add(advice,
-			  "  aws ec2 modify-instance-metadata-options --instance-id INSTANCE_ID "
-			  "--http-put-response-hop-limit %d --http-endpoint enabled",
-			  limit);
-		lines_add(advice, "and where the node comes from, or the change is lost when the node is replaced:");
-		lines_add(advice, "  launch template, CloudFormation:  MetadataOptions.HttpPutResponseHopLimit: %d",
-			  limit);
-		lines_add(advice,
-			  "  Terraform:                        metadata_options { http_put_response_hop_limit = %d }",
-			  limit);
-		lines_add(advice,
-			  "  Karpenter EC2NodeClass:           spec.metadataOptions.httpPutResponseHopLimit: %d", limit);
-		lines_add(advice,
-			  "  kOps instance group:              spec.instanceMetadata.httpPutResponseHopLimit: %d", limit);
-		lines_add(advice, "This lets every pod that is as near take the node's role: require tokens "
-				  "(--http-tokens required) when you do.");
-	}
-	lines_add(advice, "A system agent (CSI driver, log or metric agent) may use hostNetwork: true instead; there "
-			  "hop limit 1 is enough.");
-	lines_add(advice, "If pods are kept from IMDS on purpose (Karpenter, kOps, EKS Auto Mode and recent "
-			  "terraform-aws-eks set hop limit 1): leave it, and set AWS_EC2_METADATA_DISABLED=true in "
-			  "the pod to save the wait.");
+	for (size_t i = 0; i < s->pods_len; i++)
+		if (s->pods[i]->host_network && s->pods[i]->last_ok_ns)
+			return true;
+	return false;
 }
 
-static void advise_policy(struct lines *advice, const struct pod_stats *p)
+static bool holds(enum when when, const struct draft *d)
 {
-	if (advice_is_meant(p)) {
-		advise_meant(advice);
-		return;
-	}
-	lines_add(advice, "Someone's rule drops these packets: a NetworkPolicy, an iptables or nftables rule, or the "
-			  "CNI. A block of the metadata address is often meant; ask before opening it.");
-	if (is_ec2(p) || !p->providers || p->providers == 1u << PROVIDER_OTHER)
-		lines_add(advice, "On AWS the pod needs no IMDS once it has a role by EKS Pod Identity or IRSA; "
-				  "AWS_EC2_METADATA_DISABLED=true then saves the wait.");
-	lines_add(advice, "If it must get through, look for the rule:");
-	lines_add(advice, "  kubectl get networkpolicy -A");
-	lines_add(advice, "  nft list ruleset | grep -n 169.254");
-}
+	const struct pod_stats *p = d->p;
+	bool known = p && p->required_hop_limit >= 2 && p->required_hop_limit <= HOP_LIMIT_MAX;
+	const struct drop_note *note = main_note(p);
 
-static void advise_v1(struct lines *advice)
-{
-	lines_add(advice, "These calls end the day tokens are required (--http-tokens required): move the pod to an "
-			  "SDK that uses IMDSv2, or to a role of its own by EKS Pod Identity or IRSA.");
-}
-
-static void advise_silence(struct lines *advice, const struct pod_stats *p)
-{
-	if (is_ec2(p) || !p->providers || p->providers == 1u << PROVIDER_OTHER) {
-		lines_add(advice, "On EC2, packets above 1024 a second to link-local services are dropped below the "
-				  "guest, unseen here. See whether this counter rises:");
-		lines_add(advice, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded");
-	}
-	lines_add(advice, "Ask from the node itself. If that works, look for a policy outside this node's kernel "
-			  "(security appliance, another host); if not, the service is off or overloaded.");
-}
-
-void advice_add(struct lines *advice, enum finding_code code, const struct snapshot *s, const struct pod_stats *p)
-{
-	(void)s;
-	switch (code) {
-	case FINDING_HOP_LIMIT_EXHAUSTED:
-		advise_hop_limit(advice, p);
-		break;
-	case FINDING_IMDSV1_FALLBACK:
-		lines_add(advice, "It works with the node's role and without tokens, after the wait: cure what stops "
-				  "its token requests, or give it a role of its own by EKS Pod Identity or IRSA.");
-		advise_v1(advice);
-		break;
-	case FINDING_IMDSV1_IN_USE:
-		advise_v1(advice);
-		break;
-	case FINDING_BLOCKED_BY_POLICY:
-		advise_policy(advice, p);
-		break;
-	case FINDING_ENDPOINT_REFUSED:
-		lines_add(advice, "Nothing listens there, or a rule rejects the connection. On the node: is the "
-				  "metadata service on, and does a local agent that takes its place (kiam, NMI, "
-				  "gke-metadata-server) run?");
-		break;
-	case FINDING_TOKEN_REQUIRED:
-		lines_add(advice, "Tokens are required on this node: use an SDK that asks for one, or give the pod a "
-				  "role of its own by EKS Pod Identity or IRSA.");
-		break;
-	case FINDING_ENDPOINT_DISABLED:
-		lines_add(advice, "403 means that the metadata endpoint is off (HttpEndpoint=disabled), or that the "
-				  "request is not allowed: a token asked for with X-Forwarded-For, or by a dated "
-				  "path.");
-		lines_add(advice, "  aws ec2 describe-instances --instance-ids INSTANCE_ID --query "
-				  "'Reservations[].Instances[].MetadataOptions'");
-		break;
-	case FINDING_THROTTLED:
-	case FINDING_SLOW:
-		lines_add(advice, "The service limits queries for each instance, by errors or by delay: keep tokens "
-				  "and credentials until they expire, and let many short processes share them.");
-		lines_add(advice, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded");
-		break;
-	case FINDING_NO_RESPONSE:
-		advise_silence(advice, p);
-		break;
-	case FINDING_TTL_REWRITTEN:
-		lines_add(advice, "A rule that raises the TTL lets pods past the hop limit that was set to keep them "
-				  "out. If it is not meant, find it:");
-		lines_add(advice, "  iptables-save -t mangle | grep -i ttl; nft list ruleset | grep -i ttl");
-		break;
+	switch (when) {
+	case MEANT:
+		return p && advice_is_meant(p);
+	case NOT_MEANT:
+		return !p || !advice_is_meant(p);
+	case NEEDS_KNOWN:
+		return known && !advice_is_meant(p);
+	case NEEDS_UNKNOWN:
+		return !known && p && !advice_is_meant(p);
+	case HOST_ANSWERED:
+		return p && !p->host_network && host_is_answered(d->s);
+	case HOST_NOT_ANSWERED:
+		return !host_is_answered(d->s);
+	case FROM_POD:
+		return !note || !note->from_endpoint;
+	case TO_POD:
+		return note && note->from_endpoint;
+	case HELD:
+		return p && p->fallbacks_answered;
 	default:
-		break;
+		return true;
+	}
+}
+
+void advice_add(struct lines *advice, enum finding_code code, const struct draft *d)
+{
+	unsigned int providers = providers_of(d), runtimes = runtimes_of(d);
+	const struct drop_note *note = main_note(d->p);
+	int limit = d->p ? d->p->required_hop_limit : 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct row *r = &rows[i];
+		const char *number = strstr(r->line, "%d");
+
+		if (r->code != code || !(r->providers & providers) || !(r->runtimes & runtimes) || !holds(r->when, d))
+			continue;
+		if (r->cause != CAUSE_NONE && (!note || note->cause != r->cause))
+			continue;
+		if (number)
+			lines_add(advice, "%.*s%d%s", (int)(number - r->line), r->line, limit, number + 2);
+		else
+			lines_add(advice, "%s", r->line);
 	}
 }

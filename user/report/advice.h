@@ -19,7 +19,8 @@ void lines_free(char **v);
  * Advice by case. Never names the pod, so equal cases give equal text. A line that begins with two spaces is literal:
  * a command or a setting to copy.
  */
-void advice_add(struct lines *advice, enum finding_code code, const struct snapshot *s, const struct pod_stats *p);
+struct draft;
+void advice_add(struct lines *advice, enum finding_code code, const struct draft *d);
 
 /* Credentials come from EKS Pod Identity or ECS, and nothing was taken from IMDS instead: a block is probably meant. */
 bool advice_is_meant(const struct pod_stats *p);

@@ -4,7 +4,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "../model/request.h"
 #include "findings.h"
 
 #define SUMMARY(d, ...) lines_add(&(d)->summary, __VA_ARGS__)
@@ -16,6 +18,109 @@
 static bool is_ec2(const struct pod_stats *p)
 {
 	return p->providers & (1u << PROVIDER_EC2);
+}
+
+/* Asked nothing but services that a process on the node gives: no cloud's network is in it. */
+static bool is_local_service(const struct pod_stats *p)
+{
+	const unsigned int local = 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
+
+	return (p->providers & local) && !(p->providers & ~local);
+}
+
+/* "ago" without a clock: a failure that is over is told as over. */
+static bool is_past(const struct pod_stats *p)
+{
+	return p->last_failed_ns && p->last_ok_ns > p->last_failed_ns &&
+	       p->last_ok_ns - p->last_failed_ns > 5000000000ull;
+}
+
+static void clock_text(const struct snapshot *s, uint64_t ns, char *buf, size_t len)
+{
+	time_t t = (time_t)((s->now_wall_ns - (s->now_ns - ns)) / 1000000000u);
+	struct tm tm;
+
+	if (ns > s->now_ns || !gmtime_r(&t, &tm) || !strftime(buf, len, "%H:%M:%S UTC", &tm))
+		snprintf(buf, len, "earlier");
+}
+
+/* Past is past: "failed until 12:03:00 UTC, answered since". */
+static void add_past(struct draft *d)
+{
+	char until[32];
+
+	if (!is_past(d->p))
+		return;
+	clock_text(d->s, d->p->last_failed_ns, until, sizeof(until));
+	EVIDENCE(d, "this ended: the newest failure was at %s, requests are answered since", until);
+	if (d->severity > SEVERITY_WARNING)
+		d->severity = SEVERITY_WARNING;
+}
+
+/* "PUT /latest/api/token", or the kind where the path is not kept */
+static const char *request_text(const struct error_count *e, char *buf, size_t len)
+{
+	const char *method = method_word(e->method);
+
+	snprintf(buf, len, "%s%s%s", method, method[0] ? " " : "", e->path[0] ? e->path : kind_word(e->kind));
+	return buf;
+}
+
+/* Who answered or refused, where it was looked up: " by haproxy (kube-system/kube2iam-8gk2v) at 172.31.16.10:8181"; else "". */
+static const char *by_whom(const struct pod_stats *p, char *buf, size_t len)
+{
+	const struct answerer *a = p->answered_by;
+	char subject[SUBJECT_LEN] = "";
+
+	buf[0] = '\0';
+	if (!a)
+		return buf;
+	if (a->who)
+		findings_subject(a->who, subject, sizeof(subject));
+	if (a->process && a->process[0])
+		snprintf(buf, len, " by %s%s%.200s on this node, at %s", a->process, subject[0] ? " of " : "", subject,
+			 a->address);
+	else
+		snprintf(buf, len, " at %s, where this node redirects it", a->address);
+	return buf;
+}
+
+static void add_answerer(struct draft *d)
+{
+	const struct answerer *a = d->p->answered_by;
+	char who[SUBJECT_LEN];
+
+	if (!a)
+		return;
+	by_whom(d->p, who, sizeof(who));
+	if (a->process && a->process[0])
+		EVIDENCE(d, "answered%s (pid %u), in the metadata service's place", who, a->pid);
+	else
+		EVIDENCE(d, "this node redirects its connections to %s", a->address);
+}
+
+static void add_errors(struct draft *d, enum finding_code code)
+{
+	const struct pod_stats *p = d->p;
+	char text[128];
+
+	for (size_t i = 0; i < p->errors_len; i++) {
+		const struct error_count *e = &p->errors[i];
+
+		if (code == FINDING_NO_ROLE && e->status != 404)
+			continue;
+		EVIDENCE(d, "%s: %llu answer%s %u%s", request_text(e, text, sizeof(text)), PLURAL(e->requests),
+			 e->status, e->forwarded ? "; the request carried X-Forwarded-For" : "");
+	}
+}
+
+/* A host-network process of this node got answers: then "ask from the node" is done already. */
+static const struct pod_stats *answered_host(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->pods_len; i++)
+		if (s->pods[i]->host_network && s->pods[i]->last_ok_ns)
+			return s->pods[i];
+	return NULL;
 }
 
 static uint64_t outcomes_of_version(const struct pod_stats *p, enum imds_version version, enum outcome outcome)
@@ -118,7 +223,8 @@ static bool find_hop_limit(struct draft *d)
 			 s->node_token_ttl < p->required_hop_limit ? "has" : "now has", s->node_token_ttl);
 	else if (is_ec2(p) && p->required_hop_limit > 0)
 		snprintf(needs, sizeof(needs), ". It needs hop limit %d", p->required_hop_limit);
-	SUMMARY(d, "%s gets no metadata token: %s%s%s", d->subject, sure[confidence], needs,
+	SUMMARY(d, "%s %s no metadata %s: %s%s%s", d->subject, is_past(p) ? "got" : "gets",
+		p->token_requests ? "token" : "answer", sure[confidence], needs,
 		advice_is_meant(p) ? ". Probably blocked on purpose" : "");
 
 	EVIDENCE(d, "%llu token request%s, %llu answered; %s", PLURAL(p->token_requests),
@@ -140,6 +246,7 @@ static bool find_hop_limit(struct draft *d)
 	add_lost_seconds(d);
 	if (p->uses_pod_identity)
 		EVIDENCE(d, "it also gets credentials from EKS Pod Identity or ECS, with success");
+	add_past(d);
 	add_processes(d);
 	return true;
 }
@@ -181,24 +288,134 @@ static bool find_v1(struct draft *d)
 	return true;
 }
 
+/* "in nf_hook_slow (NETFILTER_DROP)" */
+static const char *place_text(const struct drop_note *n, char *buf, size_t len)
+{
+	snprintf(buf, len, "%s%s%s%s%s", n->location[0] ? "in " : "", n->location,
+		 n->reason[0] && n->location[0] ? " (" : "", n->reason, n->reason[0] && n->location[0] ? ")" : "");
+	return buf;
+}
+
+static void add_notes(struct draft *d, bool filters)
+{
+	const struct pod_stats *p = d->p;
+	char place[128];
+
+	for (size_t i = 0; i < p->notes_len; i++) {
+		const struct drop_note *n = &p->notes[i];
+
+		if ((n->cause == CAUSE_FILTERED) != filters || n->cause == CAUSE_HOP_LIMIT || n->cause == CAUSE_NONE)
+			continue;
+		EVIDENCE(d, "%llu request%s stopped: the %s dropped %s%s%s", PLURAL(n->requests),
+			 n->from_endpoint ? "answer's packets were" : "pod's own packets were",
+			 place_text(n, place, sizeof(place)), n->to[0] ? ", behind this node's redirect to " : "", n->to);
+	}
+}
+
+static const struct drop_note *first_note(const struct pod_stats *p, bool filters)
+{
+	const struct drop_note *best = NULL;
+
+	for (size_t i = 0; i < p->notes_len; i++)
+		if ((p->notes[i].cause == CAUSE_FILTERED) == filters && p->notes[i].cause != CAUSE_HOP_LIMIT &&
+		    p->notes[i].cause != CAUSE_NONE && (!best || p->notes[i].requests > best->requests))
+			best = &p->notes[i];
+	return best;
+}
+
 static bool find_blocked(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
+	const struct drop_note *note = first_note(p, true);
 	uint64_t n = p->outcomes[OUTCOME_BLOCKED];
 
 	if (!n)
 		return false;
 	d->severity = advice_is_meant(p) ? SEVERITY_INFO : SEVERITY_WARNING;
-	SUMMARY(d, "%s is kept from the metadata service by a packet filter: %llu of %llu request%s%s", d->subject,
+	SUMMARY(d, "%s is kept from the metadata service by a packet filter%s%s: %llu of %llu request%s%s", d->subject,
+		note && note->to[0] ? ", behind a redirect of this node to " : "", note && note->to[0] ? note->to : "",
 		(unsigned long long)n, PLURAL(p->requests), advice_is_meant(p) ? ". Probably on purpose" : "");
-	EVIDENCE(d, "%llu of its own packet%s dropped%s%s%s%s%s", PLURAL(p->policy_drops),
-		 p->policy_location[0] ? " in " : "", p->policy_location, p->policy_reason[0] ? " (" : "",
-		 p->policy_reason, p->policy_reason[0] ? ")" : "");
+	add_notes(d, true);
+	if (p->policy_drops || !note)
+		EVIDENCE(d, "%llu of its own packet%s dropped%s%s%s%s%s", PLURAL(p->policy_drops),
+			 p->policy_location[0] ? " in " : "", p->policy_location, p->policy_reason[0] ? " (" : "",
+			 p->policy_reason, p->policy_reason[0] ? ")" : "");
 	if (p->outcomes[OUTCOME_OK])
 		EVIDENCE(d, "%llu request%s of this pod went through", PLURAL(p->outcomes[OUTCOME_OK]));
 	else
 		EVIDENCE(d, "nothing of this pod went through");
+	add_past(d);
 	add_lost_seconds(d);
+	add_processes(d);
+	return true;
+}
+
+static bool find_dropped(struct draft *d)
+{
+	static const char *const why[CAUSE_COUNT] = {
+		[CAUSE_REVERSE_PATH] =
+		    "the reverse path filter (rp_filter): the answers come in by another interface than "
+		    "this node would answer by",
+		[CAUSE_FORWARDING_OFF] = "forwarding is off on this node",
+		[CAUSE_MARTIAN] =
+		    "a redirect to a loopback address (127.0.0.1) without route_localnet: a martian to the kernel",
+		[CAUSE_TOO_BIG] = "the packets are too big for the next link's MTU",
+		[CAUSE_BAD_CHECKSUM] = "the packets' checksum is wrong",
+		[CAUSE_REFUSED_AT_SOCKET] =
+		    "another program refuses the answers at the pod's own socket, behind the network",
+		[CAUSE_FILTERED] = "a packet filter",
+		[CAUSE_HOP_LIMIT] = "the answers' TTL is used up",
+	};
+	const struct pod_stats *p = d->p;
+	const struct drop_note *note = first_note(p, false);
+	uint64_t n = p->outcomes[OUTCOME_DROPPED];
+	char place[128];
+
+	if (!n)
+		return false;
+	d->severity = SEVERITY_ERROR;
+	if (note && note->cause == CAUSE_NO_NEIGHBOUR)
+		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node: %s", d->subject, (unsigned long long)n,
+			PLURAL(p->requests),
+			note->from_endpoint
+			    ? "the node finds no neighbour with the pod's address"
+			    : "nobody on this network has the service's address (no neighbour answers)");
+	else if (note && why[note->cause])
+		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node: %s%s%s", d->subject, (unsigned long long)n,
+			PLURAL(p->requests), why[note->cause], note->to[0] ? "; redirected to " : "", note->to);
+	else
+		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node by its kernel %s", d->subject,
+			(unsigned long long)n, PLURAL(p->requests),
+			note ? place_text(note, place, sizeof(place)) : "in a place that was not seen");
+	add_notes(d, false);
+	for (size_t i = 0; i < p->drops_len; i++)
+		EVIDENCE(d, "%s: %llu packet%s", p->drops[i].reason, PLURAL(p->drops[i].packets));
+	if (p->token_requests)
+		EVIDENCE(d, "%llu of %llu token request%s answered", (unsigned long long)p->token_answered,
+			 PLURAL(p->token_requests));
+	add_past(d);
+	add_lost_seconds(d);
+	add_processes(d);
+	return true;
+}
+
+static bool find_not_sent(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->outcomes[OUTCOME_NOT_SENT];
+
+	if (!n)
+		return false;
+	d->severity = SEVERITY_WARNING;
+	SUMMARY(
+	    d,
+	    "%s: no packet left the pod for %llu of %llu request%s: its own network has no route to the service, or "
+	    "connect() is denied there",
+	    d->subject, (unsigned long long)n, PLURAL(p->requests));
+	EVIDENCE(d, "connect() was called and was over at once, without a packet to the service");
+	if (p->outcomes[OUTCOME_OK])
+		EVIDENCE(d, "%llu request%s went through", PLURAL(p->outcomes[OUTCOME_OK]));
+	add_past(d);
 	add_processes(d);
 	return true;
 }
@@ -207,13 +424,21 @@ static bool find_refused(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->outcomes[OUTCOME_REFUSED];
+	const struct answerer *a = p->answered_by;
 
 	if (!n)
 		return false;
 	d->severity = SEVERITY_WARNING;
-	SUMMARY(d, "%s: the connection to the metadata service was refused %llu time%s", d->subject, PLURAL(n));
+	if (a && !(a->process && a->process[0]))
+		SUMMARY(d,
+			"%s: refused by this node %llu time%s: it redirects the connection to %s, where nobody listens",
+			d->subject, PLURAL(n), a->address);
+	else
+		SUMMARY(d, "%s: the connection to the metadata service was refused %llu time%s", d->subject, PLURAL(n));
 	EVIDENCE(d, "%llu of %llu request%s refused, %llu went through", (unsigned long long)n, PLURAL(p->requests),
 		 (unsigned long long)p->outcomes[OUTCOME_OK]);
+	add_answerer(d);
+	add_past(d);
 	add_processes(d);
 	return true;
 }
@@ -224,7 +449,8 @@ static bool find_token_required(struct draft *d)
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->v1_unauthorized;
 
-	if (!n || !is_ec2(p))
+	/* one that asks for tokens and gets none is told by what kills these */
+	if (!n || !is_ec2(p) || (p->token_requests && !p->token_answered))
 		return false;
 	d->severity = SEVERITY_WARNING;
 	SUMMARY(d, "%s asks without a token where tokens are required: %llu answer%s 401", d->subject, PLURAL(n));
@@ -241,12 +467,32 @@ static bool find_disabled(struct draft *d)
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->responses[IMDS_STATUS_403];
 
-	if (!n || !is_ec2(p))
+	if (!n || !is_ec2(p) || !p->causes[CAUSE_ENDPOINT_DISABLED])
+		return false;
+	/* an endpoint that serves other requests of the pod, or is replaced by a process of this node, is not off */
+	if (p->outcomes[OUTCOME_OK] || p->answered_by)
 		return false;
 	d->severity = SEVERITY_WARNING;
 	SUMMARY(d, "%s is answered 403: the metadata endpoint is off or forbids the request (%llu time%s)", d->subject,
 		PLURAL(n));
-	EVIDENCE(d, "%llu answer%s 403, %llu request%s served", PLURAL(n), PLURAL(p->outcomes[OUTCOME_OK]));
+	EVIDENCE(d, "%llu answer%s 403, no request served", PLURAL(n));
+	add_errors(d, FINDING_ENDPOINT_DISABLED);
+	add_processes(d);
+	return true;
+}
+
+/* X-Forwarded-For in a token request: EC2 refuses it, on purpose. The proxy's request is another row's than the pod's. */
+static bool find_forwarded(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->causes[CAUSE_FORWARDED];
+
+	if (!n)
+		return false;
+	d->severity = SEVERITY_WARNING;
+	SUMMARY(d, "%s sends token requests that carry X-Forwarded-For: the service refuses them with 403 (%llu time%s)",
+		d->subject, PLURAL(n));
+	add_errors(d, FINDING_FORWARDED_HEADER);
 	add_processes(d);
 	return true;
 }
@@ -254,14 +500,152 @@ static bool find_disabled(struct draft *d)
 static bool find_throttled(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
-	uint64_t n = p->responses[IMDS_STATUS_429] + p->responses[IMDS_STATUS_5XX];
+	uint64_t n = p->causes[CAUSE_THROTTLED];
+	char who[SUBJECT_LEN];
 
 	if (!n)
 		return false;
 	d->severity = SEVERITY_WARNING;
-	SUMMARY(d, "%s is turned away by a busy metadata service: %llu answer%s 429 or 5xx", d->subject, PLURAL(n));
-	EVIDENCE(d, "%llu answer%s 429, %llu answer%s 5xx, of %llu request%s", PLURAL(p->responses[IMDS_STATUS_429]),
-		 PLURAL(p->responses[IMDS_STATUS_5XX]), PLURAL(p->requests));
+	if (is_local_service(p))
+		SUMMARY(d, "%s is throttled by the agent on this node%s: %llu answer%s 429 or 503", d->subject,
+			by_whom(p, who, sizeof(who)), PLURAL(n));
+	else
+		SUMMARY(d, "%s is throttled%s: %llu answer%s 429 or 503", d->subject, by_whom(p, who, sizeof(who)),
+			PLURAL(n));
+	add_errors(d, FINDING_THROTTLED);
+	EVIDENCE(d, "%llu of %llu request%s served", (unsigned long long)p->outcomes[OUTCOME_OK], PLURAL(p->requests));
+	add_processes(d);
+	return true;
+}
+
+/* Whether another cloud's service is known to answer here, or another provider's requests of this pod are served. */
+static bool is_elsewhere(const struct draft *d)
+{
+	return d->platform.cloud != PROVIDER_OTHER && d->platform.cloud != PROVIDER_EC2;
+}
+
+static bool find_not_this_cloud(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->causes[CAUSE_NOT_THIS_CLOUD];
+
+	if (!n || p->token_answered)
+		return false;
+	/* an agent that asks every cloud's service once is served by the one that is there: harmless */
+	d->severity = !p->credentials_requests && p->last_ok_ns ? SEVERITY_INFO : SEVERITY_WARNING;
+	SUMMARY(d, "%s asks for an EC2 token, but the service here is not EC2's%s%s: %llu token request%s refused",
+		d->subject, is_elsewhere(d) ? ", it is that of " : "",
+		is_elsewhere(d) ? provider_word(d->platform.cloud) : "", PLURAL(n));
+	add_errors(d, FINDING_NOT_THIS_CLOUD);
+	add_processes(d);
+	return true;
+}
+
+static bool find_no_role(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->causes[CAUSE_NO_ROLE];
+	char who[SUBJECT_LEN];
+
+	if (!n || p->credentials_ok || p->causes[CAUSE_NOT_THIS_CLOUD])
+		return false;
+	d->severity = SEVERITY_WARNING;
+	if (p->answered_by)
+		SUMMARY(d, "%s gets no credentials: answered 404, no role for it,%s (%llu time%s)", d->subject,
+			by_whom(p, who, sizeof(who)), PLURAL(n));
+	else
+		SUMMARY(d,
+			"%s gets no credentials: no role is attached to this instance, the list is answered 404 "
+			"(%llu time%s)",
+			d->subject, PLURAL(n));
+	add_errors(d, FINDING_NO_ROLE);
+	if (p->token_answered)
+		EVIDENCE(d, "%llu of %llu token request%s answered: the service itself works",
+			 (unsigned long long)p->token_answered, PLURAL(p->token_requests));
+	add_processes(d);
+	return true;
+}
+
+/* Token or credentials requests that get only errors, of a cause that no other finding tells. */
+static bool find_credentials_refused(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t tokens = 0, credentials = 0;
+	const struct error_count *worst = NULL;
+	char text[128], who[SUBJECT_LEN];
+
+	for (size_t i = 0; i < p->errors_len; i++) {
+		const struct error_count *e = &p->errors[i];
+
+		tokens += e->kind == IMDS_KIND_TOKEN ? e->requests : 0;
+		credentials += e->kind == IMDS_KIND_CREDENTIALS ? e->requests : 0;
+		if ((e->kind == IMDS_KIND_TOKEN || e->kind == IMDS_KIND_CREDENTIALS) &&
+		    (!worst || e->requests > worst->requests))
+			worst = e;
+	}
+	/* what part of it is served is not refused */
+	if (!worst || ((!tokens || p->token_answered) && (!credentials || p->credentials_ok)))
+		return false;
+	if (p->causes[CAUSE_THROTTLED] || p->causes[CAUSE_NOT_THIS_CLOUD] || p->causes[CAUSE_NO_ROLE] ||
+	    p->causes[CAUSE_FORWARDED] || p->causes[CAUSE_TOKEN_REQUIRED])
+		return false;
+	if (p->causes[CAUSE_ENDPOINT_DISABLED] && is_ec2(p) && !p->outcomes[OUTCOME_OK] && !p->answered_by)
+		return false;
+	d->severity = credentials && !p->credentials_ok ? SEVERITY_ERROR : SEVERITY_WARNING;
+	SUMMARY(d, "%s asks for %s and gets only errors: %s answered %u%s", d->subject,
+		credentials ? "credentials" : "a token", request_text(worst, text, sizeof(text)), worst->status,
+		by_whom(p, who, sizeof(who)));
+	add_errors(d, FINDING_CREDENTIALS_REFUSED);
+	if (p->outcomes[OUTCOME_OK])
+		EVIDENCE(d, "%llu other request%s of this pod served", PLURAL(p->outcomes[OUTCOME_OK]));
+	if (is_local_service(p) && p->hops > 0)
+		EVIDENCE(
+		    d,
+		    "the answers come from %d forward%s away (TTL %d), though the agent that should give them is on "
+		    "this node: another server answers in its place",
+		    p->hops, p->hops == 1 ? "" : "s", p->ttl_synack);
+	for (size_t i = 0; i < d->s->pods_len; i++) {
+		const struct pod_stats *proxy = d->s->pods[i];
+		char subject[SUBJECT_LEN];
+
+		if (proxy == p || !proxy->causes[CAUSE_FORWARDED])
+			continue;
+		EVIDENCE(d,
+			 "%s sent token requests that carried X-Forwarded-For, which the service answers 403: such a "
+			 "proxy cannot get tokens for pods",
+			 findings_subject(&proxy->who, subject, sizeof(subject)));
+	}
+	add_answerer(d);
+	add_past(d);
+	add_processes(d);
+	return true;
+}
+
+static bool is_error_of_server(uint16_t status)
+{
+	return status >= 500 && status != 503;
+}
+
+/* 500 and 502 to what is neither token nor credentials: a broken server, not a busy one. */
+static bool find_server_errors(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = 0;
+	uint16_t status = 0;
+	char who[SUBJECT_LEN];
+
+	for (size_t i = 0; i < p->errors_len; i++)
+		if (is_error_of_server(p->errors[i].status)) {
+			n += p->errors[i].requests;
+			status = p->errors[i].status;
+		}
+	if (!n || (p->credentials_requests && !p->credentials_ok))
+		return false;
+	d->severity = SEVERITY_WARNING;
+	SUMMARY(d, "%s is answered with server errors%s: %llu answer%s %u", d->subject, by_whom(p, who, sizeof(who)),
+		PLURAL(n), status);
+	add_errors(d, FINDING_CREDENTIALS_REFUSED);
+	EVIDENCE(d, "%llu of %llu request%s served", (unsigned long long)p->outcomes[OUTCOME_OK], PLURAL(p->requests));
 	add_processes(d);
 	return true;
 }
@@ -269,7 +653,7 @@ static bool find_throttled(struct draft *d)
 static bool find_slow(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
-	char limit[32], p50[32], p99[32], max[32];
+	char limit[32], p50[32], p99[32], max[32], who[SUBJECT_LEN];
 
 	if (!p->slow)
 		return false;
@@ -278,12 +662,20 @@ static bool find_slow(struct draft *d)
 	findings_duration(histogram_quantile_us(&p->latency, 0.5), p50, sizeof(p50));
 	findings_duration(histogram_quantile_us(&p->latency, 0.99), p99, sizeof(p99));
 	findings_duration(p->latency.max_us, max, sizeof(max));
-	SUMMARY(d, "%s gets slow answers: %llu above %s, the slowest %s", d->subject, (unsigned long long)p->slow,
-		limit, max);
+	SUMMARY(d, "%s gets slow answers%s: %llu above %s, the slowest %s", d->subject, by_whom(p, who, sizeof(who)),
+		(unsigned long long)p->slow, limit, max);
 	EVIDENCE(d, "%llu of %llu answered request%s above %s; p50 %s, p99 %s, max %s", (unsigned long long)p->slow,
 		 PLURAL(p->latency.count), limit, p50, p99, max);
 	add_processes(d);
 	return true;
+}
+
+static bool lost_anything(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->losses_len; i++)
+		if (s->losses[i].count)
+			return true;
+	return false;
 }
 
 static bool find_no_response(struct draft *d)
@@ -302,8 +694,20 @@ static bool find_no_response(struct draft *d)
 	if (p->token_requests)
 		EVIDENCE(d, "%llu of %llu token request%s answered", (unsigned long long)p->token_answered,
 			 PLURAL(p->token_requests));
-	if (s->drops_watched && !p->hop_limit_drops && !p->policy_drops)
+	for (size_t i = 0; i < p->drops_len; i++)
+		EVIDENCE(d, "packets of this pod dropped on this node: %llu %s",
+			 (unsigned long long)p->drops[i].packets, p->drops[i].reason);
+	if (s->drops_watched && !p->hop_limit_drops && !p->policy_drops && !p->drops_len && !s->stray_drops &&
+	    !s->stray_ttl_drops && !lost_anything(s))
 		EVIDENCE(d, "no packet of these was seen dropped in this kernel");
+	if (!p->host_network && answered_host(s)) {
+		char subject[SUBJECT_LEN];
+
+		EVIDENCE(d, "the node itself is answered (%s, in the node's network): what differs is the pod's way out",
+			 findings_subject(&answered_host(s)->who, subject, sizeof(subject)));
+	}
+	add_answerer(d);
+	add_past(d);
 	/* Arithmetic, not a sighting: it may be so at once with a service that is down. */
 	if (is_ec2(p) && p->token_requests > p->token_answered && s->node_token_ttl > 0 && p->hops >= s->node_token_ttl)
 		EVIDENCE(d,
@@ -316,17 +720,19 @@ static bool find_no_response(struct draft *d)
 }
 
 /*
- * A process on the node answers in the service's place (GKE's metadata server, kiam, NMI): the TTL is fresh although
- * the pod lives behind a forward, and it is not the one that the node itself receives.
+ * A process on the node answers in the service's place (GKE's metadata server, kiam, NMI): it was found, or the TTL is fresh
+ * although the pod lives behind a forward, and is not the one that the node itself receives.
  */
 static bool is_intercepted(const struct snapshot *s, const struct pod_stats *p)
 {
 	bool fresh = p->ttl_synack == 64 || p->ttl_synack == 128 || p->ttl_synack == 255;
 
-	if (!p->own_network || !fresh)
-		return false;
 	/* ECS and EKS Pod Identity agents are on the node by design. */
-	if (!(p->providers & ~(1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY)))
+	if (!p->own_network || is_local_service(p))
+		return false;
+	if (p->answered_by && p->answered)
+		return true;
+	if (!fresh)
 		return false;
 	if (s->baseline_ttl > 0 && s->baseline_ttl != p->ttl_synack)
 		return true;
@@ -339,14 +745,15 @@ static bool find_ttl_rewritten(struct draft *d)
 	const struct snapshot *s = d->s;
 	const struct pod_stats *p = d->p;
 
-	if (!p->ttl_above_baseline || !p->own_network || is_intercepted(s, p))
+	if (!p->ttl_above_baseline || !p->own_network || is_local_service(p) || is_intercepted(s, p))
 		return false;
 	/* A pod whose interface is the network card's own (ipvlan, macvlan, passed in) gets the same TTL. */
 	d->severity = p->ttl_synack > s->baseline_ttl ? SEVERITY_WARNING : SEVERITY_INFO;
-	SUMMARY(d,
-		"%s has a network of its own, yet the service's TTL is not lower there than on the node: a rule "
-		"raises it, or nothing forwards in between",
-		d->subject);
+	SUMMARY(d, "%s has a network of its own, yet the service's TTL is not lower there than on the node: %s",
+		d->subject,
+		p->ttl_synack > s->baseline_ttl
+		    ? "a rule raises it"
+		    : "nothing forwards in between, or a process on this node answers in the service's place");
 	EVIDENCE(d, "SYN-ACK with TTL %d in the pod, %d on the node", p->ttl_synack, s->baseline_ttl);
 	if (p->ttl_token_response)
 		EVIDENCE(d, "token answers with TTL %d in the pod%s", p->ttl_token_response,
@@ -360,33 +767,119 @@ static bool find_intercepted(struct draft *d)
 {
 	const struct snapshot *s = d->s;
 	const struct pod_stats *p = d->p;
+	char who[SUBJECT_LEN];
 
 	if (!is_intercepted(s, p))
 		return false;
 	d->severity = SEVERITY_INFO;
-	SUMMARY(d, "%s is answered by a process on this node in the metadata service's place", d->subject);
-	EVIDENCE(d, "answers arrive with an unused TTL of %d although the pod has a network of its own", p->ttl_synack);
+	if (p->answered_by)
+		SUMMARY(d, "%s is answered%s, in the metadata service's place", d->subject, by_whom(p, who, sizeof(who)));
+	else
+		SUMMARY(d, "%s is answered by a process on this node in the metadata service's place", d->subject);
+	EVIDENCE(d, "answers arrive with TTL %d although the pod has a network of its own", p->ttl_synack);
 	if (s->baseline_ttl > 0)
 		EVIDENCE(d, "the node itself receives the service with TTL %d", s->baseline_ttl);
+	return true;
+}
+
+/* Its connection went elsewhere before it left: by a program at connect (Cilium), or a rule in the pod (a sidecar's). */
+static bool find_redirected(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->outcomes[OUTCOME_REDIRECTED];
+	char who[SUBJECT_LEN];
+
+	if (!n)
+		return false;
+	d->severity = SEVERITY_INFO;
+	SUMMARY(d,
+		"%s: %llu of %llu request%s redirected before they left: another program at connect, or a rule in the "
+		"pod's "
+		"own network (a sidecar), sends them to another address%s",
+		d->subject, (unsigned long long)n, PLURAL(p->requests), by_whom(p, who, sizeof(who)));
+	EVIDENCE(
+	    d, "connect() to the metadata service was seen, and no packet to it: what was answered there is not seen");
+	add_processes(d);
+	return true;
+}
+
+/* Two TTLs within one pod: connections older than a redirect still go to the service itself. */
+static bool find_two_servers(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+
+	if (!p->own_network || !p->ttl_low || p->ttl_low == p->ttl_high || is_local_service(p))
+		return false;
+	d->severity = SEVERITY_WARNING;
+	SUMMARY(d,
+		"%s is answered by two different servers: some of its connections by the service itself, others by a "
+		"process "
+		"on this node in its place",
+		d->subject);
+	EVIDENCE(d, "SYN-ACKs arrive with TTL %d and with TTL %d: the higher one was sent nearer", p->ttl_low,
+		 p->ttl_high);
+	EVIDENCE(
+	    d, "connections that are older than a redirect go on to where they went before: what they are given is the "
+	       "node's role, not the pod's");
+	add_answerer(d);
 	return true;
 }
 
 /* would-break needs a question and is added by whoever asks it. */
 const struct finding_rule finding_rules[] = {
 	{ FINDING_HOP_LIMIT_EXHAUSTED, find_hop_limit },
+	{ FINDING_DROPPED_ON_NODE, find_dropped },
+	{ FINDING_CREDENTIALS_REFUSED, find_credentials_refused },
+	{ FINDING_NO_ROLE, find_no_role },
+	{ FINDING_NOT_THIS_CLOUD, find_not_this_cloud },
+	{ FINDING_FORWARDED_HEADER, find_forwarded },
 	{ FINDING_IMDSV1_FALLBACK, find_fallback },
 	{ FINDING_IMDSV1_IN_USE, find_v1 },
 	{ FINDING_BLOCKED_BY_POLICY, find_blocked },
+	{ FINDING_NOT_SENT, find_not_sent },
 	{ FINDING_ENDPOINT_REFUSED, find_refused },
 	{ FINDING_TOKEN_REQUIRED, find_token_required },
 	{ FINDING_ENDPOINT_DISABLED, find_disabled },
 	{ FINDING_THROTTLED, find_throttled },
+	{ FINDING_CREDENTIALS_REFUSED, find_server_errors },
 	{ FINDING_SLOW, find_slow },
 	{ FINDING_NO_RESPONSE, find_no_response },
 	{ FINDING_TTL_REWRITTEN, find_ttl_rewritten },
+	{ FINDING_TWO_SERVERS, find_two_servers },
 	{ FINDING_INTERCEPTED, find_intercepted },
+	{ FINDING_INTERCEPTED, find_redirected },
 	{ 0, NULL },
 };
+
+bool finding_rule_unowned(struct draft *d)
+{
+	const struct snapshot *s = d->s;
+	uint64_t packets = 0;
+	char address[64];
+
+	for (size_t i = 0; i < s->unowned_len; i++)
+		packets += s->unowned[i].packets;
+	if (!packets)
+		return false;
+	d->severity = SEVERITY_WARNING;
+	SUMMARY(
+	    d,
+	    "answers of the metadata service die on this node, TTL used up, that belong to no connection seen: %llu "
+	    "packet%s",
+	    PLURAL(packets));
+	for (size_t i = 0; i < s->unowned_len && i < 8; i++) {
+		const struct unowned *u = &s->unowned[i];
+		const char *name = u->name ? u->name : "";
+
+		EVIDENCE(d, "%llu packet%s to %s%s%s%s%s%s, TTL %u%s%s", PLURAL(u->packets),
+			 request_address(&u->address, u->port, address, sizeof(address)), name[0] ? " (" : "", name,
+			 name[0] ? ")" : "", u->device[0] ? " by " : "", u->device, u->ttl,
+			 u->location[0] ? ", in " : "", u->location);
+	}
+	if (s->unowned_len > 8)
+		EVIDENCE(d, "and %zu more addresses", s->unowned_len - 8);
+	return true;
+}
 
 bool finding_rule_incomplete(struct draft *d)
 {

@@ -4,11 +4,13 @@
 #define IMDSNOOP_FINDING_RULES_H
 
 #include "advice.h"
+#include "platform.h"
 
 #define SUBJECT_LEN 512
 
 struct draft {
 	const struct snapshot *s;
+	struct platform platform;
 	const struct pod_stats *p; /* NULL for the node as a whole */
 	char subject[SUBJECT_LEN];
 	enum severity severity;
@@ -21,9 +23,10 @@ struct finding_rule {
 	bool (*find)(struct draft *d); /* false: does not apply, and the draft is as it was */
 };
 
-/* In the order of enum finding_code; ends with a rule without find. */
+/* Ends with a rule without find. */
 extern const struct finding_rule finding_rules[];
 
+bool finding_rule_unowned(struct draft *d);
 bool finding_rule_incomplete(struct draft *d);
 
 #endif

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "../model/counters.h"
+#include "../pods/workload.h"
 #include "finding_rules.h"
 
 char *findings_duration(uint64_t us, char *buf, size_t len)
@@ -57,14 +60,15 @@ struct list {
 	size_t len, room;
 };
 
-/* Moves the draft into the list, or frees it. */
-static int list_take(struct list *list, struct draft *d, enum finding_code code, size_t pod_index)
+/* Moves the draft into the list, or frees it. pods: that it is about; NULL for the node. */
+static int list_take(struct list *list, struct draft *d, enum finding_code code, size_t pod_index,
+		     const struct pod_stats **pods, size_t pods_len)
 {
 	static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
-	const struct pod_identity *who = d->p ? &d->p->who : &nobody;
+	const struct pod_identity *who = pods_len ? &pods[0]->who : &nobody;
+	const struct pod_identity **names = calloc(pods_len + 1, sizeof(*names));
 
-	if (d->p)
-		advice_add(&d->advice, code, d->s, d->p);
+	advice_add(&d->advice, code, d);
 	if (list->len == list->room) {
 		size_t room = list->room ? list->room * 2 : 16;
 		struct finding *v = realloc(list->v, room * sizeof(*v));
@@ -78,11 +82,18 @@ static int list_take(struct list *list, struct draft *d, enum finding_code code,
 		d->advice.v = calloc(1, sizeof(*d->advice.v));
 		d->advice.failed = !d->advice.v;
 	}
-	if (list->len == list->room || d->summary.failed || d->evidence.failed || d->advice.failed) {
+	if (!d->evidence.v && !d->evidence.failed) {
+		d->evidence.v = calloc(1, sizeof(*d->evidence.v));
+		d->evidence.failed = !d->evidence.v;
+	}
+	if (list->len == list->room || !names || d->summary.failed || d->evidence.failed || d->advice.failed) {
+		free(names);
 		draft_clear(d);
 		return -ENOMEM;
 	}
-	list->v[list->len++] = (struct finding){
+	for (size_t i = 0; i < pods_len; i++)
+		names[i] = &pods[i]->who;
+	list->v[list->len] = (struct finding){
 		.severity = d->severity,
 		.code = code,
 		.namespace = who->namespace,
@@ -92,8 +103,14 @@ static int list_take(struct list *list, struct draft *d, enum finding_code code,
 		.summary = d->summary.v[0],
 		.evidence = d->evidence.v,
 		.advice = d->advice.v,
+		.pods = names,
+		.pods_len = pods_len,
 		.pod_index = pod_index,
 	};
+	if (who->pod[0])
+		workload_name(who->pod, d->s->node ? d->s->node : "", list->v[list->len].workload,
+			      sizeof(list->v[list->len].workload));
+	list->len++;
 	free(d->summary.v);
 	return 0;
 }
@@ -109,24 +126,198 @@ static int by_gravity(const void *a, const void *b)
 	return x->pod_index < y->pod_index ? -1 : x->pod_index > y->pod_index;
 }
 
+/* --- pods of one workload, and containers of one pod, are one finding ------------------------------------------- */
+
+/* A row and whom it stands for; sorted, equals are neighbours. */
+struct member {
+	const char *namespace;
+	char workload[WORKLOAD_LEN]; /* "" for what is no pod: stands for itself */
+	const struct pod_stats *p;
+	size_t index; /* in snapshot.pods: worst first */
+	int hit;      /* severity + 1 of the rule that is looked at; 0: does not apply */
+};
+
+static int by_workload(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+	int c = strcmp(x->namespace, y->namespace);
+
+	c = c ? c : strcmp(x->workload, y->workload);
+	return c ? c : (x->index > y->index) - (x->index < y->index);
+}
+
+static bool same_workload(const struct member *a, const struct member *b)
+{
+	return a->workload[0] && !strcmp(a->workload, b->workload) && !strcmp(a->namespace, b->namespace);
+}
+
+static struct member *members_of(const struct snapshot *s)
+{
+	struct member *m = calloc(s->pods_len + 1, sizeof(*m));
+
+	for (size_t i = 0; m && i < s->pods_len; i++) {
+		m[i] = (struct member){ .namespace = s->pods[i]->who.namespace, .p = s->pods[i], .index = i };
+		if (s->pods[i]->who.pod[0])
+			workload_name(s->pods[i]->who.pod, s->node ? s->node : "", m[i].workload, sizeof(m[i].workload));
+	}
+	if (m)
+		qsort(m, s->pods_len, sizeof(*m), by_workload);
+	return m;
+}
+
+/* "3 pods of shop/cart (app)", "shop/cart-7d9f (app, istio-proxy)" */
+static void subject_of_group(const struct pod_stats **pods, size_t len, const char *workload, char *buf, size_t size)
+{
+	const struct pod_identity *first = &pods[0]->who;
+	size_t distinct = 1, at;
+	bool same_container = true;
+
+	if (pods[0]->other) {
+		snprintf(buf, size, "the pods beyond --max-pods");
+		return;
+	}
+	if (len == 1) {
+		findings_subject(first, buf, size);
+		return;
+	}
+	for (size_t i = 1; i < len; i++) {
+		bool seen = false;
+
+		same_container &= !strcmp(pods[i]->who.container, first->container);
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = !strcmp(pods[i]->who.pod, pods[k]->who.pod);
+		distinct += !seen;
+	}
+	if (distinct == 1)
+		at = (size_t)snprintf(buf, size, "%s/%s (", first->namespace, first->pod);
+	else
+		at = (size_t)snprintf(buf, size, "%zu pods of %s/%s%s", distinct, first->namespace, workload,
+				      same_container && first->container[0] ? " (" : "");
+	if (distinct == 1)
+		for (size_t i = 0; i < len && at < size; i++)
+			at += (size_t)snprintf(buf + at, size - at, "%s%s", i ? ", " : "", pods[i]->who.container);
+	else if (same_container && at < size)
+		at += (size_t)snprintf(buf + at, size - at, "%s", first->container);
+	if (at < size && (distinct == 1 || (same_container && first->container[0])))
+		snprintf(buf + at, size - at, ")");
+}
+
+/* Counts are summed; what is no count is that of the worst. */
+static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size_t len)
+{
+	*sum = *pods[0];
+	memset(sum->by_kind, 0, sizeof(sum->by_kind));
+	sum->latency.fine = NULL;
+	for (int k = 0; k < IMDS_KIND_COUNT; k++)
+		if (pods[0]->by_kind[k] && counters_kind(sum, k))
+			counters_add_kind(sum->by_kind[k], pods[0]->by_kind[k]);
+	for (size_t i = 1; i < len; i++) {
+		counters_add(sum, pods[i]);
+		sum->providers |= pods[i]->providers;
+		if (pods[i]->required_hop_limit > sum->required_hop_limit) {
+			sum->required_hop_limit = pods[i]->required_hop_limit;
+			sum->hops = pods[i]->hops;
+			sum->ttl_synack = pods[i]->ttl_synack;
+			sum->hops_source = pods[i]->hops_source;
+		}
+		if (pods[i]->latency.max_us > sum->latency.max_us)
+			sum->latency.max_us = pods[i]->latency.max_us;
+	}
+}
+
+static struct draft draft_of(const struct snapshot *s, const struct platform *platform, const struct pod_stats *p)
+{
+	return (struct draft){ .s = s, .platform = *platform, .p = p };
+}
+
+#define NAMES_SHOWN 6
+
+static int tell_group(struct list *list, const struct finding_rule *r, const struct snapshot *s,
+		      const struct platform *platform, const struct pod_stats **pods, size_t len, size_t index,
+		      const char *workload)
+{
+	struct pod_stats sum;
+	struct draft d = draft_of(s, platform, pods[0]);
+	char name[SUBJECT_LEN];
+	int err = 0;
+
+	subject_of_group(pods, len, workload, d.subject, sizeof(d.subject));
+	if (len > 1) {
+		sum_group(&sum, pods, len);
+		d.p = &sum;
+	}
+	if (r->find(&d)) {
+		for (size_t i = 0; len > 1 && i < len && i < NAMES_SHOWN; i++)
+			lines_add(&d.evidence, "%s: %llu of %llu request%s failed",
+				  findings_subject(&pods[i]->who, name, sizeof(name)),
+				  (unsigned long long)pods[i]->failed, (unsigned long long)pods[i]->requests,
+				  pods[i]->requests == 1 ? "" : "s");
+		if (len > NAMES_SHOWN)
+			lines_add(&d.evidence, "and %zu more", len - NAMES_SHOWN);
+		err = list_take(list, &d, r->code, index, pods, len);
+	}
+	if (len > 1)
+		counters_free_kinds(&sum);
+	return err;
+}
+
+/* One rule over one workload's rows: a finding for each severity. */
+static int apply_rule(struct list *list, const struct finding_rule *r, const struct snapshot *s,
+		      const struct platform *platform, struct member *m, size_t len, const struct pod_stats **scratch)
+{
+	for (size_t i = 0; i < len; i++) {
+		struct draft d = draft_of(s, platform, m[i].p);
+
+		findings_subject(&m[i].p->who, d.subject, sizeof(d.subject));
+		m[i].hit = r->find(&d) ? (int)d.severity + 1 : 0;
+		draft_clear(&d);
+	}
+	for (int severity = SEVERITY_ERROR; severity >= SEVERITY_INFO; severity--) {
+		size_t n = 0, index = SIZE_MAX;
+
+		for (size_t i = 0; i < len; i++) {
+			if (m[i].hit != severity + 1)
+				continue;
+			index = n ? index : m[i].index;
+			scratch[n++] = m[i].p;
+		}
+		if (n && tell_group(list, r, s, platform, scratch, n, index, m[0].workload))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int collect_pods(struct list *list, const struct snapshot *s, const struct platform *platform)
+{
+	struct member *m = members_of(s);
+	const struct pod_stats **scratch = calloc(s->pods_len + 1, sizeof(*scratch));
+	int err = m && scratch ? 0 : -ENOMEM;
+
+	for (size_t i = 0, n; !err && i < s->pods_len; i += n) {
+		n = 1;
+		while (i + n < s->pods_len && same_workload(&m[i], &m[i + n]))
+			n++;
+		for (const struct finding_rule *r = finding_rules; !err && r->find; r++)
+			err = apply_rule(list, r, s, platform, m + i, n, scratch);
+	}
+	free(m);
+	free(scratch);
+	return err;
+}
+
 int findings_collect(const struct snapshot *s, struct finding **ret, size_t *ret_len)
 {
+	struct platform platform = platform_learn(s);
 	struct list list = { 0 };
 	struct draft d;
 
-	for (size_t i = 0; i < s->pods_len; i++) {
-		for (const struct finding_rule *r = finding_rules; r->find; r++) {
-			d = (struct draft){ .s = s, .p = s->pods[i] };
-			if (d.p->other)
-				snprintf(d.subject, sizeof(d.subject), "the pods beyond --max-pods");
-			else
-				findings_subject(&d.p->who, d.subject, sizeof(d.subject));
-			if (r->find(&d) && list_take(&list, &d, r->code, i))
-				goto no_memory;
-		}
-	}
-	d = (struct draft){ .s = s };
-	if (finding_rule_incomplete(&d) && list_take(&list, &d, FINDING_OBSERVATION_INCOMPLETE, SIZE_MAX))
+	if (collect_pods(&list, s, &platform))
+		goto no_memory;
+	d = draft_of(s, &platform, NULL);
+	if (finding_rule_unowned(&d) && list_take(&list, &d, FINDING_UNKNOWN_OWNER, SIZE_MAX, NULL, 0))
+		goto no_memory;
+	d = draft_of(s, &platform, NULL);
+	if (finding_rule_incomplete(&d) && list_take(&list, &d, FINDING_OBSERVATION_INCOMPLETE, SIZE_MAX, NULL, 0))
 		goto no_memory;
 	if (list.len)
 		qsort(list.v, list.len, sizeof(*list.v), by_gravity);
@@ -144,6 +335,7 @@ void findings_free(struct finding *findings, size_t len)
 		free(findings[i].summary);
 		lines_free(findings[i].evidence);
 		lines_free(findings[i].advice);
+		free(findings[i].pods);
 	}
 	free(findings);
 }

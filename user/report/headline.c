@@ -5,18 +5,10 @@
 
 #include "findings.h"
 
-const char *headline_word(enum headline_level level)
-{
-	static const char *const words[] = { "OK", "QUIET", "WARNING", "PROBLEM" };
-
-	return words[level];
-}
-
-enum headline_level headline_write(const struct snapshot *s, char *buf, size_t len)
+void headline_write(const struct snapshot *s, char *buf, size_t len)
 {
 	const struct pod_stats *t = &s->totals;
 	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
-	enum headline_level level = HEADLINE_OK;
 	size_t dead = 0, errors = 0, warnings = 0;
 	char node[256], p99[32];
 	double lost_s = 0;
@@ -50,20 +42,22 @@ enum headline_level headline_write(const struct snapshot *s, char *buf, size_t l
 			at += snprintf(buf + at, len - at, "%sthe hop limit is too low", maybe);
 		if (lost_s >= 0.05)
 			snprintf(buf + at, len - at, "; %.1f s lost", lost_s);
-		level = HEADLINE_PROBLEM;
 	} else if (errors || warnings) {
 		snprintf(buf, len, "%s", s->findings[0].summary);
-		level = errors ? HEADLINE_PROBLEM : HEADLINE_WARNING;
+	} else if (s->findings_len && s->findings[0].code != FINDING_OBSERVATION_INCOMPLETE) {
+		snprintf(buf, len, "nothing to mend on %s, but to know: %s", node, s->findings[0].summary);
 	} else if (!t->requests && !t->in_flight) {
-		snprintf(buf, len, "nothing asked a metadata service on %s in %.0f s, so nothing can be said about it",
-			 node, watched_s);
-		level = HEADLINE_QUIET;
+		snprintf(
+		    buf, len,
+		    "nothing asked a metadata service on %s in %.0f s, so nothing can be said about it. Usual reasons: "
+		    "a "
+		    "proxy asks in its place (HTTP_PROXY without NO_PROXY), a redirect at connect, another address "
+		    "(100.100.100.200, 168.63.129.16: give --endpoint). `imdsnoop probe --all` asks from each pod",
+		    node, watched_s);
 	} else {
 		snprintf(buf, len, "no problem on %s: %zu pod%s, %llu request%s, %llu answered, p99 %s", node,
 			 s->pods_len, s->pods_len == 1 ? "" : "s", (unsigned long long)t->requests,
-			 t->requests == 1 ? "" : "s",
-			 (unsigned long long)t->outcomes[OUTCOME_OK] + t->outcomes[OUTCOME_HTTP_ERROR],
+			 t->requests == 1 ? "" : "s", (unsigned long long)t->answered,
 			 findings_duration(histogram_quantile_us(&t->latency, 0.99), p99, sizeof(p99)));
 	}
-	return level;
 }

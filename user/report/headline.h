@@ -5,10 +5,7 @@
 
 #include "../model/snapshot.h"
 
-enum headline_level { HEADLINE_OK, HEADLINE_QUIET, HEADLINE_WARNING, HEADLINE_PROBLEM };
-
-/* 1024 bytes suffice for it. Names in it are from outside. */
-enum headline_level headline_write(const struct snapshot *s, char *buf, size_t len);
-const char *headline_word(enum headline_level level); /* "OK", "QUIET", "WARNING", "PROBLEM" */
+/* 1024 bytes suffice for it. Names in it are from outside. Its level: report.h. */
+void headline_write(const struct snapshot *s, char *buf, size_t len);
 
 #endif

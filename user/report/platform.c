@@ -36,6 +36,32 @@ static bool speaks_for_eks(const struct pod_stats *p)
 	return p->uses_pod_identity || has_prefix(p->who.pod, "eks-") || has_prefix(p->who.pod, "aws-node-");
 }
 
+/* Whose answers these are: paths of EC2 are imitated by others, so another cloud's own word weighs more; a token is EC2's. */
+static enum provider cloud_of(const struct snapshot *s)
+{
+	const unsigned int local = 1u << PROVIDER_OTHER | 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
+	unsigned int ok = 0, asked = 0;
+	bool tokens = false;
+
+	for (size_t i = 0; i < s->pods_len; i++) {
+		const struct pod_stats *p = s->pods[i];
+
+		ok |= p->providers_ok & ~local;
+		asked |= p->providers & ~local;
+		tokens |= p->token_answered && (p->providers_ok & 1u << PROVIDER_EC2);
+	}
+	if ((ok & 1u << PROVIDER_EC2) && tokens)
+		return PROVIDER_EC2;
+	if (ok & ~(1u << PROVIDER_EC2))
+		ok &= ~(1u << PROVIDER_EC2);
+	if (!ok && asked && !(asked & (asked - 1)))
+		ok = asked; /* the only one that anybody asked */
+	for (int i = PROVIDER_OTHER + 1; i < PROVIDER_COUNT; i++)
+		if (ok == 1u << i)
+			return i;
+	return PROVIDER_OTHER;
+}
+
 struct platform platform_learn(const struct snapshot *s)
 {
 	struct platform ret = { PROVIDER_OTHER, RUNTIME_NONE, false };
@@ -53,5 +79,8 @@ struct platform platform_learn(const struct snapshot *s)
 			ret.runtime = i;
 	if (ret.runtime == RUNTIME_NONE && runtimes[RUNTIME_SYSTEMD])
 		ret.runtime = RUNTIME_SYSTEMD;
+	ret.cloud = cloud_of(s);
+	if (ret.cloud == PROVIDER_OTHER && ret.is_eks)
+		ret.cloud = PROVIDER_EC2;
 	return ret;
 }

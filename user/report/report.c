@@ -95,7 +95,7 @@ static enum level level_of_snapshot(const struct snapshot *s)
 			of = f->severity == SEVERITY_INFO ? level : LEVEL_BLIND;
 		level = raise_level(level, of);
 	}
-	if (s->unowned_len || s->stray_ttl_drops)
+	if (s->unowned_len)
 		level = raise_level(level, LEVEL_BLIND);
 	return level;
 }

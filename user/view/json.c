@@ -155,6 +155,22 @@ static json_t *ancestors_value(const struct imds_peer *peer)
 	return NULL;
 }
 
+static json_t *answerer_value(const struct answerer *a)
+{
+	struct builder b;
+
+	if (!a)
+		return json_null();
+	b = begin();
+	put(&b, "process", json_text(a->process));
+	put(&b, "pid", json_integer(a->pid));
+	put(&b, "namespace", json_text(a->who ? a->who->namespace : ""));
+	put(&b, "pod", json_text(a->who ? a->who->pod : ""));
+	put(&b, "container", json_text(a->who ? a->who->container : ""));
+	put(&b, "address", json_text(a->address));
+	return end(&b);
+}
+
 static json_t *path_value(const struct imds_request *q)
 {
 	char path[IMDS_PATH_LEN];
@@ -235,6 +251,8 @@ json_t *json_request(const struct request *r, uint64_t now_ns, bool redact)
 	put(&b, "path", redact ? json_string("") : path_value(q));
 	put(&b, "status", positive_or_null(q->status));
 	put(&b, "outcome", json_string(outcome_word(r->outcome)));
+	put(&b, "cause", text_or_null(cause_word(r->cause)));
+	put(&b, "answered_by", answerer_value(r->answered_by));
 	put(&b, "confidence", text_or_null(confidence_word(r->confidence)));
 	put(&b, "connect_us", number_or_null(request_connect_us(r)));
 	put(&b, "first_byte_us", number_or_null(request_first_byte_us(r)));
@@ -304,7 +322,10 @@ static json_t *buckets_value(const struct histogram *h)
 static void put_counts(struct builder *b, const struct pod_stats *p)
 {
 	put(b, "requests", json_integer(p->requests));
+	put(b, "answered", json_integer(p->answered));
+	put(b, "failed", json_integer(p->failed));
 	PUT_COUNTS(b, "outcomes", p->outcomes, OUTCOME_COUNT, outcome_word);
+	PUT_COUNTS(b, "causes", p->causes, CAUSE_COUNT, cause_word);
 	PUT_COUNTS(b, "confidences", p->confidences, CONFIDENCE_COUNT, confidence_word);
 	PUT_COUNTS(b, "kinds", p->kinds, IMDS_KIND_COUNT, kind_word);
 	PUT_COUNTS(b, "responses", p->responses, IMDS_STATUS_COUNT, status_class_word);
@@ -389,8 +410,31 @@ static const char *highest_confidence(const struct pod_stats *p)
 	return NULL;
 }
 
-static json_t *pod_value(const struct pod_stats *p)
+static json_t *way_value(const struct path *path)
 {
+	json_t *list = json_array();
+	bool failed = !list;
+
+	for (size_t i = 0; i < path->len; i++) {
+		const struct station *st = &path->stations[i];
+		struct builder b = begin();
+
+		put(&b, "name", json_text(st->name));
+		put(&b, "ttl", positive_or_null(st->ttl));
+		put(&b, "reached", json_boolean(st->reached));
+		put(&b, "died", json_boolean(st->died));
+		put(&b, "note", text_or_null(st->died ? path->note : i + 1 == path->len ? path->tail : ""));
+		append(list, end(&b), &failed);
+	}
+	if (!failed)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *pod_value(const struct report_row *row)
+{
+	const struct pod_stats *p = row->p;
 	struct builder b = begin();
 
 	put_identity(&b, &p->who);
@@ -413,6 +457,11 @@ static json_t *pod_value(const struct pod_stats *p)
 	put(&b, "drop_reason", text_or_null(p->hop_limit_drops ? p->death_reason : p->policy_reason));
 	put(&b, "providers", providers_value(p->providers));
 	put(&b, "processes", processes_value(p));
+	put(&b, "level", json_string(level_word(row->level)));
+	put(&b, "cause", text_or_null(cause_word(row->cause)));
+	put(&b, "cause_text", json_text(row->text));
+	put(&b, "way", way_value(&row->path));
+	put(&b, "answered_by", answerer_value(p->answered_by));
 	return end(&b);
 }
 
@@ -457,6 +506,26 @@ static json_t *losses_value(const struct snapshot *s)
 	return end(&b);
 }
 
+/* All pods of a finding, the first one's name stands in it too. */
+static json_t *folded_value(const struct finding *f)
+{
+	json_t *list = json_array();
+	bool failed = !list;
+
+	for (size_t i = 0; i < f->pods_len; i++) {
+		struct builder b = begin();
+
+		put(&b, "namespace", json_text(f->pods[i]->namespace));
+		put(&b, "pod", json_text(f->pods[i]->pod));
+		put(&b, "container", json_text(f->pods[i]->container));
+		append(list, end(&b), &failed);
+	}
+	if (!failed)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 static json_t *finding_value(const struct finding *f)
 {
 	struct builder b = begin();
@@ -467,6 +536,8 @@ static json_t *finding_value(const struct finding *f)
 	put(&b, "pod", json_text(f->pod));
 	put(&b, "container", json_text(f->container));
 	put(&b, "cgroup", json_text(f->cgroup));
+	put(&b, "workload", json_text(f->workload));
+	put(&b, "pods", folded_value(f));
 	put(&b, "summary", json_text(f->summary));
 	put(&b, "evidence", texts_value((const char *const *)f->evidence));
 	put(&b, "advice", texts_value((const char *const *)f->advice));
@@ -488,13 +559,65 @@ static json_t *duration_value(const struct snapshot *s)
 	return seconds(s->now_ns > s->started_ns ? (s->now_ns - s->started_ns) / 1e9 : 0, 1e3);
 }
 
+static json_t *headline_value(const struct report *r)
+{
+	struct builder b = begin();
+
+	put(&b, "level", json_string(level_word(r->level)));
+	put(&b, "text", json_text(r->headline));
+	return end(&b);
+}
+
+static json_t *platform_value(const struct platform *p)
+{
+	struct builder b = begin();
+
+	put(&b, "cloud", p->cloud == PROVIDER_OTHER ? json_null() : json_string(provider_word(p->cloud)));
+	put(&b, "runtime", json_string(runtime_word(p->runtime)));
+	return end(&b);
+}
+
+static json_t *unowned_value(const struct snapshot *s)
+{
+	json_t *list = json_array();
+	bool failed = !list;
+
+	for (size_t i = 0; i < s->unowned_len; i++) {
+		const struct unowned *u = &s->unowned[i];
+		struct builder b = begin();
+
+		put(&b, "address", request_address_value(&u->address, u->port));
+		put(&b, "device", json_text(u->device));
+		put(&b, "name", json_text(u->name ? u->name : ""));
+		put(&b, "packets", json_integer(u->packets));
+		put(&b, "ttl", json_integer(u->ttl));
+		put(&b, "drop_reason", text_or_null(u->reason));
+		put(&b, "drop_location", text_or_null(u->location));
+		append(list, end(&b), &failed);
+	}
+	if (!failed)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 json_t *json_report(const struct snapshot *s)
 {
+	struct report r;
+	json_t *v = report_build(s, &r) ? NULL : json_said(&r);
+
+	report_clear(&r);
+	return v;
+}
+
+json_t *json_said(const struct report *r)
+{
+	const struct snapshot *s = r->s;
 	json_t *pods = json_array(), *findings = json_array();
 	struct builder b = begin();
 
 	for (size_t i = 0; i < s->pods_len; i++)
-		append(pods, pod_value(s->pods[i]), &b.failed);
+		append(pods, pod_value(&r->rows[i]), &b.failed);
 	for (size_t i = 0; i < s->findings_len; i++)
 		append(findings, finding_value(&s->findings[i]), &b.failed);
 
@@ -504,6 +627,8 @@ json_t *json_report(const struct snapshot *s)
 	put(&b, "kernel", json_text(s->kernel));
 	put(&b, "started", time_value(s->started_wall_ns));
 	put(&b, "duration_s", duration_value(s));
+	put(&b, "headline", headline_value(r));
+	put(&b, "platform", platform_value(&r->platform));
 	put(&b, "endpoints", texts_value(s->endpoints));
 	put(&b, "baseline_ttl", positive_or_null(s->baseline_ttl));
 	put(&b, "node_token_ttl", positive_or_null(s->node_token_ttl));
@@ -512,6 +637,7 @@ json_t *json_report(const struct snapshot *s)
 	put(&b, "totals", totals_value(s));
 	put(&b, "pods", pods);
 	put(&b, "findings", findings);
+	put(&b, "unowned", unowned_value(s));
 	return end(&b);
 }
 

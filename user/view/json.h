@@ -14,16 +14,17 @@
 #include <jansson.h>
 
 #include "../model/request.h"
-#include "../model/snapshot.h"
+#include "../report/report.h"
 
 /* For json_dump*(): fixed order, and no more digits of a number than it was made of. */
 #define JSON_DUMP_FLAGS (JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15))
 
 /* Each returns a new reference, or NULL without memory. now_ns: CLOCK_MONOTONIC, for what still runs. */
 json_t *json_request(const struct request *r, uint64_t now_ns, bool redact);
-json_t *json_report(const struct snapshot *s);
-json_t *json_start(const struct snapshot *s); /* first line of trace: version, kernel, node, endpoints, features */
-json_t *json_end(const struct snapshot *s);   /* last line of trace: totals and losses */
+json_t *json_said(const struct report *r);
+json_t *json_report(const struct snapshot *s); /* what report_build() says of s */
+json_t *json_start(const struct snapshot *s);  /* first line of trace: version, kernel, node, endpoints, features */
+json_t *json_end(const struct snapshot *s);    /* last line of trace: totals and losses */
 json_t *json_features(const struct feature *rows, size_t len);
 
 /* A string that may be any bytes; NULL gives null. */
