@@ -8,14 +8,14 @@
 . "$LAB_DIR/serve.sh"
 e2e_need curl jq
 e2e_lab --hop-limit 2
-lab_pod_bridge web-7d9f6c5b8-x2x1q --namespace shop --container app
+lab_pod_bridge web-7d9f6c5b8-x2x4q --namespace shop --container app
 lab_pod_bridge old-0 --namespace shop --container app
 lab_pod_host agent-5k2p9 --namespace kube-system --container agent
 state=$LAB_ROOT/state
 ready() { "$IMDSNOOP" ready --from-state "$state" "$@"; }
 
 serve_start --state "$state"
-put web-7d9f6c5b8-x2x1q >/dev/null
+put web-7d9f6c5b8-x2x4q >/dev/null
 get old-0 >/dev/null
 put agent-5k2p9 >/dev/null
 put agent-5k2p9 >/dev/null

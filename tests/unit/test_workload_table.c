@@ -52,7 +52,7 @@ static void sums_outlive_their_rows(void **state)
 	struct snapshot s;
 
 	assert_int_equal(workload_table_new(10, false, &t), 0);
-	row(0, "cart-7d9f6c5b8-x2x1q", 5);
+	row(0, "cart-7d9f6c5b8-x2x4q", 5);
 	row(1, "cart-7d9f6c5b8-9kz4v", 6);
 	kinds[0] = (struct kind_stats){ .cells[IMDS_VERSION_V1][OUTCOME_OK] = 3 };
 	kinds[1] = (struct kind_stats){ .cells[IMDS_VERSION_V2][OUTCOME_NO_RESPONSE] = 2 };
@@ -73,7 +73,7 @@ static void sums_outlive_their_rows(void **state)
 	s = seen(0, 2000);
 	workload_table_update(t, &s);
 	assert_int_equal(only(t)->pods, 0);
-	row(0, "cart-7d9f6c5b8-x2x1q", 99); /* the same key, another row */
+	row(0, "cart-7d9f6c5b8-x2x4q", 99); /* the same key, another row */
 	kinds[0].cells[IMDS_VERSION_V1][OUTCOME_OK] = 1;
 	rows[0].by_kind[IMDS_KIND_CREDENTIALS] = &kinds[0];
 	s = seen(1, 3000);

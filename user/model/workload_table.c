@@ -102,10 +102,16 @@ static struct entry *entry_other(struct workload_table *t)
 	return t->other;
 }
 
+static bool has_workload(const struct pod_identity *who)
+{
+	return who->workload && *who->workload;
+}
+
 /* A container, or a cgroup that a container's runtime made, without a pod's name. */
 static bool is_unnamed(const struct pod_identity *who)
 {
-	return !*who->pod && (*who->pod_uid || *who->container_id || !strncmp(who->cgroup, "cgroup:", 7));
+	return !*who->pod && !has_workload(who) &&
+	       (*who->pod_uid || *who->container_id || !strncmp(who->cgroup, "cgroup:", 7));
 }
 
 static struct entry *entry_get(struct workload_table *t, const struct pod_stats *p, const char *node)
@@ -117,7 +123,9 @@ static struct entry *entry_get(struct workload_table *t, const struct pod_stats 
 	if (p->other)
 		return entry_other(t);
 	len = snprintf(key, sizeof(key), "%s/%s", p->who.namespace,
-		       *p->who.pod ? workload_name(p->who.pod, node, name, sizeof(name)) : p->who.cgroup);
+		       has_workload(&p->who) ? p->who.workload
+		       : *p->who.pod	     ? workload_name(p->who.pod, node, name, sizeof(name))
+					     : p->who.cgroup);
 	if (len >= sizeof(key))
 		len = sizeof(key) - 1;
 	/* stored with the slash cut out, so it is looked up that way */
