@@ -182,6 +182,12 @@ static __always_inline void flow_delete(struct imds_flow *f, const struct imds_f
 	flow_forget_tuple(f, key, &t);
 	fingerprint_clear(f);
 	syn_done(f);
+	if (f->flags & IMDS_F_PIPELINE_FULL) {
+		struct imds_flow_key spill = { .cookie = key->cookie, .query = IMDS_FLOW_SPILL };
+
+		if (!bpf_map_delete_elem(&imds_flows, &spill))
+			__sync_fetch_and_add(&imds_flows_deleted, 1);
+	}
 	if (f->late_drops || (f->flags & IMDS_F_LATE_ANSWER)) {
 		rec = bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0);
 		if (rec) {
@@ -403,12 +409,12 @@ static __always_inline int scan_some(struct __sk_buff *skb, struct imds_scan *s,
 }
 
 /* Of a connection older than us the first bytes may be the middle of a body: only a method that we know is a start. */
-static __always_inline bool begins_request(const __u8 *b)
+static __always_inline bool begins_request(__u32 b)
 {
-	return (b[0] == 'G' && b[1] == 'E' && b[2] == 'T' && b[3] == ' ') ||
-	       (b[0] == 'P' && b[1] == 'U' && b[2] == 'T' && b[3] == ' ') ||
-	       (b[0] == 'P' && b[1] == 'O' && b[2] == 'S' && b[3] == 'T') ||
-	       (b[0] == 'H' && b[1] == 'E' && b[2] == 'A' && b[3] == 'D');
+#define FOUR(a, b, c, d) (bpf_htonl((a) << 24 | (b) << 16 | (c) << 8 | (d)))
+	return b == FOUR('G', 'E', 'T', ' ') || b == FOUR('P', 'U', 'T', ' ') || b == FOUR('P', 'O', 'S', 'T') ||
+	       b == FOUR('H', 'E', 'A', 'D');
+#undef FOUR
 }
 
 /* What goes out next belongs to the request before, which is answered or waits: its body, or the rest of its head. */
@@ -421,29 +427,6 @@ static __always_inline bool within_request(const struct imds_flow *f)
 	if (s->state == IMDS_HTTP_DEAD)
 		return (s->words & IMDS_W_BODY) && flow_waiting(f);
 	return s->body_left || (s->state != IMDS_HTTP_ENDED && s->state != IMDS_HTTP_START_REQUEST);
-}
-
-/* The rest of a request whose answer was not waited for, or its body. */
-static __always_inline int request_rest(struct __sk_buff *skb, struct imds_flow *f, __u32 off, __u32 len, __u32 seq_end,
-					__u64 now, __u32 chunk)
-{
-	struct imds_request *r = flow_slot(f, f->head - 1);
-	struct imds_scan *s = &f->scan_out;
-	__u32 n;
-
-	if (s->body_left) {
-		n = imds_body_skip(s, len);
-	} else {
-		n = scan_some(skb, s, r->path, off, len, chunk);
-		if (s->words & IMDS_W_BODY)
-			imds_body_scanned(s);
-		else if (imds_scan_ended(s))
-			imds_body_begin(s, false, false);
-	}
-	r->bytes_out += n;
-	r->seq_end = seq_end - (len - n);
-	r->sent_ns = now;
-	return n;
 }
 
 /* Not HTTP: all that goes out until an answer comes is one request, and all that comes until the next one its answer. */
@@ -467,6 +450,39 @@ __noinline int imds_opaque_out(__u64 cookie, __u32 len, __u32 seq_end, __u64 now
 	return 0;
 }
 
+/* A request begins with the bytes b, unless they are none. */
+__noinline int imds_begin(__u64 cookie, __u32 b, __u64 now)
+{
+	struct imds_flow *f = flow_lookup(cookie, 0);
+
+	if (!f)
+		return 0;
+	/* the client goes on, so what it got was whole, whatever we could read of it */
+	if (flow_waiting(f) == 1 && f->scan_in.body_left == IMDS_BODY_UNTIL_CLOSE)
+		flow_answered(f, now);
+	request_begin(f, now);
+	if ((f->flags & IMDS_F_MIDSTREAM) && f->requests == 1 && !begins_request(b))
+		f->scan_out.state = IMDS_HTTP_DEAD;
+	return 0;
+}
+
+/* What was looked at ended the head, a line of a chunked body, or neither. Returns how many bytes of body follow in left. */
+static __always_inline __u32 request_scanned(struct imds_flow *f, struct imds_request *r, __u32 left, __u64 now)
+{
+	struct imds_scan *s = &f->scan_out;
+
+	if (s->words & IMDS_W_BODY) {
+		imds_body_scanned(s);
+		return 0;
+	}
+	if (!imds_scan_ended(s))
+		return 0;
+	r->flags |= IMDS_F_HEAD_COMPLETE;
+	if (f->in_request)
+		request_sent(f, r, now);
+	return imds_body_begin(s, false, false) && s->body_left && left ? imds_body_skip(s, left) : 0;
+}
+
 /* New request bytes. */
 static __always_inline int request_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u64 now,
 					 __u32 chunk)
@@ -474,7 +490,8 @@ static __always_inline int request_bytes(struct __sk_buff *skb, __u64 cookie, __
 	__u32 off = range >> 32, len = range, n;
 	struct imds_flow *f = flow_lookup(cookie, 0);
 	struct imds_request *r;
-	__u8 b[4] = {};
+	bool within;
+	__u32 b = 0;
 
 	if (!f || !len || f->tunnel)
 		return 0;
@@ -482,35 +499,23 @@ static __always_inline int request_bytes(struct __sk_buff *skb, __u64 cookie, __
 		imds_opaque_out(cookie, len, seq_end, now);
 		return 0;
 	}
-	if (within_request(f))
-		return request_rest(skb, f, off, len, seq_end, now, chunk);
-	if (f->in_request) {
-		r = flow_slot(f, f->head);
-	} else {
-		if (bpf_skb_load_bytes(skb, off, b, len < sizeof(b) ? 1 : sizeof(b)))
+	within = within_request(f);
+	if (!within && !f->in_request) {
+		if (bpf_skb_load_bytes(skb, off, &b, len < sizeof(b) ? 1 : sizeof(b)))
 			return 0;
-		if (b[0] == '\r' || b[0] == '\n') /* an empty line behind a request is none: RFC 9112 2.2 */
-			return b[0] == '\r' && b[1] == '\n' ? 2 : 1;
-		/* the client goes on, so what it got was whole, whatever we could read of it */
-		if (flow_waiting(f) == 1 && f->scan_in.body_left == IMDS_BODY_UNTIL_CLOSE)
-			imds_answered(cookie, 0, now);
-		r = request_begin(f, now);
-		if ((f->flags & IMDS_F_MIDSTREAM) && f->requests == 1 && !begins_request(b))
-			f->scan_out.state = IMDS_HTTP_DEAD;
+		if ((b & 0xff) == '\r' || (b & 0xff) == '\n') /* an empty line behind a request is none: RFC 9112 2.2 */
+			return (b & 0xffff) == ('\r' | '\n' << 8) ? 2 : 1;
+		imds_begin(cookie, b, now);
 	}
-	n = scan_some(skb, &f->scan_out, r->path, off, len, chunk);
+	r = flow_slot(f, f->head - within);
+	if (f->scan_out.body_left) {
+		n = imds_body_skip(&f->scan_out, len);
+	} else {
+		n = scan_some(skb, &f->scan_out, r->path, off, len, chunk);
+		n += request_scanned(f, r, len - n, now);
+	}
 	r->bytes_out += n;
 	r->sent_ns = now;
-	if (imds_scan_ended(&f->scan_out)) {
-		r->flags |= IMDS_F_HEAD_COMPLETE;
-		request_sent(f, r, now);
-		if (imds_body_begin(&f->scan_out, false, false) && f->scan_out.body_left && n < len) {
-			__u32 body = imds_body_skip(&f->scan_out, len - n);
-
-			r->bytes_out += body;
-			n += body;
-		}
-	}
 	r->seq_end = seq_end - (len - n);
 	return n;
 }

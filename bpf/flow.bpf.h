@@ -47,6 +47,8 @@ int imds_endpoint(__u64 high, __u64 low, __u32 port);
 int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction);
 /* Bytes of a client that does not speak HTTP, or hides it. */
 int imds_opaque_out(__u64 cookie, __u32 len, __u32 seq_end, __u64 now);
+/* A request begins, with these four bytes as they lie in memory. */
+int imds_begin(__u64 cookie, __u32 bytes, __u64 now);
 /* The request line in slot head is known, its head not yet complete. */
 int imds_known(__u64 cookie, __u64 now);
 /* The request in slot head is complete and waits for its answer. */
@@ -73,16 +75,25 @@ static __always_inline struct imds_flow *flow_lookup(__u64 cookie, __u32 query)
 	return bpf_map_lookup_elem(&imds_flows, &key);
 }
 
-/* Request number n of the connection. One that is not recorded is imds_unrecorded, where nothing that is written counts. */
+/*
+ * Request number n of the connection. Those that are not recorded share a place, end IMDS_END_COUNT, where nothing that is
+ * written counts. All are values of one map: the verifier would go through what follows once for each.
+ */
 static __always_inline struct imds_request *flow_slot(struct imds_flow *f, __u32 n)
 {
 	struct imds_flow_key key = { .cookie = f->peer.cookie, .query = IMDS_FLOW_SLOT_OF(n) };
-	struct imds_flow *place;
+	struct imds_flow *place = f;
 
-	if (n == f->own)
-		return &f->req;
-	place = bpf_map_lookup_elem(&imds_flows, &key);
-	return place ? &place->req : &imds_unrecorded;
+	if (n != f->own) {
+		place = bpf_map_lookup_elem(&imds_flows, &key);
+		if (!place) {
+			key.query = IMDS_FLOW_SPILL;
+			place = bpf_map_lookup_elem(&imds_flows, &key);
+		}
+		if (!place)
+			place = f;
+	}
+	return &place->req;
 }
 
 static __always_inline __u32 flow_waiting(const struct imds_flow *f)
@@ -249,12 +260,14 @@ static __always_inline struct imds_flow *flow_create(const struct imds_flow_key 
 /* A place for a request that begins while another one waits. */
 static __always_inline void pipelined_place(struct imds_flow *f)
 {
-	struct imds_flow_key key = { .cookie = f->peer.cookie, .query = IMDS_FLOW_SLOT_OF(f->head) };
+	bool room = flow_waiting(f) < IMDS_PIPELINE;
+	struct imds_flow_key key = { .cookie = f->peer.cookie,
+				     .query = room ? IMDS_FLOW_SLOT_OF(f->head) : IMDS_FLOW_SPILL };
 
-	if (flow_waiting(f) < IMDS_PIPELINE && !bpf_map_update_elem(&imds_flows, &key, f, BPF_NOEXIST)) {
+	if (!bpf_map_update_elem(&imds_flows, &key, f, BPF_NOEXIST))
 		__sync_fetch_and_add(&imds_flows_created, 1);
+	if (room)
 		return;
-	}
 	count_loss(IMDS_LOSS_PIPELINE);
 	f->flags |= IMDS_F_PIPELINE_FULL;
 }
@@ -262,6 +275,7 @@ static __always_inline void pipelined_place(struct imds_flow *f)
 /* Starts slot head. A drop of the SYN is kept for the first request of the connection. */
 static __always_inline struct imds_request *request_begin(struct imds_flow *f, __u64 now)
 {
+	bool recorded = flow_waiting(f) < IMDS_PIPELINE;
 	struct imds_request *r;
 
 	if (flow_waiting(f))
@@ -270,11 +284,9 @@ static __always_inline struct imds_request *request_begin(struct imds_flow *f, _
 		f->own = f->head;
 	r = flow_slot(f, f->head);
 	if (f->requests) {
-		bool unrecorded = r->end == IMDS_END_COUNT;
-
 		__builtin_memset(r, 0, sizeof(*r));
-		r->end = unrecorded ? IMDS_END_COUNT : IMDS_END_NONE;
-		r->claimed = unrecorded;
+		r->end = recorded ? IMDS_END_NONE : IMDS_END_COUNT;
+		r->claimed = !recorded;
 	} else {
 		r->flags |= IMDS_F_FIRST;
 	}

@@ -421,6 +421,7 @@ struct imds_flow_key {
  */
 #define IMDS_FLOW_SLOT 0x20000
 #define IMDS_FLOW_SLOT_OF(n) (IMDS_FLOW_SLOT | ((n)&0xffff))
+#define IMDS_FLOW_SPILL (IMDS_FLOW_SLOT | 0x10000) /* of all requests of a connection that are not recorded */
 
 struct imds_tuple { /* finds a flow's key from a packet */
 	struct imds_addr local;

@@ -25,8 +25,6 @@ const volatile __u32 imds_with_ancestors = 0;
 const volatile struct imds_http_table imds_http = {};
 const volatile struct imds_flow imds_zero_flow = {};
 
-struct imds_request imds_unrecorded = { .end = IMDS_END_COUNT, .claimed = 1 };
-
 __u64 imds_losses[IMDS_LOSS_COUNT] = {};
 __u64 imds_flows_created = 0, imds_flows_deleted = 0;
 __u64 imds_waiting[IMDS_WAITING] = {};

@@ -101,8 +101,6 @@ extern const volatile __u32 imds_with_ancestors;
 extern const volatile struct imds_http_table imds_http;
 extern const volatile struct imds_flow imds_zero_flow; /* template: never written */
 
-extern struct imds_request imds_unrecorded; /* end IMDS_END_COUNT, claimed: never becomes a record */
-
 extern __u64 imds_losses[IMDS_LOSS_COUNT];
 /* Connections held: what was created less what was deleted here; user space skips its walk while there is none. */
 extern __u64 imds_flows_created, imds_flows_deleted;
