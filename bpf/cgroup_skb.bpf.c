@@ -33,11 +33,15 @@ static __always_inline bool scan_step(struct __sk_buff *skb, const struct imds_f
 				      bool egress, __u32 seq_end_or_ttl, __u64 now, bool lite)
 {
 	__u64 range = RANGE(*off, *len);
-	__u32 n = egress && lite ? imds_request_bytes_lite(skb, key->cookie, range, seq_end_or_ttl, now)
-		  : egress	 ? imds_request_bytes(skb, key->cookie, range, seq_end_or_ttl, now)
-		  : lite	 ? imds_answer_bytes_lite(skb, key->cookie, range, seq_end_or_ttl, now)
-				 : imds_answer_bytes(skb, key->cookie, range, seq_end_or_ttl, now);
+	__u32 n = 0;
 
+	if (!lite && *len > SKIP_WORTH) /* too much for the verifier in a loop that is unrolled */
+		n = imds_skip_line(skb, key->cookie, range, seq_end_or_ttl, egress);
+	if (!n)
+		n = egress && lite ? imds_request_bytes_lite(skb, key->cookie, range, seq_end_or_ttl, now)
+		    : egress	   ? imds_request_bytes(skb, key->cookie, range, seq_end_or_ttl, now)
+		    : lite	   ? imds_answer_bytes_lite(skb, key->cookie, range, seq_end_or_ttl, now)
+				   : imds_answer_bytes(skb, key->cookie, range, seq_end_or_ttl, now);
 	if (!n || n >= *len)
 		return false;
 	*off += n;

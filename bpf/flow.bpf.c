@@ -367,17 +367,16 @@ static __always_inline bool chunk_has_lf(struct __sk_buff *skb, __u32 off)
 							      has_lf(w[4]) | has_lf(w[5]) | has_lf(w[6]) | has_lf(w[7]));
 }
 
-/* Inside a header line that says nothing more: how many bytes can be left out, 64 at a time. */
-static __always_inline int skip_line(struct __sk_buff *skb, __u32 off, __u32 len)
+/* Bytes of a header line that can be left out, 64 at a time. */
+static __always_inline __u32 line_bytes(struct __sk_buff *skb, __u32 off, __u32 len)
 {
-	__u32 done = 0;
+	__u32 start = off;
 
 #define STEP()                                  \
 	if (len < 64 || chunk_has_lf(skb, off)) \
-		return done;                    \
+		return off - start;             \
 	off += 64;                              \
-	len -= 64;                              \
-	done += 64
+	len -= 64
 	STEP();
 	STEP();
 	STEP();
@@ -387,24 +386,39 @@ static __always_inline int skip_line(struct __sk_buff *skb, __u32 off, __u32 len
 	STEP();
 	STEP();
 #undef STEP
-	return done;
+	return off - start;
 }
 
-#define SKIP_WORTH 512 /* bytes left in a packet from which on skip_line() pays */
+__noinline int imds_skip_line(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u32 egress)
+{
+	__u32 off = range >> 32, len = range, n;
+	struct imds_flow *f = flow_lookup(cookie, 0);
+	struct imds_request *r;
+
+	if (!f || f->tunnel || (egress ? &f->scan_out : &f->scan_in)->state != IMDS_HTTP_ANY)
+		return 0;
+	n = line_bytes(skb, off, len);
+	if (!n || !(egress ? f->head - f->tail + f->in_request : flow_waiting(f)))
+		return 0;
+	if (egress) {
+		r = flow_slot(f, f->in_request ? f->head : f->head - 1);
+		r->bytes_out += n;
+		r->seq_end = seq_end - (len - n);
+		r->sent_ns = bpf_ktime_get_ns();
+	} else {
+		r = flow_slot(f, f->tail);
+		r->bytes_in += n;
+		r->last_byte_ns = bpf_ktime_get_ns();
+	}
+	return n;
+}
 
 /* The next bytes of a message that is neither in a body's data nor past its head. */
 static __always_inline int scan_some(struct __sk_buff *skb, struct imds_scan *s, char *path, __u32 off, __u32 len,
 				     __u32 chunk)
 {
-	int n;
-
 	if (s->state == IMDS_HTTP_DEAD)
 		return len;
-	if (s->state == IMDS_HTTP_ANY && len > SKIP_WORTH) {
-		n = skip_line(skb, off, len);
-		if (n)
-			return n;
-	}
 	return scan(skb, s, path, off, len, chunk);
 }
 

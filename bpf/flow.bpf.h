@@ -26,6 +26,7 @@
 #define SCAN_ROUNDS (IMDS_SCAN_MAX / SCAN_CHUNK + 8) /* some more for heads and bodies that end inside a packet */
 #define SCAN_CHUNK_LITE 16
 #define SCAN_ROUNDS_LITE (IMDS_SCAN_MAX_LITE / SCAN_CHUNK_LITE + 8)
+#define SKIP_WORTH 512		    /* bytes left in a packet from which on imds_skip_line() pays */
 #define UNTRACKED_NS 60000000000ull /* then a long connection gets another chance, and counts again */
 #define SEQ_WINDOW (1u << 20)
 #define FLOW_DELETE 0x100 /* imds_finish: forget the connection afterwards */
@@ -41,6 +42,8 @@ int imds_request_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 s
 int imds_answer_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 ttl, __u64 now);
 int imds_request_bytes_lite(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u64 now);
 int imds_answer_bytes_lite(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 ttl, __u64 now);
+/* Inside a header line that says nothing more: leaves out bytes up to its end, 64 at a time. Returns how many. */
+int imds_skip_line(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u32 egress);
 /* Index of the endpoint with this address (struct imds_addr's d[0] and d[1]) and port, or -1. */
 int imds_endpoint(__u64 high, __u64 low, __u32 port);
 /* Counts a packet of len bytes for the cgroup. */
