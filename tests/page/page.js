@@ -47,7 +47,7 @@ async function until(page, fn, arg) {
 
 async function renders(page) {
 	const headline = await page.textContent("#headline");
-	check("says first what is wrong", /gets no metadata token/.test(headline), headline);
+	check("says first what is wrong", /gets? no metadata token/.test(headline), headline);
 	check("as an error", /\berror\b/.test(await page.getAttribute("#verdict", "class")));
 	const all = await names(page);
 	check("pods, those without a token first", all.length === 4 && all.slice(0, 2).sort().join() === [EVIL, "web-1"].join(), all);
@@ -88,8 +88,8 @@ async function opensByKeyboard(page) {
 	check("a pod opens by keyboard alone", await button.getAttribute("aria-expanded") === "true");
 	await page.fill("#search", "");
 	const way = (await detail.locator(".way").innerText()).replace(/\s+/g, " ");
-	check("way of the packet: TTL, where it died, what is needed",
-	      /Metadata service.*TTL 1.*Node.*dies in ip_forward.*Pod.*hop limit 2/.test(way), way);
+	check("path of the packet: TTL, where it died", /IMDS.*TTL 1.*node.*dies in ip_forward.*pod/.test(way), way);
+	check("the row tells the cause", /hop limit/.test(await button.locator(".name small").innerText()));
 	check("histogram with counts", await detail.locator("svg.chart rect").count() > 0);
 	check("advice to copy", /hop-limit 2/.test(await detail.locator(".copy code").first().textContent()));
 	await detail.locator(".copy button").first().click();

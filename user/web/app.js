@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The status page. Reads /api/v1/report, updates what changed in place: open rows, focus and selection stay. Everything
+ * The status page. Draws what /api/v1/report says and concludes nothing itself; updates what changed in place: open rows, focus and selection stay. Everything
  * from outside goes through textContent or setAttribute of names of ours; no markup is ever made of data.
  */
 "use strict";
@@ -10,7 +10,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const BOUNDS = [100, 250, 500, 1000, 2500, 5000, 10000, 50000, 100000, 250000, 500000, 1000000, 5000000, Infinity];
 const BOUND_WORDS = ["100 µs", "", "500 µs", "", "2.5 ms", "", "10 ms", "", "100 ms", "", "500 ms", "", "5 s", ""];
 const SLOW_FROM = 12;			/* the first bucket that holds only what took longer than 1 s */
-const FORWARDS_DRAWN = 4;
+const CLASSES = { problem: "error", warning: "warning", blind: "warning", note: "good", ok: "good", quiet: "wait" };
 
 const $ = (id) => document.getElementById(id);
 const state = { live: true, report: null, timer: 0, newest: 0, rows: new Map(), open: new Set(), folds: new Map() };
@@ -68,14 +68,6 @@ const count = (map, key) => (map && map[key]) || 0;
 const plural = (n, word) => number(n) + " " + word + (n === 1 ? "" : "s");
 const isUnnamed = (p) => !p.pod;
 
-function failed(p) {
-	let n = 0;
-	for (const key in p.outcomes)
-		if (key !== "ok")
-			n += p.outcomes[key];
-	return n;
-}
-
 const keyOf = (p) => p.other ? "other" : p.container_id || p.cgroup;
 function nameOf(p) {
 	if (p.other)
@@ -90,23 +82,11 @@ function placeOf(p) {
 	return p.namespace + (p.container ? " · " + p.container : "") + (p.host_network ? " · host network" : "");
 }
 
-/* The worst that the findings say of a container. */
-function severityOf(p, findings) {
-	let worst = failed(p) && !count(p.outcomes, "http-error") ? "warning" : "good";
-	for (const f of findings) {
-		if (f.severity === "info" || !isAbout(f, p))
-			continue;
-		if (f.severity === "error")
-			return "error";
-		worst = "warning";
-	}
-	return worst;
-}
-
+/* A finding names the pod that stands for it, and all that it is about. */
 function isAbout(f, p) {
-	if (!f.pod && !f.cgroup)
-		return false;
-	return f.pod ? f.pod === p.pod && f.namespace === p.namespace && f.container === p.container : f.cgroup === p.cgroup;
+	const same = (x) => x.pod ? x.pod === p.pod && x.namespace === p.namespace && x.container === p.container :
+		Boolean(x.cgroup) && x.cgroup === p.cgroup;
+	return same(f) || f.pods.some(same);
 }
 
 /* --- pictures --- */
@@ -170,67 +150,24 @@ function drawChart(p) {
 	return s;
 }
 
-/* --- the way of the packet: the same reasoning as the text report's --- */
+/* --- the path of the packet --- */
 
-function stop(name, note, className) {
-	const e = make("li", "stop" + (className ? " " + className : ""), name);
-	if (note)
-		e.append(make("small", "", note));
+function link(station) {
+	const e = make("li", station.reached ? "link" : "link lost");
+	e.append(make("span", "", station.ttl && station.reached ? "TTL " + station.ttl : ""));
 	return e;
 }
 
-function link(label, lost) {
-	const e = make("li", lost ? "link lost" : "link");
-	e.append(make("span", "", label));
+function drawStation(station, isLast) {
+	const className = station.died ? " dead" : !station.reached ? " ghost" : isLast ? " fine" : "";
+	const e = make("li", "stop" + className, station.name);
+	if (station.note || className === " fine")
+		e.append(make("small", "", station.died ? "✖ " + station.note : station.note || "✔ arrives"));
 	return e;
 }
 
-const ttlWords = (ttl) => ttl ? "TTL " + ttl : "";
-
-function wayExhausted(p, report) {
-	const sent = report.node_token_ttl || (p.hops === 1 ? 1 : 0), stops = [stop("Metadata service", "token answer")];
-	const where = p.hop_limit_drops ? "dies" + (p.drop_location ? " in " + p.drop_location : "") +
-		(p.drop_reason ? " (" + p.drop_reason + ")" : "") : "TTL used up: concluded, not seen";
-	if (sent && p.hops !== null && sent <= p.hops && sent <= FORWARDS_DRAWN) {
-		for (let i = 1; i <= sent; i++)
-			stops.push(link(ttlWords(sent - i + 1)), i === sent ? stop(i === 1 ? "Node" : "Forward " + i, "✖ " + where, "dead") :
-				   stop(i === 1 ? "Node" : "Forward " + i));
-	} else {
-		stops.push(link("…"), stop("Node", "✖ " + where, "dead"));
-	}
-	stops.push(link("", true), stop("Pod", "needs hop limit " + (p.required_hop_limit || "?"), "ghost"));
-	return stops;
-}
-
-function wayArrived(p) {
-	const ttl = p.ttl_token_response || p.ttl_response || p.ttl_synack, stops = [stop("Metadata service")], hops = p.hops;
-	if (p.host_network || hops === 0) {
-		stops.push(link(ttlWords(ttl)), stop(p.host_network === false ? "Pod" : "Node, host network", "✔ arrives", "fine"));
-	} else if (hops === null || hops > FORWARDS_DRAWN) {
-		stops.push(link("…"), link(ttlWords(ttl)), stop("Pod", "✔ arrives", "fine"));
-	} else {
-		for (let i = 1; i <= hops; i++)
-			stops.push(link(ttlWords(ttl + hops - i + 1)), stop(i === 1 ? "Node" : "Forward " + i));
-		stops.push(link(ttlWords(ttl)), stop("Pod", "✔ arrives", "fine"));
-	}
-	return stops;
-}
-
-function wayOf(p, report) {
-	const from = stop(p.host_network ? "Host network" : "Pod");
-	if (count(p.outcomes, "hop-limit"))
-		return wayExhausted(p, report);
-	if (count(p.outcomes, "blocked"))
-		return [from, link("request"), stop("Node", "✖ dropped" + (p.drop_location ? " in " + p.drop_location : "") +
-			(p.drop_reason ? " (" + p.drop_reason + ")" : ""), "dead"), link("", true), stop("Metadata service", "", "ghost")];
-	if (count(p.outcomes, "refused"))
-		return [from, link("SYN"), stop("✖ refused", "a reset came back", "dead"), link("", true),
-			stop("Metadata service", "", "ghost")];
-	if (count(p.outcomes, "no-response") || count(p.outcomes, "reset"))
-		return [from, link("request"), stop("?", count(p.outcomes, "no-response") ? "nothing comes back" :
-			"the connection is cut", "dead"), link("", true), stop("Metadata service", "", "ghost")];
-	return p.ttl_token_response || p.ttl_response || p.ttl_synack ? wayArrived(p) : [];
-}
+const drawPath = (way) => way.flatMap((station, i) => [...(i ? [link(station)] : []),
+	drawStation(station, i === way.length - 1 && !station.note)]);
 
 /* --- findings --- */
 
@@ -277,6 +214,8 @@ function drawFinding(f, place, unfolded) {
 	fold.addEventListener("toggle", () => state.folds.set(key, fold.open));
 	summary.setAttribute("aria-label", f.severity + ": " + f.summary);
 	summary.append(make("span", "summary", f.summary), make("span", "code", f.code));
+	if (f.pods.length > 1)
+		body.append(make("p", "advice", f.pods.map((p) => p.pod).join(", ")));
 	if (f.evidence.length) {
 		const list = make("ul");
 		for (const line of f.evidence)
@@ -294,7 +233,7 @@ function drawFinding(f, place, unfolded) {
 
 const COLUMNS = [
 	["requests", (p) => number(p.requests)],
-	["failed", (p) => number(failed(p)), (p) => failed(p) > 0],
+	["failed", (p) => number(p.failed), (p) => p.failed > 0],
 	["lost", (p) => p.seconds_lost ? seconds(p.seconds_lost) : "–", (p) => p.seconds_lost > 0],
 	["p50", (p) => duration(p.latency_us.p50)],
 	["p99", (p) => duration(p.latency_us.p99)],
@@ -336,6 +275,7 @@ const countsWords = (map) => Object.keys(map || {}).map((key) => number(map[key]
 
 function drawFigures(p) {
 	const list = make("dl", "figures");
+	figure(list, "Causes", countsWords(p.causes));
 	figure(list, "Outcomes", countsWords(p.outcomes));
 	figure(list, "Asked for", countsWords(p.kinds));
 	figure(list, "HTTP", countsWords(p.responses));
@@ -364,10 +304,10 @@ function part(title, ...content) {
 
 function drawDetail(p, report) {
 	const way = make("ul", "way"), pair = make("div", "pair"), about = report.findings.filter((f) => isAbout(f, p));
-	const parts = [], stops = wayOf(p, report);
-	way.append(...stops);
-	if (stops.length)
-		parts.push(part("The way of the packet", way));
+	const parts = [];
+	way.append(...drawPath(p.way));
+	if (p.way.length)
+		parts.push(part("The path of the packet", way));
 	if (p.latency_us.max !== null)
 		pair.append(part("Latency of answered requests", drawChart(p)));
 	else
@@ -413,18 +353,17 @@ function updateDetail(row, p, report) {
 	}
 	if (isBeingRead(row.detail))
 		return;
-	whenChanged(row.detail, [p, report.node_token_ttl, report.findings.filter((f) => isAbout(f, p))], () => {
+	whenChanged(row.detail, [p, report.findings.filter((f) => isAbout(f, p))], () => {
 		keepFocus(row.detail, () => row.detail.replaceChildren(...drawDetail(p, report)));
 	});
 }
 
 function updateRow(row, p, report) {
-	const severity = severityOf(p, report.findings);
 	row.pod = p;
-	setClass(row.dot, "dot " + severity);
-	setText(row.word, severity === "good" ? "" : " (" + severity + ")");
+	setClass(row.dot, "dot " + CLASSES[p.level]);
+	setText(row.word, " (" + p.level + ")");
 	setText(row.title, nameOf(p));
-	setText(row.place, placeOf(p));
+	setText(row.place, p.cause_text + " · " + placeOf(p));
 	COLUMNS.forEach(([, value, isBad], i) => {
 		setText(row.cells[i].value, value(p));
 		setClass(row.cells[i].cell, isBad && isBad(p) ? "n bad" : "n");
@@ -437,7 +376,7 @@ function isWanted(p) {
 	const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean), namespace = $("namespace").value;
 	const text = [p.namespace, nameOf(p), p.container, p.cgroup, ...p.processes.map((c) => c.comm)].join(" ").toLowerCase();
 	return (!namespace || p.namespace === namespace) && words.every((w) => text.includes(w)) &&
-	       (!$("problems").checked || severityOf(p, state.report.findings) !== "good");
+	       (!$("problems").checked || CLASSES[p.level] !== "good");
 }
 
 /* Puts the rows wanted in order, moving as few as possible and never the focused one's neighbourhood without need. */
@@ -494,29 +433,15 @@ function showPods() {
 /* --- the rest of the page --- */
 
 function showVerdict(report) {
-	const serious = report.findings.filter((f) => f.severity !== "info"), worst = serious[0], total = report.totals;
-	const answered = count(total.outcomes, "ok");
-	let className = "wait", headline = "Watching. No metadata request yet.", reason = "";
-	if (worst) {
-		className = worst.severity;
-		headline = worst.summary;
-		const same = serious.filter((f) => f.code === worst.code).length - 1, others = serious.length - 1 - same;
-		reason = [same && number(same) + " more with the same cause", others && plural(others, "other finding") + " below"]
-			.filter(Boolean).join(", ");
-	} else if (total.requests) {
-		className = "good";
-		headline = answered === total.requests ? "All metadata requests were answered." :
-			number(answered) + " of " + plural(total.requests, "metadata request") + " answered, nothing to act on.";
-	}
-	setClass($("verdict"), "verdict " + className);
-	setText($("headline"), headline);
-	setText($("reason"), reason);
+	const { level, text } = report.headline;
+	setClass($("verdict"), "verdict " + CLASSES[level]);
+	setText($("headline"), level.toUpperCase() + ": " + text);
 }
 
 const TILES = [
 	["Requests", (t) => number(t.requests)],
-	["Answered", (t) => t.requests ? (100 * count(t.outcomes, "ok") / t.requests).toFixed(1).replace(/\.0$/, "") + " %" : "–"],
-	["Died of hop limit", (t) => number(count(t.outcomes, "hop-limit")), (t) => count(t.outcomes, "hop-limit") > 0],
+	["Answered", (t) => number(t.answered)],
+	["Failed", (t) => number(t.failed), (t) => t.failed > 0],
 	["Time lost", (t) => t.seconds_lost ? seconds(t.seconds_lost) : "–", (t) => t.seconds_lost > 0],
 	["Fell back to v1", (t) => number(t.fallbacks), (t) => t.fallbacks > 0],
 	["p99 latency", (t) => duration(t.latency_us.p99)],
@@ -590,7 +515,7 @@ function showHead(report) {
 	setText($("node"), report.node);
 	setText($("facts"), "Linux " + report.kernel + " · " + covers);
 	setText($("version"), "imdsnoop " + report.version);
-	const title = (report.findings.some((f) => f.severity === "error") ? "✖ " : "") + report.node + " – imdsnoop";
+	const title = (report.headline.level === "problem" ? "✖ " : "") + report.node + " – imdsnoop";
 	if (document.title !== title)
 		document.title = title;
 }

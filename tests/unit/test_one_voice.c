@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/model/histogram.c user/model/counters.c user/model/request.c user/model/words.c user/pods/workload.c */
+/* needs: user/replay/report_input.c user/report/advice.c user/report/compare.c user/report/finding_rules.c */
+/* needs: user/report/findings.c user/report/headline.c user/report/level.c user/report/merge.c */
+/* needs: user/report/path.c user/report/platform.c user/report/report.c user/report/timeline.c */
+/* needs: user/report/way.c user/report/what_if.c user/view/html.c user/view/html_part.c */
+/* needs: user/view/html_style.c user/view/json.c user/view/svg.c user/view/text.c user/view/text_escape.c */
+/* needs: user/view/text_extras.c user/view/text_layout.c user/view/ui_rows.c */
+/* A dozen snapshots in all views: one level, one count, one sentence. What is said of them is other tests' matter. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../user/replay/report_input.h"
+#include "../../user/report/findings.h"
+#include "../../user/report/merge.h"
+#include "../../user/view/html.h"
+#include "../../user/view/html_part.h"
+#include "../../user/view/json.h"
+#include "../../user/view/text.h"
+#include "../../user/view/ui_rows.h"
+
+#define S 1000000000ull
+
+static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
+
+static const struct voice {
+	const char *name;
+	struct pod_stats pod; /* its identity and unknowns are filled in */
+	uint64_t unowned;     /* packets */
+	const char *feature;  /* that is missing */
+	bool quiet;	      /* nobody asked */
+} voices[] = {
+	{ .name = "ECS credentials and a dead token",
+	  .pod = { .requests = 4,
+		   .answered = 2,
+		   .failed = 2,
+		   .outcomes = { [OUTCOME_OK] = 2, [OUTCOME_HOP_LIMIT] = 2 },
+		   .causes = { [CAUSE_HOP_LIMIT] = 2 },
+		   .confidences = { [CONFIDENCE_PROVEN] = 2 },
+		   .token_requests = 2,
+		   .hop_limit = HOP_LIMIT_EXHAUSTED,
+		   .hop_limit_drops = 6,
+		   .ttl_dropped = 1,
+		   .uses_pod_identity = true,
+		   .hops = 1,
+		   .required_hop_limit = 2 } },
+	{ .name = "404 of a poll",
+	  .pod = { .requests = 3,
+		   .answered = 3,
+		   .outcomes = { [OUTCOME_OK] = 1, [OUTCOME_HTTP_ERROR] = 2 },
+		   .responses = { [IMDS_STATUS_404] = 2, [IMDS_STATUS_2XX] = 1 },
+		   .v2_requests = 3 } },
+	{ .name = "hop limit",
+	  .pod = { .requests = 2,
+		   .failed = 2,
+		   .outcomes = { [OUTCOME_HOP_LIMIT] = 2 },
+		   .causes = { [CAUSE_HOP_LIMIT] = 2 },
+		   .confidences = { [CONFIDENCE_STRONG] = 2 },
+		   .token_requests = 2,
+		   .hop_limit = HOP_LIMIT_EXHAUSTED,
+		   .hops = 1,
+		   .required_hop_limit = 2,
+		   .seconds_lost = 2 } },
+	{ .name = "blocked",
+	  .pod = { .requests = 3,
+		   .failed = 3,
+		   .outcomes = { [OUTCOME_BLOCKED] = 3 },
+		   .causes = { [CAUSE_FILTERED] = 3 },
+		   .policy_drops = 6,
+		   .policy_location = "nf_hook_slow",
+		   .policy_reason = "NETFILTER_DROP" } },
+	{ .name = "quiet", .quiet = true },
+	{ .name = "blind", .quiet = true, .feature = "drops" },
+	{ .name = "meant block beside what works",
+	  .pod = { .requests = 4,
+		   .answered = 3,
+		   .failed = 1,
+		   .outcomes = { [OUTCOME_OK] = 3, [OUTCOME_BLOCKED] = 1 },
+		   .causes = { [CAUSE_FILTERED] = 1 },
+		   .policy_drops = 2 } },
+	{ .name = "v1 only",
+	  .pod = { .requests = 5, .answered = 5, .outcomes = { [OUTCOME_OK] = 5 }, .v1_requests = 5, .v1_answered = 5 } },
+	{ .name = "throttled",
+	  .pod = { .requests = 6,
+		   .answered = 6,
+		   .failed = 4,
+		   .outcomes = { [OUTCOME_OK] = 2, [OUTCOME_HTTP_ERROR] = 4 },
+		   .causes = { [CAUSE_THROTTLED] = 4 },
+		   .responses = { [IMDS_STATUS_429] = 4, [IMDS_STATUS_2XX] = 2 } } },
+	{ .name = "death without an owner", .quiet = true, .unowned = 7 },
+	{ .name = "mixed",
+	  .pod = { .requests = 9,
+		   .answered = 5,
+		   .failed = 5,
+		   .outcomes = { [OUTCOME_OK] = 4, [OUTCOME_HTTP_ERROR] = 1, [OUTCOME_NO_RESPONSE] = 2, [OUTCOME_REFUSED] = 2 },
+		   .causes = { [CAUSE_SILENT] = 2, [CAUSE_REFUSED] = 2, [CAUSE_NO_ROLE] = 1 } } },
+	{ .name = "a problem of the past",
+	  .pod = { .requests = 8,
+		   .answered = 6,
+		   .failed = 2,
+		   .outcomes = { [OUTCOME_OK] = 6, [OUTCOME_HOP_LIMIT] = 2 },
+		   .causes = { [CAUSE_HOP_LIMIT] = 2 },
+		   .confidences = { [CONFIDENCE_PROVEN] = 2 },
+		   .token_requests = 4,
+		   .token_answered = 2,
+		   .hop_limit = HOP_LIMIT_OK,
+		   .hops = 1,
+		   .required_hop_limit = 2 } },
+};
+
+static char *drawn(const struct report *r, bool html)
+{
+	const struct text_options o = { 0 };
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (html)
+		html_report(f, &(struct html_report){ .said = r });
+	else
+		text_report(f, r, NULL, NULL, &o);
+	fclose(f);
+	return text;
+}
+
+static char *escaped(const char *s)
+{
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	html_text(f, s);
+	fclose(f);
+	return text;
+}
+
+static void text_says_it_first_and_last(const struct report *r)
+{
+	char *text = drawn(r, false), line[2048];
+	size_t len;
+
+	len = snprintf(line, sizeof(line), "%s  %s\n", report_level_word(r->level), r->headline);
+	assert_true(!strncmp(text, line, len));
+	assert_string_equal(text + strlen(text) - len, line);
+	free(text);
+	assert_true(!strncmp(r->brief, line, strlen(report_level_word(r->level))));
+	assert_true(strlen(r->brief) <= 80);
+}
+
+static void page_says_it(const struct report *r)
+{
+	char *text = drawn(r, true), *headline = escaped(r->headline), line[4096];
+
+	snprintf(line, sizeof(line), "<span class=\"state\">%s</span> %s</h1>", report_level_word(r->level), headline);
+	assert_non_null(strstr(text, line));
+	snprintf(line, sizeof(line), ": %llu answered, %llu failed<", (unsigned long long)r->answered,
+		 (unsigned long long)r->failed);
+	assert_non_null(strstr(text, line));
+	free(headline);
+	free(text);
+}
+
+/* What the status page draws, and what `merge` reads. */
+static void json_and_merge_say_it(const struct report *r)
+{
+	json_t *root = json_said(r), *headline = json_object_get(root, "headline");
+	const json_t *totals = json_object_get(root, "totals");
+	const struct report_doc *docs[1];
+	struct report_doc d;
+	struct merged m;
+	char msg[256];
+
+	assert_non_null(root);
+	assert_string_equal(json_string_value(json_object_get(headline, "level")), level_word(r->level));
+	assert_string_equal(json_string_value(json_object_get(headline, "text")), r->headline);
+	assert_int_equal(json_integer_value(json_object_get(totals, "answered")), r->answered);
+	assert_int_equal(json_integer_value(json_object_get(totals, "failed")), r->failed);
+	assert_int_equal(report_input_from_json(root, "", &d, msg, sizeof(msg)), 0); /* takes root */
+	docs[0] = &d;
+	assert_int_equal(merge_reports(docs, 1, &m), 0);
+	assert_int_equal(m.level, r->level);
+	assert_string_equal(m.headline, r->headline);
+	assert_int_equal(m.answered, r->answered);
+	assert_int_equal(m.failed, r->failed);
+	assert_int_equal(m.pods_len, r->rows_len);
+	for (size_t i = 0; i < r->rows_len; i++) {
+		assert_int_equal(m.pods[i].pod->level, r->rows[i].level);
+		assert_string_equal(m.pods[i].pod->text, r->rows[i].text);
+		assert_int_equal(m.pods[i].pod->failed, r->rows[i].p->failed);
+	}
+	merge_clear(&m);
+	report_input_clear(&d);
+}
+
+static void top_says_it(const struct report *r)
+{
+	struct ui_rows rows;
+
+	assert_int_equal(ui_rows_init(&rows), 0);
+	assert_int_equal(ui_rows_update(&rows, r, true, NULL, NULL), 0);
+	assert_int_equal(rows.len, r->rows_len);
+	for (size_t i = 0; i < rows.len; i++) {
+		assert_int_equal(rows.order[i]->level, r->rows[i].level);
+		assert_string_equal(rows.order[i]->cause, r->rows[i].text);
+		assert_int_equal(rows.order[i]->answered, r->rows[i].p->answered);
+		assert_int_equal(rows.order[i]->failed, r->rows[i].p->failed);
+	}
+	ui_rows_clear(&rows);
+}
+
+static void all_views_say_the_same(void **state)
+{
+	static const char *const endpoints[] = { "169.254.169.254", NULL };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(voices) / sizeof(voices[0]); i++) {
+		struct pod_stats pod = voices[i].pod, totals = voices[i].pod;
+		const struct pod_stats *pods[] = { &pod };
+		const struct feature feature = { voices[i].feature, "missing", "not on this kernel" };
+		const struct unowned unowned = { .device = "tap0", .name = "", .packets = voices[i].unowned, .ttl = 1 };
+		struct snapshot s = {
+			.version = "1",
+			.node = "n",
+			.kernel = "6.1",
+			.now_ns = 30 * S,
+			.slow_us = 1000000,
+			.endpoints = endpoints,
+			.drops_watched = true,
+			.pods = pods,
+			.pods_len = !voices[i].quiet,
+			.features = &feature,
+			.features_len = voices[i].feature != NULL,
+			.unowned = &unowned,
+			.unowned_len = voices[i].unowned > 0,
+		};
+		struct report r;
+
+		print_message("%s\n", voices[i].name);
+		pod.who = nobody;
+		pod.who.cgroup_id = 7;
+		pod.who.namespace = "shop";
+		pod.who.pod = "cart-7d9f6c5b8-x2x1q";
+		pod.who.container = "app";
+		pod.who.cgroup = "kubepods/x";
+		pod.hops = pod.hops ? pod.hops : -1;
+		totals.who = nobody;
+		totals.hops = -1;
+		s.totals = totals;
+		assert_int_equal(findings_collect(&s, &s.findings, &s.findings_len), 0);
+		assert_int_equal(report_build(&s, &r), 0);
+		text_says_it_first_and_last(&r);
+		page_says_it(&r);
+		json_and_merge_say_it(&r);
+		top_says_it(&r);
+		report_clear(&r);
+		findings_free(s.findings, s.findings_len);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(all_views_say_the_same) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
