@@ -27,7 +27,7 @@ static __always_inline void tell(struct cgroup *cgroup, const char *path, __u16 
 
 	if (cgroup->root->hierarchy_id) /* cgroup v1 hierarchies beside the v2 one, which is 0 */
 		return;
-	rec = bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0);
+	rec = bpf_ringbuf_reserve(&imds_rare, sizeof(*rec), 0);
 	if (!rec) {
 		count_loss(IMDS_LOSS_RING_CGROUP);
 		return;

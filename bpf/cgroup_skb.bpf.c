@@ -6,11 +6,17 @@
  */
 #include "flow.bpf.h"
 
+static __always_inline struct imds_flow *flow_of_skb(struct __sk_buff *skb, const struct imds_flow_key *key, __u64 now)
+{
+	__u32 found = imds_share_of_skb(skb);
+
+	return flow_create(key, now, SHARE_PLACE(found), skb_cgroup(skb, found));
+}
+
 static __always_inline void flow_fill(struct imds_flow *f, const struct imds_flow_key *key, const struct packet *p,
-				      struct __sk_buff *skb, __u8 endpoint)
+				      __u8 endpoint)
 {
 	struct imds_tuple t = {};
-	__u64 cgroup_id = bpf_skb_cgroup_id(skb);
 
 	f->peer.local = p->local;
 	f->peer.remote = p->remote;
@@ -19,8 +25,6 @@ static __always_inline void flow_fill(struct imds_flow *f, const struct imds_flo
 	f->peer.proto = p->proto;
 	f->peer.family = p->family;
 	f->peer.endpoint = endpoint;
-	if (cgroup_id)
-		f->peer.cgroup_id = cgroup_id;
 	flow_tuple(f, &t);
 	if (bpf_map_update_elem(&imds_tuples, &t, key, BPF_ANY)) {
 		count_loss(IMDS_LOSS_TUPLE_FULL);
@@ -123,10 +127,10 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 			f = 0;
 		}
 		if (!f)
-			f = flow_create(key, now);
+			f = flow_of_skb(skb, key, now);
 		if (!f)
 			return 0;
-		flow_fill(f, key, p, skb, endpoint);
+		flow_fill(f, key, p, endpoint);
 		f->flags |= IMDS_F_SYN_SEEN;
 		f->syn_ns = now;
 		f->snd_isn = p->seq;
@@ -136,10 +140,10 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 	} else if (!f) {
 		if (!p->payload_len)
 			return 0; /* the tail of a connection that we have already closed */
-		f = flow_create(key, now);
+		f = flow_of_skb(skb, key, now);
 		if (!f)
 			return 0;
-		flow_fill(f, key, p, skb, endpoint);
+		flow_fill(f, key, p, endpoint);
 		f->flags |= IMDS_F_MIDSTREAM;
 		f->snd_nxt = p->seq;
 		f->rcv_nxt = p->ack;
@@ -329,10 +333,10 @@ static __always_inline void on_dns(struct __sk_buff *skb, const struct packet *p
 			f->last_ns = now;
 			return;
 		}
-		f = flow_create(key, now);
+		f = flow_of_skb(skb, key, now);
 		if (!f)
 			return;
-		flow_fill(f, key, p, skb, endpoint);
+		flow_fill(f, key, p, endpoint);
 		f->last_ns = now;
 		r = request_begin(f, now);
 		r->bytes_out = p->payload_len;
@@ -356,7 +360,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress, bool li
 	struct packet p = {};
 	struct imds_flow *f = 0;
 	struct iphdr *ip = data;
-	__u64 now, cgroup_id;
+	__u64 now;
 	bool short_ip = false;
 	__u32 direction = egress ? IMDS_EGRESS : IMDS_INGRESS;
 	int endpoint, proto;
@@ -406,15 +410,17 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress, bool li
 	key.cookie = bpf_get_socket_cookie(skb);
 	if (!p.fragment && p.proto == IPPROTO_TCP && key.cookie) {
 		f = bpf_map_lookup_elem(&imds_flows, &key);
-		cgroup_id = f && f->peer.cgroup_id ? f->peer.cgroup_id : bpf_skb_cgroup_id(skb);
-		imds_count_packet(cgroup_id, p.proto, skb->len, direction);
+		if (f)
+			imds_count_packet(f->peer.cgroup_id, p.proto, skb->len, direction);
+		else
+			imds_count_skb(skb, bpf_skb_cgroup_id(skb), p.proto, direction);
 		if (egress)
 			on_tcp_egress(skb, &p, &key, f, endpoint, now, lite);
 		else if (f)
 			on_tcp_ingress(skb, &p, &key, f, now, lite);
 		return IMDS_PASS;
 	}
-	imds_count_packet(bpf_skb_cgroup_id(skb), p.proto, skb->len, direction);
+	imds_count_skb(skb, bpf_skb_cgroup_id(skb), p.proto, direction);
 	if (!p.fragment && p.proto == IPPROTO_UDP && p.remote_port == PORT_DNS && key.cookie)
 		on_dns(skb, &p, &key, endpoint, egress, now);
 	return IMDS_PASS;

@@ -30,6 +30,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct im
 	__u64 now = bpf_ktime_get_ns();
 	__u64 netns, init_netns;
 	struct imds_flow *f;
+	__u32 found;
 	int endpoint;
 
 	if (ctx->protocol != IPPROTO_TCP)
@@ -42,13 +43,13 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct im
 	if (f) { /* a socket that failed to connect, or was disconnected, connects again */
 		imds_finish(key.cookie, 0, IMDS_END_REUSED | FLOW_DELETE, now);
 	}
-	f = flow_create(&key, now);
+	found = imds_share_of_task(0);
+	f = flow_create(&key, now, SHARE_PLACE(found), task_cgroup(found));
 	if (!f)
 		return IMDS_PASS;
 	f->flags = IMDS_F_CONNECT_SEEN;
 	f->connect_call_ns = now;
 	f->last_ns = now;
-	f->peer.cgroup_id = bpf_get_current_cgroup_id();
 	f->peer.remote = *remote;
 	f->peer.remote_port = port;
 	f->peer.proto = IPPROTO_TCP;
@@ -146,6 +147,7 @@ int imds_release(struct bpf_sock *ctx)
 	struct imds_flow_key key = { .cookie = bpf_get_socket_cookie(ctx) };
 	__u64 now = bpf_ktime_get_ns();
 	struct imds_flow *f;
+	bool stands, answered;
 
 	f = bpf_map_lookup_elem(&imds_flows, &key);
 	if (!f)
@@ -155,8 +157,13 @@ int imds_release(struct bpf_sock *ctx)
 	f->last_ns = now;
 	if (flow_waiting(f) && f->scan_in.body_left == IMDS_BODY_UNTIL_CLOSE) /* read all that it wanted */
 		imds_answered(key.cookie, 0, now);
-	/* a socket without a SYN-ACK is gone at once; else FIN or RST follow, and late drops may */
-	imds_finish(key.cookie, 0, IMDS_END_CLOSED | (f->synack_ns || (f->flags & IMDS_F_MIDSTREAM) ? 0 : FLOW_DELETE),
-		    now);
+	/*
+	 * A socket without a SYN-ACK is gone at once, and nothing more is to come for one whose requests were all answered:
+	 * the service's FIN meets a TIME_WAIT socket, where no cgroup program runs. To any other, late drops may come: user
+	 * space forgets it some seconds later.
+	 */
+	stands = f->synack_ns || (f->flags & IMDS_F_MIDSTREAM);
+	answered = f->requests && !f->in_request && !flow_waiting(f) && f->last_end == IMDS_END_ANSWERED;
+	imds_finish(key.cookie, 0, IMDS_END_CLOSED | (stands && !answered ? 0 : FLOW_DELETE), now);
 	return IMDS_PASS;
 }

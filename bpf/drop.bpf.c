@@ -297,7 +297,7 @@ static __always_inline void take_back(struct imds_flow *f, const struct dropped 
 static __always_inline void tell_drop(const struct imds_flow *f, const struct imds_request *r,
 				      const struct imds_drop *drop)
 {
-	struct imds_rec_drop *rec = bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0);
+	struct imds_rec_drop *rec = bpf_ringbuf_reserve(&imds_rare, sizeof(*rec), 0);
 
 	if (!rec) {
 		count_loss(IMDS_LOSS_RING_DROP);

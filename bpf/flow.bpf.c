@@ -30,6 +30,45 @@ static __always_inline void request_take_scan(struct imds_request *r, const stru
 	}
 }
 
+/* connect(2) again and again without a packet: one record a second of each process. */
+static __always_inline bool unsent_told(const struct imds_flow *f, __u64 now)
+{
+	__u64 id = f->peer.cgroup_id << 32 ^ f->peer.pid;
+	__u32 i = (__u32)(f->peer.cgroup_id ^ f->peer.pid) & (IMDS_UNSENT - 1);
+	struct imds_unsent *u;
+
+	barrier_var(i);
+	u = &imds_unsent[i & (IMDS_UNSENT - 1)];
+	if (u->id == id && now - u->since_ns < 1000000000ull)
+		return true;
+	u->id = id;
+	u->since_ns = now;
+	return false;
+}
+
+/*
+ * Whether this request gets a record, or is only counted. Beyond its 2,000 a second a pod goes on as long as the reader
+ * keeps up, with requests that cost it more than us; what never was sent or never stood costs nothing to make.
+ */
+static __always_inline bool request_may_record(const struct imds_flow *f, const struct imds_request *r, __u64 now)
+{
+	struct imds_share *s = share_place(f->share);
+	__u64 over = s->recorded_ns;
+
+	if (r->kind == IMDS_KIND_CONNECT_ONLY && !f->syn_ns && !(f->flags & IMDS_F_MIDSTREAM) && unsent_told(f, now))
+		return false;
+	if (!f->share)
+		return true;
+	if (over < now)
+		over = now;
+	if (over - now < IMDS_SHARE_BURST_NS) {
+		s->recorded_ns = over + IMDS_SHARE_RECORD_NS;
+		return true;
+	}
+	return r->kind != IMDS_KIND_CONNECT_ONLY && r->kind != IMDS_KIND_DNS &&
+	       bpf_ringbuf_query(&imds_ring, BPF_RB_AVAIL_DATA) < bpf_ringbuf_query(&imds_ring, BPF_RB_RING_SIZE) / 4;
+}
+
 static __always_inline struct imds_request_counters *request_counters(const struct imds_flow *f,
 								      const struct imds_request *r)
 {
@@ -59,6 +98,7 @@ static __always_inline bool request_finish(struct imds_flow *f, struct imds_requ
 {
 	struct imds_request_counters *c;
 	struct imds_rec_request *rec;
+	bool may;
 
 	if (r->end == IMDS_END_COUNT)
 		return true;
@@ -73,9 +113,15 @@ static __always_inline bool request_finish(struct imds_flow *f, struct imds_requ
 	c = request_counters(f, r);
 	if (c)
 		__sync_fetch_and_add(&c->finished, 1);
-	rec = bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0);
+	may = request_may_record(f, r, now);
+	rec = may ? bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0) : 0;
 	if (!rec) {
-		count_loss(IMDS_LOSS_RING_REQUEST);
+		if (may) {
+			count_loss(IMDS_LOSS_RING_REQUEST);
+		} else {
+			barrier_var(c); /* two additions, not one at a variable offset: see count_one() */
+			count_loss(IMDS_LOSS_RECORD_SHARE);
+		}
 		if (c)
 			__sync_fetch_and_add(&c->lost, 1);
 		return true;
@@ -158,7 +204,7 @@ static __always_inline void flow_next(struct imds_flow *f)
 	struct imds_flow_key key = { .cookie = f->peer.cookie, .query = IMDS_FLOW_SLOT_OF(f->tail) };
 
 	if (f->tail != f->own && !bpf_map_delete_elem(&imds_flows, &key))
-		__sync_fetch_and_add(&imds_flows_deleted, 1);
+		flow_uncharge(f->share, 0);
 	f->tail++;
 }
 
@@ -172,11 +218,35 @@ static __always_inline void flow_forget_tuple(const struct imds_flow *f, const s
 		bpf_map_delete_elem(&imds_tuples, t);
 }
 
-/* Writes what came after the last record and forgets the connection. */
+/* What came after the last record. */
+static __always_inline void flow_tell_end(struct imds_flow *f, __u64 now)
+{
+	struct imds_rec_flow_end *rec = bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0);
+
+	if (!rec) {
+		count_loss(IMDS_LOSS_RING_FLOW_END);
+		return;
+	}
+	rec->hdr.type = IMDS_REC_FLOW_END;
+	rec->hdr.len = sizeof(*rec);
+	rec->hdr.cpu = bpf_get_smp_processor_id();
+	rec->hdr.ts_ns = now;
+	__builtin_memcpy(&rec->peer, &f->peer, sizeof(rec->peer));
+	rec->requests = f->requests;
+	rec->late_drops = f->late_drops;
+	rec->flags = f->flags;
+	rec->last_kind = f->last_kind;
+	rec->last_end = f->last_end;
+	rec->ttl_late = f->ttl_late;
+	rec->pad = 0;
+	bpf_ringbuf_submit(rec, 0);
+}
+
+/* Forgets the connection. */
 static __always_inline void flow_delete(struct imds_flow *f, const struct imds_flow_key *key, __u64 now)
 {
-	struct imds_rec_flow_end *rec;
 	struct imds_tuple t = {};
+	__u32 share;
 
 	flow_tuple(f, &t);
 	flow_forget_tuple(f, key, &t);
@@ -186,30 +256,14 @@ static __always_inline void flow_delete(struct imds_flow *f, const struct imds_f
 		struct imds_flow_key spill = { .cookie = key->cookie, .query = IMDS_FLOW_SPILL };
 
 		if (!bpf_map_delete_elem(&imds_flows, &spill))
-			__sync_fetch_and_add(&imds_flows_deleted, 1);
+			flow_uncharge(f->share, 0);
 	}
-	if (f->late_drops || (f->flags & IMDS_F_LATE_ANSWER)) {
-		rec = bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0);
-		if (rec) {
-			rec->hdr.type = IMDS_REC_FLOW_END;
-			rec->hdr.len = sizeof(*rec);
-			rec->hdr.cpu = bpf_get_smp_processor_id();
-			rec->hdr.ts_ns = now;
-			__builtin_memcpy(&rec->peer, &f->peer, sizeof(rec->peer));
-			rec->requests = f->requests;
-			rec->late_drops = f->late_drops;
-			rec->flags = f->flags;
-			rec->last_kind = f->last_kind;
-			rec->last_end = f->last_end;
-			rec->ttl_late = f->ttl_late;
-			rec->pad = 0;
-			bpf_ringbuf_submit(rec, 0);
-		} else {
-			count_loss(IMDS_LOSS_RING_FLOW_END);
-		}
-	}
-	if (!bpf_map_delete_elem(&imds_flows, key))
-		__sync_fetch_and_add(&imds_flows_deleted, 1);
+	if (f->late_drops || (f->flags & IMDS_F_LATE_ANSWER))
+		flow_tell_end(f, now);
+	share = f->share;
+	if (bpf_map_delete_elem(&imds_flows, key)) /* another CPU was first */
+		return;
+	flow_uncharge(share, key->query);
 }
 
 /* Ends the request in slot tail. */
@@ -689,22 +743,117 @@ static __always_inline void count_direction(struct imds_packet_counters *c, __u3
 		count_one(c, direction, IMDS_PROTO_OTHER, len);
 }
 
-__noinline int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction)
+static __always_inline struct imds_packet_counters *packet_counters(__u64 cgroup_id)
 {
-	struct imds_packet_counters zero = {}, *c;
+	struct imds_packet_counters *c;
 
 	c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
-	if (!c) {
-		bpf_map_update_elem(&imds_packets, &cgroup_id, &zero, BPF_NOEXIST);
-		c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
-		if (!c) {
-			count_loss(IMDS_LOSS_COUNTER_FULL);
-			return 0;
-		}
-	}
+	if (c)
+		return c;
+	bpf_map_update_elem(&imds_packets, &cgroup_id, (const void *)&imds_zero_flow, BPF_NOEXIST); /* long enough */
+	c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
+	if (!c)
+		count_loss(IMDS_LOSS_COUNTER_FULL);
+	return c;
+}
+
+__noinline int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction)
+{
+	struct imds_packet_counters *c = packet_counters(cgroup_id);
+
+	if (!c)
+		return 0;
 	if (direction == IMDS_EGRESS)
 		count_direction(c, IMDS_EGRESS, proto, len);
 	else
 		count_direction(c, IMDS_INGRESS, proto, len);
 	return 0;
+}
+
+static __always_inline void count_untracked(struct imds_untracked *u, __u64 id, __u64 now, __u64 cgroup_id)
+{
+	struct imds_packet_counters *c = packet_counters(cgroup_id);
+
+	u->id = id;
+	u->since_ns = now;
+	if (c)
+		__sync_fetch_and_add(&c->untracked, 1);
+}
+
+__noinline int imds_open(__u64 cookie, __u32 query, __u64 now, __u32 place, __u64 cgroup_id)
+{
+	struct imds_untracked *u = &imds_untracked[cookie & (IMDS_UNTRACKED - 1)];
+	struct imds_flow_key key = { .cookie = cookie, .query = query };
+	__u64 id = cookie ^ (__u64)query << 40;
+	struct imds_share *s = share_place(place);
+	struct imds_flow *f;
+
+	if (u->id == id && now - u->since_ns < UNTRACKED_NS)
+		return 0;
+	if (share_is_full(s, place, query)) {
+		count_loss(IMDS_LOSS_FLOW_SHARE);
+		count_untracked(u, id, now, cgroup_id);
+		return 0;
+	}
+	bpf_map_update_elem(&imds_flows, &key, (const void *)&imds_zero_flow, BPF_ANY);
+	f = bpf_map_lookup_elem(&imds_flows, &key);
+	if (!f) {
+		count_loss(IMDS_LOSS_FLOW_FULL);
+		count_untracked(u, id, now, cgroup_id);
+		return 0;
+	}
+	flow_charge(place, query);
+	f->share = place;
+	f->peer.cookie = cookie;
+	f->peer.cgroup_id = cgroup_id;
+	return 0;
+}
+
+/* Walks from the root down: the deepest cgroup that user space named wins. cgroup_at is the helper's call at `level`. */
+#define SHARE_WALK(cgroup_at)                                                        \
+	__u32 found = 0, at = 0, depth;                                              \
+	__u64 id, unnamed = 0;                                                       \
+	_Pragma("unroll") for (__u32 level = 1; level <= IMDS_SHARE_LEVELS; level++) \
+	{                                                                            \
+		__u32 *v;                                                            \
+                                                                                     \
+		id = (cgroup_at);                                                    \
+		if (!id)                                                             \
+			break;                                                       \
+		if (level <= imds_share_level)                                       \
+			unnamed = id;                                                \
+		v = bpf_map_lookup_elem(&imds_share_of, &id);                        \
+		if (v) {                                                             \
+			found = *v;                                                  \
+			at = level;                                                  \
+		}                                                                    \
+	}                                                                            \
+	if (!found)                                                                  \
+		return unnamed ? 1 + unnamed % (IMDS_SHARES_HASHED - 1) : 0;         \
+	depth = found >> 16;                                                         \
+	return (found & 0xffff) | (depth == IMDS_SHARE_ANY_DEPTH ? 0 : at + depth) << 16
+
+__noinline int imds_share_of_skb(struct __sk_buff *skb)
+{
+	SHARE_WALK(bpf_skb_ancestor_cgroup_id(skb, level));
+}
+
+__noinline int imds_share_of_task(__u32 unused)
+{
+	SHARE_WALK(bpf_get_current_ancestor_cgroup_id(level));
+}
+
+__noinline int imds_count_skb(struct __sk_buff *skb, __u64 cgroup_id, __u32 proto, __u32 direction)
+{
+	__u64 container;
+	__u32 found;
+
+	/* a cgroup that a tenant made gets no counters of its own */
+	if (!bpf_map_lookup_elem(&imds_packets, &cgroup_id)) {
+		found = imds_share_of_skb(skb);
+		container = SHARE_LEVEL(found) ? bpf_skb_ancestor_cgroup_id(skb, SHARE_LEVEL(found)) : 0;
+		if (container)
+			cgroup_id = container;
+	}
+	return imds_count_packet(cgroup_id, proto, skb->len, direction);
 }

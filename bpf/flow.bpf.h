@@ -46,8 +46,9 @@ int imds_answer_bytes_lite(struct __sk_buff *skb, __u64 cookie, __u64 range, __u
 int imds_skip_line(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u32 egress);
 /* Index of the endpoint with this address (struct imds_addr's d[0] and d[1]) and port, or -1. */
 int imds_endpoint(__u64 high, __u64 low, __u32 port);
-/* Counts a packet of len bytes for the cgroup. */
+/* Counts a packet for the cgroup, or for the cgroup of skb's socket. */
 int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction);
+int imds_count_skb(struct __sk_buff *skb, __u64 cgroup_id, __u32 proto, __u32 direction);
 /* Bytes of a client that does not speak HTTP, or hides it. */
 int imds_opaque_out(__u64 cookie, __u32 len, __u32 seq_end, __u64 now);
 /* A request begins, with these four bytes as they lie in memory. */
@@ -65,6 +66,74 @@ int imds_answered(__u64 cookie, __u32 query, __u64 now);
  * with enum imds_end end, | FLOW_DELETE.
  */
 int imds_finish(__u64 cookie, __u32 query, __u32 end, __u64 now);
+
+/*
+ * A new connection or query, charged to share; there is none afterwards when the table or the share is full, or was a
+ * moment ago for this one. cgroup_id is whose packet counters tell that.
+ */
+int imds_open(__u64 cookie, __u32 query, __u64 now, __u32 share, __u64 cgroup_id);
+/*
+ * Whom a socket is charged to, by the cgroups of skb's socket or of the current task: place in imds_shares, | level << 16
+ * of the cgroup that its row is named by; level 0: its own.
+ */
+int imds_share_of_skb(struct __sk_buff *skb);
+int imds_share_of_task(__u32 unused);
+#define SHARE_PLACE(found) ((found) & (IMDS_SHARES - 1))
+#define SHARE_LEVEL(found) ((found) >> 16)
+
+/* The cgroup that a row is named by: nothing that a tenant made below its container. */
+static __always_inline __u64 skb_cgroup(struct __sk_buff *skb, __u32 found)
+{
+	__u64 id = SHARE_LEVEL(found) ? bpf_skb_ancestor_cgroup_id(skb, SHARE_LEVEL(found)) : 0;
+
+	return id ? id : bpf_skb_cgroup_id(skb);
+}
+
+static __always_inline __u64 task_cgroup(__u32 found)
+{
+	__u64 id = SHARE_LEVEL(found) ? bpf_get_current_ancestor_cgroup_id(SHARE_LEVEL(found)) : 0;
+
+	return id ? id : bpf_get_current_cgroup_id();
+}
+
+static __always_inline struct imds_share *share_place(__u32 i)
+{
+	i &= IMDS_SHARES - 1;
+	barrier_var(i);
+	return &imds_shares[i & (IMDS_SHARES - 1)];
+}
+
+static __always_inline bool share_is_full(const struct imds_share *s, __u32 place, __u64 query)
+{
+	__u64 held = imds_flows_created - imds_flows_deleted, most = IMDS_SHARE_FLOOR;
+
+	if (!place)
+		return false;
+	if (held < imds_max_flows && (imds_max_flows - held) / IMDS_SHARE_PART > most)
+		most = (imds_max_flows - held) / IMDS_SHARE_PART;
+	return s->flows >= most || (query && s->queries >= most / IMDS_SHARE_QUERIES);
+}
+
+/* query: of DNS */
+static __always_inline void flow_charge(__u32 place, __u32 query)
+{
+	struct imds_share *s = share_place(place);
+
+	__sync_fetch_and_add(&imds_flows_created, 1);
+	__sync_fetch_and_add(&s->flows, 1);
+	if (query)
+		__sync_fetch_and_add(&s->queries, 1);
+}
+
+static __always_inline void flow_uncharge(__u32 place, __u32 query)
+{
+	struct imds_share *s = share_place(place);
+
+	__sync_fetch_and_add(&imds_flows_deleted, 1);
+	__sync_fetch_and_sub(&s->flows, 1);
+	if (query)
+		__sync_fetch_and_sub(&s->queries, 1);
+}
 
 static __always_inline int endpoint_find(const struct imds_addr *addr, __u16 port)
 {
@@ -238,26 +307,11 @@ static __always_inline bool fits_request(const struct imds_flow *f, __u32 seq, _
 	return seq_near(f->snd_nxt + 1, seq);
 }
 
-/* A new connection; NULL when the table is full, or was a moment ago for this one. */
-static __always_inline struct imds_flow *flow_create(const struct imds_flow_key *key, __u64 now)
+static __always_inline struct imds_flow *flow_create(const struct imds_flow_key *key, __u64 now, __u32 share,
+						     __u64 cgroup_id)
 {
-	struct imds_untracked *u = &imds_untracked[key->cookie & (IMDS_UNTRACKED - 1)];
-	__u64 id = key->cookie ^ key->query << 40;
-	struct imds_flow *f;
-
-	if (u->id == id && now - u->since_ns < UNTRACKED_NS)
-		return 0;
-	bpf_map_update_elem(&imds_flows, key, (const void *)&imds_zero_flow, BPF_ANY);
-	f = bpf_map_lookup_elem(&imds_flows, key);
-	if (!f) {
-		u->id = id;
-		u->since_ns = now;
-		count_loss(IMDS_LOSS_FLOW_FULL);
-		return 0;
-	}
-	__sync_fetch_and_add(&imds_flows_created, 1);
-	f->peer.cookie = key->cookie;
-	return f;
+	imds_open(key->cookie, key->query, now, share, cgroup_id);
+	return flow_lookup(key->cookie, key->query);
 }
 
 /* A place for a request that begins while another one waits. */
@@ -268,7 +322,7 @@ static __always_inline void pipelined_place(struct imds_flow *f)
 				     .query = room ? IMDS_FLOW_SLOT_OF(f->head) : IMDS_FLOW_SPILL };
 
 	if (!bpf_map_update_elem(&imds_flows, &key, f, BPF_NOEXIST))
-		__sync_fetch_and_add(&imds_flows_created, 1);
+		flow_charge(f->share, 0);
 	if (room)
 		return;
 	count_loss(IMDS_LOSS_PIPELINE);

@@ -376,9 +376,11 @@ struct imds_flow {
 	__u64 netns_cookie;  /* 0: unknown */
 	struct imds_addr to; /* where NAT on this node had sent the SYN when it was dropped; port 0: not known */
 	__u16 to_port;
-	__u8 refused;  /* imds_refused may name this flow */
-	__u8 stood;    /* the client acknowledged the SYN-ACK */
-	__u32 acked;   /* by the client: what its kernel took */
+	__u8 refused; /* imds_refused may name this flow */
+	__u8 stood;   /* the client acknowledged the SYN-ACK */
+	__u32 acked;  /* by the client: what its kernel took */
+	__u32 share;  /* of imds_shares[]: whom this connection is charged to */
+	__u32 pad_share;
 	__u32 snd_nxt; /* behind the last byte that the client sent */
 	__u32 rcv_nxt; /* next byte expected from the service */
 	__u32 snd_isn;
@@ -456,6 +458,37 @@ static inline __attribute__((always_inline)) __u32 imds_syns_index(__u32 isn)
 
 #define IMDS_NETNS 64 /* network namespaces of sockets that we watch, by cookie */
 
+/*
+ * What one pod may take of what all share, so that none can blind the others. Whom a socket is charged to: the deepest of
+ * its cgroups that user space has named in imds_share_of, a pod; so cgroups that a tenant makes below its own are its own
+ * charge. Unknown ones share by the hash of their cgroup imds_share_level below the root. Place 0 is the root itself,
+ * which has all.
+ */
+#define IMDS_SHARES 4096
+#define IMDS_SHARES_HASHED 256		  /* places 1 to 255: of cgroups that user space has not named */
+#define IMDS_SHARE_LEVELS 12		  /* folders of a cgroup's path that are looked at */
+#define IMDS_SHARE_PART 8		  /* a pod may hold this part of the places in the flow table that are free */
+#define IMDS_SHARE_FLOOR 64		  /* and these always */
+#define IMDS_SHARE_QUERIES 4		  /* part of its share for DNS queries: they leave room for its connections */
+#define IMDS_SHARE_RECORD_NS 500000ull	  /* 2,000 records a second */
+#define IMDS_SHARE_BURST_NS 2000000000ull /* that many at once: 4,000 */
+
+struct imds_share {
+	__u64 flows;	   /* held now, queries among them */
+	__u64 queries;	   /* DNS */
+	__u64 recorded_ns; /* when the records written so far would be over, at 2,000 a second */
+};
+
+/* Value of imds_share_of: place | depth << 16. Rows are told apart down to so many folders below; no more is a tenant's. */
+#define IMDS_SHARE_ANY_DEPTH 0xff
+
+/* A process whose connect(2) fails without a packet, in a loop: one record a second, the rest counted. */
+#define IMDS_UNSENT 1024
+struct imds_unsent {
+	__u64 id;
+	__u64 since_ns;
+};
+
 #define IMDS_UNTRACKED 4096
 
 /* A connection that found the flow table full: counted once, and left out even if there is room at its next packet. */
@@ -471,6 +504,7 @@ enum imds_proto_class { IMDS_PROTO_TCP, IMDS_PROTO_UDP, IMDS_PROTO_ICMP, IMDS_PR
 struct imds_packet_counters { /* key: cgroup id */
 	__u64 packets[IMDS_DIRECTION_COUNT][IMDS_PROTO_COUNT];
 	__u64 bytes[IMDS_DIRECTION_COUNT];
+	__u64 untracked; /* connections and DNS queries that were not followed */
 };
 
 struct imds_request_key {
@@ -510,6 +544,8 @@ enum imds_loss {
 	IMDS_LOSS_RING_DROP,
 	IMDS_LOSS_RING_CGROUP,
 	IMDS_LOSS_FLOW_FULL,	/* flow table full: connection not followed */
+	IMDS_LOSS_FLOW_SHARE,	/* connection not followed: its pod holds its share of the flow table */
+	IMDS_LOSS_RECORD_SHARE, /* request record not written: its pod wrote its share */
 	IMDS_LOSS_TUPLE_FULL,	/* drops of this connection cannot be found by tuple */
 	IMDS_LOSS_COUNTER_FULL, /* a counter had no room: totals too low by this much */
 	IMDS_LOSS_PIPELINE,	/* request beyond IMDS_PIPELINE waiting ones: not recorded */

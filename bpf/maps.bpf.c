@@ -10,6 +10,8 @@ struct imds_drop_counters_map imds_drops SEC(".maps");
 struct imds_locks_map imds_locks SEC(".maps");
 struct imds_unowned_map imds_unowned SEC(".maps");
 struct imds_ring_map imds_ring SEC(".maps");
+struct imds_rare_map imds_rare SEC(".maps");
+struct imds_share_of_map imds_share_of SEC(".maps");
 
 const volatile __u32 imds_abi_version = IMDS_ABI_VERSION;
 const volatile __u32 imds_endpoints_len = 0;
@@ -22,6 +24,8 @@ const volatile __u32 imds_netns_inodes[2] = {};
 const volatile __u32 imds_reason_ttl = 0, imds_reason_tc_ingress = 0;
 const volatile __u64 imds_forward_functions[IMDS_FORWARD_FUNCTIONS][2] = {};
 const volatile __u32 imds_with_ancestors = 0;
+const volatile __u32 imds_max_flows = 0;
+const volatile __u32 imds_share_level = 2;
 const volatile struct imds_http_table imds_http = {};
 const volatile struct imds_flow imds_zero_flow = {};
 
@@ -33,6 +37,8 @@ __u64 imds_syns_out = 0;
 __u64 imds_netns[IMDS_NETNS] = {};
 struct imds_refused imds_refused[IMDS_REFUSED] = {};
 struct imds_untracked imds_untracked[IMDS_UNTRACKED] = {};
+struct imds_share imds_shares[IMDS_SHARES] = {};
+struct imds_unsent imds_unsent[IMDS_UNSENT] = {};
 
 /* The verifier admits probe_read and kfree_skb's helpers only to programs under a GPL-compatible licence. */
 char LICENSE[] SEC("license") = "GPL";

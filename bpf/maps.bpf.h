@@ -15,6 +15,14 @@ struct imds_lock {
 };
 
 /* Sizes marked "loader" are set before load, from --max-flows and --max-pods. */
+struct imds_share_of_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, IMDS_SHARES);
+	__type(key, __u64); /* cgroup id */
+	__type(value, __u32);
+};
+
 struct imds_flows_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC); /* 0.6 KiB each: only connections that exist cost memory */
@@ -75,6 +83,11 @@ struct imds_ring_map {
 	__uint(max_entries, 4 << 20); /* loader */
 };
 
+struct imds_rare_map { /* drops and cgroups: what is rare is not pushed out by requests */
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* loader */
+};
+
 extern struct imds_flows_map imds_flows SEC(".maps");
 extern struct imds_tuples_map imds_tuples SEC(".maps");
 extern struct imds_packet_counters_map imds_packets SEC(".maps");
@@ -83,6 +96,8 @@ extern struct imds_drop_counters_map imds_drops SEC(".maps");
 extern struct imds_locks_map imds_locks SEC(".maps");
 extern struct imds_unowned_map imds_unowned SEC(".maps");
 extern struct imds_ring_map imds_ring SEC(".maps");
+extern struct imds_rare_map imds_rare SEC(".maps");
+extern struct imds_share_of_map imds_share_of SEC(".maps");
 
 /* Settings, constant from load on: the verifier prunes what they switch off. */
 extern const volatile __u32 imds_abi_version;
@@ -98,6 +113,8 @@ extern const volatile __u32 imds_netns_inodes[2]; /* of PID 1's network namespac
 extern const volatile __u32 imds_reason_ttl, imds_reason_tc_ingress;
 extern const volatile __u64 imds_forward_functions[IMDS_FORWARD_FUNCTIONS][2];
 extern const volatile __u32 imds_with_ancestors;
+extern const volatile __u32 imds_max_flows;
+extern const volatile __u32 imds_share_level; /* folders from the hierarchy's root, for cgroups that nobody has named */
 extern const volatile struct imds_http_table imds_http;
 extern const volatile struct imds_flow imds_zero_flow; /* template: never written */
 
@@ -110,6 +127,8 @@ extern __u64 imds_syns_out; /* SYNs that wait for an answer, about: while it is 
 extern __u64 imds_netns[IMDS_NETNS];
 extern struct imds_refused imds_refused[IMDS_REFUSED];
 extern struct imds_untracked imds_untracked[IMDS_UNTRACKED];
+extern struct imds_share imds_shares[IMDS_SHARES];
+extern struct imds_unsent imds_unsent[IMDS_UNSENT];
 
 static __always_inline void count_loss(enum imds_loss loss)
 {

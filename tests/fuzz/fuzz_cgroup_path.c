@@ -45,11 +45,11 @@ static void check_path(const char *path, size_t len)
 
 	assert(longer);
 	assert(!err == (ids.pod_uid[0] || ids.container_id[0]));
-	assert(!ids.container_id[0] == !ids.kube_id[0]);
+	assert(ids.owner_len <= len && !ids.owner_len == (err != 0));
 	assert(!ids.pod_uid[0] || cgroup_path_is_uid(ids.pod_uid, strlen(ids.pod_uid)));
 	assert(holds(path, len, ids.pod_uid));
 	check_id(path, len, ids.container_id);
-	check_id(path, len, ids.kube_id);
+	check_id(path, len, ids.around_id);
 
 	if (len)
 		memcpy(longer, path, len);
@@ -60,12 +60,14 @@ static void check_path(const char *path, size_t len)
 
 	memcpy(longer + len, container, sizeof(container));
 	assert(!cgroup_path_parse(longer, len + sizeof(container) - 1, &more));
-	assert(!strcmp(more.container_id, ID) && !strcmp(more.pod_uid, ids.pod_uid));
-	assert(!ids.pod_uid[0] || !strcmp(more.kube_id, ids.kube_id[0] ? ids.kube_id : ID));
+	assert(!strcmp(more.container_id, ids.container_id[0] ? ids.container_id : ID) &&
+	       !strcmp(more.pod_uid, ids.pod_uid));
 
 	memcpy(longer + len, pod, sizeof(pod));
 	assert(!cgroup_path_parse(longer, len + sizeof(pod) - 1, &more));
-	assert(!strcmp(more.pod_uid, UID) && !more.container_id[0] && !more.kube_id[0]);
+	assert(ids.pod_uid[0]
+		   ? !strcmp(more.pod_uid, ids.pod_uid) && !strcmp(more.container_id, ids.container_id)
+		   : !strcmp(more.pod_uid, UID) && !more.container_id[0] && !strcmp(more.around_id, ids.container_id));
 	free(longer);
 }
 

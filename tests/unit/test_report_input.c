@@ -345,6 +345,7 @@ static char *live(struct options *o, char **ret_trace)
 	each_count = counts;
 	cb.arg = t;
 	pod_table_add_running(t, &cart);
+	pod_table_show_running(t);
 	stall.rec.req.end = IMDS_END_EXPIRED;
 	stall.rec.req.end_ns = stall.rec.hdr.ts_ns = 9 * S;
 	assert_int_equal(pod_table_snapshot(t, &s), 0);

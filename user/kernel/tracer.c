@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -20,18 +23,30 @@
 #include "netns.h"
 
 #define RING_BYTES (4u << 20)
+#define RARE_BYTES (1u << 20)
 #define SWEEP_BATCH 64
-#define KEYS_PER_CGROUP 16 /* kinds, versions and ends that one container shows at most, in practice */
+#define CLOSED_NS 1000000000ull	  /* a connection is closed, and nobody was left waiting */
+#define LATE_NS (10 * CLOSED_NS)  /* closed before the answer: this long, late drops are told as its */
+#define QUERY_NS (15 * CLOSED_NS) /* a DNS query: resolvers give up after 5 s a try */
+#define KEYS_PER_CGROUP 16	  /* kinds, versions and ends that one container shows at most, in practice */
+
+struct cursor;
+static void cursor_free(struct cursor *c);
 
 struct tracer {
 	struct imdsnoop_bpf *skel;
-	struct ring_buffer *ring;
+	struct ring_buffer *ring, *rare;
+	int ring_fd; /* readable when one of the two is */
+	size_t records;
+	uint64_t read_until_ns; /* this turn */
+	uint64_t rare_read_ns;	/* everything older has been read from rare */
 	struct tracer_callbacks cb;
 	struct bpf_link *links[8];
 	size_t links_len;
 	uint64_t bad_records;
-	uint64_t flows; /* seen by the newest sweep */
-	uint64_t swept; /* connections that we deleted */
+	struct cursor *sweep; /* NULL: between two rounds through the connections */
+	uint32_t share_next;  /* where a free place is looked for */
+	uint64_t *shared;     /* the cgroup of each place, 0: free */
 	uint32_t max_flows, max_keys, max_cgroups;
 	int cpus;
 	int cgroup_fd;
@@ -45,6 +60,10 @@ static const struct {
 	[IMDS_LOSS_RING_DROP] = { "ring_drop", "drops counted, but without details: the ring was full" },
 	[IMDS_LOSS_RING_CGROUP] = { "ring_cgroup", "cgroups that came or went unseen: names may be missing" },
 	[IMDS_LOSS_FLOW_FULL] = { "flow_table_full", "connections not followed: raise --max-flows" },
+	[IMDS_LOSS_FLOW_SHARE] = { "flow_share",
+				   "connections not followed: their pod held its share of the flow table" },
+	[IMDS_LOSS_RECORD_SHARE] = { "record_share",
+				     "requests counted, but without details: their pod made too many a second" },
 	[IMDS_LOSS_TUPLE_FULL] = { "tuple_table_full", "connections whose drops cannot be found: raise --max-flows" },
 	[IMDS_LOSS_COUNTER_FULL] = { "counter_table_full",
 				     "counts with no room: totals are too low, raise --max-pods" },
@@ -139,25 +158,109 @@ static const struct {
 	[IMDS_REC_CGROUP_RMDIR] = { handle_cgroup, sizeof(struct imds_rec_cgroup) },
 };
 
+static uint64_t clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static void take_record(struct tracer *t, const struct imds_record *h, size_t len)
+{
+	const void *data = h;
+
+	if (len < sizeof(*h) || h->type >= IMDS_REC_COUNT || !handlers[h->type].fn || len < handlers[h->type].size ||
+	    h->len != handlers[h->type].size || !handlers[h->type].fn(t, data))
+		t->bad_records++;
+}
+
+/* This turn's work is done: libbpf keeps the place when a callback is negative. */
+static int has_had_enough(struct tracer *t)
+{
+	return ++t->records >= TRACER_RECORDS || (!(t->records % 64) && clock_ns() >= t->read_until_ns) ? -EAGAIN : 0;
+}
+
+static int on_rare(void *arg, void *data, size_t len)
+{
+	struct tracer *t = arg;
+
+	take_record(t, data, len);
+	return has_had_enough(t);
+}
+
+/* A cgroup that was made before this request is known before it: its record lies in the other ring. */
 static int on_record(void *arg, void *data, size_t len)
 {
 	const struct imds_record *h = data;
 	struct tracer *t = arg;
 
-	if (len < sizeof(*h) || h->type >= IMDS_REC_COUNT || !handlers[h->type].fn || len < handlers[h->type].size ||
-	    h->len != handlers[h->type].size || !handlers[h->type].fn(t, data))
-		t->bad_records++;
-	return 0;
+	if (len >= sizeof(*h) && h->ts_ns > t->rare_read_ns) {
+		t->rare_read_ns = clock_ns();
+		ring_buffer__consume(t->rare);
+	}
+	take_record(t, h, len);
+	return has_had_enough(t);
 }
 
 int tracer_ring_fd(const struct tracer *t)
 {
-	return ring_buffer__epoll_fd(t->ring);
+	return t->ring_fd;
 }
 
-int tracer_consume(struct tracer *t)
+int tracer_consume(struct tracer *t, bool *ret_more)
 {
-	return ring_buffer__consume(t->ring);
+	uint64_t now_ns = clock_ns();
+	int err;
+
+	t->records = 0;
+	t->read_until_ns = now_ns + TRACER_READ_MS * 1000000ull / 2;
+	t->rare_read_ns = now_ns;
+	err = ring_buffer__consume(t->rare);
+	*ret_more = err == -EAGAIN;
+	if (err < 0 && err != -EAGAIN)
+		return err;
+	t->read_until_ns += TRACER_READ_MS * 1000000ull / 2;
+	t->records = 0;
+	err = ring_buffer__consume(t->ring);
+	*ret_more |= err == -EAGAIN;
+	return err < 0 && err != -EAGAIN ? err : (int)t->records;
+}
+
+/* --- shares ---------------------------------------------------------------------------------------------------------- */
+
+/* A place is free again when its pod is gone and with it the last connection that was charged to it. */
+void tracer_share(struct tracer *t, uint64_t cgroup_id, uint32_t depth)
+{
+	int fd = bpf_map__fd(t->skel->maps.imds_share_of);
+	__u64 key = cgroup_id;
+	__u32 value;
+
+	if (!bpf_map_lookup_elem(fd, &key, &value))
+		return;
+	for (uint32_t n = IMDS_SHARES_HASHED; n < IMDS_SHARES; n++) {
+		uint32_t i = t->share_next++;
+
+		if (t->share_next == IMDS_SHARES)
+			t->share_next = IMDS_SHARES_HASHED;
+		if (t->shared[i] || __atomic_load_n(&t->skel->bss->imds_shares[i].flows, __ATOMIC_RELAXED))
+			continue;
+		value = i | depth << 16;
+		if (!bpf_map_update_elem(fd, &key, &value, BPF_ANY))
+			t->shared[i] = cgroup_id;
+		return;
+	}
+}
+
+void tracer_unshare(struct tracer *t, uint64_t cgroup_id)
+{
+	int fd = bpf_map__fd(t->skel->maps.imds_share_of);
+	__u64 key = cgroup_id;
+	__u32 value;
+
+	if (bpf_map_lookup_elem(fd, &key, &value) || bpf_map_delete_elem(fd, &key))
+		return;
+	t->shared[value % IMDS_SHARES] = 0;
 }
 
 /* --- open, configure, load, attach ----------------------------------------------------------------------------------- */
@@ -239,6 +342,8 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 	if (err)
 		return fail(msg, msg_len, err, "cannot compile the HTTP table: %s", strerror(-err));
 
+	s->rodata->imds_max_flows = o->max_flows;
+	s->rodata->imds_share_level = o->depth + 2;
 	t->max_flows = o->max_flows;
 	t->max_cgroups = o->max_pods * 4; /* containers, their sandboxes, host services */
 	t->max_keys = o->max_pods * KEYS_PER_CGROUP;
@@ -248,6 +353,7 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 	bpf_map__set_max_entries(s->maps.imds_requests, t->max_keys);
 	bpf_map__set_max_entries(s->maps.imds_drops, t->max_cgroups * 2);
 	bpf_map__set_max_entries(s->maps.imds_ring, o->ring_bytes ? o->ring_bytes : RING_BYTES);
+	bpf_map__set_max_entries(s->maps.imds_rare, RARE_BYTES);
 
 	if (!o->drops) {
 		off(f, s->progs.imds_kfree_skb, "drops", "off", "--no-drops");
@@ -437,6 +543,27 @@ static int load(struct tracer *t, const struct tracer_options *o, struct feature
 	return err;
 }
 
+/* One descriptor that is readable when one of the two rings is; a negative errno. */
+static int both_rings(const struct tracer *t)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+	int fd;
+
+	if (!t->ring || !t->rare)
+		return errno ? -errno : -ENOMEM;
+	fd = epoll_create1(EPOLL_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (epoll_ctl(fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(t->ring), &e) ||
+	    epoll_ctl(fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(t->rare), &e)) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
 int tracer_new(const struct tracer_options *o, struct features *features, const struct tracer_callbacks *cb,
 	       struct tracer **ret_tracer, char *msg, size_t msg_len)
 {
@@ -447,6 +574,14 @@ int tracer_new(const struct tracer_options *o, struct features *features, const 
 	if (!t)
 		return fail(msg, msg_len, -ENOMEM, "out of memory");
 	t->cb = *cb;
+	t->ring_fd = -1;
+	t->cgroup_fd = -1;
+	t->share_next = IMDS_SHARES_HASHED;
+	t->shared = calloc(IMDS_SHARES, sizeof(*t->shared));
+	if (!t->shared) {
+		err = fail(msg, msg_len, -ENOMEM, "out of memory");
+		goto out;
+	}
 	t->cgroup_fd = open(o->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->cgroup_fd < 0) {
 		err = fail(msg, msg_len, -errno, "cannot open cgroup folder '%s': %s (--cgroup takes a cgroup v2 folder)",
@@ -463,8 +598,10 @@ int tracer_new(const struct tracer_options *o, struct features *features, const 
 		goto out;
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a skeleton that is not there is an error */
 	t->ring = ring_buffer__new(bpf_map__fd(t->skel->maps.imds_ring), on_record, t, NULL);
-	if (!t->ring) {
-		err = fail(msg, msg_len, -errno, "cannot map the ring buffer: %s", strerror(errno));
+	t->rare = ring_buffer__new(bpf_map__fd(t->skel->maps.imds_rare), on_rare, t, NULL);
+	t->ring_fd = both_rings(t);
+	if (t->ring_fd < 0) {
+		err = fail(msg, msg_len, t->ring_fd, "cannot map the ring buffer: %s", strerror(-t->ring_fd));
 		goto out;
 	}
 	err = attach(t, o, features, msg, msg_len);
@@ -483,7 +620,12 @@ void tracer_free(struct tracer *t)
 		return;
 	for (size_t i = 0; i < t->links_len; i++)
 		bpf_link__destroy(t->links[i]);
+	if (t->ring_fd >= 0)
+		close(t->ring_fd);
 	ring_buffer__free(t->ring);
+	ring_buffer__free(t->rare);
+	cursor_free(t->sweep);
+	free(t->shared);
 	imdsnoop_bpf__destroy(t->skel);
 	if (t->cgroup_fd >= 0)
 		close(t->cgroup_fd);
@@ -541,70 +683,87 @@ static void flow_running(const struct imds_flow *f, enum imds_end end, uint64_t 
 }
 
 /*
- * Walks a hash map in batches; fn returns true for a key to delete; *ret_deleted grows by those deleted. A key that comes or goes meanwhile may be missed until
- * the next walk. Returns the number of entries or a negative errno.
+ * A walk through a hash map in batches, which may pause between two. A key that comes or goes meanwhile may be missed
+ * until the next walk.
  */
-static int walk(int fd, size_t key_size, size_t value_size, bool (*fn)(void *arg, const void *key, const void *value),
-		void *arg, uint64_t *ret_deleted)
+struct cursor {
+	int fd;
+	size_t key_size, value_size, capacity;
+	bool started;
+	uint8_t token[64], *keys, *values;
+};
+
+static void cursor_free(struct cursor *c)
 {
-	size_t capacity = SWEEP_BATCH;
-	uint8_t token[64], *keys = NULL, *values = NULL, *gone = NULL;
-	size_t gone_len = 0, gone_cap = 0;
-	void *in = NULL;
-	int total = 0, err = 0;
+	if (!c)
+		return;
+	free(c->keys);
+	free(c->values);
+	free(c);
+}
 
-	if (key_size > sizeof(token))
-		return -EINVAL;
-	for (;;) {
-		__u32 n;
+static struct cursor *cursor_new(int fd, size_t key_size, size_t value_size)
+{
+	struct cursor *c = calloc(1, sizeof(*c));
 
-		if (!keys) {
-			keys = malloc(capacity * key_size);
-			values = malloc(capacity * value_size);
-			if (!keys || !values) {
-				err = -ENOMEM;
-				break;
-			}
+	if (c)
+		*c = (struct cursor){ .fd = fd, .key_size = key_size, .value_size = value_size, .capacity = SWEEP_BATCH };
+	return c && key_size <= sizeof(c->token) ? c : (free(c), NULL);
+}
+
+/*
+ * The next batch; fn returns true for a key to delete, *ret_deleted grows by those deleted. Returns how many there were,
+ * *ret_end: they were the last; or a negative errno.
+ */
+static int cursor_next(struct cursor *c, bool (*fn)(void *arg, const void *key, const void *value),
+		       void (*deleted)(void *arg, const void *key, const void *value), void *arg, bool *ret_end)
+{
+	__u32 n;
+	int err;
+
+	do {
+		if (!c->keys) {
+			c->keys = malloc(c->capacity * c->key_size);
+			c->values = malloc(c->capacity * c->value_size);
+			if (!c->keys || !c->values)
+				return -ENOMEM;
 		}
-		n = capacity;
-		err = bpf_map_lookup_batch(fd, in, token, keys, values, &n, NULL);
+		n = c->capacity;
+		err = bpf_map_lookup_batch(c->fd, c->started ? c->token : NULL, c->token, c->keys, c->values, &n, NULL);
 		if (err == -ENOSPC) { /* one bucket holds more than the batch */
-			free(keys);
-			free(values);
-			keys = values = NULL;
-			capacity *= 2;
-			continue;
+			free(c->keys);
+			free(c->values);
+			c->keys = c->values = NULL;
+			c->capacity *= 2;
 		}
-		if (err && err != -ENOENT)
-			break;
-		for (__u32 i = 0; i < n; i++) {
-			if (!fn(arg, keys + i * key_size, values + i * value_size))
-				continue;
-			if (gone_len == gone_cap) {
-				size_t cap = gone_cap ? gone_cap * 2 : 64;
-				uint8_t *more = realloc(gone, cap * key_size);
+	} while (err == -ENOSPC);
+	if (err && err != -ENOENT)
+		return err;
+	c->started = true;
+	*ret_end = err == -ENOENT;
+	for (__u32 i = 0; i < n; i++) {
+		const void *key = c->keys + i * c->key_size, *value = c->values + i * c->value_size;
 
-				if (!more)
-					continue; /* next walk */
-				gone = more;
-				gone_cap = cap;
-			}
-			memcpy(gone + gone_len++ * key_size, keys + i * key_size, key_size);
-		}
-		total += n;
-		if (err == -ENOENT) {
-			err = 0;
-			break;
-		}
-		in = token;
+		if (fn(arg, key, value) && !bpf_map_delete_elem(c->fd, key) && deleted)
+			deleted(arg, key, value);
 	}
-	for (size_t i = 0; i < gone_len; i++)
-		if (!bpf_map_delete_elem(fd, gone + i * key_size) && ret_deleted)
-			++*ret_deleted;
-	free(keys);
-	free(values);
-	free(gone);
-	return err ? err : total;
+	return n;
+}
+
+/* All of a map. Returns the number of entries or a negative errno. */
+static int walk(int fd, size_t key_size, size_t value_size, bool (*fn)(void *arg, const void *key, const void *value),
+		void *arg)
+{
+	struct cursor *c = cursor_new(fd, key_size, value_size);
+	int n = c ? 0 : -ENOMEM, total = 0;
+	bool end = false;
+
+	while (n >= 0 && !end) {
+		n = cursor_next(c, fn, NULL, arg, &end);
+		total += n > 0 ? n : 0;
+	}
+	cursor_free(c);
+	return n < 0 ? n : total;
 }
 
 struct sweep {
@@ -614,23 +773,33 @@ struct sweep {
 	void *arg;
 };
 
-static void forget_syn(struct tracer *t, const struct imds_flow *f)
+static void forget_syn(struct imdsnoop_bpf *skel, const struct imds_flow *f)
 {
-	uint64_t *place = (uint64_t *)&t->skel->bss->imds_syns[imds_syns_index(f->snd_isn)], cookie = f->peer.cookie;
+	uint64_t *place = (uint64_t *)&skel->bss->imds_syns[imds_syns_index(f->snd_isn)], cookie = f->peer.cookie;
 
 	if (f->syn_ns && __atomic_compare_exchange_n(place, &cookie, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		__atomic_fetch_sub(&t->skel->bss->imds_syns_out, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_sub(&skel->bss->imds_syns_out, 1, __ATOMIC_RELAXED);
+}
+
+/* How long a connection on which nothing moves is kept. */
+static uint64_t keep_ns(const struct imds_flow_key *k, const struct imds_flow *f, uint64_t idle_ns)
+{
+	bool done = f->requests && !f->in_request && f->head == f->tail;
+
+	if (f->peer.proto == IPPROTO_UDP)
+		return QUERY_NS;
+	if ((k->query & IMDS_FLOW_SLOT) || !(f->flags & (IMDS_F_RELEASED | IMDS_F_CLIENT_FIN)) || !done)
+		return idle_ns;
+	return f->last_end == IMDS_END_ANSWERED || f->last_kind == IMDS_KIND_CONNECT_ONLY ? CLOSED_NS : LATE_NS;
 }
 
 static bool on_flow(void *arg, const void *key, const void *value)
 {
 	const struct imds_flow_key *k = key;
 	const struct imds_flow *f = value;
-	struct imds_flow_key owner;
 	struct sweep *s = arg;
-	bool expired = f->last_ns && s->now_ns > f->last_ns && s->now_ns - f->last_ns > s->idle_ns;
+	bool expired = f->last_ns && s->now_ns > f->last_ns && s->now_ns - f->last_ns > keep_ns(k, f, s->idle_ns);
 	struct imds_rec_request rec;
-	struct imds_tuple t;
 
 	if (k->query & IMDS_FLOW_SLOT) { /* a pipelined request, not a connection */
 		if (!f->req.claimed) {
@@ -641,39 +810,79 @@ static bool on_flow(void *arg, const void *key, const void *value)
 	}
 
 	flow_running(f, expired ? IMDS_END_EXPIRED : IMDS_END_NONE, s->now_ns, s->fn, s->arg);
-	if (!expired)
-		return false;
+	return expired;
+}
+
+static void forget_packets(struct imdsnoop_bpf *skel, const struct imds_flow_key *k, const struct imds_flow *f)
+{
+	struct imds_flow_key owner;
+	struct imds_tuple t;
+
 	memset(&t, 0, sizeof(t));
 	t.local = f->peer.local;
 	t.remote = f->peer.remote;
 	t.rest = IMDS_TUPLE_REST(f->peer.local_port, f->peer.remote_port, f->peer.proto);
-	if (!bpf_map_lookup_elem(bpf_map__fd(s->t->skel->maps.imds_tuples), &t, &owner) &&
-	    !memcmp(&owner, key, sizeof(owner)))
-		bpf_map_delete_elem(bpf_map__fd(s->t->skel->maps.imds_tuples), &t);
-	forget_syn(s->t, f);
+	if (!bpf_map_lookup_elem(bpf_map__fd(skel->maps.imds_tuples), &t, &owner) && !memcmp(&owner, k, sizeof(owner)))
+		bpf_map_delete_elem(bpf_map__fd(skel->maps.imds_tuples), &t);
+	forget_syn(skel, f);
 	for (int way = 0; f->has_fingerprint && way < 2; way++) {
-		__u64 *place = &s->t->skel->bss->imds_waiting[imds_waiting_index(f->fingerprint_seq) ^ way];
+		__u64 *place = &skel->bss->imds_waiting[imds_waiting_index(f->fingerprint_seq) ^ way];
 		__u64 cookie = f->peer.cookie;
 
 		__atomic_compare_exchange_n(place, &cookie, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 	}
-	return true;
 }
 
-int tracer_sweep(struct tracer *t, uint64_t now_ns, uint64_t idle_ns, tracer_running_fn fn, void *arg)
+static void on_flow_deleted(void *arg, const void *key, const void *value)
+{
+	const struct imds_flow_key *k = key;
+	const struct imds_flow *f = value;
+	struct sweep *s = arg;
+	struct imdsnoop_bpf *skel = s->t->skel;
+	struct imds_share *share = (struct imds_share *)&skel->bss->imds_shares[f->share % IMDS_SHARES];
+
+	__atomic_fetch_add(&skel->bss->imds_flows_deleted, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&share->flows, 1, __ATOMIC_RELAXED);
+	if (k->query & IMDS_FLOW_SLOT) /* a pipelined request: its connection stays */
+		return;
+	if (k->query)
+		__atomic_fetch_sub(&share->queries, 1, __ATOMIC_RELAXED);
+	forget_packets(skel, k, f);
+}
+
+/* Connections held now; in two reads, so that one too many may be told for a moment, never less than none. */
+static uint64_t flows_held(const struct tracer *t)
+{
+	uint64_t deleted = __atomic_load_n(&t->skel->bss->imds_flows_deleted, __ATOMIC_RELAXED);
+	uint64_t created = __atomic_load_n(&t->skel->bss->imds_flows_created, __ATOMIC_RELAXED);
+
+	return created > deleted ? created - deleted : 0;
+}
+
+int tracer_sweep(struct tracer *t, bool all, uint64_t now_ns, uint64_t idle_ns, tracer_running_fn fn, void *arg)
 {
 	struct sweep s = { t, now_ns, idle_ns, fn, arg };
-	uint64_t deleted = __atomic_load_n(&t->skel->bss->imds_flows_deleted, __ATOMIC_RELAXED) + t->swept;
-	int n;
+	bool end = false;
+	int n = 0;
 
-	t->flows = 0;
-	if (__atomic_load_n(&t->skel->bss->imds_flows_created, __ATOMIC_RELAXED) == deleted)
+	if (all) { /* from the start */
+		cursor_free(t->sweep);
+		t->sweep = NULL;
+	}
+	if (!t->sweep && !flows_held(t))
+		return 1;
+	if (!t->sweep)
+		t->sweep = cursor_new(bpf_map__fd(t->skel->maps.imds_flows), sizeof(struct imds_flow_key),
+				      sizeof(struct imds_flow));
+	if (!t->sweep)
+		return -ENOMEM;
+	for (int seen = 0; n >= 0 && !end && (all || seen < TRACER_SWEEP); seen += n)
+		n = cursor_next(t->sweep, on_flow, on_flow_deleted, &s, &end);
+	if (n >= 0 && !end)
 		return 0;
-	n = walk(bpf_map__fd(t->skel->maps.imds_flows), sizeof(struct imds_flow_key), sizeof(struct imds_flow), on_flow,
-		 &s, &t->swept);
-	if (n >= 0)
-		t->flows = n;
-	return n;
+	cursor_free(t->sweep);
+	t->sweep = NULL;
+	return n < 0 ? n : 1;
 }
 
 struct sum {
@@ -695,6 +904,7 @@ static bool on_packets(void *arg, const void *key, const void *value)
 			for (int p = 0; p < IMDS_PROTO_COUNT; p++)
 				sum.packets[d][p] += c[cpu].packets[d][p];
 			sum.bytes[d] += c[cpu].bytes[d];
+			sum.untracked += d ? 0 : c[cpu].untracked;
 		}
 	s->packets(s->arg, *(const uint64_t *)key, &sum);
 	return false;
@@ -731,7 +941,7 @@ int tracer_read_packets(struct tracer *t, tracer_packets_fn fn, void *arg)
 {
 	struct sum s = { .t = t, .packets = fn, .arg = arg };
 	int n = walk(bpf_map__fd(t->skel->maps.imds_packets), sizeof(__u64),
-		     sizeof(struct imds_packet_counters) * t->cpus, on_packets, &s, NULL);
+		     sizeof(struct imds_packet_counters) * t->cpus, on_packets, &s);
 
 	return n < 0 ? n : 0;
 }
@@ -740,7 +950,7 @@ int tracer_read_requests(struct tracer *t, tracer_requests_fn fn, void *arg)
 {
 	struct sum s = { .t = t, .requests = fn, .arg = arg };
 	int n = walk(bpf_map__fd(t->skel->maps.imds_requests), sizeof(struct imds_request_key),
-		     sizeof(struct imds_request_counters) * t->cpus, on_requests, &s, NULL);
+		     sizeof(struct imds_request_counters) * t->cpus, on_requests, &s);
 
 	return n < 0 ? n : 0;
 }
@@ -749,7 +959,7 @@ int tracer_read_drops(struct tracer *t, tracer_drops_fn fn, void *arg)
 {
 	struct sum s = { .t = t, .drops = fn, .arg = arg };
 	int n = walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key), sizeof(__u64) * t->cpus,
-		     on_drops, &s, NULL);
+		     on_drops, &s);
 
 	return n < 0 ? n : 0;
 }
@@ -781,7 +991,7 @@ int tracer_read_unowned(struct tracer *t, tracer_unowned_fn fn, void *arg)
 {
 	struct unowned_sum s = { fn, arg };
 	int n = walk(bpf_map__fd(t->skel->maps.imds_unowned), sizeof(struct imds_unowned_key),
-		     sizeof(struct imds_unowned), on_unowned, &s, NULL);
+		     sizeof(struct imds_unowned), on_unowned, &s);
 
 	return n < 0 ? n : 0;
 }
@@ -822,11 +1032,11 @@ int tracer_forget(struct tracer *t, bool (*gone)(void *arg, uint64_t cgroup_id),
 {
 	struct forget f = { gone, arg };
 	int p = walk(bpf_map__fd(t->skel->maps.imds_packets), sizeof(__u64),
-		     sizeof(struct imds_packet_counters) * t->cpus, is_gone, &f, NULL);
+		     sizeof(struct imds_packet_counters) * t->cpus, is_gone, &f);
 	int r = walk(bpf_map__fd(t->skel->maps.imds_requests), sizeof(struct imds_request_key),
-		     sizeof(struct imds_request_counters) * t->cpus, is_gone, &f, NULL);
+		     sizeof(struct imds_request_counters) * t->cpus, is_gone, &f);
 	int d = walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key), sizeof(__u64) * t->cpus,
-		     is_gone, &f, NULL);
+		     is_gone, &f);
 
 	return p < 0 ? p : r < 0 ? r : d < 0 ? d : 0;
 }
@@ -861,8 +1071,8 @@ size_t tracer_tables(struct tracer *t, struct tracer_table *ret_tables, size_t l
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && n < len; i++, n++) {
 		int entries = tables[i].key_size ? walk(bpf_map__fd(tables[i].map), tables[i].key_size,
-							tables[i].value_size, count_only, NULL, NULL)
-						 : (int)t->flows;
+							tables[i].value_size, count_only, NULL)
+						 : (int)flows_held(t);
 
 		ret_tables[n] = (struct tracer_table){ tables[i].name, entries < 0 ? 0 : entries, tables[i].limit };
 	}

@@ -29,6 +29,7 @@ struct tracer_options {
 	uint32_t max_flows;
 	uint32_t max_pods;
 	uint32_t ring_bytes; /* power of two, 0: 4 MiB */
+	uint32_t depth;	     /* of cgroup, in folders below the cgroup v2 mount's root */
 	bool drops;	     /* attach kfree_skb */
 	bool process;	     /* attach connect4, connect6 and sock_release */
 	bool names;	     /* attach cgroup_mkdir and cgroup_rmdir */
@@ -55,16 +56,31 @@ int tracer_new(const struct tracer_options *o, struct features *features, const 
 void tracer_free(struct tracer *t);
 
 int tracer_ring_fd(const struct tracer *t);
-/* Hands out what is in the ring now. Returns the number of records, or a negative errno. */
-int tracer_consume(struct tracer *t);
+/*
+ * Hands out what is in the rings now, TRACER_RECORDS and TRACER_READ_MS at most. *ret_more: there is more. Returns the
+ * number of records, or a negative errno.
+ */
+#define TRACER_RECORDS 8192
+#define TRACER_READ_MS 50
+int tracer_consume(struct tracer *t, bool *ret_more);
 
 /*
- * Walks the connections: fn gets each request that still runs (req.end IMDS_END_NONE), as a record. Connections on which
- * nothing moved since idle_ns are forgotten, their requests given as IMDS_END_EXPIRED. Returns the number of
- * connections, or a negative errno.
+ * The pod (or the container outside any pod) of a cgroup has a share of the tables of its own from now on; rows are told
+ * apart by the cgroups depth folders below it, IMDS_SHARE_ANY_DEPTH: by any. Nothing happens when all places are taken:
+ * it shares one with others.
  */
+void tracer_share(struct tracer *t, uint64_t cgroup_id, uint32_t depth);
+void tracer_unshare(struct tracer *t, uint64_t cgroup_id);
+
+/*
+ * Walks on through the connections, all of them or TRACER_SWEEP at most: fn gets each request that still runs (req.end
+ * IMDS_END_NONE), as a record. Connections on which nothing moved since idle_ns are forgotten, their requests given as
+ * IMDS_END_EXPIRED; closed ones and DNS queries sooner. Returns 1 when it came to the end of the table, 0 when there is
+ * more, or a negative errno, which is an end too.
+ */
+#define TRACER_SWEEP 2048
 typedef void (*tracer_running_fn)(void *arg, const struct imds_rec_request *rec);
-int tracer_sweep(struct tracer *t, uint64_t now_ns, uint64_t idle_ns, tracer_running_fn fn, void *arg);
+int tracer_sweep(struct tracer *t, bool all, uint64_t now_ns, uint64_t idle_ns, tracer_running_fn fn, void *arg);
 
 /* Exact counts since attach, summed over CPUs; fn is called once a key. Returns 0 or a negative errno. */
 typedef void (*tracer_packets_fn)(void *arg, uint64_t cgroup_id, const struct imds_packet_counters *c);

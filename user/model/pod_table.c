@@ -52,6 +52,7 @@ struct row {
 	uint64_t silent_start_ns; /* start of the newest unanswered token request of the container, 0 after an answered one */
 	uint64_t silent_ns;	  /* and when that was last seen waiting */
 	uint64_t token_ok_ns;	/* newest answered token request */
+	uint64_t running;	/* of the round under way */
 	uint64_t other_packets; /* neither TCP nor DNS requests: ICMP, other UDP */
 	UT_hash_handle hh;
 	char key[];
@@ -69,7 +70,7 @@ struct pod_table {
 	size_t rows_len;
 	struct row *other;
 	struct pod_stats gone; /* sums of rows that have left: the totals are since the start */
-	bool any_running;      /* since the newest reset */
+	bool any_running;      /* shown, or counted since */
 	bool drops_watched;
 	uint64_t drops_lost_ns; /* newest moment at which a drop may have been missed */
 	struct imds_addr addresses[ADDRESSES];
@@ -854,22 +855,29 @@ void pod_table_add_packets(struct pod_table *t, const struct pod_identity *who, 
 		}
 		row->s.bytes[d] += more->bytes[d];
 	}
+	row->s.untracked += more->untracked;
 	if (!row->s.first_ns)
 		row->s.first_ns = now_ns;
 	row->s.last_ns = now_ns;
 }
 
-void pod_table_reset_running(struct pod_table *t)
+void pod_table_show_running(struct pod_table *t)
 {
 	struct row *r, *tmp;
 
 	if (!t->any_running)
 		return;
 	t->any_running = false;
-	HASH_ITER (hh, t->rows, r, tmp)
-		r->s.in_flight = 0;
-	if (t->other)
-		t->other->s.in_flight = 0;
+	HASH_ITER (hh, t->rows, r, tmp) {
+		r->s.in_flight = r->running;
+		r->running = 0;
+		t->any_running |= r->s.in_flight != 0;
+	}
+	if (t->other) {
+		t->other->s.in_flight = t->other->running;
+		t->other->running = 0;
+		t->any_running |= t->other->s.in_flight != 0;
+	}
 }
 
 void pod_table_add_running(struct pod_table *t, const struct pod_identity *who)
@@ -878,7 +886,7 @@ void pod_table_add_running(struct pod_table *t, const struct pod_identity *who)
 
 	if (!row)
 		return;
-	row->s.in_flight++;
+	row->running++;
 	t->any_running = true;
 }
 
@@ -933,6 +941,7 @@ static void add_totals(struct pod_stats *to, const struct pod_stats *s)
 	to->token_requests += s->token_requests;
 	to->token_answered += s->token_answered;
 	to->records_lost += s->records_lost;
+	to->untracked += s->untracked;
 	to->in_flight += s->in_flight;
 	to->slow += s->slow;
 	to->seconds_lost += s->seconds_lost;
@@ -1019,7 +1028,7 @@ int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 	s->totals.hops = -1;
 	HASH_ITER (hh, t->rows, r, tmp) {
 		/* the last packets of a connection older than us are no reason for a row */
-		if (!r->s.requests && !r->s.in_flight && !r->other_packets)
+		if (!r->s.requests && !r->s.in_flight && !r->other_packets && !r->s.untracked)
 			continue;
 		t->sorted[n++] = &r->s;
 	}

@@ -57,8 +57,8 @@ void pod_table_add_drops(struct pod_table *t, const struct pod_identity *who, co
 void pod_table_add_packets(struct pod_table *t, const struct pod_identity *who, const struct imds_packet_counters *more,
 			   uint64_t now_ns);
 
-/* Requests that run now: reset, then add each. */
-void pod_table_reset_running(struct pod_table *t);
+/* Requests that run now: add each, in a round that may take several turns, then show them. */
+void pod_table_show_running(struct pod_table *t);
 void pod_table_add_running(struct pod_table *t, const struct pod_identity *who);
 
 /*

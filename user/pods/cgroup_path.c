@@ -102,6 +102,7 @@ static const char *find_id(const char *part, size_t len, size_t before)
 	return part + head;
 }
 
+/* Of a part behind the pod's folder, or outside any pod: the outermost container counts, what is inside is its tenant's. */
 static void parse_folder(const char *name, size_t len, size_t folder_at, struct cgroup_ids *ids)
 {
 	size_t at = 0;
@@ -110,15 +111,18 @@ static void parse_folder(const char *name, size_t len, size_t folder_at, struct 
 		const char *part = name + at, *colon = memchr(part, ':', len - at), *id;
 		size_t n = colon ? (size_t)(colon - part) : len - at;
 
-		if (parse_uid(part, n, ids->pod_uid)) {
-			ids->container_id[0] = ids->kube_id[0] = '\0';
-		} else if ((id = find_id(part, n, at))) {
+		if (!ids->pod_uid[0] && parse_uid(part, n, ids->pod_uid)) {
+			memcpy(ids->around_id, ids->container_id, CONTAINER_ID_SIZE);
+			ids->around_at = ids->container_at;
+			ids->container_id[0] = '\0';
+			ids->container_at = 0;
+			ids->owner_len = folder_at + len;
+		} else if (!ids->container_id[0] && (id = find_id(part, n, at))) {
 			memcpy(ids->container_id, id, ID_LEN);
 			ids->container_id[ID_LEN] = '\0';
-			if (!ids->kube_id[0]) {
-				memcpy(ids->kube_id, ids->container_id, CONTAINER_ID_SIZE);
-				ids->kube_at = folder_at;
-			}
+			ids->container_at = folder_at;
+			if (!ids->owner_len)
+				ids->owner_len = folder_at + len;
 		}
 		at += n + 1;
 	}
@@ -128,8 +132,7 @@ int cgroup_path_parse(const char *path, size_t len, struct cgroup_ids *ret_ids)
 {
 	size_t at = 0;
 
-	ret_ids->kube_at = 0;
-	ret_ids->pod_uid[0] = ret_ids->container_id[0] = ret_ids->kube_id[0] = '\0';
+	memset(ret_ids, 0, sizeof(*ret_ids));
 	while (at < len) {
 		const char *name = path + at, *slash = memchr(name, '/', len - at);
 		size_t n = slash ? (size_t)(slash - name) : len - at;
@@ -161,11 +164,11 @@ enum runtime cgroup_path_runtime(const char *path, const struct cgroup_ids *ids)
 		{ "crio-", RUNTIME_KUBERNETES },    { "cri-containerd-", RUNTIME_KUBERNETES },
 		{ "nerdctl-", RUNTIME_CONTAINERD },
 	};
-	const char *folder = path + ids->kube_at;
+	const char *folder = path + ids->container_at;
 
 	if (ids->pod_uid[0])
 		return RUNTIME_KUBERNETES;
-	if (!ids->kube_id[0])
+	if (!ids->container_id[0])
 		return has_part(path, ".service") || has_part(path, ".scope") || has_part(path, ".slice")
 			   ? RUNTIME_SYSTEMD
 			   : RUNTIME_NONE;

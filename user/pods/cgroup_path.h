@@ -12,14 +12,16 @@
 
 struct cgroup_ids { /* strings are empty where the path has no such part */
 	char pod_uid[POD_UID_SIZE];
-	char container_id[CONTAINER_ID_SIZE]; /* the innermost container */
-	char kube_id[CONTAINER_ID_SIZE]; /* the outermost one inside the pod, or without a pod: the one its runtime knows */
-	size_t kube_at; /* where the folder with kube_id begins in the path; what is before it made it */
+	char container_id[CONTAINER_ID_SIZE]; /* the outermost one in the pod, the one that the kubelet knows */
+	char around_id[CONTAINER_ID_SIZE]; /* of the container that the pod is in: a node of kind, or a tenant's forgery */
+	size_t container_at, around_at; /* where the folder with that id begins in the path; what is before it made it */
+	size_t owner_len;		/* of the path up to the pod's folder, without a pod the container's */
 };
 
 /*
- * Nested runtimes (kind, docker in a pod) put outer containers first, so the last pod wins, and of the ids only those
- * behind it count. Returns 0, or -ENOENT for a path outside any pod and container: a host service, a normal case.
+ * The outermost pod counts, and the outermost container in it: what is below was made by a tenant and names nobody.
+ * Nested runtimes (kind) have a container around their pods. Returns 0, or -ENOENT for a path outside any pod and
+ * container: a host service, a normal case.
  */
 int cgroup_path_parse(const char *path, size_t len, struct cgroup_ids *ret_ids);
 

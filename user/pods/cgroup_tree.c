@@ -170,6 +170,11 @@ struct cgroup_node *cgroup_tree_find(struct cgroup_tree *tree, uint64_t id)
 	return insert(table, node) ? node : NULL;
 }
 
+struct cgroup_node *cgroup_tree_peek(const struct cgroup_tree *tree, uint64_t id)
+{
+	return find(tree->alive, id);
+}
+
 int cgroup_tree_is_alive(const struct cgroup_tree *tree, uint64_t id)
 {
 	return find(tree->alive, id) != NULL;
@@ -243,7 +248,7 @@ void cgroup_tree_scan(struct cgroup_tree *tree, uint64_t wanted, uint64_t now_ns
 	struct cgroup_node *node, *next;
 	int fd = openat(tree->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	tree->scan = (tree->scan + 1) & 0x7fffffff;
+	tree->scan = (tree->scan + 1) & 0x1fffffff;
 	node = put(tree, tree->root_id, "/", 1, 0);
 	if (node)
 		node->scan = tree->scan;

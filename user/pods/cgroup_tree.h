@@ -17,7 +17,9 @@ struct cgroup_node {
 	uint64_t gone_ns;      /* when it was last known to exist; 0 while it does */
 	char *note;	       /* the owner's, freed with the node by free(3) */
 	uint32_t note_version; /* the owner's, 0 at first */
-	uint32_t scan : 31;    /* the newest scan that met it */
+	uint32_t scan : 29;    /* the newest scan that met it */
+	uint32_t judged : 1;   /* the owner's, 0 at first */
+	uint32_t forged : 1;   /* the owner's, 0 at first */
 	uint32_t counted : 1;  /* the owner's, 0 at first */
 	UT_hash_handle hh;
 	char path[]; /* from the mount's root, without a leading '/'; "/" for the root */
@@ -47,6 +49,9 @@ struct cgroup_node *cgroup_tree_remove(struct cgroup_tree *tree, uint64_t id, ui
 
 /* Finds a node and makes it the most recently used one. */
 struct cgroup_node *cgroup_tree_find(struct cgroup_tree *tree, uint64_t id);
+
+/* An existing one, without making it any newer: the order in which the nodes are linked stays. */
+struct cgroup_node *cgroup_tree_peek(const struct cgroup_tree *tree, uint64_t id);
 
 int cgroup_tree_is_alive(const struct cgroup_tree *tree, uint64_t id);
 

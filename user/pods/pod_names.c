@@ -167,7 +167,62 @@ static int is_complete(const struct cgroup_node *node, const struct cgroup_ids *
 	read_note(node->note, &is);
 	if (!ids->pod_uid[0] && is.part[RUNTIME_PART_CONTAINER][0])
 		return 1;
-	return is.part[RUNTIME_PART_POD][0] && (is.part[RUNTIME_PART_CONTAINER][0] || !ids->kube_id[0]);
+	return is.part[RUNTIME_PART_POD][0] && (is.part[RUNTIME_PART_CONTAINER][0] || !ids->container_id[0]);
+}
+
+static int knows_uid(const struct pod_names *names, const char *uid)
+{
+	struct log_who who;
+
+	return uid[0] && !log_dirs_find(names->logs, uid, "", &who);
+}
+
+/* Whether a pod of that UID exists outside any container: then one inside a container is forged. */
+static int is_outside(const struct pod_names *names, const char *uid)
+{
+	const struct cgroup_node *node;
+	struct cgroup_ids ids;
+
+	for (node = cgroup_tree_first(names->tree); node; node = node->hh.next)
+		if (!cgroup_path_parse(node->path, strlen(node->path), &ids) && !ids.around_id[0] &&
+		    !strcmp(ids.pod_uid, uid))
+			return 1;
+	return 0;
+}
+
+/*
+ * Whose node it is. What a tenant makes below its own cgroup names nobody: the outermost pod counts, unless the kubelet
+ * knows only one inside (we are in a node that is itself in a pod). A pod inside a container is believed (kind) unless
+ * that pod is also elsewhere.
+ */
+static int node_ids(const struct pod_names *names, struct cgroup_node *node, struct cgroup_ids *ret_ids)
+{
+	size_t len = strlen(node->path);
+	struct cgroup_ids inner;
+	int err = cgroup_path_parse(node->path, len, ret_ids);
+
+	if (err || !ret_ids->pod_uid[0])
+		return err;
+	if (!cgroup_path_parse(node->path + ret_ids->owner_len, len - ret_ids->owner_len, &inner) && inner.pod_uid[0] &&
+	    !knows_uid(names, ret_ids->pod_uid) && knows_uid(names, inner.pod_uid)) {
+		inner.container_at += ret_ids->owner_len;
+		inner.owner_len += ret_ids->owner_len;
+		*ret_ids = inner;
+		return 0;
+	}
+	if (!ret_ids->around_id[0])
+		return 0;
+	if (!node->judged) {
+		node->judged = 1;
+		node->forged = is_outside(names, ret_ids->pod_uid);
+	}
+	if (node->forged) {
+		ret_ids->pod_uid[0] = '\0';
+		memcpy(ret_ids->container_id, ret_ids->around_id, sizeof(ret_ids->container_id));
+		ret_ids->container_at = ret_ids->around_at;
+		ret_ids->owner_len = 0;
+	}
+	return 0;
 }
 
 /* The user that could make the folder at len of node's path: that of the nearest folder above it that is still there. */
@@ -203,7 +258,7 @@ static int name_by_logs(struct pod_names *names, struct cgroup_node *node, const
 	if (version == node->note_version)
 		return 0;
 	node->note_version = version;
-	if (log_dirs_find(names->logs, ids->pod_uid, ids->kube_id, &who) ||
+	if (log_dirs_find(names->logs, ids->pod_uid, ids->container_id, &who) ||
 	    (!who.container[0] && is->part[RUNTIME_PART_POD][0]))
 		return 0;
 	is->runtime = RUNTIME_KUBERNETES;
@@ -236,8 +291,8 @@ static int name_by_runtime(struct pod_names *names, const struct cgroup_node *no
 
 	if (!names->runtimes)
 		return 0;
-	if (ids->kube_id[0])
-		who = runtime_names_find(names->runtimes, ids->kube_id, find_owner(names, node, ids->kube_at), now_ns);
+	if (ids->container_id[0])
+		who = runtime_names_find(names->runtimes, ids->container_id, find_owner(names, node, ids->container_at), now_ns);
 	else
 		who = ids->pod_uid[0] ? NULL : find_task(names, node, now_ns);
 	if (!who)
@@ -264,7 +319,7 @@ static void name_node(struct pod_names *names, struct cgroup_node *node, const s
 	if (is_complete(node, ids))
 		return;
 	read_note(node->note, &is);
-	found = (ids->pod_uid[0] || ids->kube_id[0]) && name_by_logs(names, node, ids, now_ns, &is);
+	found = (ids->pod_uid[0] || ids->container_id[0]) && name_by_logs(names, node, ids, now_ns, &is);
 	if (!is.part[RUNTIME_PART_POD][0] || !is.part[RUNTIME_PART_CONTAINER][0])
 		found |= name_by_runtime(names, node, ids, now_ns, &is);
 	if (!found)
@@ -315,7 +370,7 @@ void pod_names_on_mkdir(struct pod_names *names, uint64_t cgroup_id, const char 
 	if (!cgroup_id || (cgroup_id & PID_KEY) || !path[0])
 		return;
 	node = cgroup_tree_add(names->tree, cgroup_id, path, strlen(path));
-	if (!node || cgroup_path_parse(node->path, strlen(node->path), &ids))
+	if (!node || node_ids(names, node, &ids))
 		return;
 	/* At once: a pod may live 50 ms only, and its log folder be deleted with it. */
 	now_ns = names->env.now_ns();
@@ -329,7 +384,7 @@ void pod_names_on_rmdir(struct pod_names *names, uint64_t cgroup_id, uint64_t no
 	struct cgroup_node *node = cgroup_tree_remove(names->tree, cgroup_id, now_ns);
 	struct cgroup_ids ids;
 
-	if (node && !cgroup_path_parse(node->path, strlen(node->path), &ids))
+	if (node && !node_ids(names, node, &ids))
 		name_node(names, node, &ids, now_ns);
 }
 
@@ -450,7 +505,7 @@ const struct pod_identity *pod_names_get_since(struct pod_names *names, uint64_t
 		snprintf(names->text, sizeof(names->text), "cgroup:%" PRIu64, cgroup_id);
 		return fill(names, node, cgroup_id);
 	}
-	cgroup_path_parse(node->path, strlen(node->path), &names->ids);
+	node_ids(names, node, &names->ids);
 	name_node(names, node, &names->ids, now_ns);
 	if (!node->note && node->note_version && !node->counted) {
 		node->counted = 1;
@@ -480,7 +535,7 @@ int pod_names_for_each(struct pod_names *names, uint64_t now_ns, pod_names_fn fn
 	if (now_ns >= names->rescan_after_ns) /* the tracepoints may be missing, or a record was lost */
 		rescan(names, 0, now_ns);
 	for (node = cgroup_tree_first(names->tree); node; node = node->hh.next) {
-		if (cgroup_path_parse(node->path, strlen(node->path), &names->ids) || !names->ids.container_id[0])
+		if (node_ids(names, node, &names->ids) || !names->ids.container_id[0])
 			continue;
 		name_node(names, node, &names->ids, now_ns);
 		ret = fn(arg, fill(names, node, node->id));
@@ -488,6 +543,32 @@ int pod_names_for_each(struct pod_names *names, uint64_t now_ns, pod_names_fn fn
 			return ret;
 	}
 	return 0;
+}
+
+/* Rows of a pod are told apart by its containers, one folder below; outside a pod there is no such rule. */
+int pod_names_owner_depth(struct pod_names *names, uint64_t cgroup_id)
+{
+	struct cgroup_node *node = cgroup_tree_peek(names->tree, cgroup_id);
+	struct cgroup_ids ids;
+
+	if (!node || node_ids(names, node, &ids) || ids.owner_len != strlen(node->path))
+		return -1;
+	if (!ids.pod_uid[0])
+		return POD_NAMES_ANY_DEPTH;
+	/* one pod in another, or in a container that no kubelet knows, is its tenant's own affair */
+	if (ids.around_id[0] && !knows_uid(names, ids.pod_uid))
+		return -1;
+	return ids.container_id[0] ? 0 : 1;
+}
+
+void pod_names_each_owner(struct pod_names *names, pod_names_owner_fn fn, void *arg)
+{
+	struct cgroup_node *node;
+	struct cgroup_ids ids;
+
+	for (node = cgroup_tree_first(names->tree); node; node = node->hh.next)
+		if (!node_ids(names, node, &ids) && ids.owner_len == strlen(node->path))
+			fn(arg, node->id);
 }
 
 void pod_names_get_stats(const struct pod_names *names, struct pod_names_stats *ret_stats)

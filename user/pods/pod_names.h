@@ -62,6 +62,16 @@ int pod_names_is_alive(const struct pod_names *names, uint64_t cgroup_id);
 typedef int (*pod_names_fn)(void *arg, const struct pod_identity *who);
 int pod_names_for_each(struct pod_names *names, uint64_t now_ns, pod_names_fn fn, void *arg);
 
+/*
+ * How many folders below this cgroup rows are told apart, when it is a pod's, or a container's outside any pod
+ * (POD_NAMES_ANY_DEPTH); -1 when it is neither.
+ */
+#define POD_NAMES_ANY_DEPTH 0xff
+int pod_names_owner_depth(struct pod_names *names, uint64_t cgroup_id);
+/* Calls fn for each cgroup that may be one. fn may ask for its depth. */
+typedef void (*pod_names_owner_fn)(void *arg, uint64_t cgroup_id);
+void pod_names_each_owner(struct pod_names *names, pod_names_owner_fn fn, void *arg);
+
 struct pod_names_stats {
 	size_t cgroups; /* entries held now */
 	size_t limit;

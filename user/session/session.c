@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,18 +62,37 @@ static void read_done(struct session *s)
 /*
  * The first record is read at once; then the ring is left alone for a moment and read in one go, until nothing came.
  * Being woken for each record costs more than the record, and costs the pod too: the kernel wakes only a reader that
- * had read all.
+ * had read all. A turn reads a bounded part: signals, timers and readers of reports have theirs before the next.
  */
 static void on_ring(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval pause = { .tv_usec = PAUSE_MS * 1000 };
+	static const struct timeval at_once = { 0 };
 	struct session *s = arg;
-	bool any = tracer_consume(s->tracer) > 0;
+	bool more = false;
+	bool any = tracer_consume(s->tracer, &more) > 0;
 
 	read_done(s);
-	if (any && !event_add(s->pause_event, &pause))
+	if (any && !event_add(s->pause_event, more ? &at_once : &pause))
 		return;
 	event_add(s->ring_event, NULL);
+}
+
+static void share_one(void *arg, uint64_t cgroup_id)
+{
+	session_share(arg, cgroup_id);
+}
+
+/* Pods and containers that the tree scan met: at the start, and those whose record was lost. */
+static void share_all(struct session *s)
+{
+	struct pod_names_stats names;
+
+	pod_names_get_stats(s->names, &names);
+	if (s->last_rescans == names.rescans + 1)
+		return;
+	s->last_rescans = names.rescans + 1;
+	pod_names_each_owner(s->names, share_one, s);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -80,9 +100,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	uint64_t now_ns = session_now_ns();
 	struct session *s = arg;
 
-	tracer_consume(s->tracer);
 	watch_drops(s, now_ns);
-	session_sweep(s, now_ns);
+	session_sweep(s, false, now_ns);
+	share_all(s);
 	if (s->held_len)
 		session_release_held(s, now_ns, false);
 	pod_names_expire(s->names, now_ns, SESSION_GONE_NS); /* also looks for names of newborn pods: on each tick */
@@ -130,6 +150,19 @@ static struct tracer_places forward_places(struct session *s)
 	for (int i = 0; i < 2 && drop_reasons_number(s->reasons, "PKT_TOO_BIG", &number); i++)
 		drop_reasons_function(s->reasons, functions[i], &p.functions[i][0], &p.functions[i][1]);
 	return p;
+}
+
+/* Folders of path below root. */
+static uint32_t depth_below(const char *root, const char *path)
+{
+	char full[PATH_MAX], top[PATH_MAX];
+	uint32_t n = 0;
+
+	if (!realpath(path, full) || !realpath(root, top) || strncmp(full, top, strlen(top)))
+		return 0;
+	for (const char *p = full + strlen(top); *p; p++)
+		n += *p == '/' && p[1];
+	return n;
 }
 
 static int start(struct session *s)
@@ -207,11 +240,13 @@ static int start(struct session *s)
 	tracer.host_netns = o->host_netns;
 	tracer.places = forward_places(s);
 	tracer.cgroup = o->cgroup ? o->cgroup : s->features.cgroup_v2;
+	tracer.depth = depth_below(s->features.cgroup_v2, tracer.cgroup);
 	err = tracer_new(&tracer, &s->features, &cb, &s->tracer, msg, sizeof(msg));
 	if (err) {
 		session_log("%s", msg);
 		return err;
 	}
+	share_all(s);
 	s->netns_fd = netns_open();
 	s->missed = tracer_missed(s->tracer);
 	s->started_ns = session_now_ns();
@@ -319,10 +354,13 @@ int session_run(struct session *s)
 
 	if (!s->stopped && event_base_dispatch(s->base) < 0)
 		return -EIO;
+	/* from here on a signal ends us at once: the reader of a report may stand still */
+	for (int i = 0; i < 2; i++)
+		event_del(s->signals[i]);
 	/* what the last tick did not see: held requests, and those that stalled since */
-	tracer_consume(s->tracer);
+	session_read_rest(s);
 	now_ns = session_now_ns();
 	session_release_held(s, now_ns, true);
-	session_sweep(s, now_ns);
+	session_sweep(s, true, now_ns);
 	return 0;
 }

@@ -55,6 +55,8 @@ static void on_packet_counts(void *arg, uint64_t cgroup_id, const struct imds_pa
 		}
 		more.bytes[d] -= n->packets.bytes[d];
 	}
+	more.untracked -= n->packets.untracked;
+	any |= more.untracked != 0;
 	n->packets = *c;
 	if (any)
 		pod_table_add_packets(s->table, who_of(s, cgroup_id), &more, session_now_ns());

@@ -14,6 +14,8 @@
 #define SESSION_HELD_MAX 1024		      /* requests */
 #define SESSION_LOSSES_EXTRA 6
 #define SESSION_UNOWNED_MAX IMDS_UNOWNED
+#define SESSION_LAST_TURNS 8		/* of reading the rings, for a snapshot */
+#define SESSION_SHARED_NS 1000000000ull /* a snapshot serves no longer */
 
 struct stalled; /* session_records.c */
 struct seen;	/* session_counts.c */
@@ -34,7 +36,10 @@ struct session {
 	struct imds_rec_request *held; /* waiting for their verdict, see pod_table_wants_later() */
 	size_t held_len;
 	uint64_t last_names_ns;
-	uint64_t missed; /* events that our tracing programs did not get */
+	uint64_t last_rescans;	 /* of the cgroup tree */
+	uint64_t round_ns;	 /* when the round through the connections began, 0: none is under way */
+	uint64_t fresh_until_ns; /* so long the newest snapshot serves all */
+	uint64_t missed;	 /* events that our tracing programs did not get */
 	bool own_netns_is_hosts;
 	struct unowned unowned[SESSION_UNOWNED_MAX];
 	uint64_t unread; /* readings of a kernel table that failed */
@@ -53,9 +58,12 @@ uint64_t session_clock_ns(clockid_t id);
 struct tracer_callbacks session_record_callbacks(struct session *s);
 /* Gives out held requests whose fate is known or whose time is up; all of them at the end. */
 void session_release_held(struct session *s, uint64_t now_ns, bool all);
-/* Looks through the kernel's table for running requests: counts them, tells each stall once. */
-void session_sweep(struct session *s, uint64_t now_ns);
+/* Looks through the kernel's table for running requests, a part a turn or all: counts them, tells each stall once. */
+void session_sweep(struct session *s, bool all, uint64_t now_ns);
+/* If the cgroup is a pod's, or a container's outside any, it has a share of its own from now on. */
+void session_share(struct session *s, uint64_t cgroup_id);
 void session_free_stalled(struct session *s);
+void session_read_rest(struct session *s);
 
 /* Adds to the pod table what the kernel has counted since the last call. */
 void session_read_counts(struct session *s);

@@ -134,14 +134,25 @@ static void on_drop(void *arg, const struct imds_rec_drop *rec)
 		      drop_reasons_location(s->reasons, rec->drop.location));
 }
 
+void session_share(struct session *s, uint64_t cgroup_id)
+{
+	int depth = pod_names_owner_depth(s->names, cgroup_id);
+
+	if (depth >= 0)
+		tracer_share(s->tracer, cgroup_id, depth);
+}
+
 static void on_cgroup(void *arg, const struct imds_rec_cgroup *rec)
 {
 	struct session *s = arg;
 
-	if (rec->hdr.type == IMDS_REC_CGROUP_MKDIR)
+	if (rec->hdr.type == IMDS_REC_CGROUP_MKDIR) {
 		pod_names_on_mkdir(s->names, rec->cgroup_id, rec->path);
-	else
+		session_share(s, rec->cgroup_id);
+	} else {
+		tracer_unshare(s->tracer, rec->cgroup_id);
 		pod_names_on_rmdir(s->names, rec->cgroup_id, rec->hdr.ts_ns);
+	}
 }
 
 struct tracer_callbacks session_record_callbacks(struct session *s)
@@ -205,19 +216,26 @@ static void on_running(void *arg, const struct imds_rec_request *rec)
 		s->cb.on_stall(s->cb.arg, &r, w->now_ns);
 }
 
-void session_sweep(struct session *s, uint64_t now_ns)
+void session_sweep(struct session *s, bool all, uint64_t now_ns)
 {
 	struct sweep w = { s, now_ns };
 	struct stalled *st, *tmp;
+	int end;
 
-	pod_table_reset_running(s->table);
-	s->unread += tracer_sweep(s->tracer, now_ns, IDLE_NS, on_running, &w) < 0;
+	if (all || !s->round_ns)
+		s->round_ns = now_ns;
+	end = tracer_sweep(s->tracer, all, now_ns, IDLE_NS, on_running, &w);
+	s->unread += end < 0;
+	if (!end)
+		return;
+	pod_table_show_running(s->table);
 	HASH_ITER (hh, s->stalled, st, tmp) {
-		if (st->seen_ns == now_ns)
+		if (st->seen_ns >= s->round_ns)
 			continue;
 		HASH_DEL(s->stalled, st);
 		free(st);
 	}
+	s->round_ns = 0;
 }
 
 void session_free_stalled(struct session *s)

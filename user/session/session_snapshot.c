@@ -108,19 +108,31 @@ const struct snapshot *session_describe(struct session *s)
 	return v;
 }
 
+/* What is in the rings, in some turns; a flood may write faster than we read. */
+void session_read_rest(struct session *s)
+{
+	bool more = true;
+
+	for (int i = 0; more && i < SESSION_LAST_TURNS; i++)
+		if (tracer_consume(s->tracer, &more) < 0)
+			return;
+}
+
 const struct snapshot *session_snapshot(struct session *s, bool close_open)
 {
 	struct snapshot *v = &s->snapshot;
-	uint64_t now_ns;
+	uint64_t now_ns = session_now_ns(), took_ns;
 
+	/* a snapshot is shared for ten times as long as it took, at most a second: readers cost a tenth of a core */
+	if (!close_open && now_ns < s->fresh_until_ns)
+		return v;
+	s->fresh_until_ns = 0;
 	session_describe(s);
-	now_ns = v->now_ns;
-
-	tracer_consume(s->tracer);
+	session_read_rest(s);
 	if (close_open) {
 		session_release_held(s, now_ns, true);
 		s->closing = true;
-		session_sweep(s, now_ns);
+		session_sweep(s, true, now_ns);
 	}
 	session_read_counts(s);
 	read_unowned(s);
@@ -130,6 +142,9 @@ const struct snapshot *session_snapshot(struct session *s, bool close_open)
 	fill_losses(s);
 	if (pod_table_snapshot(s->table, v) || findings_collect(v, &v->findings, &v->findings_len))
 		return NULL;
+	took_ns = (session_now_ns() - now_ns) * 10;
+	s->fresh_until_ns =
+	    close_open ? 0 : session_now_ns() + (took_ns < SESSION_SHARED_NS ? took_ns : SESSION_SHARED_NS);
 	return v;
 }
 

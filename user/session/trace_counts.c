@@ -218,5 +218,6 @@ int trace_counts_read(const json_t *counts, struct pod_table *t, uint64_t now_ns
 		for (json_int_t n = 0; n < in_flight && n < RUNNING_MAX; n++)
 			pod_table_add_running(t, &who);
 	}
+	pod_table_show_running(t);
 	return err;
 }
