@@ -46,6 +46,12 @@ static __always_inline bool unsent_told(const struct imds_flow *f, __u64 now)
 	return false;
 }
 
+/* Costs its maker no more than us: no answer was needed for it. */
+static __always_inline bool is_cheap(const struct imds_request *r)
+{
+	return r->kind == IMDS_KIND_CONNECT_ONLY || r->kind == IMDS_KIND_DNS;
+}
+
 /*
  * Whether this request gets a record, or is only counted. Beyond its 2,000 a second a pod goes on as long as the reader
  * keeps up, with requests that cost it more than us; what never was sent or never stood costs nothing to make.
@@ -65,7 +71,7 @@ static __always_inline bool request_may_record(const struct imds_flow *f, const 
 		s->recorded_ns = over + IMDS_SHARE_RECORD_NS;
 		return true;
 	}
-	return r->kind != IMDS_KIND_CONNECT_ONLY && r->kind != IMDS_KIND_DNS &&
+	return !is_cheap(r) &&
 	       bpf_ringbuf_query(&imds_ring, BPF_RB_AVAIL_DATA) < bpf_ringbuf_query(&imds_ring, BPF_RB_RING_SIZE) / 4;
 }
 
@@ -116,7 +122,7 @@ static __always_inline bool request_finish(struct imds_flow *f, struct imds_requ
 	may = request_may_record(f, r, now);
 	rec = may ? bpf_ringbuf_reserve(&imds_ring, sizeof(*rec), 0) : 0;
 	if (!rec) {
-		if (may) {
+		if (may || !is_cheap(r)) { /* the ring had no room for more of this pod's */
 			count_loss(IMDS_LOSS_RING_REQUEST);
 		} else {
 			barrier_var(c); /* two additions, not one at a variable offset: see count_one() */
