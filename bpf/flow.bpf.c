@@ -30,49 +30,46 @@ static __always_inline void request_take_scan(struct imds_request *r, const stru
 	}
 }
 
-/* connect(2) again and again without a packet: one record a second of each process. */
-static __always_inline bool unsent_told(const struct imds_flow *f, __u64 now)
-{
-	__u64 id = f->peer.cgroup_id << 32 ^ f->peer.pid;
-	__u32 i = (__u32)(f->peer.cgroup_id ^ f->peer.pid) & (IMDS_UNSENT - 1);
-	struct imds_unsent *u;
-
-	barrier_var(i);
-	u = &imds_unsent[i & (IMDS_UNSENT - 1)];
-	if (u->id == id && now - u->since_ns < 1000000000ull)
-		return true;
-	u->id = id;
-	u->since_ns = now;
-	return false;
-}
-
 /* Costs its maker no more than us: no answer was needed for it. */
 static __always_inline bool is_cheap(const struct imds_request *r)
 {
 	return r->kind == IMDS_KIND_CONNECT_ONLY || r->kind == IMDS_KIND_DNS;
 }
 
-/*
- * Whether this request gets a record, or is only counted. Beyond its 2,000 a second a pod goes on as long as the reader
- * keeps up, with requests that cost it more than us; what never was sent or never stood costs nothing to make.
- */
-static __always_inline bool request_may_record(const struct imds_flow *f, const struct imds_request *r, __u64 now)
+__noinline int imds_may_record(__u32 place, __u64 unsent, __u32 cheap, __u64 now)
 {
-	struct imds_share *s = share_place(f->share);
+	struct imds_share *s = share_place(place);
+	__u32 i = unsent & (IMDS_UNSENT - 1);
 	__u64 over = s->recorded_ns;
+	struct imds_unsent *u;
 
-	if (r->kind == IMDS_KIND_CONNECT_ONLY && !f->syn_ns && !(f->flags & IMDS_F_MIDSTREAM) && unsent_told(f, now))
-		return false;
-	if (!f->share)
-		return true;
+	if (unsent) {
+		barrier_var(i);
+		u = &imds_unsent[i & (IMDS_UNSENT - 1)];
+		if (u->id == unsent && now - u->since_ns < 1000000000ull)
+			return 0;
+		u->id = unsent;
+		u->since_ns = now;
+	}
+	if (!place)
+		return 1;
 	if (over < now)
 		over = now;
 	if (over - now < IMDS_SHARE_BURST_NS) {
 		s->recorded_ns = over + IMDS_SHARE_RECORD_NS;
-		return true;
+		return 1;
 	}
-	return !is_cheap(r) &&
-	       bpf_ringbuf_query(&imds_ring, BPF_RB_AVAIL_DATA) < bpf_ringbuf_query(&imds_ring, BPF_RB_RING_SIZE) / 4;
+	if (cheap)
+		return 0;
+	over = bpf_ringbuf_query(&imds_ring, BPF_RB_RING_SIZE) / 4;
+	return bpf_ringbuf_query(&imds_ring, BPF_RB_AVAIL_DATA) < over;
+}
+
+static __always_inline bool request_may_record(const struct imds_flow *f, const struct imds_request *r, __u64 now)
+{
+	bool unsent = r->kind == IMDS_KIND_CONNECT_ONLY && !f->syn_ns && !(f->flags & IMDS_F_MIDSTREAM);
+
+	return imds_may_record(f->share, unsent ? f->peer.cgroup_id << 32 ^ f->peer.pid : 0, is_cheap(r), now);
 }
 
 static __always_inline struct imds_request_counters *request_counters(const struct imds_flow *f,

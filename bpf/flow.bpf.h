@@ -68,6 +68,12 @@ int imds_answered(__u64 cookie, __u32 query, __u64 now);
 int imds_finish(__u64 cookie, __u32 query, __u32 end, __u64 now);
 
 /*
+ * Whether a request of this share gets a record, or is only counted. Beyond its 2,000 a second a pod goes on as long as
+ * the reader keeps up, with requests that cost it more than us; cheap ones cost nothing to make. unsent: of whom it is
+ * that connect(2) failed without a packet, 0: it did not; one record a second.
+ */
+int imds_may_record(__u32 place, __u64 unsent, __u32 cheap, __u64 now);
+/*
  * A new connection or query, charged to share; there is none afterwards when the table or the share is full, or was a
  * moment ago for this one. cgroup_id is whose packet counters tell that.
  */
