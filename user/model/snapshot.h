@@ -85,7 +85,7 @@ struct pod_stats {
 	uint64_t fallback_answered_us_sum, fallbacks_answered;
 	uint64_t token_requests, token_answered;
 	uint64_t records_lost; /* counted by the kernel, but their records did not fit into the ring */
-	uint64_t untracked; /* connections and DNS queries that were not followed */
+	uint64_t untracked;    /* connections and DNS queries that were not followed */
 	uint64_t in_flight;
 	uint64_t slow; /* answered, but above --slow */
 	double seconds_lost;

@@ -292,7 +292,8 @@ static int name_by_runtime(struct pod_names *names, const struct cgroup_node *no
 	if (!names->runtimes)
 		return 0;
 	if (ids->container_id[0])
-		who = runtime_names_find(names->runtimes, ids->container_id, find_owner(names, node, ids->container_at), now_ns);
+		who = runtime_names_find(names->runtimes, ids->container_id, find_owner(names, node, ids->container_at),
+					 now_ns);
 	else
 		who = ids->pod_uid[0] ? NULL : find_task(names, node, now_ns);
 	if (!who)
