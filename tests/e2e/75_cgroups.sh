@@ -47,7 +47,7 @@ expect_report "$r" "unreadable at the start: counted and told" '.losses.cgroup_u
 	(.findings[] | select(.code == "observation-incomplete") | .evidence | join(" ") | test("cgroup_unreadable: [1-9]"))'
 chmod 755 "$burstable"
 
-# --- later, and unseen: the agent stands still while the ring is full ---
+# --- later, and unseen: the agent stands still while the ring of cgroups and drops is full ---
 
 printf '#!/bin/sh\nexec %s "%s" "$@"\n' "${bounded[*]}" "$IMDSNOOP" >"$LAB_ROOT/bounded"
 chmod 755 "$LAB_ROOT/bounded"
@@ -58,6 +58,8 @@ by_name() { metric "imdsnoop_requests_total{namespace=\"shop\",pod=\"$1\",contai
 before=$(served)
 bytes_mark
 kill -STOP "$SERVE_PID"
+# 560 bytes each, and 1 MiB; requests have a ring of their own and push nothing out
+mkdir "$LAB_CG"/flood{1..2500} && rmdir "$LAB_CG"/flood{1..2500}
 load old-2 12000 >"$LAB_ROOT/late.old-2"
 lab_pod_host ghost-1 --namespace shop
 ghost=$(cgroup_id ghost-1)
