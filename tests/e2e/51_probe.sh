@@ -52,7 +52,7 @@ check "text: exits 0 without --exit-code" equal $? 0
 check "text: says what is wrong" grep -qE '^shop/web-1.*hop-limit proven +1 +2 +63.*died at TTL 1 in ip_forward' "$t"
 check "text: says which limit would do" grep -q '^0 of 1 get a token; 1 would with hop limit 2$' "$t"
 probe --pod web-1 --endpoint fd00:ec2::254 --json >"$t" 2>/dev/null
-expect_trace "$t" "no route is no hop limit" 'map(select(.type == "probe")) | all_are(.outcome == "refused" and .confidence == null)'
+expect_trace "$t" "no route is no hop limit" 'map(select(.type == "probe")) | all_are(.outcome == "not-sent" and .confidence == null)'
 
 
 # Without BTF no drops are seen: a limit can be suspected only, and not against what others got. Run on the node, so

@@ -124,7 +124,9 @@ static int ask_in(struct probe_run *run, struct probe_target *t, int netns_fd)
 	if (run->have_record && (a->raw.step != PROBE_DONE || a->r.rec.req.end == IMDS_END_ANSWERED))
 		return 0;
 	/* not seen, or not what the socket itself knows better */
-	a->r = (struct request){ .hops = -1, .judged_ns = session_now_ns(), .drops_watched = false };
+	/* a record that is held back (a late answer may still die) must not turn silence into a likely death */
+	a->r =
+	    (struct request){ .hops = -1, .judged_ns = session_now_ns(), .drops_watched = probe_run_drops_watched(run) };
 	a->reason[0] = a->location[0] = '\0';
 	probe_record(&a->raw, &run->endpoints[a->raw.endpoint], t->host, &a->r.rec);
 	if (t->host) {
