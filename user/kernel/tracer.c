@@ -37,7 +37,7 @@ struct tracer {
 	struct imdsnoop_bpf *skel;
 	struct ring_buffer *ring, *rare;
 	int ring_fd; /* readable when one of the two is */
-	size_t records;
+	size_t records, rare_records;
 	uint64_t read_until_ns; /* this turn */
 	uint64_t rare_read_ns;	/* everything older has been read from rare */
 	struct tracer_callbacks cb;
@@ -186,7 +186,8 @@ static int on_rare(void *arg, void *data, size_t len)
 	struct tracer *t = arg;
 
 	take_record(t, data, len);
-	return has_had_enough(t);
+	/* no matter how long it takes: what is left unread would be missing to the requests after it */
+	return ++t->rare_records >= TRACER_RECORDS ? -EAGAIN : 0;
 }
 
 /* A cgroup that was made before this request is known before it: its record lies in the other ring. */
@@ -213,18 +214,16 @@ int tracer_consume(struct tracer *t, bool *ret_more)
 	uint64_t now_ns = clock_ns();
 	int err;
 
-	t->records = 0;
-	t->read_until_ns = now_ns + TRACER_READ_MS * 1000000ull / 2;
+	t->records = t->rare_records = 0;
 	t->rare_read_ns = now_ns;
 	err = ring_buffer__consume(t->rare);
 	*ret_more = err == -EAGAIN;
 	if (err < 0 && err != -EAGAIN)
 		return err;
-	t->read_until_ns += TRACER_READ_MS * 1000000ull / 2;
-	t->records = 0;
+	t->read_until_ns = clock_ns() + TRACER_READ_MS * 1000000ull;
 	err = ring_buffer__consume(t->ring);
 	*ret_more |= err == -EAGAIN;
-	return err < 0 && err != -EAGAIN ? err : (int)t->records;
+	return err < 0 && err != -EAGAIN ? err : (int)(t->records + t->rare_records);
 }
 
 /* --- shares ---------------------------------------------------------------------------------------------------------- */
