@@ -29,9 +29,9 @@ lab_pod_load bare
 expect_trace "$t" "without logs: UID and container id, no name" "requests | map(select(.pod_uid == \"$pod_uid\")) |
 	length == 1 and (.[0] | .container_id == \"$pod_id\" and .outcome == \"ok\")"
 
-# A kubelet in a container in a pod: paths of more than 511 bytes keep their tail, where the container's id stands, whether the
-# cgroup is older than imdsnoop (read from the tree) or younger (told by the kernel).
-nest() {			# nest NAME PARENT: a container's cgroup far below PARENT's; sets nested_id
+# A kubelet in a container in a pod: what a pod makes below its own cgroup stays in its own row, also where the path is longer
+# than a record (511 bytes), whether the cgroup is older than imdsnoop (read from the tree) or younger (told by the kernel).
+nest() {			# nest NAME PARENT: a container's cgroup far below PARENT's
 	local h
 	lab_pod_load "$2"
 	lab_hex 64
@@ -40,11 +40,10 @@ nest() {			# nest NAME PARENT: a container's cgroup far below PARENT's; sets nes
 	h=$lab_hex
 	pod_cgroup=$pod_cgroup/kubelet-kubepods-burstable-pod${h:0:8}_${h:8:4}_${h:12:4}_${h:16:4}_${h:20:12}.slice
 	lab_hex 64
-	nested_id=$lab_hex pod_name=$1 pod_cgroup=$pod_cgroup/cri-containerd-$lab_hex.scope
+	pod_name=$1 pod_cgroup=$pod_cgroup/cri-containerd-$lab_hex.scope
 	mkdir -p "$pod_cgroup" && lab_pod_save
 }
 nest nested-old before
-old=$nested_id
 trace_start "$t.nested"
 nest nested-new before
 lab_pod_load nested-new
@@ -52,5 +51,6 @@ check "the path is longer than a record's" test $((${#pod_cgroup} - ${#LAB_CGROU
 get nested-old >/dev/null
 get nested-new >/dev/null
 trace_stop
-expect_trace "$t.nested" "long paths keep the container's id" "(requests | map(.container_id) | sort) ==
-	([\"$old\", \"$nested_id\"] | sort)"
+lab_pod_load before
+expect_trace "$t.nested" "what a pod nests, however deep, is the pod's own container's" "(requests | length) == 2 and
+	(requests | all_are(.pod == \"before\" and .container_id == \"$pod_id\"))"

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +14,8 @@
 #define PROGRAMS_MAX 64 /* the kernel's own bound for one cgroup and hook */
 #define OUR_PREFIX "imds_"
 
-/* "" where it may not be asked. */
-static void name_of(uint32_t id, char *name, size_t len)
+/* False where it may not be asked (CAP_SYS_ADMIN): then it may as well be another imdsnoop's. */
+static bool name_of(uint32_t id, char *name, size_t len)
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t size = sizeof(info);
@@ -22,10 +23,11 @@ static void name_of(uint32_t id, char *name, size_t len)
 
 	name[0] = '\0';
 	if (fd < 0)
-		return;
+		return false;
 	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
 		snprintf(name, len, "%s", info.name);
 	close(fd);
+	return true;
 }
 
 int hooks_other_connects(const char *cgroup, char *names, size_t len)
@@ -48,8 +50,7 @@ int hooks_other_connects(const char *cgroup, char *names, size_t len)
 		for (uint32_t i = 0; i < n && i < PROGRAMS_MAX; i++) {
 			char name[BPF_OBJ_NAME_LEN + 1], number[32];
 
-			name_of(ids[i], name, sizeof(name));
-			if (!strncmp(name, OUR_PREFIX, strlen(OUR_PREFIX)))
+			if (!name_of(ids[i], name, sizeof(name)) || !strncmp(name, OUR_PREFIX, strlen(OUR_PREFIX)))
 				continue;
 			snprintf(number, sizeof(number), "program %u", ids[i]);
 			if (at < len)
