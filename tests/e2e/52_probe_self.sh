@@ -17,7 +17,7 @@ lab_reject reject-1
 t=$LAB_ROOT/self
 
 # The program is copied to where nobody (uid 65534) may read it, and its root is made read-only.
-mkdir -m 755 -p "$LAB_ROOT/bin" && chmod 711 "${LAB_ROOT%/*}" "$LAB_ROOT" && cp "$IMDSNOOP" "$LAB_ROOT/bin/imdsnoop"
+mkdir -p "$LAB_ROOT/bin" && chmod 755 "$LAB_ROOT/bin" && chmod 711 "${LAB_ROOT%/*}" "$LAB_ROOT" && cp "$IMDSNOOP" "$LAB_ROOT/bin/imdsnoop"
 self() {			# self POD [VARIABLE=VALUE...] -- [ARGS...]
 	local pod=$1 env=()
 	shift
@@ -38,13 +38,13 @@ ask() {				# ask POD ...: as self, with its time and code
 }
 says() { expect_trace "$t" "$1" "map(select(.type == \"probe\")) | ($2)"; }
 v4='map(select(.endpoint | startswith("169"))) | all_are'
-v6='map(select(.endpoint | startswith("["))) | all_are'
+over_v6='map(select(.endpoint | startswith("["))) | all_are'
 never='map(select(.confidence != null or .outcome == "hop-limit")) | length == 0'
 
 ask agent-1 -- --exit-code
 check "host network: exit 0" equal $code 0
 says "host network: works, nothing to spare" "$v4(.outcome == \"ok\" and .token and .hops == 0 and .required_hop_limit == 1 and .spare == 0 and .status == 200 and .v1_status == 200)"
-says "host network: over IPv6 too" "$v6(.outcome == \"ok\" and .hops == 0 and .spare == 0)"
+says "host network: over IPv6 too" "$over_v6(.outcome == \"ok\" and .hops == 0 and .spare == 0)"
 for p in web-1 cni-1; do
 	ask $p -- --exit-code
 	check "$p: exit 10" equal $code 10
@@ -55,7 +55,7 @@ for p in web-1 cni-1; do
 done
 ask deep-1 -- ; says "two routers: needs 3" "$v4(.outcome == \"hop-limit\" and .required_hop_limit == 3 and .confidence == \"strong\")"
 ask six-1 -- --exit-code
-says "IPv6 alone: hop limit" "$v6(.outcome == \"hop-limit\" and .confidence == \"strong\" and .required_hop_limit == 2)"
+says "IPv6 alone: hop limit" "$over_v6(.outcome == \"hop-limit\" and .confidence == \"strong\" and .required_hop_limit == 2)"
 expect_trace "$t" "IPv6 alone: that is what it says" '.[-1].outcome == "hop-limit"'
 ask block-1 -- --exit-code
 check "blocked: exit 10" equal $code 10
