@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
+# alone: it bootstraps a Debian and packs twice, which fills the processors.
 # The packages as a stranger meets them: the .deb in a bare Debian 12 (installed, used on the lab, upgraded, removed), the .rpm
 # in a root of its own, lintian, the SBOM against what is linked, completions in three shells, make install and uninstall.
 # The binary in them is the one under test, so that nothing is built twice; `make dist` builds for both machines.
