@@ -276,7 +276,7 @@ int runtime_parse_home(const char *text, size_t len, unsigned int uid, char *buf
 	const char *end = text + len, *eol;
 
 	for (; text < end; text = eol + 1) {
-		const char *field[7];
+		const char *field[7] = { 0 };
 		size_t n = 0;
 		char *stop;
 
