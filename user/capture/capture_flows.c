@@ -868,7 +868,7 @@ struct capture_flows *capture_flows_new(const struct capture_flows_options *o)
 void capture_flows_free(struct capture_flows *c)
 {
 	while (c && c->oldest)
-		forget(c, c->oldest);
+		forget(c, c->oldest); /* NOLINT(clang-analyzer-unix.Malloc): it takes the oldest off the list */
 	free(c);
 }
 

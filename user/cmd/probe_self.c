@@ -490,6 +490,7 @@ static int measure(struct self_run *run)
 		fds[i] = probe_self_start(run->answers[i].endpoint, wait_ns / NS_PER_MS, deadline_ns, &pids[i]);
 	ask_credentials(run);
 	for (size_t i = 0; i < run->len; i++) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): set for each of run->len above */
 		int one = fds[i] < 0
 			      ? fds[i]
 			      : probe_self_finish(fds[i], pids[i], deadline_ns + 300 * NS_PER_MS, &run->answers[i].m);

@@ -352,9 +352,10 @@ static bool find_blocked(struct draft *d)
 
 static bool find_dropped(struct draft *d)
 {
+	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): long lines */
 	static const char *const why[CAUSE_COUNT] = {
 		[CAUSE_REVERSE_PATH] =
-		    "the reverse path filter (rp_filter): the answers come in by another interface than "
+		    "the reverse path filter (rp_filter): the answers come in by another interface than " /* NOLINT(bugprone-suspicious-missing-comma) */
 		    "this node would answer by",
 		[CAUSE_FORWARDING_OFF] = "forwarding is off on this node",
 		[CAUSE_MARTIAN] =

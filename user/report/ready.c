@@ -327,6 +327,7 @@ static void make_title(const struct ready_question *q, char *buf, size_t len)
 
 static void measure(struct ready *r, const struct ready_node *nodes, size_t len)
 {
+	double all;
 	size_t hours = (r->to_s - r->from_s) / HOUR, any = 0;
 	double watched = 0, time = 0, missed;
 	int calls = 1;
@@ -345,8 +346,11 @@ static void measure(struct ready *r, const struct ready_node *nodes, size_t len)
 	/* of a caller that asks k times all are missed with missed ^ k */
 	if (r->watched < READY_COVERAGE || missed > 0.5)
 		return;
-	for (double all = missed; all > MISSED; all *= missed)
+	all = missed;
+	while (all > MISSED) {
+		all *= missed;
 		calls++;
+	}
 	r->rarest_s = (double)hours * HOUR / calls;
 }
 
