@@ -172,7 +172,9 @@ sees "ASCII: the way" 'IMDS --TTL 1--> node X dies in ip_forward'
 sees_no "ASCII: nothing above it" '[^ -~]'
 check "--no-color" is_plain
 type_in Escape
-sees "ASCII: latency" '^kube-system.* [0-9.]+(us|ms) .*ok$'
+tm resize-window -x 200 -y 50
+sees "ASCII: latency" '^kube-system.*[_.:=+*#-]{2} *$'
+tm resize-window -x 80 -y 24
 type_in q
 type_in clear Enter
 start_top 'NO_COLOR=1 ' ''

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +13,8 @@
 #define PROGRAMS_MAX 64 /* the kernel's own bound for one cgroup and hook */
 #define OUR_PREFIX "imds_"
 
-/* False where it may not be asked (CAP_SYS_ADMIN): then it may as well be another imdsnoop's. */
-static bool name_of(uint32_t id, char *name, size_t len)
+/* "" where it may not be asked. */
+static void name_of(uint32_t id, char *name, size_t len)
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t size = sizeof(info);
@@ -23,11 +22,10 @@ static bool name_of(uint32_t id, char *name, size_t len)
 
 	name[0] = '\0';
 	if (fd < 0)
-		return false;
+		return;
 	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
 		snprintf(name, len, "%s", info.name);
 	close(fd);
-	return true;
 }
 
 int hooks_other_connects(const char *cgroup, char *names, size_t len)
@@ -50,7 +48,8 @@ int hooks_other_connects(const char *cgroup, char *names, size_t len)
 		for (uint32_t i = 0; i < n && i < PROGRAMS_MAX; i++) {
 			char name[BPF_OBJ_NAME_LEN + 1], number[32];
 
-			if (!name_of(ids[i], name, sizeof(name)) || !strncmp(name, OUR_PREFIX, strlen(OUR_PREFIX)))
+			name_of(ids[i], name, sizeof(name));
+			if (!strncmp(name, OUR_PREFIX, strlen(OUR_PREFIX)))
 				continue;
 			snprintf(number, sizeof(number), "program %u", ids[i]);
 			if (at < len)
