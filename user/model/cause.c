@@ -83,7 +83,7 @@ static bool matches(const struct row *row, const struct drop_place *d)
 {
 	if (row->direction != ANY && d->from_endpoint != (row->direction == IN))
 		return false;
-	if (row->reason && row->reason[0] == '-' ? !is_unsaid(d->reason) : !has_prefix(d->reason, row->reason))
+	if (row->reason[0] == '-' ? !is_unsaid(d->reason) : !has_prefix(d->reason, row->reason))
 		return false;
 	return !row->location || has_prefix(d->location, row->location);
 }

@@ -332,7 +332,7 @@ static int add_differences(struct merged *m)
 /* What the reports say, said again of all: their levels are not judged anew. */
 static void add_headline(struct merged *m)
 {
-	const char *nodes = m->docs_len == 1 ? "" : "s", *text = NULL;
+	const char *nodes = m->docs_len == 1 ? "" : "s", *text = "";
 	size_t len = sizeof(m->headline), alike = 0;
 	int at;
 
