@@ -132,7 +132,7 @@ static void write_families(struct writer *w, const struct family *f, const struc
 		put_head(w, "# TYPE ", total, f->type);
 		if (f->agent)
 			f->agent(w);
-		for (size_t i = 0; f->row && i < l->len; i++)
+		for (size_t i = 0; f->row && l && i < l->len; i++)
 			f->row(w, &l->v[i]);
 	}
 }
