@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
+# alone: `check` tells of other programs at the root's hooks, and without CAP_SYS_ADMIN cannot tell another imdsnoop's.
 # The image runs as the DaemonSet runs it: only its capabilities, read-only root, the runtime's default seccomp profile,
 # cgroup and log folders read-only, no host network and no host PIDs; and sees what a pod and a container do.
 # shellcheck disable=SC2016	# $(NODE_NAME) is the kubelet's

@@ -5,7 +5,7 @@
 /* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c user/view/json_extras.c */
 /* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/report/path.c user/report/headline.c */
 /* needs: user/model/histogram.c user/model/request.c user/report/what_if.c user/report/timeline.c */
-/* needs: user/report/report.c user/report/platform.c user/model/counters.c */
+/* needs: user/model/counters.c user/report/ready.c user/view/text_ready.c */
 /*
  * A report of unknown origin goes through merge and compare and out in all three forms. Properties: no string is NULL,
  * counts add up, JSON out is JSON, no markup and no bad byte gets into the page.

@@ -258,6 +258,7 @@ static void add_seen(struct ready_seen *sum, const struct ready_seen *s)
 static void judge_row(struct ready *all, struct ready_row *r, const struct piece *p, size_t len, bool named,
 		      uint64_t unowned)
 {
+	bool unclear, unwatched, rare;
 	size_t hours = (all->to_s - all->from_s) / HOUR;
 	double watched = 0, time = 0;
 	bool blind_node = false;
@@ -278,7 +279,11 @@ static void judge_row(struct ready *all, struct ready_row *r, const struct piece
 		r->verdict = READY_BREAKS;
 		return;
 	}
-	if (is_unclear(&all->question, r) | is_unwatched(all, r, p, len) | is_rare(all, r))
+	/* each of them tells its reason: all are asked */
+	unclear = is_unclear(&all->question, r);
+	unwatched = is_unwatched(all, r, p, len);
+	rare = is_rare(all, r);
+	if (unclear || unwatched || rare)
 		return;
 	if (blind_node && all->question.hop_limit && r->sum.may_be_ec2) {
 		say(r, "asks for tokens, on a node where the hops were not seen");
