@@ -55,7 +55,10 @@ static void check_accepted(const struct options *o)
 		assert(!memcmp(&e, &o->endpoints[i], sizeof(e)));
 	}
 	assert(o->format != FORMAT_HTML || (o->command->groups & OPTIONS_HTML));
-	assert((o->files_len > 0) == !!(o->command->groups & OPTIONS_FILES));
+	if (o->command->groups & OPTIONS_READY)
+		assert(o->files_len || o->from_state);
+	else
+		assert((o->files_len > 0) == !!(o->command->groups & OPTIONS_FILES));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

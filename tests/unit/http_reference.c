@@ -160,7 +160,7 @@ static void parse_coding(const uint8_t *v, size_t len, struct http_reference *r)
 			if (end >= 7 && starts_fold(v + end - 7, 7, "chunked")) {
 				size_t b = end - 7;
 
-				while (b && strchr(" \t\r\n", v[b - 1]))
+				while (b && v[b - 1] && strchr(" \t\r\n", v[b - 1]))
 					b--;
 				if (!b || v[b - 1] == ',')
 					r->words |= IMDS_W_H_CHUNKED;

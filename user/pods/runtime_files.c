@@ -118,8 +118,10 @@ int runtime_parse_docker(const char *text, size_t len, const char *id, struct ru
 	if (name && ret->runtime != RUNTIME_KUBERNETES) {
 		name += *name == '/';
 		set_part(ret, RUNTIME_PART_CONTAINER, name);
-		if (!ret->part[RUNTIME_PART_WORKLOAD][0])
-			workload_of_container(name, ret->part[RUNTIME_PART_WORKLOAD], RUNTIME_TEXT_LEN);
+		/* of the name that was taken: one that is not clean is nobody's */
+		if (!ret->part[RUNTIME_PART_WORKLOAD][0] && ret->part[RUNTIME_PART_CONTAINER][0])
+			workload_of_container(ret->part[RUNTIME_PART_CONTAINER], ret->part[RUNTIME_PART_WORKLOAD],
+					      RUNTIME_TEXT_LEN);
 	}
 	json_decref(root);
 	return 0;
