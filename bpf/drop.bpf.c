@@ -207,25 +207,31 @@ static __always_inline bool is_forward_place(__u64 location, __u32 reason, bool 
 	return false;
 }
 
+/* A network namespace's cookie; 0: none, or the kernel has none to read. */
+static __always_inline __u64 cookie_of(const struct net *net)
+{
+	const struct net___cookie *n = (const void *)net;
+
+	return n && bpf_core_field_exists(n->net_cookie) ? n->net_cookie : 0;
+}
+
 static __always_inline bool is_at_home(const struct sk_buff *skb, const struct imds_flow *f)
 {
 	struct net_device *dev = skb->dev;
-	struct net *net = dev ? dev->nd_net.net : 0;
+	__u64 cookie = dev ? cookie_of(dev->nd_net.net) : 0;
 
-	return net && f->netns_cookie && bpf_core_field_exists(net->net_cookie) && net->net_cookie == f->netns_cookie;
+	return cookie && cookie == f->netns_cookie;
 }
 
 /* A network namespace where our sockets, we ourselves or PID 1 live: others' laboratories on this kernel are none of ours. */
 static __always_inline bool concerns_us(const struct net *net, __u32 inode)
 {
+	__u64 cookie;
+
 	if (inode == imds_netns_inodes[0] || inode == imds_netns_inodes[1])
 		return true;
-	if (bpf_core_field_exists(net->net_cookie)) {
-		__u64 cookie = net->net_cookie;
-
-		return cookie && imds_netns[cookie & (IMDS_NETNS - 1)] == cookie;
-	}
-	return false;
+	cookie = cookie_of(net);
+	return cookie && imds_netns[cookie & (IMDS_NETNS - 1)] == cookie;
 }
 
 /* An endpoint's packet that died of its TTL and has no connection here. */

@@ -167,7 +167,11 @@ struct ns_common {
 
 struct net {
 	struct ns_common ns;
-	__u64 net_cookie;		/* 5.12; an atomic64_t of another name before */
+};
+
+/* Linux 5.12 (before it an atomic64_t of another name). */
+struct net___cookie {
+	__u64 net_cookie;
 };
 
 typedef struct {
