@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What our own network namespace is, where it is not PID 1's. */
+/* What our own network namespace is, where it is not PID 1's, and what hangs from it. */
 #ifndef IMDSNOOP_NETNS_H
 #define IMDSNOOP_NETNS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "../../bpf/imdsnoop.h"
 
 /* Inode number of a namespace's file ("/proc/self/ns/net"); 0 where it cannot be told. */
 uint32_t netns_inode(const char *path);
@@ -15,7 +17,7 @@ uint32_t netns_inode(const char *path);
  */
 uint64_t netns_cookie(const char *path);
 
-/* A descriptor to ask netns_is_a_nodes() by, the caller's, or -1. */
+/* A descriptor to ask the functions below by, the caller's, or -1. */
 int netns_open(void);
 
 /*
@@ -23,5 +25,14 @@ int netns_open(void);
  * other namespaces at least. A pod has links into one, its node's. May become true later, as pods come.
  */
 bool netns_is_a_nodes(int fd);
+
+/*
+ * Ids of other network namespaces, as ours knows them (ip-netns(8), "nsid"); -1 where there is none, or it cannot be told.
+ * The one in which the owner of an address lives: the other end of the device that our routes lead to, of a bridge of the
+ * port behind which its neighbour was seen. *ret_device (of IMDS_DEVICE_LEN bytes): that device's name, "" unknown.
+ */
+int32_t netns_id_at(int fd, const struct imds_addr *addr, char *ret_device);
+/* That of a process (RTM_GETNSID by NETNSA_PID, no right on the process is needed: net/core/net_namespace.c, 6.1). */
+int32_t netns_id_of(int fd, uint32_t pid);
 
 #endif

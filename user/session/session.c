@@ -337,6 +337,7 @@ void session_free(struct session *s)
 	drop_reasons_free(s->reasons);
 	features_free_btf(&s->features);
 	session_free_stalled(s);
+	session_free_unowned(s);
 	session_free_counts(s);
 	free(s->held);
 	if (s->cgroup_fd >= 0)

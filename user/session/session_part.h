@@ -19,6 +19,7 @@
 
 struct stalled; /* session_records.c */
 struct seen;	/* session_counts.c */
+struct owner;	/* session_unowned.c */
 
 struct session {
 	const struct options *o;
@@ -42,9 +43,10 @@ struct session {
 	uint64_t missed;	 /* events that our tracing programs did not get */
 	bool own_netns_is_hosts;
 	struct unowned unowned[SESSION_UNOWNED_MAX];
-	uint64_t unread; /* readings of a kernel table that failed */
-	bool closing;	 /* stalled requests are added as they stand */
-	bool stopped;	 /* session_stop() was called, perhaps before the loop began */
+	struct owner *owners; /* names found for these, by address */
+	uint64_t unread;      /* readings of a kernel table that failed */
+	bool closing;	      /* stalled requests are added as they stand */
+	bool stopped;	      /* session_stop() was called, perhaps before the loop began */
 	uint64_t started_ns, started_wall_ns;
 	const char *node;
 	char node_buf[256];
@@ -63,6 +65,9 @@ void session_sweep(struct session *s, bool all, uint64_t now_ns);
 /* If the cgroup is a pod's, or a container's outside any, it has a share of its own from now on. */
 void session_share(struct session *s, uint64_t cgroup_id);
 void session_free_stalled(struct session *s);
+/* Fills the snapshot's answers that died for no socket, with the names of those whose address tells. */
+void session_read_unowned(struct session *s);
+void session_free_unowned(struct session *s);
 void session_read_rest(struct session *s);
 
 /* Adds to the pod table what the kernel has counted since the last call. */

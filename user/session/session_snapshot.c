@@ -46,51 +46,6 @@ static void fill_losses(struct session *s)
 	s->snapshot.losses_len = n;
 }
 
-static void add_unowned(void *arg, const struct imds_unowned_key *key, const struct imds_unowned *u)
-{
-	struct session *s = arg;
-	struct imds_drop drop = { .ts_ns = u->last_ns, .ttl = u->ttl, .flags = IMDS_D_FROM_ENDPOINT };
-	struct unowned *to = &s->unowned[s->snapshot.unowned_len];
-	const char *reason = u->has_reason ? drop_reasons_name(s->reasons, u->reason) : "";
-	const char *location = drop_reasons_location(s->reasons, u->location);
-
-	/* a flooded copy, a queue of a device that went: no place that looks at the TTL */
-	if (s->snapshot.unowned_len == SESSION_UNOWNED_MAX || !u->packets ||
-	    !verdict_is_ttl_death(&drop, reason, location) || pod_table_knows_address(s->table, &key->addr))
-		return;
-	*to = (struct unowned){
-		.address = key->addr,
-		.port = (uint16_t)key->rest,
-		.endpoint = (uint16_t)(key->rest >> 16),
-		.netns = (uint32_t)(key->where >> 32),
-		.name = "",
-		.packets = u->packets,
-		.ttl = u->ttl,
-		.first_ns = u->first_ns,
-		.last_ns = u->last_ns,
-	};
-	snprintf(to->device, sizeof(to->device), "%.*s", IMDS_DEVICE_LEN - 1, u->device);
-	snprintf(to->reason, sizeof(to->reason), "%s", reason);
-	snprintf(to->location, sizeof(to->location), "%s", location);
-	s->snapshot.unowned_len++;
-}
-
-static int by_packets(const void *a, const void *b)
-{
-	const struct unowned *x = a, *y = b;
-
-	return x->packets != y->packets ? (x->packets > y->packets ? -1 : 1)
-					: memcmp(&x->address, &y->address, sizeof(x->address));
-}
-
-static void read_unowned(struct session *s)
-{
-	s->snapshot.unowned = s->unowned;
-	s->snapshot.unowned_len = 0;
-	s->unread += tracer_read_unowned(s->tracer, add_unowned, s) < 0;
-	qsort(s->unowned, s->snapshot.unowned_len, sizeof(*s->unowned), by_packets);
-}
-
 const struct snapshot *session_describe(struct session *s)
 {
 	struct snapshot *v = &s->snapshot;
@@ -135,7 +90,7 @@ const struct snapshot *session_snapshot(struct session *s, bool close_open)
 		session_sweep(s, true, now_ns);
 	}
 	session_read_counts(s);
-	read_unowned(s);
+	session_read_unowned(s);
 	findings_free(v->findings, v->findings_len);
 	v->findings = NULL;
 	v->findings_len = 0;

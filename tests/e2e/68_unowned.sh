@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A sandbox with a network stack of its own (gVisor) asks through a packet socket: no socket and no cgroup hook sees it. Its
+# dead answers are told all the same, by address, and by name where the address tells it.
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+e2e_lab --hop-limit 1
+r=$LAB_ROOT/report
+root=$LAB_ROOT/root
+request=$'PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\nContent-Length: 0\r\n\r\n'
+
+# as on a node: only deaths in its own network namespace are of its pods
+printf '#!/bin/sh\nexec nsenter --net=%s -- %s "$@"\n' "/run/netns/$LAB_ID-node" "$IMDSNOOP" >"$LAB_ROOT/in-node"
+chmod +x "$LAB_ROOT/in-node"
+
+# sandbox POD: gVisor takes the addresses from the device; its sentry lives in the pod's cgroup and network namespace
+sandbox() {
+	lab_pod_load "$1"
+	lab_ip "$pod_netns" addr flush dev eth0
+	(lab_exec "$1" sleep 60 &) 2>/dev/null
+}
+packets() {			# packets POD GATEWAY-MAC: one token request
+	lab_pod_load "$1"
+	lab_in "$pod_netns" "$LAB_BIN/packet_client" eth0 "$2" "$pod_ip" "$LAB_IMDS4" 80 "$request" 300
+}
+lab_pod_bridge bridged --namespace shop
+lab_pod_routed routed --namespace shop
+lab_pod_bridge known --namespace shop		# a plugin's file tells its address; its network namespace would not
+lab_pod_bridge nobody
+for p in bridged routed; do sandbox $p; done
+for p in known nobody; do lab_pod_load $p; lab_ip "$pod_netns" addr flush dev eth0; done
+lab_pod_load known
+mkdir -p "$root/var/lib/cni/networks/pods" "$root/var/lib/cni/results"
+printf '%s\r\neth0' "$pod_id" >"$root/var/lib/cni/networks/pods/$pod_ip"
+lab_hex 64			# a container that has ended, of the same address
+printf '{"kind":"cniCacheV1","containerId":"%s","result":{"ips":[{"address":"%s/20"}]}}' "$lab_hex" "$pod_ip" \
+	>"$root/var/lib/cni/results/pods-$lab_hex-eth0"
+
+IMDSNOOP=$LAB_ROOT/in-node report_start "$r" --runtime-dirs "$root"
+lab_pod_load routed
+read -r mac < <(lab_ip node -o link show "eni${pod_id:0:11}" | sed -n 's/.*ether \([0-9a-f:]*\).*/\1/p')
+check "the sandbox connects, and gets no answer" equal "$(packets routed "$mac"; echo $?)" 3
+for p in bridged known nobody; do packets $p 02:42:00:00:00:01 >/dev/null; done
+report_stop
+
+name_of() { lab_pod_load "$1"; echo ".unowned[] | select(.address | startswith(\"$pod_ip:\"))"; }
+expect_report "$r" "no request of a connection is seen" '.totals.requests == 0'
+expect_report "$r" "behind a bridge: named by the network namespace behind the port" \
+	"[$(name_of bridged)] | length == 1 and (.[0] | .name == \"shop/bridged\" and (.device | startswith(\"veth\")) and .packets > 0)"
+expect_report "$r" "behind a routed veth too" "[$(name_of routed)] | length == 1 and (.[0] | .name == \"shop/routed\" and (.device | startswith(\"eni\")))"
+expect_report "$r" "by a network plugin's file" "[$(name_of known)] | length == 1 and .[0].name == \"shop/known\""
+expect_report "$r" "else by address alone" "[$(name_of nobody)] | length == 1 and .[0].name == \"\""
+expect_report "$r" "told as answers that die, by name; nobody is called safe" \
+	'[.findings[] | select(.code == "unowned-ttl-deaths" or .code == "unknown-owner")] | length == 1 and
+	(.[0].evidence | any(test("shop/bridged")))'

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Answers that died and belong to no socket of this kernel, and who lives at their address all the same. */
+#include "session_part.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "../base/address.h"
+#include "../kernel/netns.h"
+#include "../model/verdict.h"
+#include "../pods/address_names.h"
+
+#define SEC 1000000000ull
+#define FOUND_NS (60 * SEC) /* an address may be given to another pod */
+#define MISSING_NS (10 * SEC)
+#define LOOKS 8 /* a snapshot; the others' names come with the next ones */
+#define NAME_LEN 320
+
+/* At most SESSION_UNOWNED_MAX at a time: what is not asked for in a round leaves. */
+struct owner {
+	struct imds_unowned_key key;
+	UT_hash_handle hh;
+	uint64_t until_ns, used_ns;
+	char name[NAME_LEN];
+	char device[IMDS_DEVICE_LEN]; /* that leads to the address, "" unknown */
+};
+
+struct search {
+	struct session *s;
+	char (*ids)[ADDRESS_ID_LEN]; /* of containers, or */
+	size_t ids_len;
+	int32_t nsid; /* the network namespace they live in */
+	struct owner *to;
+	char uid[64]; /* of the pod found */
+	size_t found;
+};
+
+static int first_process(const struct session *s, const char *cgroup)
+{
+	char path[4096], text[32] = "";
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup) >= sizeof(path))
+		return 0;
+	fd = openat(s->cgroup_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) <= 0)
+		text[0] = '\0';
+	close(fd);
+	return (int)strtol(text, NULL, 10); /* 0 too for one in another pid namespace */
+}
+
+static bool is_wanted(const struct search *f, const struct pod_identity *who)
+{
+	int pid;
+
+	for (size_t i = 0; i < f->ids_len; i++)
+		if (!strcmp(f->ids[i], who->container_id))
+			return true;
+	if (f->nsid < 0)
+		return false;
+	pid = first_process(f->s, who->cgroup);
+	return pid > 0 && netns_id_of(f->s->netns_fd, (uint32_t)pid) == f->nsid;
+}
+
+static int on_container(void *arg, const struct pod_identity *who)
+{
+	struct search *f = arg;
+
+	/* the containers of a pod are one owner */
+	if ((f->found && f->uid[0] && !strcmp(f->uid, who->pod_uid)) || !is_wanted(f, who))
+		return 0;
+	if (!f->found++) {
+		snprintf(f->uid, sizeof(f->uid), "%s", who->pod_uid);
+		if (who->pod[0])
+			snprintf(f->to->name, sizeof(f->to->name), "%s%s%s", who->namespace,
+				 who->namespace[0] ? "/" : "", who->pod);
+		else
+			snprintf(f->to->name, sizeof(f->to->name), "%s",
+				 who->container[0] ? who->container : who->cgroup);
+	}
+	return 0;
+}
+
+/* Two owners are none: networks may have a subnet in common. */
+static bool search(struct search *f)
+{
+	if (pod_names_for_each(f->s->names, session_now_ns(), on_container, f) || f->found != 1)
+		f->to->name[0] = '\0';
+	return f->to->name[0];
+}
+
+static void look(struct session *s, struct owner *o)
+{
+	int root = open(s->o->runtime_dirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const bool v4 = address_is_v4(&o->key.addr);
+	char ids[ADDRESS_IDS_MAX][ADDRESS_ID_LEN], text[INET6_ADDRSTRLEN] = "";
+	struct search f = { .s = s, .ids = ids, .nsid = -1, .to = o };
+
+	inet_ntop(v4 ? AF_INET : AF_INET6, o->key.addr.b + (v4 ? 12 : 0), text, sizeof(text));
+	f.ids_len = address_names_find(root, text, ids);
+	if (root >= 0)
+		close(root);
+	if (f.ids_len && search(&f))
+		return;
+	/* devices and routes are those of our own network namespace */
+	if ((uint32_t)(o->key.where >> 32) != netns_inode("/proc/self/ns/net"))
+		return;
+	f = (struct search){ .s = s, .nsid = netns_id_at(s->netns_fd, &o->key.addr, o->device), .to = o };
+	if (f.nsid >= 0)
+		search(&f);
+}
+
+static struct owner *find_owner(struct session *s, const struct imds_unowned_key *key, uint64_t now_ns, int *looks)
+{
+	struct imds_unowned_key place = { .addr = key->addr, .where = key->where & 0xffffffff00000000ull };
+	struct owner *o;
+
+	HASH_FIND(hh, s->owners, &place, sizeof(place), o);
+	if (!o) {
+		o = calloc(1, sizeof(*o));
+		if (!o)
+			return NULL;
+		o->key = place;
+		HASH_ADD(hh, s->owners, key, sizeof(o->key), o);
+		if (!o->hh.tbl) { /* no memory for the table */
+			free(o);
+			return NULL;
+		}
+	}
+	o->used_ns = now_ns;
+	if (now_ns >= o->until_ns && *looks) {
+		(*looks)--;
+		o->name[0] = o->device[0] = '\0';
+		look(s, o);
+		o->until_ns = now_ns + (o->name[0] ? FOUND_NS : MISSING_NS);
+	}
+	return o;
+}
+
+struct reading {
+	struct session *s;
+	uint64_t now_ns;
+	int looks;
+};
+
+static void add_unowned(void *arg, const struct imds_unowned_key *key, const struct imds_unowned *u)
+{
+	struct reading *r = arg;
+	struct session *s = r->s;
+	struct imds_drop drop = { .ts_ns = u->last_ns, .ttl = u->ttl, .flags = IMDS_D_FROM_ENDPOINT };
+	struct unowned *to = &s->unowned[s->snapshot.unowned_len];
+	const char *reason = u->has_reason ? drop_reasons_name(s->reasons, u->reason) : "";
+	const char *location = drop_reasons_location(s->reasons, u->location);
+	const struct owner *owner;
+
+	/* a flooded copy, a queue of a device that went: no place that looks at the TTL */
+	if (s->snapshot.unowned_len == SESSION_UNOWNED_MAX || !u->packets ||
+	    !verdict_is_ttl_death(&drop, reason, location) || pod_table_knows_address(s->table, &key->addr))
+		return;
+	owner = find_owner(s, key, r->now_ns, &r->looks);
+	*to = (struct unowned){
+		.address = key->addr,
+		.port = (uint16_t)key->rest,
+		.endpoint = (uint16_t)(key->rest >> 16),
+		.netns = (uint32_t)(key->where >> 32),
+		.name = owner ? owner->name : "",
+		.packets = u->packets,
+		.ttl = u->ttl,
+		.first_ns = u->first_ns,
+		.last_ns = u->last_ns,
+	};
+	if (owner && owner->device[0])
+		memcpy(to->device, owner->device, sizeof(to->device));
+	else
+		snprintf(to->device, sizeof(to->device), "%.*s", IMDS_DEVICE_LEN - 1, u->device);
+	snprintf(to->reason, sizeof(to->reason), "%s", reason);
+	snprintf(to->location, sizeof(to->location), "%s", location);
+	s->snapshot.unowned_len++;
+}
+
+static int by_packets(const void *a, const void *b)
+{
+	const struct unowned *x = a, *y = b;
+
+	return x->packets != y->packets ? (x->packets > y->packets ? -1 : 1)
+					: memcmp(&x->address, &y->address, sizeof(x->address));
+}
+
+/* What a round that began at used_ns did not ask for; 0: all. */
+static void forget(struct session *s, uint64_t used_ns)
+{
+	for (struct owner *o = s->owners, *next; o; o = next) {
+		next = o->hh.next;
+		if (o->used_ns == used_ns)
+			continue;
+		HASH_DEL(s->owners, o); /* NOLINT(clang-analyzer-unix.Malloc): it takes it off the list */
+		free(o);
+	}
+}
+
+void session_read_unowned(struct session *s)
+{
+	struct reading r = { .s = s, .now_ns = session_now_ns(), .looks = LOOKS };
+
+	s->snapshot.unowned = s->unowned;
+	s->snapshot.unowned_len = 0;
+	s->unread += tracer_read_unowned(s->tracer, add_unowned, &r) < 0;
+	qsort(s->unowned, s->snapshot.unowned_len, sizeof(*s->unowned), by_packets);
+	forget(s, r.now_ns);
+}
+
+void session_free_unowned(struct session *s)
+{
+	forget(s, 0);
+}
