@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../unit/llhttp.h"
 #include "talk.h"
 
 /* --- the parser --------------------------------------------------------------------------------------------------- */
@@ -444,6 +445,7 @@ static const struct {
 	TEST(answer_to_one_who_gave_up_is_late),
 	TEST(no_secret_leaves_the_kernel),
 	TEST(garbage_passes),
+	TEST(heads_are_read_as_llhttp_reads_them),
 	TEST(programs_can_only_pass),
 	TEST(lite_programs_load_without_perfmon),
 };
@@ -484,6 +486,8 @@ static const char *why_skipped(void (*fn)(void), const char *no_packets)
 		return "the programs did not load";
 	if (fn == lite_programs_load_without_perfmon && !loads_without_perfmon())
 		return "the verifier of this kernel needs CAP_PERFMON (before 6.3)";
+	if (fn == heads_are_read_as_llhttp_reads_them && !no_packets && !llhttp_is_there())
+		return "node with process.binding('http_parser') is needed";
 	return needs_packets(fn) ? no_packets : NULL;
 }
 

@@ -61,6 +61,7 @@ void head_may_be_cut_at_every_byte(void);
 void pipeline_is_bounded(void);
 void no_secret_leaves_the_kernel(void);
 void garbage_passes(void);
+void heads_are_read_as_llhttp_reads_them(void);
 void programs_can_only_pass(void);
 
 #endif

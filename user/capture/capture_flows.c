@@ -41,6 +41,7 @@ struct flow {
 	uint32_t flags;	  /* IMDS_F_* */
 	uint8_t ttl_synack, syn_retransmits, nearest, points_len;
 	bool body_out, body_in; /* behind a head */
+	bool tunnel;		/* 101: what follows is not HTTP */
 	bool has_snd, has_rcv, client_seen, fin, closed, in_request, rejected;
 	struct point points[POINTS];
 	struct imds_scan scan_out, scan_in;
@@ -425,11 +426,18 @@ static void request_bytes(struct capture_flows *c, struct flow *f, const uint8_t
 {
 	uint32_t seq = f->snd_nxt;
 
-	while (len) {
+	while (len && !f->tunnel) {
 		struct imds_request *q;
 		uint32_t n, known;
 
 		known = captured < len ? captured : len;
+		if (known && !f->body_out && !f->in_request && (*buf == '\r' || *buf == '\n')) {
+			buf++; /* an empty line ahead of a request is none: RFC 9112 2.2 */
+			captured--;
+			len--;
+			seq++;
+			continue;
+		}
 		if (f->body_out && f->head) {
 			n = body_bytes(c, &f->scan_out, &f->body_out, buf, known, len);
 			q = slot(f, f->head - 1);
@@ -589,7 +597,7 @@ static void answer_bytes(struct capture_flows *c, struct flow *f, const struct s
 	if (f->in_request && f->head == f->tail)
 		request_sent(c, f);
 	f->rcv_nxt = s->seq + s->length;
-	while (len && f->head != f->tail) {
+	while (len && f->head != f->tail && !f->tunnel) {
 		struct imds_request *q = slot(f, f->tail);
 		uint32_t n = len, known = captured < len ? captured : len;
 		bool done = false;
@@ -604,16 +612,18 @@ static void answer_bytes(struct capture_flows *c, struct flow *f, const struct s
 			done = !f->body_in;
 		} else if (f->scan_in.state != IMDS_HTTP_DEAD) {
 			n = imds_scan_bytes(c->o.http, &f->scan_in, NULL, buf, 0, known);
-			if (imds_scan_ended(&f->scan_in) && f->scan_in.status / 100 == 1) {
+			if ((f->scan_in.words & IMDS_W_HTTP) && (f->scan_in.status == 101 || f->scan_in.status >= 200))
+				q->status = f->scan_in.status;
+			if (imds_scan_ended(&f->scan_in) && f->scan_in.status == 101) {
+				f->tunnel = done = true;
+			} else if (imds_scan_ended(&f->scan_in) && f->scan_in.status / 100 == 1) {
 				f->scan_in = (struct imds_scan){ .state = IMDS_HTTP_START_RESPONSE };
 			} else if (imds_scan_ended(&f->scan_in)) {
-				q->status = f->scan_in.status;
 				f->body_in = imds_body_begin(&f->scan_in, 1,
 							     q->method == IMDS_METHOD_HEAD || q->status == 204 ||
 								 q->status == 304);
 				done = !f->body_in;
 			} else if (n == known && known < len) { /* cut: the status is known, the length is not */
-				q->status = f->scan_in.status;
 				n = len;
 				done = true;
 			}
