@@ -54,6 +54,8 @@ struct row {
 	uint64_t token_ok_ns;	/* newest answered token request */
 	uint64_t running;	/* of the round under way */
 	uint64_t other_packets; /* neither TCP nor DNS requests: ICMP, other UDP */
+	bool ttl_rewritten;	/* an answer died that by the TTLs seen could not: they tell no hops */
+	int died_with_ttl;	/* what token answers had on the node then: more is needed; 0: unknown */
 	UT_hash_handle hh;
 	char key[];
 };
@@ -297,25 +299,37 @@ static void find_hops(const struct row *row, const struct endpoint_state *e, str
 		r->hops_source = HOPS_FROM_BASELINE;
 	} else if (r->rec.ttl_synack) {
 		r->hops = verdict_hops(r->rec.ttl_synack, e->baseline_ttl, &r->hops_source);
+		r->baseline_ttl = r->hops_source == HOPS_FROM_BASELINE ? e->baseline_ttl : 0;
 	} else if (q->ttl_response && q->kind != IMDS_KIND_TOKEN && q->end == IMDS_END_ANSWERED) {
 		r->hops = verdict_hops(q->ttl_response, e->baseline_ttl, &r->hops_source);
 	} else if (row->s.hops >= 0) {
 		r->hops = row->s.hops;
 		r->hops_source = row->s.hops_source;
+		r->baseline_ttl = row->s.baseline_ttl;
 	}
 	r->required_hop_limit = r->hops >= 0 ? r->hops + 1 : 0;
 }
 
-/* An answer that died needs more than it had: where TTLs were rewritten behind the forward, arithmetic says less. */
-static void correct_required(const struct endpoint_state *e, struct request *r)
+/*
+ * An answer that died needs more than it had: where TTLs were rewritten behind the forward, arithmetic says less, of this
+ * request and of those that come after it. That ends with a death that fits, or when the node's own answers show that
+ * what they had was less by then.
+ */
+static void correct_required(struct row *row, const struct endpoint_state *e, struct request *r)
 {
-	int least = e->token_ttl + 1;
-
-	if (r->outcome != OUTCOME_HOP_LIMIT || r->hops < 0 || (r->hops > 0 && r->hops >= e->token_ttl))
+	if (row->s.other) /* of one of many */
+		row->ttl_rewritten = false;
+	if (r->outcome == OUTCOME_HOP_LIMIT && r->hops >= 0) {
+		row->ttl_rewritten = r->hops == 0 || r->hops < e->token_ttl;
+		row->died_with_ttl = row->ttl_rewritten && r->rec.req.kind == IMDS_KIND_TOKEN ? e->token_ttl : 0;
+	}
+	if (row->ttl_rewritten && r->hops && e->token_ttl < row->died_with_ttl)
+		row->ttl_rewritten = false;
+	if (!row->ttl_rewritten || is_host(&r->rec))
 		return;
 	r->hops = -1;
 	r->hops_source = HOPS_UNKNOWN;
-	r->required_hop_limit = e->token_ttl && r->rec.req.kind == IMDS_KIND_TOKEN ? least : 0;
+	r->required_hop_limit = row->died_with_ttl ? row->died_with_ttl + 1 : 0;
 }
 
 /* Nothing was lost that this request's verdict rests upon, in its time. */
@@ -381,7 +395,7 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 	v = verdict_judge(&in);
 	r->outcome = v.outcome;
 	r->confidence = v.confidence;
-	correct_required(e, r);
+	correct_required(row, e, r);
 	r->judged_ns = now_ns;
 	r->drops_watched = in.drops_watched;
 	r->provider = verdict_provider(endpoint_class(t, i), r->rec.req.words, r->rec.req.kind);
@@ -647,10 +661,11 @@ static void note_ttl(struct pod_table *t, struct row *row, const struct request 
 			s->ttl_token_response = q->ttl_response;
 	}
 	/* a row that sums others shows the highest */
-	if (r->hops >= 0 && !(s->other && r->hops < s->hops)) {
+	if ((r->hops >= 0 || row->ttl_rewritten) && !(s->other && r->required_hop_limit < s->required_hop_limit)) {
 		s->hops = r->hops;
 		s->hops_source = r->hops_source;
 		s->required_hop_limit = r->required_hop_limit;
+		s->baseline_ttl = r->baseline_ttl;
 	}
 	/* any other status may come from a proxy, or be no EC2 service's at all */
 	if (is_host(&r->rec) && q->kind == IMDS_KIND_TOKEN && q->ttl_response && q->end == IMDS_END_ANSWERED &&

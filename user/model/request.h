@@ -31,6 +31,7 @@ struct request {
 	int hops;		/* -1: unknown */
 	int required_hop_limit; /* 0: unknown */
 	enum hops_source hops_source;
+	int baseline_ttl;	 /* what its SYN-ACK's TTL was compared with; 0: no host-network socket's */
 	const char *drop_reason; /* "" without a drop */
 	const char *drop_location;
 	const char *node;

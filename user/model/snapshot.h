@@ -94,7 +94,8 @@ struct pod_stats {
 	struct histogram connect;
 
 	int hops;		/* -1: unknown */
-	int required_hop_limit; /* 0: unknown; else the highest that was seen needed */
+	int required_hop_limit; /* 0: unknown; else the highest that was seen needed; at least that while hops is -1 */
+	int baseline_ttl;	/* TTL on the node that its own was compared with for hops; 0: there was none */
 	enum hops_source hops_source;
 	enum hop_limit_state hop_limit;
 	int ttl_synack, ttl_response, ttl_token_response, ttl_dropped; /* newest; 0: not seen */

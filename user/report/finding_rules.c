@@ -164,13 +164,19 @@ static void add_hops(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 
-	if (p->hops < 0)
+	if (p->hops < 0 && p->required_hop_limit)
+		EVIDENCE(
+		    d,
+		    "the TTLs here do not tell how many forwards lie between, a rule changes them: answers died that "
+		    "had as many as the node's own, so hop limit %d is needed at least",
+		    p->required_hop_limit);
+	else if (p->hops < 0)
 		EVIDENCE(d, "how many forwards lie between the service and this socket was not seen");
 	else if (p->hops_source == HOPS_FROM_BASELINE)
 		EVIDENCE(d,
 			 "the SYN-ACK reaches this pod with TTL %d and the node itself with %d: %d forward%s "
 			 "between, so hop limit %d is needed",
-			 p->ttl_synack, d->s->baseline_ttl, p->hops, p->hops == 1 ? "" : "s", p->required_hop_limit);
+			 p->ttl_synack, p->baseline_ttl, p->hops, p->hops == 1 ? "" : "s", p->required_hop_limit);
 	else
 		EVIDENCE(d,
 			 "the SYN-ACK reaches this pod with TTL %d; taken as sent with %d: %d forward%s between, "
@@ -212,17 +218,20 @@ static bool find_hop_limit(struct draft *d)
 	const struct pod_stats *p = d->p;
 	enum confidence confidence = best_confidence(p);
 	char needs[96] = "", counts[128];
+	int at;
 
 	if (!p->outcomes[OUTCOME_HOP_LIMIT])
 		return false;
 	d->severity = advice_is_meant(p)		? SEVERITY_INFO
 		      : confidence == CONFIDENCE_LIKELY ? SEVERITY_WARNING
 							: SEVERITY_ERROR;
-	if (is_ec2(p) && p->required_hop_limit > 0 && s->node_token_ttl > 0)
-		snprintf(needs, sizeof(needs), ". It needs hop limit %d, the node %s %d", p->required_hop_limit,
-			 s->node_token_ttl < p->required_hop_limit ? "has" : "now has", s->node_token_ttl);
-	else if (is_ec2(p) && p->required_hop_limit > 0)
-		snprintf(needs, sizeof(needs), ". It needs hop limit %d", p->required_hop_limit);
+	if (is_ec2(p) && p->required_hop_limit > 0) {
+		at = snprintf(needs, sizeof(needs), ". It needs hop limit %s%d", p->hops < 0 ? "at least " : "",
+			      p->required_hop_limit);
+		if (s->node_token_ttl > 0)
+			snprintf(needs + at, sizeof(needs) - (size_t)at, ", the node %s %d",
+				 s->node_token_ttl < p->required_hop_limit ? "has" : "now has", s->node_token_ttl);
+	}
 	SUMMARY(d, "%s %s no metadata %s: %s%s%s", d->subject, is_past(p) ? "got" : "gets",
 		p->token_requests ? "token" : "answer", sure[confidence], needs,
 		advice_is_meant(p) ? ". Probably blocked on purpose" : "");

@@ -217,6 +217,7 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 		if (pods[i]->required_hop_limit > sum->required_hop_limit) {
 			sum->required_hop_limit = pods[i]->required_hop_limit;
 			sum->hops = pods[i]->hops;
+			sum->baseline_ttl = pods[i]->baseline_ttl;
 			sum->ttl_synack = pods[i]->ttl_synack;
 			sum->hops_source = pods[i]->hops_source;
 		}

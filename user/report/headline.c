@@ -12,6 +12,7 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 	size_t dead = 0, errors = 0, warnings = 0;
 	char node[256], p99[32];
 	double lost_s = 0;
+	const char *least = ""; /* "at least " */
 	int needs = 0;
 
 	snprintf(node, sizeof(node), "%.200s", s->node);
@@ -20,8 +21,10 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 			continue;
 		dead++;
 		lost_s += s->pods[i]->seconds_lost;
-		if (s->pods[i]->required_hop_limit > needs)
+		if (s->pods[i]->required_hop_limit > needs) {
 			needs = s->pods[i]->required_hop_limit;
+			least = s->pods[i]->hops < 0 ? "at least " : "";
+		}
 	}
 	for (size_t i = 0; i < s->findings_len; i++) {
 		errors += s->findings[i].severity == SEVERITY_ERROR;
@@ -34,10 +37,11 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 				  dead == 1 ? "s" : "");
 
 		if (s->node_token_ttl && needs > s->node_token_ttl)
-			at += snprintf(buf + at, len - at, "%shop limit %d is too low, %d is needed", maybe,
-				       s->node_token_ttl, needs);
+			at += snprintf(buf + at, len - at, "%shop limit %d is too low, %s%d is needed", maybe,
+				       s->node_token_ttl, least, needs);
 		else if (needs)
-			at += snprintf(buf + at, len - at, "%sthe hop limit is too low, %d is needed", maybe, needs);
+			at += snprintf(buf + at, len - at, "%sthe hop limit is too low, %s%d is needed", maybe, least,
+				       needs);
 		else
 			at += snprintf(buf + at, len - at, "%sthe hop limit is too low", maybe);
 		if (lost_s >= 0.05)

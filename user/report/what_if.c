@@ -68,6 +68,8 @@ enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s
 				return WHAT_IF_UNKNOWN;
 			if (p->required_hop_limit > (int)w->hop_limit)
 				return WHAT_IF_BROKEN;
+			if (p->hops < 0) /* at least that many */
+				return WHAT_IF_UNKNOWN;
 			/* likely is no proof that the limit is all that is wrong */
 			return p->confidences[CONFIDENCE_PROVEN] || p->confidences[CONFIDENCE_STRONG] ? WHAT_IF_CURED
 												      : WHAT_IF_UNKNOWN;

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/model/pod_table.c user/model/cause.c user/model/counters.c user/model/histogram.c */
+/* needs: user/model/request.c user/model/verdict.c user/model/words.c */
+/* What one request teaches about the next: requests in, one after the other, and what the rows say then. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../user/model/pod_table.h"
+
+#define MS 1000000ull
+#define S (1000 * MS)
+#define STALL (250 * MS)
+#define DEATH (IMDS_D_FROM_ENDPOINT | IMDS_D_PAYLOAD | IMDS_D_WAITING_TOKEN | IMDS_D_EXPECTED_SEQ | IMDS_D_HAS_REASON)
+
+static const struct imds_endpoint endpoints[] = { { .class = IMDS_EP_IMDS } };
+static const struct pod_identity web = { .cgroup_id = 7,
+					 .namespace = "shop",
+					 .pod = "web-1",
+					 .container = "app",
+					 .pod_uid = "",
+					 .container_id = "c1",
+					 .cgroup = "/web-1",
+					 .workload = "web",
+					 .project = "" };
+static const struct pod_identity agent = { .cgroup_id = 8,
+					   .namespace = "shop",
+					   .pod = "agent-1",
+					   .container = "app",
+					   .pod_uid = "",
+					   .container_id = "c2",
+					   .cgroup = "/agent-1",
+					   .workload = "agent",
+					   .project = "" };
+
+static struct pod_table *table_new(void)
+{
+	struct pod_table_options o = {
+		.max_pods = 8, .stall_ns = STALL, .slow_ns = S, .endpoints = endpoints, .endpoints_len = 1
+	};
+	struct pod_table *t;
+
+	assert_int_equal(pod_table_new(&o, &t), 0);
+	pod_table_set_drops_watched(t, true);
+	return t;
+}
+
+/* A request of kind that began at start_ns and waited so long; answered with status, or not (0). */
+static struct request request(enum imds_kind kind, uint64_t start_ns, uint64_t waited_ns, uint16_t status)
+{
+	struct request r = { .who = &web, .drop_reason = "", .drop_location = "", .node = "n" };
+
+	r.rec.peer.pid = 100;
+	r.rec.peer.proto = 6;
+	r.rec.syn_ns = start_ns - 2 * MS;
+	r.rec.synack_ns = start_ns - MS;
+	r.rec.ttl_synack = 63;
+	r.rec.req = (struct imds_request){
+		.start_ns = start_ns,
+		.sent_ns = start_ns,
+		.end_ns = start_ns + waited_ns,
+		.kind = kind,
+		.status = status,
+		.method = kind == IMDS_KIND_TOKEN ? IMDS_METHOD_PUT : IMDS_METHOD_GET,
+		.version = kind == IMDS_KIND_TOKEN ? IMDS_VERSION_V2 : IMDS_VERSION_V1,
+		.end = status ? IMDS_END_ANSWERED : IMDS_END_CLOSED,
+		.words = IMDS_W_P_EC2,
+		.flags = IMDS_F_SYN_SEEN | IMDS_F_HEAD_COMPLETE | IMDS_F_REQUEST_ACKED | IMDS_F_NETNS_KNOWN | IMDS_F_FIRST,
+	};
+	r.rec.hdr.ts_ns = r.rec.req.end_ns;
+	if (status) {
+		r.rec.req.first_byte_ns = r.rec.req.last_byte_ns = r.rec.req.end_ns;
+		r.rec.req.ttl_response = 63;
+	}
+	return r;
+}
+
+/* As a host-network pod sees it: no forward lies between. */
+static struct request of_host(struct request r, uint8_t token_ttl)
+{
+	r.who = &agent;
+	r.rec.ttl_synack = 64;
+	r.rec.req.ttl_response = token_ttl;
+	r.rec.req.flags |= IMDS_F_HOST_NETNS;
+	return r;
+}
+
+static struct request died(struct request r)
+{
+	r.rec.req.drop = (struct imds_drop){
+		.ts_ns = r.rec.req.start_ns + MS, .ttl = 1, .match = IMDS_MATCH_TUPLE, .flags = DEATH | IMDS_D_FORWARD
+	};
+	r.rec.req.drops = 1;
+	r.drop_reason = "IP_INHDR";
+	r.drop_location = "ip_forward";
+	return r;
+}
+
+static struct request add(struct pod_table *t, struct request r)
+{
+	pod_table_add_request(t, &r, r.rec.req.end_ns);
+	return r;
+}
+
+static const struct pod_stats *row_of(struct pod_table *t, struct snapshot *s, const char *pod)
+{
+	assert_int_equal(pod_table_snapshot(t, s), 0);
+	for (size_t i = 0; i < s->pods_len; i++)
+		if (!strcmp(s->pods[i]->who.pod, pod))
+			return s->pods[i];
+	return NULL;
+}
+
+static void done(struct pod_table *t, struct snapshot *s)
+{
+	histogram_clear(&s->totals.latency);
+	pod_table_free(t);
+}
+
+/* A rule behind the forward sets TTLs anew: the SYN-ACK shows no forward, and yet the answer died in one. */
+static void ttl_that_a_rule_set_tells_no_hops(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r = request(IMDS_KIND_TOKEN, 2 * S, S, 0);
+
+	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 1));
+	r.rec.ttl_synack = 64;
+	r = add(t, died(r));
+	assert_int_equal(r.outcome, OUTCOME_HOP_LIMIT);
+	assert_int_equal(r.hops, -1);
+	assert_int_equal(r.required_hop_limit, 2);
+	r = request(IMDS_KIND_DATA, 4 * S, MS, 200); /* the fallback is answered by the same rule's grace */
+	r.rec.ttl_synack = 64;
+	r = add(t, r);
+	assert_int_equal(r.required_hop_limit, 2);
+	assert_int_equal(row_of(t, &s, "web-1")->hops, -1);
+	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
+	assert_int_equal(row_of(t, &s, "agent-1")->required_hop_limit, 1);
+	done(t, &s);
+}
+
+/* The limit was lowered and the node has not asked since: what it had is old, the hops are not. */
+static void limit_that_was_lowered_is_no_rule(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r;
+
+	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 2));
+	r = add(t, died(request(IMDS_KIND_TOKEN, 2 * S, S, 0)));
+	assert_int_equal(r.required_hop_limit, 3); /* more than what is known to be set */
+	add(t, of_host(request(IMDS_KIND_TOKEN, 4 * S, MS, 200), 1));
+	r = add(t, request(IMDS_KIND_DATA, 5 * S, MS, 200));
+	assert_int_equal(r.hops, 1);
+	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
+	done(t, &s);
+}
+
+/* The node's own TTL changes later: a row keeps the one that its hops were counted with. */
+static void baseline_is_the_one_that_was_used(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request later = of_host(request(IMDS_KIND_DATA, 3 * S, MS, 200), 254);
+
+	add(t, of_host(request(IMDS_KIND_DATA, S, MS, 200), 64));
+	add(t, request(IMDS_KIND_DATA, 2 * S, MS, 200));
+	later.rec.ttl_synack = 254;
+	add(t, later);
+	assert_int_equal(row_of(t, &s, "web-1")->baseline_ttl, 64);
+	assert_int_equal(row_of(t, &s, "web-1")->hops, 1);
+	assert_int_equal(s.baseline_ttl, 254);
+	done(t, &s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ttl_that_a_rule_set_tells_no_hops),
+		cmocka_unit_test(limit_that_was_lowered_is_no_rule),
+		cmocka_unit_test(baseline_is_the_one_that_was_used),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
