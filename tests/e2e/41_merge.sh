@@ -55,3 +55,29 @@ check "broken files: the size is told" grep -q 'huge.*larger than 64 MiB' "$err"
 merge --json "$LAB_ROOT/cut"
 check "nothing to merge: exit 1" equal $? 1
 check "nothing to merge: no report" equal "$(wc -c <"$out")" 0
+
+# --- hostile files and many of them ------------------------------------------------------------------------------------
+within() {			# within SECONDS MIB NAME ARGS...: processor time and memory of merge --json ARGS
+	local seconds=$1 mib=$2 name=$3 cpu kib
+	shift 3
+	/usr/bin/time -f '%U %S %M' -o "$LAB_ROOT/time" "$IMDSNOOP" merge --json "$@" >"$out" 2>"$err"
+	read -r cpu kib < <(tail -1 "$LAB_ROOT/time" | awk '{ print $1 + $2, $3 }')
+	check "$name: within $seconds s" awk -v s="$cpu" -v most="$seconds" 'BEGIN { exit !(s <= most) }'
+	check "$name: within $mib MiB" test "$kib" -le $((mib * 1024))
+}
+if [ -x /usr/bin/time ]; then
+	jq -c '.features = [range(60000) | { name: "f\(.)", state: "ok" }] | .node = "evil"' "$a" >"$LAB_ROOT/features"
+	within 3 512 "60,000 features" "$a" "$LAB_ROOT/features"
+	check "60,000 features: what was not read is told" grep -q '59936 rows beyond what a report has' "$err"
+	{ head -c -2 "$a"; printf ',"x":['; yes '[],' | head -n 15000000 | tr -d '\n'; printf '[]]}'; } >"$LAB_ROOT/lists"
+	within 10 512 "15 million lists" "$a" "$LAB_ROOT/lists"
+	check "15 million lists: refused, and why" grep -q 'more values than any report' "$err"
+	mkdir "$LAB_ROOT/many"
+	jq -c '.pods |= [range(100) as $i | .[0] | .pod = "cart-7d9f6c5b8-\(100 + $i)"]' "$a" >"$LAB_ROOT/wide"
+	for i in {1..1000}; do sed "s/\"node-a\"/\"node-$i\"/" "$LAB_ROOT/wide" >"$LAB_ROOT/many/$i"; done
+	within 60 256 "1,000 nodes with 100 pods" "$LAB_ROOT/many"/*
+	check "1,000 nodes with 100 pods: all are there" e2e_jq "$out" '.totals.pods == 100000 and (.pods | length == 100000) and
+		(.nodes | length == 1000) and .totals.pods_left_out == 0'
+else
+	echo "skip merge: no /usr/bin/time here"
+fi

@@ -11,6 +11,7 @@
  * counts add up, JSON out is JSON, no markup and no bad byte gets into the page.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,21 +58,40 @@ static void check_json(json_t *v)
 	json_decref(v);
 }
 
+static void check_text(const char *text)
+{
+	json_t *v = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+
+	assert(v);
+	json_decref(v);
+}
+
 static void merge(const struct report_doc *d)
 {
-	const struct report_doc *docs[] = { d, d };
 	const struct text_options o = { .utf8 = true };
-	struct merged m;
+	struct report_doc again = *d;
+	struct merged m = { 0 };
+	const char *twin = NULL;
 	size_t len, pods = 0;
 	char *text;
 	FILE *f;
 
-	assert(!merge_reports(docs, 2, &m));
-	assert(m.pods_len == 2 * d->pods_len && !m.differences_len);
+	again.node = "another";
+	assert(!merge_add(&m, d, &twin) && merge_add(&m, d, &twin) == -EEXIST && twin);
+	if (merge_add(&m, &again, &twin)) { /* it is called so */
+		merge_clear(&m);
+		return;
+	}
+	assert(!merge_end(&m));
+	assert(m.pods_seen == 2 * d->pods_len && m.requests <= INT64_MAX && m.lost <= INT64_MAX);
 	for (size_t i = 0; i < m.groups_len; i++)
-		pods += m.groups[i].pods;
-	assert(pods == 2 * d->findings_len);
-	check_json(json_merge(&m, "1"));
+		pods += m.groups[i]->pods;
+	assert(pods + m.groups_lost == 2 * d->findings_len);
+	f = open_memstream(&text, &len);
+	assert(!json_merge(&m, "1", f));
+	fclose(f);
+	check_text(text);
+	free(text);
 	f = open_memstream(&text, &len);
 	html_merge(f, &m, "1");
 	fclose(f);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <errno.h>
@@ -42,6 +43,20 @@ static struct report_finding finding(const char *code, const char *name, enum se
 	return f;
 }
 
+static struct report_doc report_of(const char *node)
+{
+	return (struct report_doc){
+		.file = node, .version = "1", .node = node, .kernel = "6.1", .started = "", .headline = ""
+	};
+}
+
+static void join(struct merged *m, const struct report_doc *d)
+{
+	const char *twin;
+
+	assert_int_equal(merge_add(m, d, &twin), 0);
+}
+
 static void nodes_are_joined(void **state)
 {
 	struct report_feature on[] = { { "drops", "ok" } }, off[] = { { "drops", "missing" } };
@@ -51,7 +66,8 @@ static void nodes_are_joined(void **state)
 				       finding("hop-limit-exhausted", "cart-7d9f6c5b8-ccccc", SEVERITY_WARNING) };
 	struct report_finding f2[] = { finding("hop-limit-exhausted", "cart-7d9f6c5b8-zzzzz", SEVERITY_ERROR),
 				       finding("slow", "cart-7d9f6c5b8-bbbbb", SEVERITY_WARNING) };
-	struct report_doc a = { .version = "1",
+	struct report_doc a = { .file = "a",
+				.version = "1",
 				.node = "b",
 				.kernel = "6.1",
 				.started = "",
@@ -67,7 +83,8 @@ static void nodes_are_joined(void **state)
 				.pods_len = 2,
 				.findings = f1,
 				.findings_len = 2 };
-	struct report_doc b = { .version = "1",
+	struct report_doc b = { .file = "b",
+				.version = "1",
 				.node = "a",
 				.kernel = "6.1",
 				.started = "",
@@ -81,11 +98,12 @@ static void nodes_are_joined(void **state)
 				.pods_len = 2,
 				.findings = f2,
 				.findings_len = 2 };
-	const struct report_doc *docs[] = { &a, &b };
-	struct merged m;
+	struct merged m = { 0 };
 
-	assert_int_equal(merge_reports(docs, 2, &m), 0);
-	assert_ptr_equal(m.docs[0], &b); /* by name */
+	join(&m, &a);
+	join(&m, &b);
+	assert_int_equal(merge_end(&m), 0);
+	assert_string_equal(m.nodes[0]->node, "a"); /* by name */
 	assert_int_equal(m.requests, 20);
 	assert_int_equal(m.failed, 6);
 	assert_int_equal(m.lost, 1);
@@ -95,18 +113,20 @@ static void nodes_are_joined(void **state)
 	assert_int_equal(m.required_hop_limit, 3);
 	assert_int_equal(m.exhausted_hop_limit, 3);
 	assert_int_equal(m.pods_len, 4);
-	assert_ptr_equal(m.pods[0].pod, &p2[0]); /* worst first, over all nodes */
-	assert_ptr_equal(m.pods[1].pod, &p1[0]);
+	assert_string_equal(m.pods[0].pod, p2[0].pod); /* worst first, over all nodes */
+	assert_string_equal(m.pods[0].node->node, "a");
+	assert_string_equal(m.pods[1].pod, p1[0].pod);
 	assert_int_equal(m.groups_len, 2);
-	assert_string_equal(m.groups[0].code, "hop-limit-exhausted");
-	assert_string_equal(m.groups[0].workload, "cart");
-	assert_int_equal(m.groups[0].severity, SEVERITY_ERROR);
-	assert_ptr_equal(m.groups[0].worst, &f2[0]);
-	assert_int_equal(m.groups[0].pods, 3);
-	assert_int_equal(m.groups[0].nodes, 2);
-	assert_true(m.groups[0].seconds_lost == 4.5);
-	assert_int_equal(m.groups[0].required_hop_limit, 3);
-	assert_int_equal(m.groups[1].nodes, 1);
+	assert_string_equal(m.groups[0]->code, "hop-limit-exhausted");
+	assert_string_equal(m.groups[0]->workload, "cart");
+	assert_int_equal(m.groups[0]->severity, SEVERITY_ERROR);
+	assert_string_equal(m.groups[0]->worst->node, "a");
+	assert_string_equal(m.groups[0]->summary, "what");
+	assert_int_equal(m.groups[0]->pods, 3);
+	assert_int_equal(m.groups[0]->nodes, 2);
+	assert_true(m.groups[0]->seconds_lost == 4.5);
+	assert_int_equal(m.groups[0]->required_hop_limit, 3);
+	assert_int_equal(m.groups[1]->nodes, 1);
 	/* the hop limit is known of one node only, so nothing differs in it */
 	assert_int_equal(m.differences_len, 1);
 	assert_string_equal(m.differences[0].what, "feature drops");
@@ -116,25 +136,117 @@ static void nodes_are_joined(void **state)
 
 static void the_frequent_value_comes_first(void **state)
 {
-	struct report_doc d[3];
-	const struct report_doc *docs[3];
-	struct merged m;
+	struct merged m = { 0 };
+	struct report_doc d;
 
 	for (int i = 0; i < 3; i++) {
-		d[i] = (struct report_doc){ .version = i ? "2" : "1",
-					    .node = "n",
-					    .kernel = "6.1",
-					    .started = "",
-					    .node_token_ttl = i == 2 ? 2 : 1 };
-		docs[i] = &d[i];
+		d = report_of((const char *[]){ "n", "o", "p" }[i]);
+		d.version = i ? "2" : "1";
+		d.node_token_ttl = i == 2 ? 2 : 1;
+		join(&m, &d);
 	}
-	assert_int_equal(merge_reports(docs, 3, &m), 0);
+	assert_int_equal(merge_end(&m), 0);
 	assert_int_equal(m.differences_len, 2);
 	assert_string_equal(m.differences[0].what, "hop limit");
 	assert_string_equal(m.differences[0].values[0].value, "1");
-	assert_int_equal(m.differences[0].values[0].docs_len, 2);
+	assert_int_equal(m.differences[0].values[0].nodes_len, 2);
 	assert_string_equal(m.differences[1].what, "version");
 	assert_string_equal(m.differences[1].values[0].value, "2");
+	merge_clear(&m);
+}
+
+static void the_same_report_counts_once(void **state)
+{
+	struct report_doc a = report_of("a"), later = report_of("a");
+	struct merged m = { 0 };
+	const char *twin = NULL;
+
+	a.requests = later.requests = 3;
+	later.started = "later";
+	join(&m, &a);
+	assert_int_equal(merge_add(&m, &a, &twin), -EEXIST);
+	assert_string_equal(twin, "a");
+	join(&m, &later);
+	assert_int_equal(m.requests, 6);
+	merge_clear(&m);
+}
+
+/* A report that lies costs its own rows: sums stop, texts are cut between characters, facts and values are bounded. */
+static void a_node_that_lies_is_bounded(void **state)
+{
+	static char wide[8192];
+	static struct report_feature features[MERGE_DIFFERENCES_MAX + 40];
+	static char names[MERGE_DIFFERENCES_MAX + 40][8];
+	struct report_pod p = pod("x", 1, 1e12, 255);
+	struct report_finding f = finding("slow", "x", SEVERITY_ERROR);
+	struct report_doc d = report_of("a");
+	struct merged m = { 0 };
+
+	for (size_t i = 0; i + 3 < sizeof(wide); i += 3)
+		memcpy(wide + i, "\u20ac", 3);
+	p.requests = p.failed = INT64_MAX;
+	p.namespace = p.pod = p.container = p.cgroup = p.text = wide;
+	f.code = f.summary = f.namespace = f.cgroup = wide;
+	d.requests = d.failed = d.answered = d.lost = INT64_MAX;
+	d.seconds_lost = 1e12;
+	d.headline = d.kernel = d.version = wide;
+	d.level = LEVEL_BLIND;
+	d.pods = &p;
+	d.findings = &f;
+	d.pods_len = d.findings_len = 1;
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+		snprintf(names[i], sizeof(names[i]), "f%zu", i);
+		features[i] = (struct report_feature){ names[i], "ok" };
+	}
+	d.features = features;
+	d.features_len = sizeof(features) / sizeof(features[0]);
+	join(&m, &d);
+	d.node = "b";
+	d.features = NULL;
+	d.features_len = 0;
+	join(&m, &d);
+	assert_int_equal(merge_end(&m), 0);
+	assert_int_equal(m.requests, INT64_MAX);
+	assert_int_equal(m.lost, INT64_MAX);
+	assert_int_equal(m.pods_len, 2);
+	assert_int_equal(strlen(m.pods[0].namespace), 252); /* whole characters of three bytes */
+	assert_true(strlen(m.groups[0]->code) == 93 && strlen(m.groups[0]->summary) == 1023);
+	assert_int_equal(m.groups_len, 1);
+	assert_int_equal(m.groups[0]->nodes, 2);
+	assert_true(strlen(m.headline) < sizeof(m.headline) && strlen(m.headline) > 500);
+	assert_true(m.differences_len <= MERGE_DIFFERENCES_MAX && m.differences_len > 10);
+	assert_int_equal(m.differences_lost, 42); /* kernel and version are facts, too */
+	assert_string_equal(m.differences[0].values[1].value, "unknown to its version");
+	merge_clear(&m);
+}
+
+static void many_values_and_rows_are_bounded(void **state)
+{
+	struct report_pod rows[50];
+	char node[16], kernel[16];
+	struct merged m = { 0 };
+	struct report_doc d;
+
+	for (int i = 0; i < 50; i++)
+		rows[i] = pod("web", i == 49, 0, 2);
+	for (int i = 0; i < MERGE_PODS_MAX / 50 * 3; i++) {
+		snprintf(node, sizeof(node), "n%05d", i);
+		snprintf(kernel, sizeof(kernel), "k%d", i % 4000);
+		d = report_of(node);
+		d.kernel = kernel;
+		d.pods = rows;
+		d.pods_len = 50;
+		join(&m, &d);
+	}
+	assert_int_equal(merge_end(&m), 0);
+	assert_int_equal(m.pods_len, MERGE_PODS_MAX);
+	assert_int_equal(m.pods_seen, 3 * MERGE_PODS_MAX);
+	assert_int_equal(m.hop_limit_pods, 3 * MERGE_PODS_MAX / 50);
+	assert_int_equal(m.pods[3 * MERGE_PODS_MAX / 50 - 1].hop_limit_requests, 1); /* the worst ones are all kept */
+	assert_int_equal(m.pods[3 * MERGE_PODS_MAX / 50].hop_limit_requests, 0);
+	assert_int_equal(m.differences_len, 1);
+	assert_int_equal(m.differences[0].values_len, MERGE_VALUES_MAX + 1);
+	assert_string_equal(m.differences[0].values[0].value, "other values");
 	merge_clear(&m);
 }
 
@@ -143,6 +255,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nodes_are_joined),
 		cmocka_unit_test(the_frequent_value_comes_first),
+		cmocka_unit_test(the_same_report_counts_once),
+		cmocka_unit_test(a_node_that_lies_is_bounded),
+		cmocka_unit_test(many_values_and_rows_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

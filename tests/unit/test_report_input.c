@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <errno.h>
@@ -68,6 +69,11 @@ static void foreign_files_are_refused(void **state)
 		{ "{\"schema\":\"imdsnoop.report/1\"}", "without pods" },
 		{ "{\"schema\":\"imdsnoop.report/1\",\"pods\":7,\"findings\":[],\"totals\":{}}", "without pods" },
 		{ REPORT("") "x", "not JSON" },
+		{ REPORT(",\"duration_s\":NaN"), "not JSON" },
+		{ REPORT(",\"duration_s\":1e999"), "real number overflow" },
+		{ REPORT(",\"duration_s\":99999999999999999999"), "too big integer" },
+		{ REPORT(",\"node\":\"a\",\"node\":\"b\""), "duplicate object key" },
+		{ REPORT(",\"node\":\"\\ud800\""), "not JSON" },
 	};
 	struct report_doc d;
 	char msg[256];
@@ -79,6 +85,58 @@ static void foreign_files_are_refused(void **state)
 	}
 	assert_int_equal(report_input_read("/nowhere/at/all", &d, msg, sizeof(msg)), -ENOENT);
 	assert_int_equal(report_input_read("/", &d, msg, sizeof(msg)), -EISDIR);
+}
+
+/* What takes the memory many times over, or the stack, is refused before it does. */
+static void bombs_are_refused(void **state)
+{
+	static const struct {
+		const char *piece, *said;
+		size_t times;
+	} rows[] = {
+		{ "[],", "more values than any report", 2000000 }, { "{},", "more values than any report", 1500000 },
+		{ "1,", "more values than any report", 3000000 },  { "[", "maximum parsing depth", 100000 },
+		{ "{\"a\":", "maximum parsing depth", 100000 },
+	};
+	struct report_doc d;
+	char msg[256];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = strlen(rows[i].piece), at = 0;
+		char *text = malloc(len * rows[i].times + 32);
+
+		assert_non_null(text);
+		at = (size_t)sprintf(text, "{\"x\":[");
+		for (size_t k = 0; k < rows[i].times; k++, at += len)
+			memcpy(text + at, rows[i].piece, len);
+		assert_true(read_text(text, at, &d, msg, sizeof(msg)) < 0);
+		if (!strstr(msg, rows[i].said))
+			fail_msg("row %zu: %s", i, msg);
+		free(text);
+	}
+}
+
+/* More rows than a report of ours has are counted, not read. */
+static void rows_are_bounded(void **state)
+{
+	char *text = malloc(1 << 20), msg[256];
+	int at = sprintf(text,
+			 "{\"schema\":\"imdsnoop.report/1\",\"totals\":{},\"pods\":[],\"findings\":[{\"advice\":[\"\"");
+	struct report_doc d;
+
+	for (int i = 1; i < 100; i++)
+		at += sprintf(text + at, ",\"%d\"", i);
+	at += sprintf(text + at, "]}],\"features\":[{}");
+	for (int i = 1; i < 100; i++)
+		at += sprintf(text + at, ",{\"name\":\"%d\"}", i);
+	at += sprintf(text + at, "]}");
+	assert_int_equal(read_text(text, at, &d, msg, sizeof(msg)), 0);
+	assert_int_equal(d.features_len, 64);
+	assert_string_equal(d.findings[0].advice[31], "31");
+	assert_null(d.findings[0].advice[32]);
+	assert_int_equal(d.left_out, 36 + 68);
+	report_input_clear(&d);
+	free(text);
 }
 
 static void wrong_types_are_nothing(void **state)
@@ -97,7 +155,7 @@ static void wrong_types_are_nothing(void **state)
 	assert_string_equal(d.node, "");
 	assert_true(d.duration_s == 0 && d.seconds_lost == 0);
 	assert_int_equal(d.node_token_ttl, 0);
-	assert_true(d.lost == UINT64_MAX);
+	assert_true(d.lost == INT64_MAX); /* what JSON can hold */
 	assert_int_equal(d.features_len, 1);
 	assert_int_equal(d.pods_len, 1);
 	assert_int_equal(d.pods[0].requests, 0);
@@ -549,6 +607,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(foreign_files_are_refused),
 		cmocka_unit_test(wrong_types_are_nothing),
+		cmocka_unit_test(bombs_are_refused),
+		cmocka_unit_test(rows_are_bounded),
 		cmocka_unit_test(a_stream_has_a_bound),
 		cmocka_unit_test(a_trace_gives_the_live_report),
 		cmocka_unit_test(damaged_lines_are_counted_and_skipped),

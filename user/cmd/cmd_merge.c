@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* merge: one report from those of many nodes. What cannot be read is named and skipped; the exit code tells. */
-#include <stdlib.h>
-#include <string.h>
+#include <errno.h>
 
 #include "../view/extras.h"
 #include "../view/html.h"
@@ -10,40 +9,34 @@
 #include "../replay/report_input.h"
 #include "../session/session.h"
 
-/* The same report given twice would count twice. */
-static const struct report_doc *same_as(const struct report_doc *docs, size_t len, const struct report_doc *d)
+/* One at a time: what stays of each is in m. Returns 0 or -ENOMEM; *ret_skipped: files that were left out. */
+static int read_files(const struct options *o, struct merged *m, size_t *ret_skipped)
 {
-	for (size_t i = 0; i < len; i++)
-		if (!strcmp(docs[i].node, d->node) && !strcmp(docs[i].started, d->started))
-			return &docs[i];
-	return NULL;
-}
-
-/* Returns how many files were left out. */
-static size_t read_files(const struct options *o, struct report_doc *docs, size_t *ret_len)
-{
-	size_t skipped = 0, len = 0;
 	char msg[256];
 
 	for (size_t i = 0; i < o->files_len; i++) {
-		const struct report_doc *twin;
+		const char *twin = NULL;
+		struct report_doc d;
+		int err = report_input_read(o->files[i], &d, msg, sizeof(msg));
 
-		if (report_input_read(o->files[i], &docs[len], msg, sizeof(msg))) {
+		if (err) {
 			session_log("skipped '%s': %s", o->files[i], msg);
-			skipped++;
+			++*ret_skipped;
 			continue;
 		}
-		twin = same_as(docs, len, &docs[len]);
-		if (twin) {
-			session_log("skipped '%s': the same report as '%s'", o->files[i], twin->file);
-			report_input_clear(&docs[len]);
-			skipped++;
-			continue;
-		}
-		len++;
+		if (d.left_out)
+			session_log("'%s': %zu rows beyond what a report has were not read", o->files[i], d.left_out);
+		err = merge_add(m, &d, &twin);
+		report_input_clear(&d);
+		if (err == -ENOMEM)
+			return err;
+		if (err == -EEXIST)
+			session_log("skipped '%s': the same report as '%s'", o->files[i], twin);
+		else if (err)
+			session_log("skipped '%s': more than %d reports", o->files[i], MERGE_NODES_MAX);
+		*ret_skipped += err != 0;
 	}
-	*ret_len = len;
-	return skipped;
+	return 0;
 }
 
 static int print(const struct options *o, const struct merged *m)
@@ -55,7 +48,7 @@ static int print(const struct options *o, const struct merged *m)
 	if (!out)
 		return -1;
 	if (o->format == FORMAT_JSON) {
-		err = json_print(json_merge(m, IMDSNOOP_VERSION), true, out);
+		err = json_merge(m, IMDSNOOP_VERSION, out);
 	} else if (o->format == FORMAT_HTML) {
 		html_merge(out, m, IMDSNOOP_VERSION);
 	} else {
@@ -67,34 +60,18 @@ static int print(const struct options *o, const struct merged *m)
 
 int cmd_merge(const struct options *o)
 {
-	struct report_doc *docs = calloc(o->files_len + 1, sizeof(*docs));
-	const struct report_doc **list = calloc(o->files_len + 1, sizeof(*list));
 	int code = EXIT_CANNOT_RUN;
-	size_t len = 0, skipped;
-	struct merged m;
+	struct merged m = { 0 };
+	size_t skipped = 0;
 
-	if (!docs || !list) {
+	if (read_files(o, &m, &skipped))
 		session_log("out of memory");
-		goto out;
-	}
-	skipped = read_files(o, docs, &len);
-	if (!len) {
+	else if (!m.nodes_len)
 		session_log("no report to merge");
-		goto out;
-	}
-	for (size_t i = 0; i < len; i++)
-		list[i] = &docs[i];
-	if (merge_reports(list, len, &m)) {
+	else if (merge_end(&m))
 		session_log("out of memory");
-		goto out;
-	}
-	if (!print(o, &m) && !skipped)
+	else if (!print(o, &m) && !skipped)
 		code = EXIT_FINE;
 	merge_clear(&m);
-out:
-	for (size_t i = 0; i < len; i++)
-		report_input_clear(&docs[i]);
-	free(docs);
-	free(list);
 	return code;
 }

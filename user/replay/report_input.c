@@ -11,6 +11,13 @@
 
 #define SCHEMA "imdsnoop.report/1"
 #define SECONDS_MAX 1e12
+#define FEATURES_READ 64 /* a report of ours has half as many */
+#define ADVICE_READ 32	 /* lines of one finding */
+/* What jansson takes for a value, roughly; 64-bit. A file of many small values would fill the memory many times over. */
+#define TREE_MAX (320u << 20) /* bytes */
+#define TREE_ARRAY 140
+#define TREE_OBJECT 330
+#define TREE_MEMBER 120
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -24,6 +31,12 @@ static uint64_t count_of(const json_t *object, const char *key)
 	json_int_t n = json_integer_value(json_object_get(object, key));
 
 	return n > 0 ? (uint64_t)n : 0;
+}
+
+/* Stops at what JSON can hold. */
+static void add(uint64_t *sum, uint64_t n)
+{
+	*sum = n > INT64_MAX - *sum ? INT64_MAX : *sum + n;
 }
 
 static int small_of(const json_t *object, const char *key)
@@ -88,17 +101,17 @@ static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 		p->outcomes[i] = count_of(outcomes, outcome_word(i));
 	if (!json_object_get(v, "failed")) /* of a version that did not count it */
 		for (int i = 0; i < OUTCOME_COUNT; i++)
-			*(i == OUTCOME_OK || i == OUTCOME_HTTP_ERROR ? &p->answered : &p->failed) += p->outcomes[i];
+			add(i == OUTCOME_OK || i == OUTCOME_HTTP_ERROR ? &p->answered : &p->failed, p->outcomes[i]);
 	for (int i = HOP_LIMIT_UNKNOWN; i <= HOP_LIMIT_EXHAUSTED; i++)
 		if (!strcmp(hop_limit, hop_limit_word(i)))
 			p->hop_limit = i;
 }
 
-static int finding_from(const json_t *v, const char *node, struct report_finding *f)
+static int finding_from(const json_t *v, const char *node, struct report_finding *f, size_t *left_out)
 {
 	const json_t *advice = json_object_get(v, "advice");
 	const char *severity = text_of(v, "severity");
-	size_t n = json_array_size(advice), kept = 0;
+	size_t all = json_array_size(advice), n = all < ADVICE_READ ? all : ADVICE_READ, kept = 0;
 
 	*f = (struct report_finding){
 		.code = text_of(v, "code"),
@@ -111,6 +124,7 @@ static int finding_from(const json_t *v, const char *node, struct report_finding
 	};
 	if (!f->advice)
 		return -ENOMEM;
+	*left_out += all - n;
 	workload_name(f->pod, node, f->workload, sizeof(f->workload));
 	for (int i = SEVERITY_INFO; i <= SEVERITY_ERROR; i++)
 		if (!strcmp(severity, severity_word(i)))
@@ -152,11 +166,9 @@ static int fill(const json_t *root, struct report_doc *d)
 	d->seconds_lost = seconds_of(totals, "seconds_lost");
 	json_object_foreach(losses, key, v)
 	{
-		uint64_t n = count_of(losses, key);
-
-		d->lost = n > UINT64_MAX - d->lost ? UINT64_MAX : d->lost + n;
+		add(&d->lost, count_of(losses, key));
 	}
-	d->features = calloc(objects_in(features) + 1, sizeof(*d->features));
+	d->features = calloc(FEATURES_READ, sizeof(*d->features));
 	d->pods = calloc(objects_in(pods) + 1, sizeof(*d->pods));
 	d->findings = calloc(objects_in(findings) + 1, sizeof(*d->findings));
 	if (!d->features || !d->pods || !d->findings)
@@ -164,7 +176,9 @@ static int fill(const json_t *root, struct report_doc *d)
 	for (size_t i = 0; i < json_array_size(features); i++) {
 		const json_t *row = json_array_get(features, i);
 
-		if (json_is_object(row))
+		if (json_is_object(row) && d->features_len == FEATURES_READ)
+			d->left_out++;
+		else if (json_is_object(row))
 			d->features[d->features_len++] =
 			    (struct report_feature){ text_of(row, "name"), text_of(row, "state") };
 	}
@@ -173,13 +187,13 @@ static int fill(const json_t *root, struct report_doc *d)
 			pod_from(json_array_get(pods, i), d->node, &d->pods[d->pods_len++]);
 	for (size_t i = 0; i < json_array_size(findings); i++)
 		if (json_is_object(json_array_get(findings, i)) &&
-		    finding_from(json_array_get(findings, i), d->node, &d->findings[d->findings_len++]))
+		    finding_from(json_array_get(findings, i), d->node, &d->findings[d->findings_len++], &d->left_out))
 			return -ENOMEM;
 	d->answered = count_of(totals, "answered");
 	d->failed = count_of(totals, "failed");
 	for (size_t i = 0; i < d->pods_len && !json_object_get(totals, "failed"); i++) {
-		d->answered += d->pods[i].answered;
-		d->failed += d->pods[i].failed;
+		add(&d->answered, d->pods[i].answered);
+		add(&d->failed, d->pods[i].failed);
 	}
 	d->level = d->requests ? LEVEL_OK : LEVEL_QUIET;
 	for (size_t i = 0; i < d->findings_len; i++)
@@ -258,6 +272,24 @@ int report_input_slurp(FILE *f, size_t max, char **ret, size_t *ret_len)
 	return 0;
 }
 
+/* Bytes that the values of a JSON text will take at most, about; what stands in strings does not count. */
+static size_t tree_bytes(const char *text, size_t len)
+{
+	static const unsigned short weights[256] = { ['['] = TREE_ARRAY, ['{'] = TREE_OBJECT, [','] = TREE_MEMBER };
+	bool in_string = false;
+	size_t bytes = len;
+
+	for (size_t i = 0; i < len; i++) {
+		if (in_string && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			in_string = !in_string;
+		else if (!in_string)
+			bytes += weights[(unsigned char)text[i]];
+	}
+	return bytes;
+}
+
 int report_input_read(const char *path, struct report_doc *ret, char *msg, size_t msg_len)
 {
 	bool is_stdin = !strcmp(path, "-");
@@ -284,6 +316,12 @@ int report_input_read(const char *path, struct report_doc *ret, char *msg, size_
 		else
 			snprintf(msg, msg_len, "%s", strerror(-err));
 		return err;
+	}
+	if (tree_bytes(text, len) > TREE_MAX) {
+		free(text);
+		snprintf(msg, msg_len, "it holds more values than any report: more than %u MiB when read",
+			 TREE_MAX >> 20);
+		return -EFBIG;
 	}
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 	free(text);

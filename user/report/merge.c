@@ -6,26 +6,140 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_node(const void *a, const void *b)
+#define NAME_MAX_LEN 253 /* of a namespace, pod, container or node */
+#define CGROUP_MAX_LEN 512
+#define TEXT_MAX_LEN 1023 /* of a summary, or a line of advice */
+#define WORD_MAX_LEN 95	  /* a code, a version, a moment, a cause */
+
+static void add(uint64_t *sum, uint64_t n)
 {
-	const struct report_doc *x = *(const struct report_doc *const *)a, *y = *(const struct report_doc *const *)b;
+	*sum = n > INT64_MAX - *sum ? INT64_MAX : *sum + n;
+}
+
+/* --- copies ---------------------------------------------------------------------------------------------------------- */
+
+/* Length of s, at most max, and no character cut in two. */
+static size_t length_of(const char *s, size_t max)
+{
+	size_t n = strnlen(s, max + 1);
+
+	if (n <= max)
+		return n;
+	for (n = max; n && ((unsigned char)s[n] & 0xc0) == 0x80; n--)
+		;
+	return n;
+}
+
+/* A text of a row: where its copy belongs, and how much of it is kept. */
+struct field {
+	const char **to;
+	const char *from;
+	size_t max;
+};
+
+static size_t room_for(const struct field *fields, size_t len)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < len; i++)
+		room += length_of(fields[i].from, fields[i].max) + 1;
+	return room;
+}
+
+/* Into buf, one behind the other. Returns the end. */
+static char *put(const struct field *fields, size_t len, char *buf)
+{
+	for (size_t i = 0; i < len; i++) {
+		size_t n = length_of(fields[i].from, fields[i].max);
+
+		memcpy(buf, fields[i].from, n);
+		buf[n] = '\0';
+		*fields[i].to = buf;
+		buf += n + 1;
+	}
+	return buf;
+}
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* --- nodes ----------------------------------------------------------------------------------------------------------- */
+
+static int by_node(const struct merge_node *x, const struct merge_node *y)
+{
 	int c = strcmp(x->node, y->node);
 
 	return c ? c : strcmp(x->started, y->started);
+}
+
+static int by_node_at(const void *a, const void *b)
+{
+	return by_node(*(const struct merge_node *const *)a, *(const struct merge_node *const *)b);
+}
+
+static int add_node(struct merged *m, const struct report_doc *d, const struct merge_node **ret, const char **ret_twin)
+{
+	const char *node, *started, *file, *version, *kernel;
+	const struct field fields[] = {
+		{ &node, d->node, NAME_MAX_LEN },     { &started, d->started, WORD_MAX_LEN },
+		{ &file, d->file, CGROUP_MAX_LEN },   { &version, d->version, WORD_MAX_LEN },
+		{ &kernel, d->kernel, WORD_MAX_LEN },
+	};
+	const size_t room = room_for(fields, LEN(fields));
+	struct merge_node *n = malloc(sizeof(*n) + room), *twin;
+	size_t key_len;
+
+	if (!n)
+		return -ENOMEM;
+	put(fields, LEN(fields), n->key);
+	key_len = (size_t)(file - n->key);
+	HASH_FIND(hh, m->by_key, n->key, key_len, twin);
+	if (twin || m->nodes_len == MERGE_NODES_MAX) {
+		*ret_twin = twin ? twin->file : NULL;
+		free(n);
+		return twin ? -EEXIST : -E2BIG;
+	}
+	n->node = node;
+	n->started = started;
+	n->file = file;
+	n->version = version;
+	n->kernel = kernel;
+	n->duration_s = d->duration_s;
+	n->node_token_ttl = d->node_token_ttl;
+	n->requests = d->requests;
+	n->lost = d->lost;
+	n->level = d->level;
+	if (m->nodes_len == m->nodes_room) {
+		size_t most = m->nodes_room ? m->nodes_room * 2 : 64;
+		const struct merge_node **more = realloc(m->nodes, most * sizeof(struct merge_node *));
+
+		if (!more) {
+			free(n);
+			return -ENOMEM;
+		}
+		m->nodes = more;
+		m->nodes_room = most;
+	}
+	HASH_ADD_KEYPTR(hh, m->by_key, n->key, key_len, n);
+	if (!n->hh.tbl) {
+		free(n);
+		return -ENOMEM;
+	}
+	m->nodes[m->nodes_len++] = n;
+	*ret = n;
+	return 0;
 }
 
 /* --- pods ------------------------------------------------------------------------------------------------------------ */
 
 static int by_pod(const void *a, const void *b)
 {
-	const struct merge_pod *x = a, *y = b;
-	const struct report_pod *p = x->pod, *q = y->pod;
+	const struct merge_pod *p = a, *q = b;
 	int c;
 
 	if (p->level != q->level)
 		return p->level > q->level ? -1 : 1;
-	if (p->outcomes[OUTCOME_HOP_LIMIT] != q->outcomes[OUTCOME_HOP_LIMIT])
-		return p->outcomes[OUTCOME_HOP_LIMIT] > q->outcomes[OUTCOME_HOP_LIMIT] ? -1 : 1;
+	if (p->hop_limit_requests != q->hop_limit_requests)
+		return p->hop_limit_requests > q->hop_limit_requests ? -1 : 1;
 	if (p->seconds_lost != q->seconds_lost)
 		return p->seconds_lost > q->seconds_lost ? -1 : 1;
 	if (p->failed != q->failed)
@@ -36,79 +150,86 @@ static int by_pod(const void *a, const void *b)
 	c = c ? c : strcmp(p->pod, q->pod);
 	c = c ? c : strcmp(p->container, q->container);
 	c = c ? c : strcmp(p->cgroup, q->cgroup);
-	return c ? c : by_node(&x->doc, &y->doc);
+	return c ? c : by_node(p->node, q->node);
 }
 
-static int add_pods(struct merged *m)
+/* The names begin the row's block. */
+static void pod_clear(struct merge_pod *p)
 {
-	size_t n = 0;
+	free((char *)p->namespace);
+}
 
-	for (size_t i = 0; i < m->docs_len; i++)
-		n += m->docs[i]->pods_len;
-	m->pods = calloc(n + 1, sizeof(*m->pods));
-	if (!m->pods)
-		return -ENOMEM;
-	for (size_t i = 0; i < m->docs_len; i++) {
-		const struct report_doc *d = m->docs[i];
-
-		m->requests += d->requests;
-		m->answered += d->answered;
-		m->failed += d->failed;
-		m->seconds_lost += d->seconds_lost;
-		m->lost += d->lost;
-		for (size_t j = 0; j < d->pods_len; j++) {
-			const struct report_pod *p = &d->pods[j];
-			int required = p->required_hop_limit;
-			bool exhausted = p->outcomes[OUTCOME_HOP_LIMIT];
-
-			m->pods[m->pods_len++] = (struct merge_pod){ d, p };
-			m->hop_limit_pods += exhausted;
-			if (exhausted && required > m->exhausted_hop_limit)
-				m->exhausted_hop_limit = required;
-			if (p->token_requests && required > m->required_hop_limit)
-				m->required_hop_limit = required;
-		}
-	}
+static void keep_worst(struct merged *m, size_t max)
+{
 	qsort(m->pods, m->pods_len, sizeof(*m->pods), by_pod);
+	while (m->pods_len > max)
+		pod_clear(&m->pods[--m->pods_len]);
+}
+
+static int pods_grow(struct merged *m)
+{
+	/* some more than are kept, so that the sorting is seldom */
+	size_t most = MERGE_PODS_MAX + MERGE_PODS_MAX / 4, room = m->pods_room ? m->pods_room * 2 : 256;
+	struct merge_pod *more;
+
+	if (m->pods_room == most) {
+		keep_worst(m, MERGE_PODS_MAX);
+		return 0;
+	}
+	room = room < most ? room : most;
+	more = realloc(m->pods, room * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	m->pods = more;
+	m->pods_room = room;
+	return 0;
+}
+
+static int add_pod(struct merged *m, const struct merge_node *node, const struct report_pod *from)
+{
+	struct merge_pod p = {
+		.node = node,
+		.requests = from->requests,
+		.failed = from->failed,
+		.v1_requests = from->v1_requests,
+		.hop_limit_requests = from->outcomes[OUTCOME_HOP_LIMIT],
+		.seconds_lost = from->seconds_lost,
+		.p50_us = from->p50_us,
+		.p99_us = from->p99_us,
+		.required_hop_limit = from->required_hop_limit,
+		.level = from->level,
+		.hop_limit = from->hop_limit,
+		.other = from->other,
+	};
+	const struct field fields[] = {
+		{ &p.namespace, from->namespace, NAME_MAX_LEN }, { &p.pod, from->pod, NAME_MAX_LEN },
+		{ &p.container, from->container, NAME_MAX_LEN }, { &p.cgroup, from->cgroup, CGROUP_MAX_LEN },
+		{ &p.workload, from->workload, NAME_MAX_LEN },	 { &p.text, from->text, WORD_MAX_LEN },
+	};
+	const size_t room = room_for(fields, LEN(fields));
+	char *block;
+
+	if (m->pods_len == m->pods_room && pods_grow(m))
+		return -ENOMEM;
+	block = malloc(room);
+	if (!block)
+		return -ENOMEM;
+	put(fields, LEN(fields), block);
+	m->pods[m->pods_len++] = p;
+	m->pods_seen++;
+	m->hop_limit_pods += p.hop_limit_requests > 0;
+	if (p.hop_limit_requests && p.required_hop_limit > m->exhausted_hop_limit)
+		m->exhausted_hop_limit = p.required_hop_limit;
+	if (from->token_requests && p.required_hop_limit > m->required_hop_limit)
+		m->required_hop_limit = p.required_hop_limit;
 	return 0;
 }
 
 /* --- findings by workload -------------------------------------------------------------------------------------------- */
 
-struct entry {
-	const struct report_doc *doc;
-	const struct report_finding *finding;
-	const struct report_pod *pod; /* NULL: about the node */
-};
-
-static int by_group(const struct entry *x, const struct entry *y)
-{
-	const struct report_finding *f = x->finding, *g = y->finding;
-	int c = strcmp(f->code, g->code);
-
-	c = c ? c : strcmp(f->namespace, g->namespace);
-	c = c ? c : strcmp(f->workload, g->workload);
-	c = c ? c : strcmp(f->container, g->container);
-	if (c || f->workload[0])
-		return c;
-	return strcmp(f->cgroup, g->cgroup);
-}
-
-static int by_entry(const void *a, const void *b)
-{
-	const struct entry *x = a, *y = b;
-	int c = by_group(x, y);
-
-	if (c)
-		return c;
-	if (x->doc != y->doc)
-		return by_node(&x->doc, &y->doc);
-	return x->finding < y->finding ? -1 : x->finding > y->finding;
-}
-
 static int by_gravity(const void *a, const void *b)
 {
-	const struct merge_group *x = a, *y = b;
+	const struct merge_group *x = *(const struct merge_group *const *)a, *y = *(const struct merge_group *const *)b;
 	int c;
 
 	if (x->severity != y->severity)
@@ -120,6 +241,7 @@ static int by_gravity(const void *a, const void *b)
 	c = strcmp(x->code, y->code);
 	c = c ? c : strcmp(x->namespace, y->namespace);
 	c = c ? c : strcmp(x->workload, y->workload);
+	c = c ? c : strcmp(x->container, y->container);
 	return c ? c : strcmp(x->cgroup, y->cgroup);
 }
 
@@ -134,219 +256,348 @@ static int by_names(const void *a, const void *b)
 	return c ? c : strcmp(p->cgroup, q->cgroup);
 }
 
-static size_t put_findings(struct entry *e, const struct report_doc *d, const struct report_pod **index)
+static const struct report_pod *pod_of(const struct report_finding *f, const struct report_pod **index, size_t len)
 {
-	for (size_t i = 0; i < d->pods_len; i++)
-		index[i] = &d->pods[i];
-	if (d->pods_len)
-		qsort(index, d->pods_len, sizeof(*index), by_names);
-	for (size_t i = 0; i < d->findings_len; i++) {
-		const struct report_finding *f = &d->findings[i];
-		const struct report_pod want = {
-			.namespace = f->namespace, .pod = f->pod, .container = f->container, .cgroup = f->cgroup,
-		}, *key = &want, **found;
+	const struct report_pod want = {
+		.namespace = f->namespace, .pod = f->pod, .container = f->container, .cgroup = f->cgroup,
+	}, *key = &want, **found;
 
-		found = d->pods_len ? bsearch(&key, index, d->pods_len, sizeof(*index), by_names) : NULL;
-		e[i] = (struct entry){ d, f, found ? *found : NULL };
-	}
-	return d->findings_len;
+	found = len ? bsearch(&key, index, len, sizeof(*index), by_names) : NULL;
+	return found ? *found : NULL;
 }
 
-static int add_groups(struct merged *m)
+static void words_clear(struct merge_group *g)
 {
-	const struct report_pod **index;
-	size_t n = 0, pods = 0;
-	struct entry *e;
+	free((char *)g->summary);
+	free(g->advice);
+}
 
-	for (size_t i = 0; i < m->docs_len; i++) {
-		n += m->docs[i]->findings_len;
-		if (m->docs[i]->pods_len > pods)
-			pods = m->docs[i]->pods_len;
-	}
-	e = calloc(n + 1, sizeof(*e));
-	index = calloc(pods + 1, sizeof(*index));
-	m->groups = calloc(n + 1, sizeof(*m->groups));
-	if (!e || !index || !m->groups) {
-		free(e);
-		free(index);
+/* The words of f, in two blocks. */
+static int set_words(struct merge_group *g, const struct merge_node *node, const struct report_finding *f)
+{
+	const char *lines[MERGE_ADVICE_MAX + 1] = { NULL }, *summary;
+	struct field fields[MERGE_ADVICE_MAX + 1] = { { &summary, f->summary, TEXT_MAX_LEN } };
+	const char **advice;
+	size_t n = 0;
+	char *block;
+
+	for (; n < MERGE_ADVICE_MAX && f->advice[n]; n++)
+		fields[n + 1] = (struct field){ &lines[n], f->advice[n], TEXT_MAX_LEN };
+	block = malloc(room_for(fields, n + 1));
+	advice = calloc(n + 1, sizeof(*advice));
+	if (!block || !advice) {
+		free(block);
+		free(advice);
 		return -ENOMEM;
 	}
-	n = 0;
-	for (size_t i = 0; i < m->docs_len; i++)
-		n += put_findings(e + n, m->docs[i], index);
-	qsort(e, n, sizeof(*e), by_entry);
-	for (size_t i = 0; i < n; i++) {
-		const struct report_finding *f = e[i].finding;
-		bool fresh = !i || by_group(&e[i - 1], &e[i]);
-		struct merge_group *g;
-
-		if (fresh)
-			m->groups[m->groups_len++] = (struct merge_group){
-				f->severity, f->code,	   f->namespace,
-				f->workload, f->container, f->workload[0] ? "" : f->cgroup,
-				.worst = f,
-			};
-		g = &m->groups[m->groups_len - 1];
-		g->pods++;
-		g->nodes += fresh || e[i - 1].doc != e[i].doc;
-		if (f->severity > g->severity) {
-			g->severity = f->severity;
-			g->worst = f;
-		}
-		if (e[i].pod) {
-			g->seconds_lost += e[i].pod->seconds_lost;
-			if (e[i].pod->required_hop_limit > g->required_hop_limit)
-				g->required_hop_limit = e[i].pod->required_hop_limit;
-		}
-	}
-	free(e);
-	free(index);
-	for (size_t i = 0; i < m->groups_len; i++)
-		m->severities[m->groups[i].severity]++;
-	qsort(m->groups, m->groups_len, sizeof(*m->groups), by_gravity);
+	put(fields, n + 1, block);
+	memcpy(advice, lines, n * sizeof(*advice));
+	words_clear(g);
+	g->summary = summary;
+	g->advice = advice;
+	g->worst = node;
+	g->severity = f->severity;
 	return 0;
+}
+
+/* The group of f, made when there is none. *ret NULL: there are too many already. */
+static int group_of(struct merged *m, const struct report_finding *f, struct merge_group **ret)
+{
+	struct merge_group *g, names;
+	const struct field fields[] = {
+		{ &names.code, f->code, WORD_MAX_LEN },
+		{ &names.namespace, f->namespace, NAME_MAX_LEN },
+		{ &names.workload, f->workload, NAME_MAX_LEN },
+		{ &names.container, f->container, NAME_MAX_LEN },
+		{ &names.cgroup, f->workload[0] ? "" : f->cgroup, CGROUP_MAX_LEN },
+	};
+	char key[WORD_MAX_LEN + 3 * NAME_MAX_LEN + CGROUP_MAX_LEN + LEN(fields)];
+	size_t len = room_for(fields, LEN(fields));
+
+	put(fields, LEN(fields), key);
+	HASH_FIND(hh, m->by_group, key, len, g);
+	*ret = g;
+	if (g || m->groups_len == MERGE_GROUPS_MAX)
+		return 0;
+	g = calloc(1, sizeof(*g) + len);
+	if (!g)
+		return -ENOMEM;
+	put(fields, LEN(fields), g->key);
+	g->code = names.code;
+	g->namespace = names.namespace;
+	g->workload = names.workload;
+	g->container = names.container;
+	g->cgroup = names.cgroup;
+	HASH_ADD_KEYPTR(hh, m->by_group, g->key, len, g);
+	if (!g->hh.tbl) {
+		free(g);
+		return -ENOMEM;
+	}
+	m->groups_len++;
+	*ret = g;
+	return 0;
+}
+
+static int add_finding(struct merged *m, const struct merge_node *node, const struct report_finding *f,
+		       const struct report_pod *pod)
+{
+	struct merge_group *g;
+
+	if (group_of(m, f, &g))
+		return -ENOMEM;
+	if (!g) {
+		m->groups_lost++;
+		return 0;
+	}
+	if ((!g->summary || f->severity > g->severity ||
+	     (f->severity == g->severity && g->worst != node && by_node(node, g->worst) < 0)) &&
+	    set_words(g, node, f))
+		return -ENOMEM;
+	g->pods++;
+	g->nodes += g->newest != node;
+	g->newest = node;
+	if (!pod)
+		return 0;
+	g->seconds_lost += pod->seconds_lost;
+	if (pod->required_hop_limit > g->required_hop_limit)
+		g->required_hop_limit = pod->required_hop_limit;
+	return 0;
+}
+
+static int add_findings(struct merged *m, const struct merge_node *node, const struct report_doc *d)
+{
+	const struct report_pod **index = calloc(d->pods_len + 1, sizeof(*index));
+	int err = index ? 0 : -ENOMEM;
+
+	for (size_t i = 0; index && i < d->pods_len; i++)
+		index[i] = &d->pods[i];
+	if (index && d->pods_len)
+		qsort(index, d->pods_len, sizeof(*index), by_names);
+	for (size_t i = 0; !err && i < d->findings_len; i++)
+		err = add_finding(m, node, &d->findings[i], pod_of(&d->findings[i], index, d->pods_len));
+	free(index);
+	return err;
 }
 
 /* --- in what nodes differ -------------------------------------------------------------------------------------------- */
 
-static struct merge_value *value_get(struct merge_difference *d, const char *value, size_t docs)
+static struct merge_value *value_get(struct merge_difference *d, const char *text)
 {
+	char value[sizeof(d->values->value)];
+
+	snprintf(value, sizeof(value), "%.*s", (int)length_of(text, sizeof(value) - 1), text);
+	for (size_t i = 0; i < d->values_len; i++)
+		if (!strcmp(d->values[i].value, value))
+			return &d->values[i];
+	if (d->values_len == MERGE_VALUES_MAX)
+		return &d->values[MERGE_VALUES_MAX]; /* the place behind them is for all others */
+	snprintf(d->values[d->values_len].value, sizeof(value), "%s", value);
+	return &d->values[d->values_len++];
+}
+
+/* *ret NULL: there are too many facts already. */
+static int difference_get(struct merged *m, const char *what, const char *name, struct merge_difference **ret)
+{
+	char whole[sizeof(m->differences->what)];
+	struct merge_difference *d;
+
+	snprintf(whole, sizeof(whole), "%s%.*s", what, (int)length_of(name, 40), name);
+	for (size_t i = 0; i < m->differences_len; i++) {
+		*ret = &m->differences[i];
+		if (!strcmp((*ret)->what, whole))
+			return 0;
+	}
+	*ret = NULL;
+	if (m->differences_len == MERGE_DIFFERENCES_MAX) {
+		m->differences_lost++;
+		return 0;
+	}
+	if (!m->differences)
+		m->differences = calloc(MERGE_DIFFERENCES_MAX, sizeof(*m->differences));
+	if (!m->differences)
+		return -ENOMEM;
+	d = &m->differences[m->differences_len];
+	d->values = calloc(MERGE_VALUES_MAX + 1, sizeof(*d->values));
+	if (!d->values)
+		return -ENOMEM;
+	memcpy(d->what, whole, sizeof(whole));
+	snprintf(d->values[MERGE_VALUES_MAX].value, sizeof(d->values->value), "other values");
+	m->differences_len++;
+	*ret = d;
+	return 0;
+}
+
+static int add_fact(struct merged *m, const struct merge_node *node, const char *what, const char *name, const char *value)
+{
+	struct merge_difference *d;
 	struct merge_value *v;
 
-	for (size_t i = 0; i < d->values_len; i++)
-		if (!strncmp(d->values[i].value, value, sizeof(v->value) - 1))
-			return &d->values[i];
-	v = &d->values[d->values_len];
-	v->docs = calloc(docs, sizeof(*v->docs));
-	if (!v->docs)
-		return NULL;
-	snprintf(v->value, sizeof(v->value), "%s", value);
-	d->values_len++;
-	return v;
+	if (difference_get(m, what, name, &d))
+		return -ENOMEM;
+	if (!d)
+		return 0;
+	v = value_get(d, value);
+	if (v->nodes_len && v->nodes[v->nodes_len - 1] == node)
+		return 0; /* said twice */
+	if (v->nodes_len == v->room) {
+		size_t room = v->room ? v->room * 2 : 16;
+		const struct merge_node **more = realloc(v->nodes, room * sizeof(struct merge_node *));
+
+		if (!more)
+			return -ENOMEM;
+		v->nodes = more;
+		v->room = room;
+	}
+	v->nodes[v->nodes_len++] = node;
+	d->known++;
+	return 0;
+}
+
+#define FEATURE "feature "
+
+static int add_facts(struct merged *m, const struct merge_node *node, const struct report_doc *d)
+{
+	char limit[16];
+	int err = 0;
+
+	snprintf(limit, sizeof(limit), "%d", d->node_token_ttl);
+	if (d->node_token_ttl) /* else no host-network process asked: nothing to compare */
+		err = add_fact(m, node, "hop limit", "", limit);
+	err = err ? err : add_fact(m, node, "kernel", "", d->kernel);
+	err = err ? err : add_fact(m, node, "version", "", d->version);
+	for (size_t i = 0; !err && i < d->features_len; i++)
+		err = add_fact(m, node, FEATURE, d->features[i].name, d->features[i].state);
+	return err;
 }
 
 static int by_frequency(const void *a, const void *b)
 {
 	const struct merge_value *x = a, *y = b;
 
-	if (x->docs_len != y->docs_len)
-		return x->docs_len > y->docs_len ? -1 : 1;
+	if (x->nodes_len != y->nodes_len)
+		return x->nodes_len > y->nodes_len ? -1 : 1;
 	return strcmp(x->value, y->value);
+}
+
+static int by_what(const void *a, const void *b)
+{
+	static const char *const first[] = { "hop limit", "kernel", "version" };
+	const struct merge_difference *x = a, *y = b;
+
+	for (size_t i = 0; i < LEN(first); i++)
+		if (!strcmp(x->what, first[i]) != !strcmp(y->what, first[i]))
+			return strcmp(x->what, first[i]) ? 1 : -1;
+	return strcmp(x->what, y->what);
 }
 
 static void difference_clear(struct merge_difference *d)
 {
-	for (size_t i = 0; i < d->values_len; i++)
-		free(d->values[i].docs);
+	for (size_t i = 0; d->values && i <= MERGE_VALUES_MAX; i++)
+		free(d->values[i].nodes);
 	free(d->values);
 }
 
-typedef const char *(*fact_fn)(const struct report_doc *d, const char *feature, char *buf, size_t len);
-
-static const char *fact_kernel(const struct report_doc *d, const char *feature, char *buf, size_t len)
+/* Of a feature that some reports do not name, those do not know it. */
+static int add_silent(struct merged *m, struct merge_difference *d)
 {
-	return d->kernel;
-}
+	const struct merge_node **said;
+	size_t n = 0, at = 0;
+	int err = 0;
 
-static const char *fact_version(const struct report_doc *d, const char *feature, char *buf, size_t len)
-{
-	return d->version;
-}
-
-static const char *fact_hop_limit(const struct report_doc *d, const char *feature, char *buf, size_t len)
-{
-	if (!d->node_token_ttl)
-		return NULL; /* no host-network process asked: nothing to compare */
-	snprintf(buf, len, "%d", d->node_token_ttl);
-	return buf;
-}
-
-static const char *fact_feature(const struct report_doc *d, const char *feature, char *buf, size_t len)
-{
-	for (size_t i = 0; i < d->features_len; i++)
-		if (!strcmp(d->features[i].name, feature))
-			return d->features[i].state;
-	return "unknown to its version";
-}
-
-/* Adds the difference when there is one; a fact that is NULL is not known of that node. */
-static int add_difference(struct merged *m, const char *what, fact_fn fact, const char *feature)
-{
-	struct merge_difference d = { .values = calloc(m->docs_len + 1, sizeof(*d.values)) }, *more;
-
-	if (!d.values)
-		return -ENOMEM;
-	snprintf(d.what, sizeof(d.what), "%s%s", what, feature);
-	for (size_t i = 0; i < m->docs_len; i++) {
-		char buf[16];
-		const char *value = fact(m->docs[i], feature, buf, sizeof(buf));
-		struct merge_value *v;
-
-		if (!value)
-			continue;
-		v = value_get(&d, value, m->docs_len);
-		if (!v)
-			goto no_memory;
-		v->docs[v->docs_len++] = m->docs[i];
-	}
-	if (d.values_len < 2) {
-		difference_clear(&d);
+	if (strncmp(d->what, FEATURE, strlen(FEATURE)) || d->known >= m->nodes_len)
 		return 0;
+	said = calloc(d->known + 1, sizeof(struct merge_node *));
+	if (!said)
+		return -ENOMEM;
+	for (size_t i = 0; i <= MERGE_VALUES_MAX; i++)
+		for (size_t k = 0; k < d->values[i].nodes_len; k++)
+			said[n++] = d->values[i].nodes[k];
+	qsort(said, n, sizeof(*said), by_node_at);
+	for (size_t i = 0; !err && i < m->nodes_len; i++) { /* both are sorted */
+		while (at < n && by_node(said[at], m->nodes[i]) < 0)
+			at++;
+		if (at == n || said[at] != m->nodes[i])
+			err = add_fact(m, m->nodes[i], FEATURE, d->what + strlen(FEATURE), "unknown to its version");
 	}
-	qsort(d.values, d.values_len, sizeof(*d.values), by_frequency);
-	more = realloc(m->differences, (m->differences_len + 1) * sizeof(*more));
-	if (!more)
-		goto no_memory;
-	m->differences = more;
-	m->differences[m->differences_len++] = d;
-	return 0;
-no_memory:
-	difference_clear(&d);
-	return -ENOMEM;
-}
-
-static bool is_first_of(const struct merged *m, size_t doc, size_t feature)
-{
-	const char *name = m->docs[doc]->features[feature].name;
-
-	for (size_t i = 0; i <= doc; i++)
-		for (size_t j = 0; j < (i == doc ? feature : m->docs[i]->features_len); j++)
-			if (!strcmp(m->docs[i]->features[j].name, name))
-				return false;
-	return true;
-}
-
-static int add_differences(struct merged *m)
-{
-	int err = add_difference(m, "hop limit", fact_hop_limit, "");
-
-	err = err ? err : add_difference(m, "kernel", fact_kernel, "");
-	err = err ? err : add_difference(m, "version", fact_version, "");
-	for (size_t i = 0; i < m->docs_len && !err; i++)
-		for (size_t j = 0; j < m->docs[i]->features_len && !err; j++)
-			if (is_first_of(m, i, j))
-				err = add_difference(m, "feature ", fact_feature, m->docs[i]->features[j].name);
+	free(said);
 	return err;
+}
+
+/* What all say alike is no difference. */
+static int keep_differences(struct merged *m)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->differences_len; i++)
+		if (add_silent(m, &m->differences[i]))
+			return -ENOMEM;
+	for (size_t i = 0; i < m->differences_len; i++) {
+		struct merge_difference *d = &m->differences[i];
+
+		d->values_len += d->values[MERGE_VALUES_MAX].nodes_len > 0;
+		if (d->values_len < 2) {
+			difference_clear(d);
+			continue;
+		}
+		for (size_t k = 0; k < d->values_len; k++)
+			if (d->values[k].nodes_len)
+				qsort(d->values[k].nodes, d->values[k].nodes_len, sizeof(*d->values[k].nodes),
+				      by_node_at);
+		qsort(d->values, d->values_len, sizeof(*d->values), by_frequency);
+		m->differences[kept++] = *d;
+	}
+	m->differences_len = kept;
+	if (kept)
+		qsort(m->differences, kept, sizeof(*m->differences), by_what);
+	return 0;
+}
+
+/* --- all of it ------------------------------------------------------------------------------------------------------- */
+
+/* The words of the gravest report; among equals, of the first by name. */
+static void add_words(struct merged *m, const struct merge_node *node, const char *headline)
+{
+	m->alike = node->level > m->level || !m->said_node ? 0 : m->alike;
+	if (!m->alike || (node->level == m->level && strcmp(node->node, m->said_node) < 0)) {
+		snprintf(m->said, sizeof(m->said), "%.*s", (int)length_of(headline, sizeof(m->said) - 1), headline);
+		m->said_node = node->node;
+	}
+	m->alike += node->level >= m->level;
+	if (node->level > m->level)
+		m->level = node->level;
+}
+
+int merge_add(struct merged *m, const struct report_doc *d, const char **ret_twin)
+{
+	const struct merge_node *node = NULL;
+	int err = add_node(m, d, &node, ret_twin);
+
+	if (err)
+		return err;
+	add(&m->requests, d->requests);
+	add(&m->answered, d->answered);
+	add(&m->failed, d->failed);
+	add(&m->lost, d->lost);
+	m->seconds_lost += d->seconds_lost;
+	add_words(m, node, d->headline ? d->headline : "");
+	for (size_t i = 0; !err && i < d->pods_len; i++)
+		err = add_pod(m, node, &d->pods[i]);
+	err = err ? err : add_findings(m, node, d);
+	return err ? err : add_facts(m, node, d);
 }
 
 /* What the reports say, said again of all: their levels are not judged anew. */
 static void add_headline(struct merged *m)
 {
-	const char *nodes = m->docs_len == 1 ? "" : "s", *text = "";
-	size_t len = sizeof(m->headline), alike = 0;
+	const char *nodes = m->nodes_len == 1 ? "" : "s";
+	size_t len = sizeof(m->headline);
 	int at;
 
-	for (size_t i = 0; i < m->docs_len; i++)
-		if (m->docs[i]->level > m->level)
-			m->level = m->docs[i]->level;
-	for (size_t i = 0; i < m->docs_len; i++)
-		if (m->docs[i]->level == m->level && !alike++)
-			text = m->docs[i]->headline;
-	if (m->docs_len == 1 && text[0]) {
-		snprintf(m->headline, len, "%s", text);
+	if (m->nodes_len == 1 && m->said[0]) {
+		snprintf(m->headline, len, "%s", m->said);
 	} else if (m->hop_limit_pods && m->level == LEVEL_PROBLEM) {
 		at = snprintf(m->headline, len, "%zu pod%s on %zu node%s: no metadata token, the hop limit is too low",
-			      m->hop_limit_pods, m->hop_limit_pods == 1 ? "" : "s", m->docs_len, nodes);
+			      m->hop_limit_pods, m->hop_limit_pods == 1 ? "" : "s", m->nodes_len, nodes);
 		if (m->exhausted_hop_limit)
 			at += snprintf(m->headline + at, len - (size_t)at, ", %d is needed", m->exhausted_hop_limit);
 		if (m->seconds_lost >= 0.05)
@@ -354,35 +605,59 @@ static void add_headline(struct merged *m)
 	} else if (m->level == LEVEL_PROBLEM || m->level == LEVEL_WARNING) {
 		snprintf(m->headline, len, "%zu problem%s and %zu warning%s on %zu node%s", m->severities[SEVERITY_ERROR],
 			 m->severities[SEVERITY_ERROR] == 1 ? "" : "s", m->severities[SEVERITY_WARNING],
-			 m->severities[SEVERITY_WARNING] == 1 ? "" : "s", m->docs_len, nodes);
-	} else if (m->level == LEVEL_BLIND && text[0]) {
-		snprintf(m->headline, len, "%zu of %zu node%s: %s", alike, m->docs_len, nodes, text);
+			 m->severities[SEVERITY_WARNING] == 1 ? "" : "s", m->nodes_len, nodes);
+	} else if (m->level == LEVEL_BLIND && m->said[0]) {
+		snprintf(m->headline, len, "%zu of %zu node%s: %.900s", m->alike, m->nodes_len, nodes, m->said);
 	} else if (m->level == LEVEL_QUIET) {
-		snprintf(m->headline, len, "nothing asked a metadata service on %zu node%s", m->docs_len, nodes);
+		snprintf(m->headline, len, "nothing asked a metadata service on %zu node%s", m->nodes_len, nodes);
 	} else {
-		snprintf(m->headline, len, "no problem on %zu node%s: %llu request%s, %llu answered", m->docs_len, nodes,
+		snprintf(m->headline, len, "no problem on %zu node%s: %llu request%s, %llu answered", m->nodes_len, nodes,
 			 (unsigned long long)m->requests, m->requests == 1 ? "" : "s", (unsigned long long)m->answered);
 	}
 }
 
-int merge_reports(const struct report_doc **docs, size_t docs_len, struct merged *ret)
+int merge_end(struct merged *m)
 {
-	qsort(docs, docs_len, sizeof(*docs), by_node);
-	*ret = (struct merged){ .docs = docs, .docs_len = docs_len };
-	if (add_pods(ret) || add_groups(ret) || add_differences(ret)) {
-		merge_clear(ret);
+	const struct merge_group *g;
+	size_t n = 0;
+
+	m->groups = calloc(m->groups_len + 1, sizeof(struct merge_group *));
+	if (!m->groups)
 		return -ENOMEM;
+	for (g = m->by_group; g; g = g->hh.next) {
+		m->groups[n++] = g;
+		m->severities[g->severity]++;
 	}
-	add_headline(ret);
-	return 0;
+	qsort(m->groups, n, sizeof(*m->groups), by_gravity);
+	if (m->nodes_len)
+		qsort(m->nodes, m->nodes_len, sizeof(*m->nodes), by_node_at);
+	if (m->pods_len)
+		keep_worst(m, MERGE_PODS_MAX);
+	add_headline(m);
+	return keep_differences(m);
 }
 
 void merge_clear(struct merged *m)
 {
+	struct merge_group *g, *next_group;
+	struct merge_node *n, *next_node;
+
 	for (size_t i = 0; i < m->differences_len; i++)
 		difference_clear(&m->differences[i]);
 	free(m->differences);
+	HASH_ITER (hh, m->by_group, g, next_group) {
+		HASH_DEL(m->by_group, g);
+		words_clear(g);
+		free(g);
+	}
 	free(m->groups);
+	for (size_t i = 0; i < m->pods_len; i++)
+		pod_clear(&m->pods[i]);
 	free(m->pods);
+	HASH_ITER (hh, m->by_key, n, next_node) {
+		HASH_DEL(m->by_key, n);
+		free(n);
+	}
+	free(m->nodes);
 	*m = (struct merged){ 0 };
 }

@@ -55,7 +55,8 @@ struct report_doc {
 	size_t pods_len;
 	struct report_finding *findings;
 	size_t findings_len;
-	void *owner; /* of the strings */
+	size_t left_out; /* features and lines of advice beyond what is read */
+	void *owner;	 /* of the strings */
 };
 
 #endif

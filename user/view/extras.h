@@ -20,8 +20,9 @@ void text_merge(FILE *out, const struct merged *m, const struct text_options *o)
 /* Each returns a new reference, or NULL without memory. */
 json_t *json_what_if(const struct what_if_result *r); /* without its findings: they are in the report's */
 json_t *json_changes(const struct changes *c);
-json_t *json_ready(const struct ready *r, const char *version);	 /* schema imdsnoop.ready/1 */
-json_t *json_merge(const struct merged *m, const char *version); /* schema imdsnoop.merge/1 */
+json_t *json_ready(const struct ready *r, const char *version); /* schema imdsnoop.ready/1 */
+/* Writes schema imdsnoop.merge/1, the rows one by one. Returns 0 or a negative errno. */
+int json_merge(const struct merged *m, const char *version, FILE *f);
 
 /* "shop/cart (app)" of a workload, the cgroup of what is none, "the node" without both. Returns buf. */
 char *extras_subject(const char *namespace, const char *workload, const char *container, const char *cgroup, char *buf,

@@ -14,7 +14,7 @@ static void facts(FILE *out, const struct merged *m)
 	fprintf(out,
 		"<dl class=\"facts\">\n<div><dt>Nodes</dt><dd>%zu</dd></div>\n<div><dt>Pods</dt><dd>%zu</dd></div>\n"
 		"<div><dt>Requests</dt><dd>%llu</dd></div>\n<div><dt>Failed</dt><dd>%llu</dd></div>\n",
-		m->docs_len, m->pods_len, (unsigned long long)m->requests, (unsigned long long)m->failed);
+		m->nodes_len, m->pods_seen, (unsigned long long)m->requests, (unsigned long long)m->failed);
 	if (m->required_hop_limit)
 		fprintf(out, "<div><dt>Hop limit that is enough for all</dt><dd>%d</dd></div>\n", m->required_hop_limit);
 	if (m->lost)
@@ -39,11 +39,11 @@ static void group_card(FILE *out, const struct merge_group *g)
 	if (g->seconds_lost >= 0.05)
 		fprintf(out, ", %.1f s lost waiting", g->seconds_lost);
 	fputs(".</p>\n<p class=\"soft\">", out);
-	html_text(out, g->worst->summary);
+	html_text(out, g->summary);
 	fputs("</p>\n", out);
-	if (g->worst->advice[0]) {
+	if (g->advice[0]) {
 		fputs("<details><summary>What to do</summary>\n", out);
-		html_advice(out, g->worst->advice);
+		html_advice(out, g->advice);
 		fputs("</details>\n", out);
 	}
 	fputs("</article>\n", out);
@@ -55,7 +55,7 @@ static void groups_section(FILE *out, const struct merged *m)
 	if (!m->groups_len)
 		fputs("<p>Nothing stands out.</p>\n", out);
 	for (size_t i = 0; i < m->groups_len && i < GROUPS; i++)
-		group_card(out, &m->groups[i]);
+		group_card(out, m->groups[i]);
 	if (m->groups_len > GROUPS)
 		fprintf(out, "<p class=\"soft\">and %zu more: --format json has all of them</p>\n",
 			m->groups_len - GROUPS);
@@ -72,14 +72,14 @@ static void pods_section(FILE *out, const struct merged *m)
 	      "<th>v1</th><th>p50</th><th>p99</th><th>s lost</th><th>needs</th><th class=\"l\">cause</th></tr>\n",
 	      out);
 	for (size_t i = 0; i < m->pods_len && i < ROWS; i++) {
-		const struct report_pod *p = m->pods[i].pod;
+		const struct merge_pod *p = &m->pods[i];
 
 		fputs("<tr><td>", out);
 		html_text(out, p->other ? "pods beyond --max-pods"
 					: extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject,
 							 sizeof(subject)));
 		fputs("</td><td class=\"l\">", out);
-		html_text(out, m->pods[i].doc->node);
+		html_text(out, p->node->node);
 		fprintf(out, "</td><td>%llu</td><td%s>%llu</td><td>%llu</td><td>", (unsigned long long)p->requests,
 			p->failed ? " class=\"bad\"" : "", (unsigned long long)p->failed,
 			(unsigned long long)p->v1_requests);
@@ -96,8 +96,9 @@ static void pods_section(FILE *out, const struct merged *m)
 		fputs("</td></tr>\n", out);
 	}
 	fputs("</table></div>\n", out);
-	if (m->pods_len > ROWS)
-		fprintf(out, "<p class=\"soft\">and %zu more: --format json has all of them</p>\n", m->pods_len - ROWS);
+	if (m->pods_seen > ROWS)
+		fprintf(out, "<p class=\"soft\">and %zu more: --format json has %s</p>\n", m->pods_seen - ROWS,
+			m->pods_seen > m->pods_len ? "the worst of them" : "all of them");
 	html_section_end(out);
 }
 
@@ -110,12 +111,12 @@ static void difference(FILE *out, const struct merge_difference *d)
 		html_text(out, i ? "" : d->what);
 		fputs("</td><td class=\"l\">", out);
 		html_text(out, v->value);
-		fprintf(out, "</td><td>%zu</td><td class=\"l\" style=\"white-space:normal\">", v->docs_len);
-		for (size_t j = 0; j < v->docs_len && j < NODES_NAMED; j++) {
+		fprintf(out, "</td><td>%zu</td><td class=\"l\" style=\"white-space:normal\">", v->nodes_len);
+		for (size_t j = 0; j < v->nodes_len && j < NODES_NAMED; j++) {
 			fputs(j ? ", " : "", out);
-			html_text(out, v->docs[j]->node);
+			html_text(out, v->nodes[j]->node);
 		}
-		fputs(v->docs_len > NODES_NAMED ? ", …</td></tr>\n" : "</td></tr>\n", out);
+		fputs(v->nodes_len > NODES_NAMED ? ", …</td></tr>\n" : "</td></tr>\n", out);
 	}
 }
 
@@ -142,8 +143,8 @@ static void nodes_section(FILE *out, const struct merged *m)
 	      "class=\"l\">imdsnoop</th>"
 	      "<th class=\"l\">from</th><th>seconds</th><th>requests</th><th>hop limit set</th></tr>\n",
 	      out);
-	for (size_t i = 0; i < m->docs_len && i < ROWS; i++) {
-		const struct report_doc *d = m->docs[i];
+	for (size_t i = 0; i < m->nodes_len && i < ROWS; i++) {
+		const struct merge_node *d = m->nodes[i];
 
 		fputs("<tr><td>", out);
 		html_text(out, d->node);
@@ -167,7 +168,7 @@ void html_merge(FILE *out, const struct merged *m, const char *version)
 {
 	char title[64];
 
-	snprintf(title, sizeof(title), "metadata service on %zu node%s", m->docs_len, m->docs_len == 1 ? "" : "s");
+	snprintf(title, sizeof(title), "metadata service on %zu node%s", m->nodes_len, m->nodes_len == 1 ? "" : "s");
 	html_begin(out, title, m->level, m->headline);
 	facts(out, m);
 	groups_section(out, m);

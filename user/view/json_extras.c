@@ -3,6 +3,9 @@
  * json_pack() takes the references that "o" is given, also on error, and gives NULL when one is NULL: so values nest
  * and are tested once, where they come out.
  */
+#include <errno.h>
+#include <string.h>
+
 #include "extras.h"
 #include "json.h"
 
@@ -34,7 +37,7 @@ static json_t *us(int64_t n)
 /* To the microsecond, as reports have it. */
 static json_t *seconds(double s)
 {
-	return json_real(s >= 0 && s < 1e12 ? (double)(int64_t)(s * 1e6 + 0.5) / 1e6 : 0);
+	return json_real(s < 1e12 ? (double)(int64_t)(s * 1e6 + 0.5) / 1e6 : 1e12);
 }
 
 json_t *json_what_if(const struct what_if_result *r)
@@ -107,7 +110,7 @@ json_t *json_changes(const struct changes *c)
 
 /* --- merge -------------------------------------------------------------------------------------------------------- */
 
-static json_t *node_value(const struct report_doc *d)
+static json_t *node_value(const struct merge_node *d)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node", json_text(d->node), "file",
 			 json_text(d->file), "version", json_text(d->version), "kernel", json_text(d->kernel),
@@ -115,32 +118,30 @@ static json_t *node_value(const struct report_doc *d)
 			 count(d->requests), "hop_limit_set", positive(d->node_token_ttl), "lost", count(d->lost));
 }
 
-static json_t *pod_value(const struct merge_pod *m)
+static json_t *pod_value(const struct merge_pod *p)
 {
-	const struct report_pod *p = m->pod;
-
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "node",
-			 json_text(m->doc->node), "namespace", json_text(p->namespace), "pod", json_text(p->pod),
+			 json_text(p->node->node), "namespace", json_text(p->namespace), "pod", json_text(p->pod),
 			 "workload", json_text(p->workload), "container", json_text(p->container), "cgroup",
-			 json_text(p->cgroup), "requests", count(p->requests), "failed", count(p->failed), "v1_requests",
-			 count(p->v1_requests), "seconds_lost", seconds(p->seconds_lost), "required_hop_limit",
-			 positive(p->required_hop_limit), "hop_limit", json_string(hop_limit_word(p->hop_limit)),
-			 "hop_limit_requests", count(p->outcomes[OUTCOME_HOP_LIMIT]), "latency_us", "p50",
-			 us(p->p50_us), "p99", us(p->p99_us));
+			 json_text(p->cgroup), "requests", count(p->requests), "failed", count(p->failed),
+			 "v1_requests", count(p->v1_requests), "seconds_lost", seconds(p->seconds_lost),
+			 "required_hop_limit", positive(p->required_hop_limit), "hop_limit",
+			 json_string(hop_limit_word(p->hop_limit)), "hop_limit_requests", count(p->hop_limit_requests),
+			 "latency_us", "p50", us(p->p50_us), "p99", us(p->p99_us));
 }
 
 static json_t *group_value(const struct merge_group *g)
 {
 	json_t *advice = json_array();
 
-	for (const char **line = g->worst->advice; *line && advice; line++)
+	for (const char **line = g->advice; *line && advice; line++)
 		advice = array_put(advice, json_text(*line));
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "severity",
 			 json_string(severity_word(g->severity)), "code", json_text(g->code), "namespace",
 			 json_text(g->namespace), "workload", json_text(g->workload), "container",
 			 json_text(g->container), "cgroup", json_text(g->cgroup), "pods", count(g->pods), "nodes",
 			 count(g->nodes), "seconds_lost", seconds(g->seconds_lost), "required_hop_limit",
-			 positive(g->required_hop_limit), "summary", json_text(g->worst->summary), "advice", advice);
+			 positive(g->required_hop_limit), "summary", json_text(g->summary), "advice", advice);
 }
 
 static json_t *difference_value(const struct merge_difference *d)
@@ -150,8 +151,8 @@ static json_t *difference_value(const struct merge_difference *d)
 	for (size_t i = 0; i < d->values_len && values; i++) {
 		json_t *nodes = json_array();
 
-		for (size_t j = 0; j < d->values[i].docs_len && nodes; j++)
-			nodes = array_put(nodes, json_text(d->values[i].docs[j]->node));
+		for (size_t j = 0; j < d->values[i].nodes_len && nodes; j++)
+			nodes = array_put(nodes, json_text(d->values[i].nodes[j]->node));
 		values =
 		    array_put(values, json_pack("{s:o, s:o}", "value", json_text(d->values[i].value), "nodes", nodes));
 	}
@@ -167,22 +168,56 @@ static json_t *difference_value(const struct merge_difference *d)
 		list_;                                                 \
 	})
 
-static json_t *node_at(const struct report_doc *const *d)
+static json_t *node_at(const struct merge_node *const *n)
 {
-	return node_value(*d);
+	return node_value(*n);
 }
 
-json_t *json_merge(const struct merged *m, const char *version)
+static json_t *group_at(const struct merge_group *const *g)
 {
-	return json_pack("{s:s, s:s, s:{s:s, s:o}, s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o}",
-			 "schema", "imdsnoop.merge/1", "version", version, "headline", "level", level_word(m->level),
-			 "text", json_text(m->headline), "nodes", LIST(m->docs, m->docs_len, node_at), "totals", "pods",
-			 count(m->pods_len), "requests", count(m->requests), "answered", count(m->answered), "failed",
-			 count(m->failed), "lost", count(m->lost), "seconds_lost", seconds(m->seconds_lost),
-			 "hop_limit_pods", count(m->hop_limit_pods), "required_hop_limit",
-			 positive(m->required_hop_limit), "findings", LIST(m->groups, m->groups_len, group_value),
-			 "pods", LIST(m->pods, m->pods_len, pod_value), "differences",
-			 LIST(m->differences, m->differences_len, difference_value));
+	return group_value(*g);
+}
+
+static json_t *merge_totals(const struct merged *m)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pods", count(m->pods_seen),
+			 "requests", count(m->requests), "answered", count(m->answered), "failed", count(m->failed),
+			 "lost", count(m->lost), "seconds_lost", seconds(m->seconds_lost), "hop_limit_pods",
+			 count(m->hop_limit_pods), "required_hop_limit", positive(m->required_hop_limit),
+			 "pods_left_out", count(m->pods_seen - m->pods_len), "findings_left_out", count(m->groups_lost),
+			 "facts_left_out", count(m->differences_lost));
+}
+
+/* A member of the outermost object; all but the first begin with a comma. *err: of the first write that failed. */
+static void put_member(FILE *f, const char *key, json_t *value, int *err)
+{
+	int failed;
+
+	fprintf(f, "%s\n\"%s\": ", strcmp(key, "schema") ? "," : "{", key);
+	failed = json_print(value, false, f);
+	*err = *err ? *err : failed;
+}
+
+int json_merge(const struct merged *m, const char *version, FILE *f)
+{
+	json_t *headline = json_pack("{s:s, s:o}", "level", level_word(m->level), "text", json_text(m->headline));
+	int err = 0;
+
+	put_member(f, "schema", json_string("imdsnoop.merge/1"), &err);
+	put_member(f, "version", json_string(version), &err);
+	put_member(f, "headline", headline, &err);
+	put_member(f, "nodes", LIST(m->nodes, m->nodes_len, node_at), &err);
+	put_member(f, "totals", merge_totals(m), &err);
+	put_member(f, "findings", LIST(m->groups, m->groups_len, group_at), &err);
+	fputs(",\n\"pods\": [\n", f);
+	for (size_t i = 0; i < m->pods_len && !err; i++) { /* one by one: there may be very many */
+		if (i)
+			fputc(',', f);
+		err = json_print(pod_value(&m->pods[i]), false, f);
+	}
+	fputs("]", f);
+	put_member(f, "differences", LIST(m->differences, m->differences_len, difference_value), &err);
+	return fputs("}\n", f) == EOF && !err ? -EIO : err;
 }
 
 /* --- ready ---------------------------------------------------------------------------------------------------------- */

@@ -179,11 +179,11 @@ static void merge_groups(FILE *out, const struct merged *m, const struct text_op
 	if (m->groups_len)
 		heading(out, o, "Findings by workload");
 	for (size_t i = 0; i < m->groups_len && i < WHOLE * 2; i++) {
-		const struct merge_group *g = &m->groups[i];
+		const struct merge_group *g = m->groups[i];
 		int at;
 
 		extras_subject(g->namespace, g->workload, g->container, g->cgroup, subject, sizeof(subject));
-		at = snprintf(text, sizeof(text), "%s: %.300s, %zu pod%s on %zu node%s", g->code, subject, g->pods,
+		at = snprintf(text, sizeof(text), "%.64s: %.300s, %zu pod%s on %zu node%s", g->code, subject, g->pods,
 			      g->pods == 1 ? "" : "s", g->nodes, g->nodes == 1 ? "" : "s");
 		if (g->required_hop_limit && !strcmp(g->code, finding_word(FINDING_HOP_LIMIT_EXHAUSTED)))
 			at += snprintf(text + at, sizeof(text) - (size_t)at, ", needs hop limit %d",
@@ -197,10 +197,10 @@ static void merge_groups(FILE *out, const struct merged *m, const struct text_op
 	}
 	if (m->groups_len > WHOLE * 2)
 		fprintf(out, "   and %zu more\n", m->groups_len - WHOLE * 2);
-	if (m->groups_len && m->groups[0].severity != SEVERITY_INFO && m->groups[0].worst->advice[0]) {
-		snprintf(text, sizeof(text), "What to do about the first (%s)", m->groups[0].worst->code);
+	if (m->groups_len && m->groups[0]->severity != SEVERITY_INFO && m->groups[0]->advice[0]) {
+		snprintf(text, sizeof(text), "What to do about the first (%s)", m->groups[0]->code);
 		heading(out, o, text_escape(text, o->utf8, 0, subject, sizeof(subject)));
-		for (const char **line = m->groups[0].worst->advice; *line; line++)
+		for (const char **line = m->groups[0]->advice; *line; line++)
 			text_advice(out, o, *line);
 	}
 }
@@ -213,13 +213,13 @@ static void merge_pods(FILE *out, const struct merged *m, const struct text_opti
 	if (!rows)
 		return;
 	for (size_t i = 0; i < rows; i++) {
-		const struct report_pod *p = m->pods[i].pod;
+		const struct merge_pod *p = &m->pods[i];
 		size_t n;
 
 		extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject, sizeof(subject));
 		n = text_columns(text_escape(subject, o->utf8, 60, buf, sizeof(buf)));
 		name = n > name ? n : name;
-		n = text_columns(text_escape(m->pods[i].doc->node, o->utf8, 30, buf, sizeof(buf)));
+		n = text_columns(text_escape(p->node->node, o->utf8, 30, buf, sizeof(buf)));
 		node = n > node ? n : node;
 	}
 	fprintf(out, "\n%s", text_on(o, TEXT_BOLD));
@@ -229,10 +229,10 @@ static void merge_pods(FILE *out, const struct merged *m, const struct text_opti
 	fprintf(out, " %6s %6s %6s %8s %8s %5s  %s%s\n", "REQS", "FAILED", "V1", "P99", "LOST s", "NEEDS", "CAUSE",
 		text_off(o));
 	for (size_t i = 0; i < rows; i++) {
-		const struct report_pod *p = m->pods[i].pod;
+		const struct merge_pod *p = &m->pods[i];
 		const char *text = p->text[0] ? p->text : hop_limit_word(p->hop_limit);
 
-		text_cell(out, text_escape(m->pods[i].doc->node, o->utf8, 30, buf, sizeof(buf)), node);
+		text_cell(out, text_escape(p->node->node, o->utf8, 30, buf, sizeof(buf)), node);
 		fputc(' ', out);
 		extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject, sizeof(subject));
 		text_cell(out, text_escape(p->other ? "(beyond --max-pods)" : subject, o->utf8, 60, buf, sizeof(buf)),
@@ -247,15 +247,16 @@ static void merge_pods(FILE *out, const struct merged *m, const struct text_opti
 		fprintf(out, "  %s%s%s\n", text_on(o, text_level_style(p->level)),
 			text_escape(text, o->utf8, 40, buf, sizeof(buf)), text_off(o));
 	}
-	if (m->pods_len > rows)
-		fprintf(out, "and %zu more (--format json has all of them)\n", m->pods_len - rows);
+	if (m->pods_seen > rows)
+		fprintf(out, "and %zu more (--format json has %s)\n", m->pods_seen - rows,
+			m->pods_seen > m->pods_len ? "the worst of them" : "all of them");
 }
 
 static void merge_differences(FILE *out, const struct merged *m, const struct text_options *o)
 {
 	char text[LINE_LEN];
 
-	if (m->docs_len < 2)
+	if (m->nodes_len < 2)
 		return;
 	if (!m->differences_len) {
 		fprintf(out, "\n%sThe nodes do not differ in kernel, version, hop limit or features.%s\n",
@@ -272,13 +273,13 @@ static void merge_differences(FILE *out, const struct merged *m, const struct te
 			const struct merge_value *v = &d->values[j];
 
 			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s on %zu node%s", j ? "; " : "",
-					       v->value, v->docs_len, v->docs_len == 1 ? "" : "s");
-			for (size_t k = 0; j && k < v->docs_len && k < 4 && at < sizeof(text) - 1; k++)
+					       v->value, v->nodes_len, v->nodes_len == 1 ? "" : "s");
+			for (size_t k = 0; j && k < v->nodes_len && k < 4 && at < sizeof(text) - 1; k++)
 				at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%.60s", k ? ", " : " (",
-						       v->docs[k]->node);
+						       v->nodes[k]->node);
 			if (j && at < sizeof(text) - 1)
 				at += (size_t)snprintf(text + at, sizeof(text) - at, "%s",
-						       v->docs_len > 4 ? ", ...)" : ")");
+						       v->nodes_len > 4 ? ", ...)" : ")");
 		}
 		text_paragraph(out, o, bullet(o), text);
 	}
@@ -287,13 +288,16 @@ static void merge_differences(FILE *out, const struct merged *m, const struct te
 void text_merge(FILE *out, const struct merged *m, const struct text_options *o)
 {
 	text_verdict(out, m->level, m->headline, o);
-	fprintf(out, "%zu node%s, %zu pod%s, %llu request%s, %llu answered, %llu failed", m->docs_len,
-		m->docs_len == 1 ? "" : "s", m->pods_len, m->pods_len == 1 ? "" : "s", PLURAL(m->requests, "", "s"),
+	fprintf(out, "%zu node%s, %zu pod%s, %llu request%s, %llu answered, %llu failed", m->nodes_len,
+		m->nodes_len == 1 ? "" : "s", m->pods_seen, m->pods_seen == 1 ? "" : "s", PLURAL(m->requests, "", "s"),
 		(unsigned long long)m->answered, (unsigned long long)m->failed);
 	if (m->required_hop_limit)
 		fprintf(out, "; hop limit %d is enough for every pod that asks for tokens", m->required_hop_limit);
 	if (m->lost)
 		fprintf(out, "; %llu event%s lost, see each node's report", PLURAL(m->lost, "", "s"));
+	if (m->groups_lost)
+		fprintf(out, "; %zu finding%s of more workloads than are told apart", m->groups_lost,
+			m->groups_lost == 1 ? "" : "s");
 	fputc('\n', out);
 	merge_groups(out, m, o);
 	merge_pods(out, m, o);
