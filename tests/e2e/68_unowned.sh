@@ -9,10 +9,6 @@ r=$LAB_ROOT/report
 root=$LAB_ROOT/root
 request=$'PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\nContent-Length: 0\r\n\r\n'
 
-# as on a node: only deaths in its own network namespace are of its pods
-printf '#!/bin/sh\nexec nsenter --net=%s -- %s "$@"\n' "/run/netns/$LAB_ID-node" "$IMDSNOOP" >"$LAB_ROOT/in-node"
-chmod +x "$LAB_ROOT/in-node"
-
 # sandbox POD: gVisor takes the addresses from the device; its sentry lives in the pod's cgroup and network namespace
 sandbox() {
 	lab_pod_load "$1"
@@ -36,7 +32,8 @@ lab_hex 64			# a container that has ended, of the same address
 printf '{"kind":"cniCacheV1","containerId":"%s","result":{"ips":[{"address":"%s/20"}]}}' "$lab_hex" "$pod_ip" \
 	>"$root/var/lib/cni/results/pods-$lab_hex-eth0"
 
-IMDSNOOP=$LAB_ROOT/in-node report_start "$r" --runtime-dirs "$root"
+# as on a node: only deaths in its own network namespace are of its pods
+IMDSNOOP=$(e2e_in_node) report_start "$r" --runtime-dirs "$root"
 lab_pod_load routed
 read -r mac < <(lab_ip node -o link show "eni${pod_id:0:11}" | sed -n 's/.*ether \([0-9a-f:]*\).*/\1/p')
 check "the sandbox connects, and gets no answer" equal "$(packets routed "$mac"; echo $?)" 3

@@ -147,6 +147,13 @@ e2e_attached() {
 	return 1
 }
 
+# A program that runs imdsnoop in the network namespace of $LAB_NODE, as on a real node; the default is the machine's.
+e2e_in_node() {
+	printf '#!/bin/sh\nexec nsenter --net=%s -- %s "$@"\n' "/run/netns/$LAB_ID-$LAB_NODE" "$IMDSNOOP" >"$LAB_ROOT/in-$LAB_NODE"
+	chmod +x "$LAB_ROOT/in-$LAB_NODE"
+	echo "$LAB_ROOT/in-$LAB_NODE"
+}
+
 report_start() {		# report_start FILE [ARGS...]
 	local file=$1 LAB_ARGS
 	shift
