@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -136,26 +137,52 @@ static int find_cgroup_mounts(char *buf, size_t len, unsigned int *ret_v1, bool 
 	return found ? 0 : err ? err : -ENOENT;
 }
 
+/*
+ * A mount of our own that nobody else sees and that ends with us (fsopen(2) and fsmount(2), Linux 5.2; CAP_SYS_ADMIN): the
+ * v2 tree always exists, mounting it takes no controller from v1. By system call: glibc has them since 2.36.
+ */
+static int mount_own(char *buf, size_t len, bool *ret_whole)
+{
+	int fs = (int)syscall(SYS_fsopen, "cgroup2", 1 /* FSOPEN_CLOEXEC */), fd = -1;
+	struct stat st;
+
+	if (fs >= 0 && !syscall(SYS_fsconfig, fs, 6 /* FSCONFIG_CMD_CREATE */, NULL, NULL, 0))
+		fd = (int)syscall(SYS_fsmount, fs, 1 /* FSMOUNT_CLOEXEC */,
+				  0x2 | 0x4 | 0x8 /* MOUNT_ATTR_NOSUID, NODEV, NOEXEC */);
+	if (fs >= 0)
+		close(fs);
+	if (fd < 0 || (size_t)snprintf(buf, len, "/proc/self/fd/%d", fd) >= len) {
+		if (fd >= 0)
+			close(fd);
+		return -ENOENT;
+	}
+	*ret_whole = !fstat(fd, &st) && st.st_ino == CGROUP_ROOT_INO;
+	return 0;
+}
+
 int features_find_cgroup_v2(char *buf, size_t len)
 {
 	unsigned int v1;
 	bool whole;
+	int err = find_cgroup_mounts(buf, len, &v1, &whole);
 
-	return find_cgroup_mounts(buf, len, &v1, &whole);
+	return err == -ENOENT ? mount_own(buf, len, &whole) : err;
 }
 
 static int probe_cgroup_v2(const struct features_options *o, struct features *f)
 {
-	static const char only_v1[] = "only cgroup v1 is mounted: boot with systemd.unified_cgroup_hierarchy=1, or "
+	static const char only_v1[] = "only cgroup v1 is mounted, and a v2 tree of our own needs CAP_SYS_ADMIN and "
+				      "Linux 5.2: boot with systemd.unified_cgroup_hierarchy=1, or "
 				      "mount -t cgroup2 none /sys/fs/cgroup/unified";
 	static const char none[] = "no cgroup v2 mount: mount -t cgroup2 none /sys/fs/cgroup, or in a container mount "
 				   "the node's /sys/fs/cgroup";
 	unsigned int v1;
 	struct statfs fs;
-	bool whole;
+	bool whole, own;
 	int err = find_cgroup_mounts(f->cgroup_v2, sizeof(f->cgroup_v2), &v1, &whole);
 
-	if (err) {
+	own = err == -ENOENT && !mount_own(f->cgroup_v2, sizeof(f->cgroup_v2), &whole);
+	if (err && !own) {
 		f->cgroup_v2[0] = '\0';
 		features_note(f, "cgroup_v2", MISSING, v1 ? only_v1 : none);
 		return err;
@@ -170,6 +197,8 @@ static int probe_cgroup_v2(const struct features_options *o, struct features *f)
 		     "'%.80s' is only a part of the node's cgroup tree: mount the node's "
 		     "/sys/fs/cgroup and give it with --cgroup",
 		     f->cgroup_v2);
+	else if (own)
+		features_note(f, "cgroup_v2", OK, "no v2 mount here: mounted for itself, until it ends");
 	else if (v1)
 		note(f, "cgroup_v2", OK, "beside cgroup v1 (hybrid), at '%.120s'", f->cgroup_v2);
 	else
