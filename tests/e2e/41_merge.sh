@@ -40,6 +40,17 @@ check "merge: html" grep -q 'shop/cart (app)' "$LAB_ROOT/page.html"
 no_outside() { ! grep -Eio '<script|src=|href=|@import|url\(|https?:/' "$LAB_ROOT/page.html"; }
 check "merge: html without script or outside address" no_outside
 
+# --- two watches of one node -----------------------------------------------------------------------------------------
+jq '.duration_s = 60' "$a" >"$LAB_ROOT/long"
+jq '.duration_s = 60 | .started |= (.[0:19] + "Z" | fromdate + 30 | todate)' "$a" >"$LAB_ROOT/later"
+merge --json "$LAB_ROOT/long" "$LAB_ROOT/later"
+# shellcheck disable=SC2016
+check "one node: it is one, and what both saw counts once" e2e_jq "$out" '.totals.nodes == 1 and
+	.totals.requests == $a[0].totals.requests and (.pods | length) == ($a[0].pods | length) and
+	(.note | test("1 report overlaps")) and (.findings | all(.[]; .nodes == 1))' --slurpfile a "$a"
+merge "$LAB_ROOT/long" "$LAB_ROOT/later"
+check "one node: text says so" grep -q '^1 report overlaps in time with another one of the same node' "$out"
+
 # --- files that are none ---------------------------------------------------------------------------------------------
 head -c 100 "$a" >"$LAB_ROOT/cut"
 echo '{"schema":"other/1"}' >"$LAB_ROOT/foreign"

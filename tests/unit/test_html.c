@@ -203,9 +203,26 @@ static void a_merged_page_escapes_too(void **state)
 	struct report_pod p[] = { { evil, evil, evil, evil, "<script>", .text = evil, .p50_us = -1, .p99_us = 7 } };
 	struct report_finding f[] = { { SEVERITY_ERROR, evil, evil, evil, evil, evil, evil, "<script>", advice } };
 	struct report_doc d[2] = {
-		{ evil, evil, evil, evil, evil, .features = on, .features_len = 1, .pods = p, .pods_len = 1,
-		  .findings = f, .findings_len = 1 },
-		{ evil, "1", "n", "k", "s", .features = off, .features_len = 1 },
+		{ .file = evil,
+		  .version = evil,
+		  .node = evil,
+		  .kernel = evil,
+		  .started = evil,
+		  .headline = evil,
+		  .features = on,
+		  .features_len = 1,
+		  .pods = p,
+		  .pods_len = 1,
+		  .findings = f,
+		  .findings_len = 1 },
+		{ .file = evil,
+		  .version = "1",
+		  .node = "n",
+		  .kernel = "k",
+		  .started = "s",
+		  .headline = "",
+		  .features = off,
+		  .features_len = 1 },
 	};
 	struct merged m = { 0 };
 	const char *twin;

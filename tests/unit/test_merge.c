@@ -162,11 +162,14 @@ static void the_same_report_counts_once(void **state)
 	const char *twin = NULL;
 
 	a.requests = later.requests = 3;
+	a.started_s = 1000;
 	later.started = "later";
+	later.started_s = 2000;
 	join(&m, &a);
 	assert_int_equal(merge_add(&m, &a, &twin), -EEXIST);
 	assert_string_equal(twin, "a");
 	join(&m, &later);
+	assert_int_equal(merge_end(&m), 0);
 	assert_int_equal(m.requests, 6);
 	merge_clear(&m);
 }
@@ -250,12 +253,124 @@ static void many_values_and_rows_are_bounded(void **state)
 	merge_clear(&m);
 }
 
+/* A report of one node that began at start_s and lasted 60 s. */
+static struct report_doc report(const char *node, double start_s, struct report_pod *p, struct report_finding *f)
+{
+	static char started[3][16];
+	static int next;
+	struct report_doc d = report_of(node);
+
+	snprintf(started[next], sizeof(started[next]), "%.0f", start_s);
+	d.started = started[next];
+	next = (next + 1) % 3;
+	d.started_s = start_s;
+	d.duration_s = 60;
+	d.requests = p->requests;
+	d.failed = p->failed;
+	d.level = LEVEL_PROBLEM;
+	d.lost = 2;
+	d.pods = p;
+	d.findings = f;
+	d.pods_len = d.findings_len = 1;
+	return d;
+}
+
+/* Watches of one node: what two may both have counted counts once, what came later is added. */
+static void one_node_is_one_node(void **state)
+{
+	struct report_pod p[] = { pod("cart-1", 2, 1.5, 2), pod("cart-1", 3, 1.0, 3), pod("cart-1", 1, 4.0, 2) };
+	struct report_finding f[3];
+	struct report_doc d[3];
+	struct merged m = { 0 };
+
+	p[1].requests = 3;
+	for (int i = 0; i < 3; i++) {
+		f[i] = finding("hop-limit-exhausted", "cart-1", SEVERITY_ERROR);
+		d[i] = report("n", i == 2 ? 1200 : 1000 + 10 * i, &p[i], &f[i]);
+	}
+	for (int i = 2; i >= 0; i--) /* in whatever order */
+		join(&m, &d[i]);
+	assert_int_equal(merge_end(&m), 0);
+	assert_int_equal(m.hosts, 1);
+	assert_int_equal(m.overlapping, 1);
+	assert_non_null(strstr(m.note, "1 report overlaps in time"));
+	assert_non_null(strstr(m.headline, "1 pod on 1 node"));
+	assert_int_equal(m.requests, 5 + 5);
+	assert_int_equal(m.failed, 3 + 1);
+	assert_int_equal(m.lost, 2 + 2);
+	assert_true(m.seconds_lost == 0); /* as the reports' own totals say */
+	assert_int_equal(m.pods_len, 1);
+	assert_int_equal(m.pods_seen, 1);
+	assert_int_equal(m.hop_limit_pods, 1);
+	assert_int_equal(m.pods[0].requests, 5 + 5);
+	assert_int_equal(m.pods[0].hop_limit_requests, 3 + 1);
+	assert_int_equal(m.pods[0].failed, 3 + 1);
+	assert_true(m.pods[0].seconds_lost == 5.5);
+	assert_int_equal(m.pods[0].required_hop_limit, 3);
+	assert_int_equal(m.groups_len, 1);
+	assert_int_equal(m.groups[0]->pods, 1);
+	assert_int_equal(m.groups[0]->nodes, 1);
+	assert_int_equal(m.differences_len, 0);
+	merge_clear(&m);
+}
+
+static void one_after_the_other_is_no_overlap(void **state)
+{
+	struct report_pod p[] = { pod("cart-1", 2, 1, 2), pod("cart-1", 2, 1, 2) };
+	struct report_finding f[] = { finding("slow", "cart-1", SEVERITY_WARNING),
+				      finding("slow", "cart-1", SEVERITY_WARNING) };
+	struct report_doc d[] = { report("n", 1000, &p[0], &f[0]), report("n", 1060, &p[1], &f[1]) };
+	struct merged m = { 0 };
+
+	join(&m, &d[0]);
+	join(&m, &d[1]);
+	assert_int_equal(merge_end(&m), 0);
+	assert_int_equal(m.hosts, 1);
+	assert_int_equal(m.overlapping, 0);
+	assert_string_equal(m.note, "");
+	assert_int_equal(m.requests, 10);
+	assert_int_equal(m.pods_len, 1);
+	assert_int_equal(m.pods[0].requests, 10);
+	merge_clear(&m);
+	/* who does not say which node it is of is not taken for another */
+	d[0].node = d[1].node = "";
+	join(&m, &d[0]);
+	join(&m, &d[1]);
+	assert_int_equal(merge_end(&m), 0);
+	assert_int_equal(m.hosts, 2);
+	assert_int_equal(m.pods_len, 2);
+	assert_int_equal(m.groups[0]->pods, 2);
+	merge_clear(&m);
+}
+
+/* A running server's report, taken twice: the later one has all of the earlier one. */
+static void the_longer_report_of_one_start_has_all(void **state)
+{
+	struct report_pod p[] = { pod("cart-1", 2, 1, 2), pod("cart-1", 4, 1, 2) };
+	struct report_finding f = finding("slow", "cart-1", SEVERITY_WARNING);
+	struct report_doc d[] = { report("n", 1000, &p[0], &f), report("n", 1000, &p[1], &f) };
+	struct merged m = { 0 };
+
+	d[1].duration_s = 120;
+	d[1].requests = p[1].requests = 9;
+	join(&m, &d[0]);
+	join(&m, &d[1]);
+	assert_int_equal(merge_end(&m), 0);
+	assert_int_equal(m.requests, 9);
+	assert_int_equal(m.failed, 4);
+	assert_int_equal(m.pods[0].requests, 9);
+	merge_clear(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nodes_are_joined),
 		cmocka_unit_test(the_frequent_value_comes_first),
 		cmocka_unit_test(the_same_report_counts_once),
+		cmocka_unit_test(one_node_is_one_node),
+		cmocka_unit_test(one_after_the_other_is_no_overlap),
+		cmocka_unit_test(the_longer_report_of_one_start_has_all),
 		cmocka_unit_test(a_node_that_lies_is_bounded),
 		cmocka_unit_test(many_values_and_rows_are_bounded),
 	};

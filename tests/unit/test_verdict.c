@@ -145,6 +145,8 @@ static const struct row rows[] = {
 	  .node_ttl = 1 },
 
 	/* likely: the pod-side signature alone */
+	{ "a death of this one might have been missed", SILENT, TOKEN, .drops_off = true, .others = true,
+	  .flags = IMDS_F_UNFINDABLE },
 	{ "signature, hook off", LIKELY, TOKEN, .drops_off = true, .others = true },
 	{ "signature, still running", LIKELY, TOKEN, .end = IMDS_END_NONE, .drops_off = true, .others = true },
 	{ "signature, hook on", SILENT, TOKEN, .others = true },

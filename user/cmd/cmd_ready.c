@@ -34,13 +34,10 @@ static bool is_ledger(const char *path)
 /* Seconds of the report that fall into each hour of the window. */
 static void fill_hours(const struct inputs *in, const struct report_doc *d, uint16_t *hours)
 {
-	struct tm tm = { 0 };
-	double begin, end;
+	double begin = d->started_s, end = begin + d->duration_s;
 
-	if (!strptime(d->started, "%Y-%m-%dT%H:%M:%S", &tm))
+	if (!begin)
 		return;
-	begin = (double)timegm(&tm);
-	end = begin + d->duration_s;
 	for (uint64_t at = in->from_s; at < in->to_s; at += HOUR) {
 		double from = begin > (double)at ? begin : (double)at;
 		double to = end < (double)(at + HOUR) ? end : (double)(at + HOUR);

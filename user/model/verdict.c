@@ -257,8 +257,11 @@ static enum confidence hop_limit_confidence(const struct verdict_input *in)
 	if (in->node_token_ttl > 0 && in->hops > 0 && (q->flags & IMDS_F_REQUEST_ACKED) &&
 	    (q->flags & IMDS_F_HEAD_COMPLETE))
 		return CONFIDENCE_STRONG;
-	/* With the drop hook on, a death on this node would have been seen: the answer is late, or never came here. */
-	if (in->drops_watched)
+	/*
+	 * With the drop hook on, a death on this node would have been seen: the answer is late, or never came here. That
+	 * one of this connection's might have been missed is no sign that there was one.
+	 */
+	if (in->drops_watched || (q->flags & IMDS_F_UNFINDABLE))
 		return CONFIDENCE_NONE;
 	if (rec->synack_ns && (q->flags & IMDS_F_HEAD_COMPLETE) && in->others_answered)
 		return CONFIDENCE_LIKELY;

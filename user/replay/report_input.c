@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../report/report.h"
 
@@ -44,6 +45,16 @@ static int small_of(const json_t *object, const char *key)
 	uint64_t n = count_of(object, key);
 
 	return n <= 255 ? (int)n : 0;
+}
+
+static double moment_of(const char *text)
+{
+	struct tm tm = { 0 };
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	time_t s = rest ? timegm(&tm) : 0;
+	double part = rest && *rest == '.' ? strtod(rest, NULL) : 0;
+
+	return s > 0 ? (double)s + (part > 0 && part < 1 ? part : 0) : 0;
 }
 
 static double seconds_of(const json_t *object, const char *key)
@@ -159,6 +170,7 @@ static int fill(const json_t *root, struct report_doc *d)
 	d->node = text_of(root, "node");
 	d->kernel = text_of(root, "kernel");
 	d->started = text_of(root, "started");
+	d->started_s = moment_of(d->started);
 	d->headline = text_of(json_object_get(root, "headline"), "text");
 	d->duration_s = seconds_of(root, "duration_s");
 	d->node_token_ttl = small_of(root, "node_token_ttl");

@@ -68,7 +68,15 @@ static int by_node(const struct merge_node *x, const struct merge_node *y)
 {
 	int c = strcmp(x->node, y->node);
 
-	return c ? c : strcmp(x->started, y->started);
+	if (c || x->started_s == y->started_s)
+		return c ? c : strcmp(x->started, y->started);
+	return x->started_s < y->started_s ? -1 : 1;
+}
+
+/* A report that does not name its node is of a node of its own. */
+static bool is_same_node(const struct merge_node *x, const struct merge_node *y)
+{
+	return x == y || (x->node[0] && !strcmp(x->node, y->node));
 }
 
 static int by_node_at(const void *a, const void *b)
@@ -78,16 +86,18 @@ static int by_node_at(const void *a, const void *b)
 
 static int add_node(struct merged *m, const struct report_doc *d, const struct merge_node **ret, const char **ret_twin)
 {
-	const char *node, *started, *file, *version, *kernel;
+	const char *node, *started, *lasted, *file, *version, *kernel;
+	char duration[32];
 	const struct field fields[] = {
-		{ &node, d->node, NAME_MAX_LEN },     { &started, d->started, WORD_MAX_LEN },
-		{ &file, d->file, CGROUP_MAX_LEN },   { &version, d->version, WORD_MAX_LEN },
-		{ &kernel, d->kernel, WORD_MAX_LEN },
+		{ &node, d->node, NAME_MAX_LEN },	{ &started, d->started, WORD_MAX_LEN },
+		{ &lasted, duration, WORD_MAX_LEN },	{ &file, d->file, CGROUP_MAX_LEN },
+		{ &version, d->version, WORD_MAX_LEN }, { &kernel, d->kernel, WORD_MAX_LEN },
 	};
-	const size_t room = room_for(fields, LEN(fields));
-	struct merge_node *n = malloc(sizeof(*n) + room), *twin;
+	struct merge_node *n, *twin;
 	size_t key_len;
 
+	snprintf(duration, sizeof(duration), "%.6f", d->duration_s);
+	n = calloc(1, sizeof(*n) + room_for(fields, LEN(fields)));
 	if (!n)
 		return -ENOMEM;
 	put(fields, LEN(fields), n->key);
@@ -103,7 +113,11 @@ static int add_node(struct merged *m, const struct report_doc *d, const struct m
 	n->file = file;
 	n->version = version;
 	n->kernel = kernel;
+	n->started_s = d->started_s;
 	n->duration_s = d->duration_s;
+	n->answered = d->answered;
+	n->failed = d->failed;
+	n->seconds_lost = d->seconds_lost;
 	n->node_token_ttl = d->node_token_ttl;
 	n->requests = d->requests;
 	n->lost = d->lost;
@@ -127,6 +141,62 @@ static int add_node(struct merged *m, const struct report_doc *d, const struct m
 	m->nodes[m->nodes_len++] = n;
 	*ret = n;
 	return 0;
+}
+
+/*
+ * Whether report i begins a stretch of time in which none of its node's had watched. end_s: end of the stretch so far. A
+ * moment that is not known is taken for one within.
+ */
+static bool begins_stretch(const struct merged *m, size_t i, double *end_s)
+{
+	const struct merge_node *n = m->nodes[i];
+	bool first = !i || !is_same_node(m->nodes[i - 1], n);
+	bool fresh = first || (*end_s > 0 && n->started_s + 0.001 >= *end_s);
+	double end = n->started_s > 0 ? n->started_s + n->duration_s : 0;
+
+	*end_s = fresh || end > *end_s ? end : *end_s;
+	return fresh;
+}
+
+static void add_more(uint64_t *sum, uint64_t *most, uint64_t n)
+{
+	if (n <= *most)
+		return;
+	add(sum, n - *most);
+	*most = n;
+}
+
+/* What two reports of one stretch may both have counted counts once: the most that one of them did. */
+static void add_totals(struct merged *m)
+{
+	struct merge_node most = { 0 };
+	size_t stretch = 0;
+	double end_s = 0;
+
+	for (size_t i = 0; i < m->nodes_len; i++) {
+		const struct merge_node *n = m->nodes[i];
+		bool fresh = begins_stretch(m, i, &end_s);
+
+		m->hosts += !i || !is_same_node(m->nodes[i - 1], n);
+		m->overlapping += !fresh;
+		stretch += fresh;
+		((struct merge_node *)n)->stretch = stretch;
+		if (fresh)
+			most = (struct merge_node){ 0 };
+		add_more(&m->requests, &most.requests, n->requests);
+		add_more(&m->answered, &most.answered, n->answered);
+		add_more(&m->failed, &most.failed, n->failed);
+		add_more(&m->lost, &most.lost, n->lost);
+		if (n->seconds_lost > most.seconds_lost) {
+			m->seconds_lost += n->seconds_lost - most.seconds_lost;
+			most.seconds_lost = n->seconds_lost;
+		}
+	}
+	if (m->overlapping)
+		snprintf(m->note, sizeof(m->note),
+			 "%zu report%s in time with another one of the same node: what two of them may have counted "
+			 "counts once, so these figures are at least so high",
+			 m->overlapping, m->overlapping == 1 ? " overlaps" : "s overlap");
 }
 
 /* --- pods ------------------------------------------------------------------------------------------------------------ */
@@ -223,6 +293,110 @@ static int add_pod(struct merged *m, const struct merge_node *node, const struct
 	if (from->token_requests && p.required_hop_limit > m->required_hop_limit)
 		m->required_hop_limit = p.required_hop_limit;
 	return 0;
+}
+
+/* By node and names: as the reports of one node call the same container. */
+static int by_place(const struct merge_pod *p, const struct merge_pod *q)
+{
+	int c = strcmp(p->node->node, q->node->node);
+
+	if (!c && !is_same_node(p->node, q->node))
+		c = p->node < q->node ? -1 : 1;
+	c = c ? c : strcmp(p->namespace, q->namespace);
+	c = c ? c : strcmp(p->pod, q->pod);
+	c = c ? c : strcmp(p->container, q->container);
+	c = c ? c : strcmp(p->cgroup, q->cgroup);
+	return c ? c : (int)q->other - (int)p->other;
+}
+
+static int by_place_and_node(const void *a, const void *b)
+{
+	const struct merge_pod *p = a, *q = b;
+	int c = by_place(p, q);
+
+	return c ? c : p->node == q->node ? 0 : by_node(p->node, q->node);
+}
+
+/* Two rows of one report are two containers, whatever they are called. */
+static bool are_of_different_reports(const struct merge_pod *rows, size_t len)
+{
+	for (size_t i = 1; i < len; i++)
+		if (rows[i].node == rows[i - 1].node)
+			return false;
+	return true;
+}
+
+/* The figures of row p, of a stretch that begins with it or not. most: of that stretch so far. */
+static void join_figures(struct merge_pod *sum, struct merge_pod *most, const struct merge_pod *p, bool fresh)
+{
+	if (fresh)
+		*most = (struct merge_pod){ 0 };
+	add_more(&sum->requests, &most->requests, p->requests);
+	add_more(&sum->failed, &most->failed, p->failed);
+	add_more(&sum->v1_requests, &most->v1_requests, p->v1_requests);
+	add_more(&sum->hop_limit_requests, &most->hop_limit_requests, p->hop_limit_requests);
+	if (p->seconds_lost > most->seconds_lost) {
+		sum->seconds_lost += p->seconds_lost - most->seconds_lost;
+		most->seconds_lost = p->seconds_lost;
+	}
+	sum->p50_us = p->p50_us > sum->p50_us ? p->p50_us : sum->p50_us;
+	sum->p99_us = p->p99_us > sum->p99_us ? p->p99_us : sum->p99_us;
+	if (p->required_hop_limit > sum->required_hop_limit)
+		sum->required_hop_limit = p->required_hop_limit;
+	if (p->hop_limit != HOP_LIMIT_UNKNOWN) /* the newest that is known */
+		sum->hop_limit = p->hop_limit;
+}
+
+/* Joins rows [0, len) of one container into the first place, with the words of the gravest. */
+static void join_rows(struct merge_pod *rows, size_t len)
+{
+	struct merge_pod sum = { .p50_us = -1, .p99_us = -1 }, most = { 0 };
+	size_t gravest = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		join_figures(&sum, &most, &rows[i], !i || rows[i].node->stretch != rows[i - 1].node->stretch);
+		gravest = rows[i].level > rows[gravest].level ? i : gravest;
+	}
+	for (size_t i = 0; i < len; i++)
+		if (i != gravest)
+			pod_clear(&rows[i]);
+	rows[0] = rows[gravest];
+	rows[0].requests = sum.requests;
+	rows[0].failed = sum.failed;
+	rows[0].v1_requests = sum.v1_requests;
+	rows[0].hop_limit_requests = sum.hop_limit_requests;
+	rows[0].seconds_lost = sum.seconds_lost;
+	rows[0].p50_us = sum.p50_us;
+	rows[0].p99_us = sum.p99_us;
+	rows[0].required_hop_limit = sum.required_hop_limit;
+	rows[0].hop_limit = sum.hop_limit;
+}
+
+/* The rows of one container in several reports of its node become one. */
+static void join_pods(struct merged *m)
+{
+	size_t n = 0;
+
+	if (m->hosts == m->nodes_len)
+		return;
+	qsort(m->pods, m->pods_len, sizeof(*m->pods), by_place_and_node);
+	for (size_t i = 0, len; i < m->pods_len; i += len) {
+		for (len = 1; i + len < m->pods_len && !by_place(&m->pods[i], &m->pods[i + len]); len++)
+			;
+		if (len > 1 && are_of_different_reports(&m->pods[i], len)) {
+			for (size_t k = 0, deaths = 0; k < len; k++) {
+				deaths += m->pods[i + k].hop_limit_requests > 0;
+				m->hop_limit_pods -= deaths > 1 && m->pods[i + k].hop_limit_requests;
+			}
+			join_rows(&m->pods[i], len);
+			m->pods[n++] = m->pods[i];
+			m->pods_seen -= len - 1;
+			continue;
+		}
+		memmove(&m->pods[n], &m->pods[i], len * sizeof(*m->pods));
+		n += len;
+	}
+	m->pods_len = n;
 }
 
 /* --- findings by workload -------------------------------------------------------------------------------------------- */
@@ -338,10 +512,75 @@ static int group_of(struct merged *m, const struct report_finding *f, struct mer
 	return 0;
 }
 
+#define FNV_BASIS 0xcbf29ce484222325ull
+#define FNV_PRIME 0x100000001b3ull
+
+static uint64_t hash_text(uint64_t hash, const char *s)
+{
+	do {
+		hash = (hash ^ (unsigned char)*s) * FNV_PRIME;
+	} while (*s++);
+	return hash;
+}
+
+static struct merge_seen *seen_place(struct merge_seen *seen, size_t room, uint64_t hash)
+{
+	size_t i = (size_t)(hash ^ hash >> 32) & (room - 1);
+
+	while (seen[i].by && seen[i].hash != hash)
+		i = (i + 1) & (room - 1);
+	return &seen[i];
+}
+
+static int seen_grow(struct merged *m)
+{
+	size_t room = m->seen_room ? m->seen_room * 2 : 1024;
+	struct merge_seen *more = calloc(room, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->seen_room; i++)
+		if (m->seen[i].by)
+			*seen_place(more, room, m->seen[i].hash) = m->seen[i];
+	free(m->seen);
+	m->seen = more;
+	m->seen_room = room;
+	return 0;
+}
+
+/*
+ * *ret_fresh: whether no other report of this node told the same before. Told by a hash: two that agree in it are one too
+ * few, of thousands of millions. Beyond MERGE_SEEN_MAX all are fresh.
+ */
+static int see(struct merged *m, const struct merge_node *node, uint64_t hash, bool *ret_fresh)
+{
+	struct merge_seen *place;
+
+	*ret_fresh = true;
+	if (!node->node[0])
+		return 0;
+	if (m->seen_len * 2 >= m->seen_room) {
+		if (m->seen_room == MERGE_SEEN_MAX)
+			return 0;
+		if (seen_grow(m))
+			return -ENOMEM;
+	}
+	place = seen_place(m->seen, m->seen_room, hash);
+	if (place->by) {
+		*ret_fresh = place->by == node;
+		return 0;
+	}
+	*place = (struct merge_seen){ hash, node };
+	m->seen_len++;
+	return 0;
+}
+
 static int add_finding(struct merged *m, const struct merge_node *node, const struct report_finding *f,
 		       const struct report_pod *pod)
 {
+	bool fresh_node, fresh_pod;
 	struct merge_group *g;
+	uint64_t hash;
 
 	if (group_of(m, f, &g))
 		return -ENOMEM;
@@ -353,10 +592,16 @@ static int add_finding(struct merged *m, const struct merge_node *node, const st
 	     (f->severity == g->severity && g->worst != node && by_node(node, g->worst) < 0)) &&
 	    set_words(g, node, f))
 		return -ENOMEM;
-	g->pods++;
-	g->nodes += g->newest != node;
+	hash = hash_text(FNV_BASIS ^ (uintptr_t)g, node->node);
+	if (see(m, node, hash, &fresh_node))
+		return -ENOMEM;
+	hash = hash_text(hash_text(hash_text(hash, f->pod), f->container), f->cgroup);
+	if (see(m, node, hash, &fresh_pod))
+		return -ENOMEM;
+	g->nodes += fresh_node && g->newest != node;
 	g->newest = node;
-	if (!pod)
+	g->pods += fresh_pod;
+	if (!pod || !fresh_pod)
 		return 0;
 	g->seconds_lost += pod->seconds_lost;
 	if (pod->required_hop_limit > g->required_hop_limit)
@@ -574,11 +819,6 @@ int merge_add(struct merged *m, const struct report_doc *d, const char **ret_twi
 
 	if (err)
 		return err;
-	add(&m->requests, d->requests);
-	add(&m->answered, d->answered);
-	add(&m->failed, d->failed);
-	add(&m->lost, d->lost);
-	m->seconds_lost += d->seconds_lost;
 	add_words(m, node, d->headline ? d->headline : "");
 	for (size_t i = 0; !err && i < d->pods_len; i++)
 		err = add_pod(m, node, &d->pods[i]);
@@ -589,7 +829,7 @@ int merge_add(struct merged *m, const struct report_doc *d, const char **ret_twi
 /* What the reports say, said again of all: their levels are not judged anew. */
 static void add_headline(struct merged *m)
 {
-	const char *nodes = m->nodes_len == 1 ? "" : "s";
+	const char *nodes = m->hosts == 1 ? "" : "s";
 	size_t len = sizeof(m->headline);
 	int at;
 
@@ -597,7 +837,7 @@ static void add_headline(struct merged *m)
 		snprintf(m->headline, len, "%s", m->said);
 	} else if (m->hop_limit_pods && m->level == LEVEL_PROBLEM) {
 		at = snprintf(m->headline, len, "%zu pod%s on %zu node%s: no metadata token, the hop limit is too low",
-			      m->hop_limit_pods, m->hop_limit_pods == 1 ? "" : "s", m->nodes_len, nodes);
+			      m->hop_limit_pods, m->hop_limit_pods == 1 ? "" : "s", m->hosts, nodes);
 		if (m->exhausted_hop_limit)
 			at += snprintf(m->headline + at, len - (size_t)at, ", %d is needed", m->exhausted_hop_limit);
 		if (m->seconds_lost >= 0.05)
@@ -605,13 +845,14 @@ static void add_headline(struct merged *m)
 	} else if (m->level == LEVEL_PROBLEM || m->level == LEVEL_WARNING) {
 		snprintf(m->headline, len, "%zu problem%s and %zu warning%s on %zu node%s", m->severities[SEVERITY_ERROR],
 			 m->severities[SEVERITY_ERROR] == 1 ? "" : "s", m->severities[SEVERITY_WARNING],
-			 m->severities[SEVERITY_WARNING] == 1 ? "" : "s", m->nodes_len, nodes);
+			 m->severities[SEVERITY_WARNING] == 1 ? "" : "s", m->hosts, nodes);
 	} else if (m->level == LEVEL_BLIND && m->said[0]) {
-		snprintf(m->headline, len, "%zu of %zu node%s: %.900s", m->alike, m->nodes_len, nodes, m->said);
+		snprintf(m->headline, len, "%zu of %zu node%s: %.900s", m->alike < m->hosts ? m->alike : m->hosts,
+			 m->hosts, nodes, m->said);
 	} else if (m->level == LEVEL_QUIET) {
-		snprintf(m->headline, len, "nothing asked a metadata service on %zu node%s", m->nodes_len, nodes);
+		snprintf(m->headline, len, "nothing asked a metadata service on %zu node%s", m->hosts, nodes);
 	} else {
-		snprintf(m->headline, len, "no problem on %zu node%s: %llu request%s, %llu answered", m->nodes_len, nodes,
+		snprintf(m->headline, len, "no problem on %zu node%s: %llu request%s, %llu answered", m->hosts, nodes,
 			 (unsigned long long)m->requests, m->requests == 1 ? "" : "s", (unsigned long long)m->answered);
 	}
 }
@@ -631,6 +872,9 @@ int merge_end(struct merged *m)
 	qsort(m->groups, n, sizeof(*m->groups), by_gravity);
 	if (m->nodes_len)
 		qsort(m->nodes, m->nodes_len, sizeof(*m->nodes), by_node_at);
+	add_totals(m);
+	if (m->pods_len)
+		join_pods(m);
 	if (m->pods_len)
 		keep_worst(m, MERGE_PODS_MAX);
 	add_headline(m);
@@ -659,5 +903,6 @@ void merge_clear(struct merged *m)
 		free(n);
 	}
 	free(m->nodes);
+	free(m->seen);
 	*m = (struct merged){ 0 };
 }

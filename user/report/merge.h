@@ -17,16 +17,20 @@
 #define MERGE_DIFFERENCES_MAX 64 /* facts that are compared */
 #define MERGE_VALUES_MAX 32	 /* of one fact; what is over is one more, "other values" */
 #define MERGE_ADVICE_MAX 16	 /* lines */
+#define MERGE_SEEN_MAX \
+	(1u << 19) /* findings of pods and of nodes that are told from those of another report of theirs */
 
-/* A node: its names, its own counts. Everything in one block. */
+/* A report: its node's names, its own counts. Everything in one block. */
 struct merge_node {
 	const char *file, *version, *node, *kernel, *started;
-	double duration_s;
+	double started_s, duration_s; /* since 1970; 0: not known */
 	int node_token_ttl;
-	uint64_t requests, lost;
+	uint64_t requests, answered, failed, lost;
+	double seconds_lost;
 	enum level level;
+	size_t stretch; /* of time in which reports of its node overlap: a number of its own, after merge_end() */
 	UT_hash_handle hh;
-	char key[]; /* node, NUL, started */
+	char key[]; /* node, NUL, started, NUL, and how long */
 };
 
 /* One row of one report; its names are in one block of its own. */
@@ -53,9 +57,14 @@ struct merge_group {
 	const char *summary;
 	const char **advice;		 /* NULL-ended */
 	const struct merge_node *worst;	 /* whose words these are */
-	const struct merge_node *newest; /* that had it */
+	const struct merge_node *newest; /* report that had it */
 	UT_hash_handle hh;
 	char key[]; /* code, namespace, workload, container, cgroup, each with its NUL */
+};
+
+struct merge_seen {
+	uint64_t hash;
+	const struct merge_node *by; /* NULL: free */
 };
 
 /* A fact in which the nodes differ, and which of them say what. */
@@ -73,8 +82,13 @@ struct merge_difference {
 
 /* All zeros before the first merge_add(). Sums stop at INT64_MAX, which JSON can hold. */
 struct merged {
-	const struct merge_node **nodes; /* by name after merge_end() */
+	const struct merge_node **nodes; /* reports; by name and start after merge_end() */
 	size_t nodes_len, nodes_room;
+	size_t hosts;		 /* nodes that they are of; the rest of these there after merge_end(), the sums too */
+	size_t overlapping;	 /* reports that began before another one of the same node had ended */
+	char note[256];		 /* what that means for the sums, "" without any */
+	struct merge_seen *seen; /* whose finding was counted */
+	size_t seen_len, seen_room;
 	struct merge_node *by_key;
 	enum level level;    /* the gravest of the reports' own */
 	char headline[1024]; /* a single report's own; names in it are from outside */

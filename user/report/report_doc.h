@@ -42,6 +42,7 @@ struct report_feature {
 struct report_doc {
 	const char *file; /* where it was read from; borrowed */
 	const char *version, *node, *kernel, *started;
+	double started_s; /* the same since 1970; 0: not known */
 	double duration_s;
 	enum level level;     /* as it was said; of reports before there were levels, the gravest finding's */
 	const char *headline; /* "" where none was said */

@@ -14,13 +14,19 @@ static void facts(FILE *out, const struct merged *m)
 	fprintf(out,
 		"<dl class=\"facts\">\n<div><dt>Nodes</dt><dd>%zu</dd></div>\n<div><dt>Pods</dt><dd>%zu</dd></div>\n"
 		"<div><dt>Requests</dt><dd>%llu</dd></div>\n<div><dt>Failed</dt><dd>%llu</dd></div>\n",
-		m->nodes_len, m->pods_seen, (unsigned long long)m->requests, (unsigned long long)m->failed);
+		m->hosts, m->pods_seen, (unsigned long long)m->requests, (unsigned long long)m->failed);
 	if (m->required_hop_limit)
 		fprintf(out, "<div><dt>Hop limit that is enough for all</dt><dd>%d</dd></div>\n", m->required_hop_limit);
 	if (m->lost)
 		fprintf(out, "<div><dt>Events lost</dt><dd class=\"warn\">%llu</dd></div>\n",
 			(unsigned long long)m->lost);
-	fputs("</dl>\n</header>\n<main>\n", out);
+	fputs("</dl>\n", out);
+	if (m->note[0]) {
+		fputs("<p>", out);
+		html_text(out, m->note);
+		fputs("</p>\n", out);
+	}
+	fputs("</header>\n<main>\n", out);
 }
 
 static void group_card(FILE *out, const struct merge_group *g)
@@ -168,7 +174,7 @@ void html_merge(FILE *out, const struct merged *m, const char *version)
 {
 	char title[64];
 
-	snprintf(title, sizeof(title), "metadata service on %zu node%s", m->nodes_len, m->nodes_len == 1 ? "" : "s");
+	snprintf(title, sizeof(title), "metadata service on %zu node%s", m->hosts, m->hosts == 1 ? "" : "s");
 	html_begin(out, title, m->level, m->headline);
 	facts(out, m);
 	groups_section(out, m);

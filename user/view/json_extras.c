@@ -180,12 +180,12 @@ static json_t *group_at(const struct merge_group *const *g)
 
 static json_t *merge_totals(const struct merged *m)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pods", count(m->pods_seen),
-			 "requests", count(m->requests), "answered", count(m->answered), "failed", count(m->failed),
-			 "lost", count(m->lost), "seconds_lost", seconds(m->seconds_lost), "hop_limit_pods",
-			 count(m->hop_limit_pods), "required_hop_limit", positive(m->required_hop_limit),
-			 "pods_left_out", count(m->pods_seen - m->pods_len), "findings_left_out", count(m->groups_lost),
-			 "facts_left_out", count(m->differences_lost));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "nodes", count(m->hosts),
+			 "pods", count(m->pods_seen), "requests", count(m->requests), "answered", count(m->answered),
+			 "failed", count(m->failed), "lost", count(m->lost), "seconds_lost", seconds(m->seconds_lost),
+			 "hop_limit_pods", count(m->hop_limit_pods), "required_hop_limit",
+			 positive(m->required_hop_limit), "pods_left_out", count(m->pods_seen - m->pods_len),
+			 "findings_left_out", count(m->groups_lost), "facts_left_out", count(m->differences_lost));
 }
 
 /* A member of the outermost object; all but the first begin with a comma. *err: of the first write that failed. */
@@ -206,6 +206,7 @@ int json_merge(const struct merged *m, const char *version, FILE *f)
 	put_member(f, "schema", json_string("imdsnoop.merge/1"), &err);
 	put_member(f, "version", json_string(version), &err);
 	put_member(f, "headline", headline, &err);
+	put_member(f, "note", m->note[0] ? json_text(m->note) : json_null(), &err);
 	put_member(f, "nodes", LIST(m->nodes, m->nodes_len, node_at), &err);
 	put_member(f, "totals", merge_totals(m), &err);
 	put_member(f, "findings", LIST(m->groups, m->groups_len, group_at), &err);

@@ -256,7 +256,7 @@ static void merge_differences(FILE *out, const struct merged *m, const struct te
 {
 	char text[LINE_LEN];
 
-	if (m->nodes_len < 2)
+	if (m->hosts < 2)
 		return;
 	if (!m->differences_len) {
 		fprintf(out, "\n%sThe nodes do not differ in kernel, version, hop limit or features.%s\n",
@@ -288,8 +288,8 @@ static void merge_differences(FILE *out, const struct merged *m, const struct te
 void text_merge(FILE *out, const struct merged *m, const struct text_options *o)
 {
 	text_verdict(out, m->level, m->headline, o);
-	fprintf(out, "%zu node%s, %zu pod%s, %llu request%s, %llu answered, %llu failed", m->nodes_len,
-		m->nodes_len == 1 ? "" : "s", m->pods_seen, m->pods_seen == 1 ? "" : "s", PLURAL(m->requests, "", "s"),
+	fprintf(out, "%zu node%s, %zu pod%s, %llu request%s, %llu answered, %llu failed", m->hosts,
+		m->hosts == 1 ? "" : "s", m->pods_seen, m->pods_seen == 1 ? "" : "s", PLURAL(m->requests, "", "s"),
 		(unsigned long long)m->answered, (unsigned long long)m->failed);
 	if (m->required_hop_limit)
 		fprintf(out, "; hop limit %d is enough for every pod that asks for tokens", m->required_hop_limit);
@@ -299,6 +299,8 @@ void text_merge(FILE *out, const struct merged *m, const struct text_options *o)
 		fprintf(out, "; %zu finding%s of more workloads than are told apart", m->groups_lost,
 			m->groups_lost == 1 ? "" : "s");
 	fputc('\n', out);
+	if (m->note[0])
+		text_paragraph(out, o, "", m->note);
 	merge_groups(out, m, o);
 	merge_pods(out, m, o);
 	merge_differences(out, m, o);
