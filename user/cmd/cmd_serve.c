@@ -126,7 +126,9 @@ static void on_ready(void *arg, const struct http_request *req, FILE *body, stru
 {
 	struct agent *a = arg;
 
-	if (!a->tick_ns || session_now_ns() - a->tick_ns > READY_NS)
+	if (session_is_blind(a->session))
+		fail(body, reply, 503, "blind: our programs were detached");
+	else if (!a->tick_ns || session_now_ns() - a->tick_ns > READY_NS)
 		fail(body, reply, 503, "attached, but not reading");
 	else
 		fputs("attached and reading\n", body);

@@ -41,7 +41,10 @@ struct tracer {
 	uint64_t read_until_ns; /* this turn */
 	uint64_t rare_read_ns;	/* everything older has been read from rare */
 	struct tracer_callbacks cb;
-	struct bpf_link *links[8];
+	struct {
+		struct bpf_link *link; /* NULL: detached, and not attached again yet */
+		struct bpf_program *prog;
+	} links[8];
 	size_t links_len;
 	uint64_t bad_records;
 	struct cursor *sweep; /* NULL: between two rounds through the connections */
@@ -401,6 +404,12 @@ static size_t optional_programs(struct imdsnoop_bpf *s, struct optional *o)
 	return sizeof(all) / sizeof(all[0]);
 }
 
+static void add_link(struct tracer *t, struct bpf_link *link, struct bpf_program *prog)
+{
+	t->links[t->links_len].link = link;
+	t->links[t->links_len++].prog = prog;
+}
+
 /* The optional programs of feature "names", or all others. A refused one is noted, no more. */
 static void attach_optional(struct tracer *t, struct features *f, bool names)
 {
@@ -419,7 +428,7 @@ static void attach_optional(struct tracer *t, struct features *f, bool names)
 									: bpf_program__attach_cgroup(prog, t->cgroup_fd);
 		err = -errno;
 		if (link) {
-			t->links[t->links_len++] = link;
+			add_link(t, link, prog);
 			continue;
 		}
 		snprintf(why, sizeof(why), "cannot attach %s: %s", bpf_program__name(prog), strerror(-err));
@@ -452,7 +461,7 @@ static int attach(struct tracer *t, const struct tracer_options *o, struct featu
 				  "see `bpftool cgroup tree`, or choose a lower --cgroup; or a capability is missing)"
 			    : err == -EINVAL ? " (is it a cgroup v2 folder, and the kernel 5.10 or newer?)"
 					     : "");
-		t->links[t->links_len++] = link;
+		add_link(t, link, required[i]);
 	}
 	attach_optional(t, f, false);
 	return 0;
@@ -618,7 +627,7 @@ void tracer_free(struct tracer *t)
 	if (!t)
 		return;
 	for (size_t i = 0; i < t->links_len; i++)
-		bpf_link__destroy(t->links[i]);
+		bpf_link__destroy(t->links[i].link);
 	if (t->ring_fd >= 0)
 		close(t->ring_fd);
 	ring_buffer__free(t->ring);
@@ -629,6 +638,52 @@ void tracer_free(struct tracer *t)
 	if (t->cgroup_fd >= 0)
 		close(t->cgroup_fd);
 	free(t);
+}
+
+/* --- detached by others ---------------------------------------------------------------------------------------------- */
+
+/*
+ * `bpftool link detach`, or the folder is removed: the link stays, its cgroup is gone. Links of tracing programs cannot
+ * be detached.
+ */
+static bool is_detached(struct bpf_link *link)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	return !link || (!bpf_obj_get_info_by_fd(bpf_link__fd(link), &info, &len) &&
+			 info.type == BPF_LINK_TYPE_CGROUP && !info.cgroup.cgroup_id);
+}
+
+size_t tracer_detached(const struct tracer *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->links_len; i++)
+		n += is_detached(t->links[i].link);
+	return n;
+}
+
+int tracer_attach_again(struct tracer *t, const char *cgroup)
+{
+	int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	close(t->cgroup_fd);
+	t->cgroup_fd = fd;
+	for (size_t i = 0; i < t->links_len; i++) {
+		struct bpf_link *link;
+
+		if (!is_detached(t->links[i].link))
+			continue;
+		link = bpf_program__attach_cgroup(t->links[i].prog, fd);
+		if (!link)
+			return -errno;
+		bpf_link__destroy(t->links[i].link);
+		t->links[i].link = link;
+	}
+	return 0;
 }
 
 /* --- reading tables -------------------------------------------------------------------------------------------------- */
@@ -882,6 +937,31 @@ int tracer_sweep(struct tracer *t, bool all, uint64_t now_ns, uint64_t idle_ns, 
 	cursor_free(t->sweep);
 	t->sweep = NULL;
 	return n < 0 ? n : 1;
+}
+
+static bool any_flow(void *arg, const void *key, const void *value)
+{
+	return true;
+}
+
+int tracer_forget_flows(struct tracer *t)
+{
+	struct sweep s = { .t = t };
+	struct cursor *c;
+	bool end = false;
+	int n = 0;
+
+	cursor_free(t->sweep);
+	t->sweep = NULL;
+	if (!flows_held(t))
+		return 0;
+	c = cursor_new(bpf_map__fd(t->skel->maps.imds_flows), sizeof(struct imds_flow_key), sizeof(struct imds_flow));
+	if (!c)
+		return -ENOMEM;
+	while (n >= 0 && !end)
+		n = cursor_next(c, any_flow, on_flow_deleted, &s, &end);
+	cursor_free(c);
+	return n < 0 ? n : 0;
 }
 
 struct sum {

@@ -55,6 +55,13 @@ int tracer_new(const struct tracer_options *o, struct features *features, const 
 	       struct tracer **ret_tracer, char *msg, size_t msg_len);
 void tracer_free(struct tracer *t);
 
+/* How many of our programs another tool has taken off its hook since, or lost it with its folder. */
+size_t tracer_detached(const struct tracer *t);
+/* Attaches these again, to the folder that has this name now. Returns 0 or a negative errno: some are still detached. */
+int tracer_attach_again(struct tracer *t, const char *cgroup);
+/* Forgets all connections: of those that we did not see all packets of, nothing can be said. 0 or a negative errno. */
+int tracer_forget_flows(struct tracer *t);
+
 int tracer_ring_fd(const struct tracer *t);
 /*
  * Hands out what is in the rings now, TRACER_RECORDS and TRACER_READ_MS at most. *ret_more: there is more. Returns the

@@ -894,8 +894,9 @@ bool finding_rule_unowned(struct draft *d)
 bool finding_rule_incomplete(struct draft *d)
 {
 	const struct snapshot *s = d->s;
+	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
+	uint64_t lost = 0, blind_s = 0;
 	size_t parts = 0;
-	uint64_t lost = 0;
 
 	for (size_t i = 0; i < s->features_len; i++) {
 		const struct feature *f = &s->features[i];
@@ -910,13 +911,22 @@ bool finding_rule_incomplete(struct draft *d)
 
 		if (!l->count)
 			continue;
-		lost += l->count;
+		if (!strcmp(l->name, "detached_s"))
+			blind_s = l->count;
+		else
+			lost += l->count;
 		EVIDENCE(d, "%s: %llu%s%s", l->name, (unsigned long long)l->count, l->what[0] ? ", " : "", l->what);
 	}
-	if (!parts && !lost)
+	if (!parts && !lost && !blind_s)
 		return false;
-	d->severity = lost ? SEVERITY_WARNING : SEVERITY_INFO;
-	if (lost && parts)
+	d->severity = lost || blind_s ? SEVERITY_WARNING : SEVERITY_INFO;
+	if (blind_s)
+		SUMMARY(
+		    d,
+		    "blind for up to %llu of %.0f s: our programs were off their hooks, so requests may be missing; "
+		    "another tool detached them, or the cgroup folder was removed",
+		    (unsigned long long)blind_s, watched_s);
+	else if (lost && parts)
 		SUMMARY(d, "not all could be seen: %llu event%s lost, %llu part%s of the tool not fully working",
 			PLURAL(lost), PLURAL(parts));
 	else if (lost)

@@ -69,9 +69,10 @@ static void on_ring(evutil_socket_t fd, short what, void *arg)
 	static const struct timeval pause = { .tv_usec = PAUSE_MS * 1000 };
 	static const struct timeval at_once = { 0 };
 	struct session *s = arg;
-	bool more = false;
-	bool any = tracer_consume(s->tracer, &more) > 0;
+	bool more = false, any;
 
+	session_watches(s, session_now_ns()); /* before what may have come of it is judged */
+	any = tracer_consume(s->tracer, &more) > 0;
 	read_done(s);
 	if (any && !event_add(s->pause_event, more ? &at_once : &pause))
 		return;
@@ -101,7 +102,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	struct session *s = arg;
 
 	watch_drops(s, now_ns);
-	session_sweep(s, false, now_ns);
+	if (session_watches(s, now_ns))
+		session_sweep(s, false, now_ns);
 	share_all(s);
 	if (s->held_len)
 		session_release_held(s, now_ns, false);
@@ -253,6 +255,7 @@ static int start(struct session *s)
 	watch_drops(s, s->started_ns);
 	s->started_wall_ns = session_clock_ns(CLOCK_REALTIME);
 	s->last_names_ns = s->started_ns;
+	s->attached_ns = s->started_ns;
 	return 0;
 memory:
 	session_log("out of memory");
@@ -352,6 +355,7 @@ void session_free(struct session *s)
 int session_run(struct session *s)
 {
 	uint64_t now_ns;
+	bool watches;
 
 	if (!s->stopped && event_base_dispatch(s->base) < 0)
 		return -EIO;
@@ -359,9 +363,11 @@ int session_run(struct session *s)
 	for (int i = 0; i < 2; i++)
 		event_del(s->signals[i]);
 	/* what the last tick did not see: held requests, and those that stalled since */
-	session_read_rest(s);
 	now_ns = session_now_ns();
+	watches = session_watches(s, now_ns);
+	session_read_rest(s);
 	session_release_held(s, now_ns, true);
-	session_sweep(s, true, now_ns);
-	return 0;
+	if (watches)
+		session_sweep(s, true, now_ns);
+	return s->ended_blind ? -ENOLINK : 0;
 }

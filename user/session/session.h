@@ -36,7 +36,11 @@ void session_free(struct session *s);
 struct event_base *session_base(struct session *s);
 uint64_t session_now_ns(void); /* CLOCK_MONOTONIC */
 
-/* Runs until SIGINT, SIGTERM, --duration or session_stop(). Returns 0 or a negative errno. */
+/* True while some of our programs are detached: another tool did it, or their folder is gone. */
+bool session_is_blind(const struct session *s);
+
+/* Runs until SIGINT, SIGTERM, --duration or session_stop(). Returns 0 or a negative errno: -ENOLINK when
+ * it was blind for too long. */
 int session_run(struct session *s);
 void session_stop(struct session *s);
 

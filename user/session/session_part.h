@@ -12,10 +12,11 @@
 
 #define SESSION_GONE_NS (300ull * 1000000000) /* series and names of gone pods leave after this */
 #define SESSION_HELD_MAX 1024		      /* requests */
-#define SESSION_LOSSES_EXTRA 6
+#define SESSION_LOSSES_EXTRA 8
 #define SESSION_UNOWNED_MAX IMDS_UNOWNED
-#define SESSION_LAST_TURNS 8		/* of reading the rings, for a snapshot */
-#define SESSION_SHARED_NS 1000000000ull /* a snapshot serves no longer */
+#define SESSION_LAST_TURNS 8		      /* of reading the rings, for a snapshot */
+#define SESSION_BLIND_NS (20ull * 1000000000) /* detached for so long, an agent ends */
+#define SESSION_SHARED_NS 1000000000ull	      /* a snapshot serves no longer */
 
 struct stalled; /* session_records.c */
 struct seen;	/* session_counts.c */
@@ -45,8 +46,14 @@ struct session {
 	struct unowned unowned[SESSION_UNOWNED_MAX];
 	struct owner *owners; /* names found for these, by address */
 	uint64_t unread;      /* readings of a kernel table that failed */
-	bool closing;	      /* stalled requests are added as they stand */
-	bool stopped;	      /* session_stop() was called, perhaps before the loop began */
+	/* our programs at the cgroup's hooks, which another tool may take off */
+	uint64_t attached_ns; /* newest moment at which all were known to be there */
+	uint64_t detached_ns; /* since when some are not; 0: all are */
+	uint64_t tried_ns;    /* to attach them again */
+	uint64_t unwatched_ns, unjudged;
+	bool ended_blind;
+	bool closing; /* stalled requests are added as they stand */
+	bool stopped; /* session_stop() was called, perhaps before the loop began */
 	uint64_t started_ns, started_wall_ns;
 	const char *node;
 	char node_buf[256];
@@ -69,6 +76,14 @@ void session_free_stalled(struct session *s);
 void session_read_unowned(struct session *s);
 void session_free_unowned(struct session *s);
 void session_read_rest(struct session *s);
+
+/*
+ * Looks whether our programs are still attached; attaches them again where that is possible. Returns false while they are
+ * not: then requests that no answer was seen of are not judged, and no connection is followed.
+ */
+bool session_watches(struct session *s, uint64_t now_ns);
+/* Time that was not watched, up to now_ns. */
+uint64_t session_unwatched_ns(const struct session *s, uint64_t now_ns);
 
 /* Adds to the pod table what the kernel has counted since the last call. */
 void session_read_counts(struct session *s);

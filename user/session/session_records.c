@@ -66,12 +66,23 @@ void session_release_held(struct session *s, uint64_t now_ns, bool all)
 	s->held_len = kept;
 }
 
+/* Its answer may have come while one of our programs was off its hook. */
+static bool cannot_judge(const struct session *s, const struct imds_rec_request *rec)
+{
+	return s->detached_ns && rec->req.end != IMDS_END_ANSWERED && rec->hdr.ts_ns >= s->detached_ns;
+}
+
 static void on_request(void *arg, const struct imds_rec_request *rec)
 {
 	uint64_t now_ns = session_now_ns();
 	struct session *s = arg;
 	struct stalled *st;
 	struct request r;
+
+	if (cannot_judge(s, rec)) {
+		s->unjudged++;
+		return;
+	}
 
 	if (s->stalled) {
 		struct stalled want = { .key = { rec->peer.cookie, rec->req.start_ns } };

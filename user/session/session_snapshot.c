@@ -36,6 +36,13 @@ static void fill_losses(struct session *s)
 			   names.files_skipped + names.deferred };
 	s->losses[n++] =
 	    (struct loss){ "table_unread", "readings of the kernel's tables that failed: counts may be old", s->unread };
+	s->losses[n++] =
+	    (struct loss){ "detached_s",
+			   "seconds in which our programs were off their hooks: what was asked then was not seen",
+			   (session_unwatched_ns(s, session_now_ns()) + 999999999) / 1000000000 };
+	s->losses[n++] =
+	    (struct loss){ "detached_requests",
+			   "requests that ended while our programs were off their hooks: not judged", s->unjudged };
 	s->losses[n++] = (struct loss){
 		"events_missed",
 		"events that our tracing programs did not get, another one ran on that CPU: drops may be missing", s->missed
@@ -77,17 +84,20 @@ const struct snapshot *session_snapshot(struct session *s, bool close_open)
 {
 	struct snapshot *v = &s->snapshot;
 	uint64_t now_ns = session_now_ns(), took_ns;
+	bool watches;
 
 	/* a snapshot is shared for ten times as long as it took, at most a second: readers cost a tenth of a core */
 	if (!close_open && now_ns < s->fresh_until_ns)
 		return v;
 	s->fresh_until_ns = 0;
 	session_describe(s);
+	watches = session_watches(s, now_ns);
 	session_read_rest(s);
 	if (close_open) {
 		session_release_held(s, now_ns, true);
 		s->closing = true;
-		session_sweep(s, true, now_ns);
+		if (watches)
+			session_sweep(s, true, now_ns);
 	}
 	session_read_counts(s);
 	session_read_unowned(s);
