@@ -138,7 +138,7 @@ check-e2e: imdsnoop lab
 	$(Q)tests/e2e/run
 check-kernels: imdsnoop lab $(O)/tests/bpf_tables
 	$(Q)tests/kernels/run
-kernels-table:			# the README's, from what the last check-kernels saw
+kernels-table:			# bpf/README.md's, from what the last check-kernels saw
 	$(Q)tests/kernels/table write
 check-lint: $(SKEL) $(WEB)
 	$(Q)O=$(O) scripts/lint
