@@ -300,6 +300,15 @@ static __always_inline void take_back(struct imds_flow *f, const struct dropped 
 	f->refused = 1;
 }
 
+/* enum imds_death of a drop that a request waits for. */
+static __always_inline __u8 death_of(const struct imds_flow *f, const struct imds_request *r, const struct imds_drop *drop)
+{
+	if (imds_drop_rank(drop->flags, drop->ttl) != 7 || (drop->flags & (IMDS_D_AT_HOME | IMDS_D_ARRIVED)) ||
+	    (f->flags & (IMDS_F_HOST_NETNS | IMDS_F_OWN_NETNS)) || r->first_byte_ns)
+		return IMDS_DEATH_NONE;
+	return drop->reason && drop->reason == imds_reason_tc_ingress ? IMDS_DEATH_TC : IMDS_DEATH_FORWARD;
+}
+
 static __always_inline void tell_drop(const struct imds_flow *f, const struct imds_request *r,
 				      const struct imds_drop *drop)
 {
@@ -387,6 +396,7 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 		if (r->drop.ts_ns && imds_drop_rank(r->drop.flags, r->drop.ttl) >= imds_drop_rank(drop.flags, drop.ttl))
 			return;
 		r->drop = drop;
+		r->death = death_of(f, r, &drop);
 	}
 	tell_drop(f, r, &drop);
 }

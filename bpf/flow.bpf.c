@@ -77,7 +77,7 @@ static __always_inline struct imds_request_counters *request_counters(const stru
 {
 	struct imds_request_key key = {
 		.cgroup_id = f->peer.cgroup_id,
-		.rest = (__u64)f->peer.endpoint << 32 | (__u32)imds_status_class(r->status) << 24 |
+		.rest = (__u64)r->death << 40 | (__u64)f->peer.endpoint << 32 | (__u32)imds_status_class(r->status) << 24 |
 			(__u32)r->end << 16 | (__u32)r->version << 8 | r->kind,
 	};
 	struct imds_request_counters zero = {}, *c;

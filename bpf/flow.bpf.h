@@ -120,6 +120,15 @@ static __always_inline bool share_is_full(const struct imds_share *s, __u32 plac
 	return s->flows >= most || (query && s->queries >= most / IMDS_SHARE_QUERIES);
 }
 
+/* Half of what it may hold: connections that are over leave at once then. */
+static __always_inline bool share_is_crowded(__u32 place)
+{
+	__u64 held = imds_flows_created - imds_flows_deleted;
+
+	return place && held < imds_max_flows && share_place(place)->flows > IMDS_SHARE_FLOOR &&
+	       share_place(place)->flows >= (imds_max_flows - held) / (2 * IMDS_SHARE_PART);
+}
+
 /* query: of DNS */
 static __always_inline void flow_charge(__u32 place, __u32 query)
 {

@@ -199,6 +199,16 @@ static inline __attribute__((always_inline)) __u32 imds_drop_rank(__u32 flags, _
 	return flags & IMDS_D_FORWARD ? 7 : 6;
 }
 
+/*
+ * What the counters keep of how an answer died, so that a request whose record is lost keeps its cause: the packet that
+ * the flow waits for, with its TTL used up, where TTLs are checked; of a socket that is not known to be the node's own.
+ */
+enum imds_death {
+	IMDS_DEATH_NONE,
+	IMDS_DEATH_TC, /* by a tc program: a policy there may never have looked at the TTL */
+	IMDS_DEATH_FORWARD,
+};
+
 enum imds_record_type {
 	IMDS_REC_REQUEST = 1, /* a request finished */
 	IMDS_REC_FLOW_END,    /* a connection ended: what came after its last request */
@@ -259,7 +269,8 @@ struct imds_request {
 	__u8 path_len;
 	__u8 claimed; /* kernel side: its record has been written */
 	__u8 index;   /* on its connection, from 0; stays at 255 */
-	__u32 pad;
+	__u8 death;   /* enum imds_death, of drop */
+	__u8 pad[3];
 	char path[IMDS_PATH_LEN];
 };
 _Static_assert(sizeof(struct imds_request) == 232, "request is ABI");
@@ -516,7 +527,8 @@ struct imds_request_key {
 			__u8 end;
 			__u8 status; /* enum imds_status_class */
 			__u8 endpoint;
-			__u8 pad[3];
+			__u8 death; /* enum imds_death */
+			__u8 pad[2];
 		};
 		__u64 rest; /* the same, first byte lowest */
 	};

@@ -179,12 +179,71 @@ static void baseline_is_the_one_that_was_used(void **state)
 	done(t, &s);
 }
 
+/* GCE's guest agent asks to be told of the next change: minutes are no slowness, and none coming is no silence. */
+static void long_poll_is_neither_slow_nor_silent(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r = request(IMDS_KIND_DATA, 2 * S, 60 * S, 200);
+
+	r.rec.req.words = IMDS_W_P_GCE | IMDS_W_Q_WAIT;
+	r = add(t, r);
+	assert_int_equal(r.outcome, OUTCOME_OK);
+	assert_false(request_is_problem(&r, 1000000));
+	assert_int_equal(row_of(t, &s, "web-1")->slow, 0);
+	assert_int_equal(row_of(t, &s, "web-1")->latency.count, 0);
+	r = request(IMDS_KIND_DATA, 70 * S, 60 * S, 0);
+	r.rec.req.words = IMDS_W_P_GCE | IMDS_W_Q_WAIT;
+	assert_int_equal(add(t, r).outcome, OUTCOME_ABORTED);
+	/* nothing says that the service has it */
+	r.rec.req.start_ns += 100 * S;
+	r.rec.req.end_ns += 100 * S;
+	r.rec.req.flags &= ~IMDS_F_REQUEST_ACKED;
+	assert_int_equal(add(t, r).outcome, OUTCOME_NO_RESPONSE);
+	/* the same time without having asked for it */
+	r = request(IMDS_KIND_DATA, 300 * S, 60 * S, 200);
+	r.rec.req.words = IMDS_W_P_GCE;
+	r = add(t, r);
+	assert_true(request_is_problem(&r, 1000000));
+	assert_int_equal(row_of(t, &s, "web-1")->slow, 1);
+	done(t, &s);
+}
+
+/* The ring was full: the counters keep that the answers died, and nothing that contradicts arithmetic. */
+static void lost_records_keep_the_cause(void **state)
+{
+	struct imds_request_key key = {
+		.cgroup_id = 7, .kind = IMDS_KIND_TOKEN, .end = IMDS_END_CLOSED, .death = IMDS_DEATH_FORWARD
+	};
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	const struct pod_stats *p;
+
+	add(t, died(request(IMDS_KIND_TOKEN, 2 * S, S, 0)));
+	pod_table_add_lost(t, &web, &key, 5, 4 * S);
+	p = row_of(t, &s, "web-1");
+	assert_int_equal(p->outcomes[OUTCOME_HOP_LIMIT], 6);
+	assert_int_equal(p->confidences[CONFIDENCE_PROVEN], 6);
+	assert_int_equal(p->causes[CAUSE_HOP_LIMIT], 6);
+	assert_int_equal(p->failed, 6);
+	assert_int_equal(p->records_lost, 5);
+	add(t, of_host(request(IMDS_KIND_TOKEN, 5 * S, MS, 200), 2)); /* enough for one forward */
+	key.death = IMDS_DEATH_TC;
+	pod_table_add_lost(t, &web, &key, 3, 6 * S);
+	p = row_of(t, &s, "web-1");
+	assert_int_equal(p->outcomes[OUTCOME_HOP_LIMIT], 6);
+	assert_int_equal(p->outcomes[OUTCOME_NO_RESPONSE], 3);
+	done(t, &s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ttl_that_a_rule_set_tells_no_hops),
 		cmocka_unit_test(limit_that_was_lowered_is_no_rule),
 		cmocka_unit_test(baseline_is_the_one_that_was_used),
+		cmocka_unit_test(long_poll_is_neither_slow_nor_silent),
+		cmocka_unit_test(lost_records_keep_the_cause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

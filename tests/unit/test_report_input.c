@@ -288,6 +288,10 @@ static void counts(const struct session_count_callbacks *cb)
 	cb->on_packets(cb->arg, &cart, &packets);
 	cb->on_packets(cb->arg, &stray, &packets);
 	cb->on_lost(cb->arg, &cart, &lost, 3);
+	lost = (struct imds_request_key){
+		.cgroup_id = 11, .kind = IMDS_KIND_TOKEN, .end = IMDS_END_CLOSED, .death = IMDS_DEATH_FORWARD
+	};
+	cb->on_lost(cb->arg, &cart, &lost, 2);
 	cb->on_drops(cb->arg, &cart, &drop, "IP_INHDR", 9);
 	drop.ttl_expired = 0;
 	drop.from_endpoint = 0;
@@ -450,11 +454,11 @@ static void a_trace_gives_the_live_report(void **state)
 	again = dump(trace_input_snapshot(t));
 	assert_string_equal(again, report);
 	/* that there was something to get wrong */
-	assert_non_null(strstr(report, "\"proven\": 2"));
+	assert_non_null(strstr(report, "\"proven\": 4"));
 	assert_non_null(strstr(report, "\"strong\": 1"));
 	assert_non_null(strstr(report, "\"fallbacks\": 2"));
 	assert_non_null(strstr(report, "\"hop_limit_drops\": 9"));
-	assert_non_null(strstr(report, "\"records_lost\": 3"));
+	assert_non_null(strstr(report, "\"records_lost\": 5"));
 	assert_non_null(strstr(report, "\"in_flight\": 1"));
 	assert_non_null(strstr(report, "\"refused\": 1"));
 	trace_input_get_stats(t, &stats);

@@ -503,25 +503,33 @@ static void a_counter_key_tells_no_more_than_its_end(void **state)
 	static const struct {
 		struct imds_request_key key;
 		enum outcome outcome;
+		int hops, node_ttl; /* of its row and the node's; hops: 1 more than the figure, 0 unknown */
 	} keys[] = {
-		{ { .end = IMDS_END_ANSWERED, .status = IMDS_STATUS_2XX }, OUTCOME_OK },
-		{ { .end = IMDS_END_ANSWERED, .status = IMDS_STATUS_NONE }, OUTCOME_OK },
-		{ { .end = IMDS_END_ANSWERED, .status = IMDS_STATUS_401 }, OUTCOME_HTTP_ERROR },
-		{ { .end = IMDS_END_ANSWERED, .status = IMDS_STATUS_5XX }, OUTCOME_HTTP_ERROR },
-		{ { .end = IMDS_END_CLOSED, .kind = IMDS_KIND_TOKEN }, OUTCOME_NO_RESPONSE },
-		{ { .end = IMDS_END_CLOSED, .kind = IMDS_KIND_DATA, .status = IMDS_STATUS_2XX }, OUTCOME_ABORTED },
-		{ { .end = IMDS_END_CLOSED, .kind = IMDS_KIND_CONNECT_ONLY }, OUTCOME_ABORTED },
-		{ { .end = IMDS_END_REFUSED, .kind = IMDS_KIND_CONNECT_ONLY }, OUTCOME_REFUSED },
-		{ { .end = IMDS_END_PEER_RST }, OUTCOME_RESET },
-		{ { .end = IMDS_END_PEER_FIN, .kind = IMDS_KIND_TOKEN }, OUTCOME_RESET },
-		{ { .end = IMDS_END_EXPIRED }, OUTCOME_NO_RESPONSE },
-		{ { .end = 200 }, OUTCOME_NO_RESPONSE },
+		{ { .end = IMDS_END_ANSWERED, .status = IMDS_STATUS_2XX }, OUTCOME_OK, 0, 0 },
+		{ { .end = IMDS_END_ANSWERED, .status = IMDS_STATUS_NONE }, OUTCOME_OK, 0, 0 },
+		{ { .end = IMDS_END_ANSWERED, .status = IMDS_STATUS_401 }, OUTCOME_HTTP_ERROR, 0, 0 },
+		{ { .end = IMDS_END_ANSWERED, .status = IMDS_STATUS_5XX }, OUTCOME_HTTP_ERROR, 0, 0 },
+		{ { .end = IMDS_END_CLOSED, .kind = IMDS_KIND_TOKEN }, OUTCOME_NO_RESPONSE, 0, 0 },
+		{ { .end = IMDS_END_CLOSED, .kind = IMDS_KIND_DATA, .status = IMDS_STATUS_2XX }, OUTCOME_ABORTED, 0, 0 },
+		{ { .end = IMDS_END_CLOSED, .kind = IMDS_KIND_CONNECT_ONLY }, OUTCOME_ABORTED, 0, 0 },
+		{ { .end = IMDS_END_REFUSED, .kind = IMDS_KIND_CONNECT_ONLY }, OUTCOME_REFUSED, 0, 0 },
+		{ { .end = IMDS_END_PEER_RST }, OUTCOME_RESET, 0, 0 },
+		{ { .end = IMDS_END_PEER_FIN, .kind = IMDS_KIND_TOKEN }, OUTCOME_RESET, 0, 0 },
+		{ { .end = IMDS_END_EXPIRED }, OUTCOME_NO_RESPONSE, 0, 0 },
+		{ { .end = 200 }, OUTCOME_NO_RESPONSE, 0, 0 },
+		{ { .end = IMDS_END_CLOSED, .kind = IMDS_KIND_TOKEN, .death = IMDS_DEATH_FORWARD }, OUTCOME_HOP_LIMIT, 0, 0 },
+		{ { .end = IMDS_END_EXPIRED, .death = IMDS_DEATH_FORWARD }, OUTCOME_HOP_LIMIT, 2, 2 },
+		{ { .end = IMDS_END_CLOSED, .death = IMDS_DEATH_TC }, OUTCOME_HOP_LIMIT, 0, 0 },
+		{ { .end = IMDS_END_CLOSED, .death = IMDS_DEATH_TC }, OUTCOME_HOP_LIMIT, 2, 1 },
+		{ { .end = IMDS_END_CLOSED, .death = IMDS_DEATH_TC }, OUTCOME_NO_RESPONSE, 2, 2 },
+		{ { .end = IMDS_END_ANSWERED, .status = IMDS_STATUS_2XX, .death = IMDS_DEATH_FORWARD }, OUTCOME_OK, 0, 0 },
+		{ { .end = IMDS_END_REFUSED, .death = IMDS_DEATH_FORWARD }, OUTCOME_REFUSED, 0, 0 },
 	};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < LEN(keys); i++)
-		assert_int_equal(verdict_from_key(&keys[i].key), keys[i].outcome);
+		assert_int_equal(verdict_from_key(&keys[i].key, keys[i].hops - 1, keys[i].node_ttl), keys[i].outcome);
 }
 
 /* imds.md 2.1: address first, then headers, then path. */

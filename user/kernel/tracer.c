@@ -25,10 +25,11 @@
 #define RING_BYTES (4u << 20)
 #define RARE_BYTES (1u << 20)
 #define SWEEP_BATCH 64
-#define CLOSED_NS 1000000000ull	  /* a connection is closed, and nobody was left waiting */
-#define LATE_NS (10 * CLOSED_NS)  /* closed before the answer: this long, late drops are told as its */
-#define QUERY_NS (15 * CLOSED_NS) /* a DNS query: resolvers give up after 5 s a try */
-#define KEYS_PER_CGROUP 16	  /* kinds, versions and ends that one container shows at most, in practice */
+#define CLOSED_NS 1000000000ull	   /* a connection is closed, and nobody was left waiting */
+#define LATE_NS (10 * CLOSED_NS)   /* closed before the answer: this long, late drops are told as its */
+#define POLL_NS (3600 * CLOSED_NS) /* a request that waits for a change may take as long as nothing changes */
+#define QUERY_NS (15 * CLOSED_NS)  /* a DNS query: resolvers give up after 5 s a try */
+#define KEYS_PER_CGROUP 16	   /* kinds, versions and ends that one container shows at most, in practice */
 
 struct cursor;
 static void cursor_free(struct cursor *c);
@@ -842,6 +843,9 @@ static uint64_t keep_ns(const struct imds_flow_key *k, const struct imds_flow *f
 
 	if (f->peer.proto == IPPROTO_UDP)
 		return QUERY_NS;
+	/* it asked to be kept waiting */
+	if (!done && (f->req.words & IMDS_W_Q_WAIT) && !(f->flags & (IMDS_F_RELEASED | IMDS_F_CLIENT_FIN)))
+		return POLL_NS;
 	if ((k->query & IMDS_FLOW_SLOT) || !(f->flags & (IMDS_F_RELEASED | IMDS_F_CLIENT_FIN)) || !done)
 		return idle_ns;
 	return f->last_end == IMDS_END_ANSWERED || f->last_kind == IMDS_KIND_CONNECT_ONLY ? CLOSED_NS : LATE_NS;

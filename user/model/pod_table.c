@@ -703,7 +703,8 @@ static void add(struct pod_table *t, struct row *row, struct request *r, uint64_
 		}
 	}
 	if (answered) {
-		add_latency(s, r, t->o.slow_ns);
+		if (!verdict_is_long_poll(q))
+			add_latency(s, r, t->o.slow_ns);
 		row->answered_ns = q->end_ns;
 		if (q->version == IMDS_VERSION_V1 && q->status < 400)
 			s->v1_answered++;
@@ -807,14 +808,21 @@ void pod_table_add_flow_end(struct pod_table *t, const struct pod_identity *who,
 void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, const struct imds_request_key *key,
 			uint64_t n, uint64_t now_ns)
 {
-	enum outcome outcome = verdict_from_key(key);
 	struct row *row = row_get(t, who);
+	enum outcome outcome;
 
 	if (!row || key->kind >= IMDS_KIND_COUNT || key->version >= IMDS_VERSION_COUNT)
 		return;
 	if (row == t->other)
 		t->overflowed += n;
+	outcome = verdict_from_key(key, row->s.hops, t->endpoints[key->endpoint % IMDS_MAX_ENDPOINTS].token_ttl);
 	count_request(&row->s, key->kind, key->version, outcome, n);
+	if (outcome == OUTCOME_HOP_LIMIT) {
+		row->s.confidences[CONFIDENCE_PROVEN] += n;
+		row->s.causes[CAUSE_HOP_LIMIT] += n;
+		if (key->kind == IMDS_KIND_TOKEN)
+			row->s.hop_limit = HOP_LIMIT_EXHAUSTED;
+	}
 	row->s.answered += key->end == IMDS_END_ANSWERED ? n : 0;
 	row->s.failed += verdict_is_failure(outcome, key->kind) ? n : 0;
 	row->s.v1_unauthorized += key->version == IMDS_VERSION_V1 && key->status == IMDS_STATUS_401 ? n : 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../base/address.h"
+#include "verdict.h"
 
 /* -1 when one end did not happen; 0 when the clocks of two CPUs disagree by a little. */
 static int64_t between_us(uint64_t from_ns, uint64_t to_ns)
@@ -43,8 +44,9 @@ uint64_t request_start_ns(const struct request *r)
 bool request_is_problem(const struct request *r, uint64_t slow_us)
 {
 	int64_t took_us = r->rec.req.first_byte_ns ? request_duration_us(r, r->rec.hdr.ts_ns) : -1;
+	bool slow = took_us >= 0 && (uint64_t)took_us > slow_us && !verdict_is_long_poll(&r->rec.req);
 
-	return r->outcome != OUTCOME_OK || r->fallback || r->running || (took_us >= 0 && (uint64_t)took_us > slow_us);
+	return r->outcome != OUTCOME_OK || r->fallback || r->running || slow;
 }
 
 const char *request_address(const struct imds_addr *addr, uint16_t port, char *buf, unsigned int len)

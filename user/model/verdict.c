@@ -337,6 +337,9 @@ static enum outcome judge_connected(const struct verdict_input *in)
 		return OUTCOME_RESET;
 	if (q->kind == IMDS_KIND_DNS && !q->first_byte_ns)
 		return OUTCOME_NO_RESPONSE;
+	/* nothing changed as long as the client cared to wait, or we to watch */
+	if (verdict_is_long_poll(q) && (is_client_end(q->end) || q->end == IMDS_END_NONE || q->end == IMDS_END_EXPIRED))
+		return OUTCOME_ABORTED;
 	if (is_client_end(q->end) && (partly || waited_ns(in) < in->stall_ns))
 		return OUTCOME_ABORTED;
 	return OUTCOME_NO_RESPONSE;
@@ -411,8 +414,14 @@ bool verdict_is_failure(enum outcome outcome, enum imds_kind kind)
 }
 
 /* What can be said without times, drops and TTLs: never more than the end itself tells. */
-enum outcome verdict_from_key(const struct imds_request_key *key)
+enum outcome verdict_from_key(const struct imds_request_key *key, int hops, int node_token_ttl)
 {
+	const struct verdict_input in = { .hops = hops, .node_token_ttl = node_token_ttl };
+
+	/* what died of a tc program's verdict must not contradict arithmetic */
+	if (key->end != IMDS_END_ANSWERED && key->end != IMDS_END_REFUSED &&
+	    (key->death == IMDS_DEATH_FORWARD || (key->death == IMDS_DEATH_TC && !ttl_suffices(&in))))
+		return OUTCOME_HOP_LIMIT;
 	switch (key->end) {
 	case IMDS_END_ANSWERED:
 		switch (key->status) {

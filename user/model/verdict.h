@@ -36,6 +36,14 @@ struct verdict verdict_judge(const struct verdict_input *in);
  */
 bool verdict_is_ttl_death(const struct imds_drop *drop, const char *reason, const char *location);
 
+/* It asked to be kept waiting until something changes, and the service has it: how long that takes tells nothing. */
+static inline bool verdict_is_long_poll(const struct imds_request *q)
+{
+	const __u32 poll = IMDS_W_Q_WAIT | IMDS_W_P_GCE, has_it = IMDS_F_HEAD_COMPLETE | IMDS_F_REQUEST_ACKED;
+
+	return (q->words & poll) == poll && (q->first_byte_ns || (q->flags & has_it) == has_it);
+}
+
 /* True for an answer that arrived and was refused behind our ingress hook. */
 bool verdict_is_refused_at_socket(const struct imds_drop *drop);
 
@@ -54,8 +62,11 @@ int verdict_hops(int ttl, int baseline, enum hops_source *ret_source);
  */
 bool verdict_is_failure(enum outcome outcome, enum imds_kind kind);
 
-/* ret is never negative; the outcome of a request whose record was lost, from its counter's key. */
-enum outcome verdict_from_key(const struct imds_request_key *key);
+/*
+ * The outcome of a request whose record was lost, from its counter's key; hop-limit is proven then. hops: of its
+ * container, -1 unknown; node_token_ttl: 0 unknown.
+ */
+enum outcome verdict_from_key(const struct imds_request_key *key, int hops, int node_token_ttl);
 
 enum provider verdict_provider(enum imds_endpoint_class endpoint, __u32 words, enum imds_kind kind);
 

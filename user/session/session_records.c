@@ -7,6 +7,8 @@
 #define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
 #include <uthash.h>
 
+#include "../model/verdict.h"
+
 #define IDLE_NS (130ull * 1000000000) /* longer than TCP's last retransmission of a dead answer (about 120 s) */
 
 /* A stalled request that has been told already. */
@@ -194,7 +196,7 @@ static void on_running(void *arg, const struct imds_rec_request *rec)
 	pod_table_add_running(s->table, r.who);
 	since_ns = request_start_ns(&r);
 	/* a connection that stands and waits for its first request is no stall, nor is an answer that has begun */
-	if (since_ns + s->o->stall_ns > w->now_ns || rec->req.first_byte_ns ||
+	if (since_ns + s->o->stall_ns > w->now_ns || rec->req.first_byte_ns || verdict_is_long_poll(&rec->req) ||
 	    (rec->req.kind == IMDS_KIND_CONNECT_ONLY && rec->synack_ns))
 		return;
 	if (s->closing) {

@@ -77,7 +77,7 @@ static void on_lost(void *arg, const struct pod_identity *who, const struct imds
 	struct writer *w = arg;
 
 	append(w, object_of(w, who), "lost",
-	       json_pack("[iiiiiI]", k->kind, k->version, k->end, k->status, k->endpoint, (json_int_t)n));
+	       json_pack("[iiiiiIi]", k->kind, k->version, k->end, k->status, k->endpoint, (json_int_t)n, k->death));
 }
 
 static void on_drops(void *arg, const struct pod_identity *who, const struct imds_drop_key *k, const char *reason,
@@ -179,6 +179,7 @@ static void read_rows(const json_t *o, const struct pod_identity *who, struct po
 			.end = (uint8_t)number_at(row, 2),
 			.status = (uint8_t)number_at(row, 3),
 			.endpoint = (uint8_t)number_at(row, 4),
+			.death = (uint8_t)number_at(row, 6), /* 0 in older traces */
 		};
 
 		pod_table_add_lost(t, who, &k, number_at(row, 5), now_ns);
