@@ -24,6 +24,11 @@ static void each_drop_has_its_cause(void **state)
 		{ { "IP_INADDRERRORS", "ip_error", false, false, true, 64 }, CAUSE_MARTIAN },
 		{ { "NOT_SPECIFIED", "ip_rcv_finish_core", false, false, true, 64 }, CAUSE_MARTIAN },
 		{ { "IP_LOCALNET", "ip_rcv_finish_core", false, false, false, 64 }, CAUSE_MARTIAN },
+		{ { "IP_INNOROUTES", "ip_error", false, false, false, 64 }, CAUSE_NO_ROUTE },
+		{ { "NOT_SPECIFIED", "ip_error", false, false, false, 64 }, CAUSE_NO_ROUTE }, /* prohibit */
+		{ { "NOT_SPECIFIED", "dst_discard", false, false, false, 64 }, CAUSE_NO_ROUTE },
+		{ { "", "ip_error", false, false, true, 64 }, CAUSE_MARTIAN },
+		{ { "NOT_SPECIFIED", "ip6_pkt_prohibit", false, false, false, 64 }, CAUSE_NO_ROUTE },
 		{ { "NEIGH_FAILED", "neigh_invalidate", false, false, false, 64 }, CAUSE_NO_NEIGHBOUR },
 		{ { "NEIGH_QUEUEFULL", "__neigh_event_send", true, false, false, 64 }, CAUSE_NO_NEIGHBOUR },
 		{ { "PKT_TOO_BIG", "ip_forward", true, false, false, 63 }, CAUSE_TOO_BIG },

@@ -31,6 +31,8 @@ static const struct row {
 	{ "IP_INVALID_SOURCE", NULL, ANY, CAUSE_REVERSE_PATH },
 	{ "IP_LOCAL_SOURCE", NULL, ANY, CAUSE_REVERSE_PATH },
 	{ "IP_INADDRERRORS", NULL, ANY, CAUSE_FORWARDING_OFF }, /* to loopback: see below */
+	{ "IP_INNOROUTES", NULL, ANY, CAUSE_NO_ROUTE },
+	{ "IP_OUTNOROUTES", NULL, ANY, CAUSE_NO_ROUTE },
 	{ "NEIGH_", NULL, ANY, CAUSE_NO_NEIGHBOUR },
 	{ "PKT_TOO_BIG", NULL, ANY, CAUSE_TOO_BIG },
 	{ "TCP_CSUM", NULL, ANY, CAUSE_BAD_CHECKSUM },
@@ -61,6 +63,10 @@ static const struct row {
 	{ "-", "tcx_run", ANY, CAUSE_FILTERED },
 	{ "-", "tc_run", ANY, CAUSE_FILTERED },
 	{ "-", "sk_filter_trim_cap", ANY, CAUSE_REFUSED_AT_SOCKET },
+	/* a route that is there to keep packets away; from 5.19 on ip_error() has a reason for all else */
+	{ "NOT_SPECIFIED", "ip_error", ANY, CAUSE_NO_ROUTE },
+	{ "-", "dst_discard", ANY, CAUSE_NO_ROUTE },
+	{ "-", "ip6_pkt_", ANY, CAUSE_NO_ROUTE },
 	{ "-", "neigh_", ANY, CAUSE_NO_NEIGHBOUR },
 	{ "-", "arp_error_report", ANY, CAUSE_NO_NEIGHBOUR },
 	{ "-", "ndisc_error_report", ANY, CAUSE_NO_NEIGHBOUR },
@@ -101,7 +107,8 @@ enum cause cause_of_drop(const struct drop_place *d)
 	if (cause == CAUSE_NONE)
 		return cause;
 	/* routing itself refuses loopback addresses: as an address that is none of its own, or without a reason */
-	if (d->to_loopback && (cause == CAUSE_FORWARDING_OFF || (cause == CAUSE_DROPPED && is_unsaid(d->reason))))
+	if (d->to_loopback && (cause == CAUSE_FORWARDING_OFF ||
+			       ((cause == CAUSE_DROPPED || cause == CAUSE_NO_ROUTE) && is_unsaid(d->reason))))
 		return CAUSE_MARTIAN;
 	if (d->from_endpoint && d->ttl <= 1 && has_prefix(d->reason, "IP_INHDR"))
 		return CAUSE_HOP_LIMIT;
@@ -185,8 +192,8 @@ enum cause cause_of_request(const struct cause_input *in)
 		return cause_of_error(in);
 	case OUTCOME_HOP_LIMIT:
 		return CAUSE_HOP_LIMIT;
-	case OUTCOME_REFUSED:
-		return CAUSE_REFUSED;
+	case OUTCOME_REFUSED: /* by ICMP, from this node, when it found no route */
+		return cause_of_silence(in) == CAUSE_NO_ROUTE ? CAUSE_NO_ROUTE : CAUSE_REFUSED;
 	case OUTCOME_NOT_SENT:
 		return CAUSE_NOT_SENT;
 	case OUTCOME_REDIRECTED:

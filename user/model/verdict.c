@@ -54,11 +54,12 @@ static const char *const filter_functions[] = {
 };
 static const char *const filter_reasons[] = { "NETFILTER_DROP", "BPF_CGROUP_EGRESS", "XDP", "TC_EGRESS" };
 /*
- * A route of type blackhole, prohibit or unreachable: the oldest filter of all. ip_error() gives a reason of its own where
- * there is no route, or no forwarding.
+ * A route of type blackhole, prohibit or unreachable: the oldest filter of all.
  */
-static const char *const discard_functions[] = { "dst_discard",	     "dst_discard_out", "ip_error",
-						 "ip6_pkt_prohibit", "ip6_pkt_drop",	"ip6_pkt_discard" };
+static const char *const discard_functions[] = { "dst_discard", "dst_discard_out", "ip6_pkt_prohibit", "ip6_pkt_drop",
+						 "ip6_pkt_discard" };
+/* That too where it has no reason of its own, as it has from 5.19 on where there is no route, or no forwarding. */
+static const char *const error_functions[] = { "ip_error" };
 /* Behind the ingress hook: the socket's own side refused the packet. */
 static const char *const socket_filters[] = { "BPF_CGROUP_INGRESS", "SOCKET_FILTER", "XFRM_POLICY" };
 
@@ -125,6 +126,8 @@ bool verdict_is_ttl_death(const struct imds_drop *drop, const char *reason, cons
 static bool is_filter(const char *reason, const char *location)
 {
 	if (is_unsaid(reason) && is_in_function(location, discard_functions, LEN(discard_functions)))
+		return true;
+	if (!strcmp(reason, "NOT_SPECIFIED") && is_in_function(location, error_functions, LEN(error_functions)))
 		return true;
 	if (!is_unsaid(reason))
 		return is_one_of(reason, filter_reasons, LEN(filter_reasons)) ||

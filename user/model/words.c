@@ -33,6 +33,7 @@ const char *cause_word(enum cause cause)
 		[CAUSE_REVERSE_PATH] = "reverse-path",
 		[CAUSE_FORWARDING_OFF] = "forwarding-off",
 		[CAUSE_MARTIAN] = "martian",
+		[CAUSE_NO_ROUTE] = "no-route",
 		[CAUSE_NO_NEIGHBOUR] = "no-neighbour",
 		[CAUSE_TOO_BIG] = "too-big",
 		[CAUSE_BAD_CHECKSUM] = "bad-checksum",

@@ -28,7 +28,8 @@ enum cause {
 	CAUSE_FILTERED, /* netfilter, tc, XDP, another cgroup program */
 	CAUSE_REVERSE_PATH,
 	CAUSE_FORWARDING_OFF,
-	CAUSE_MARTIAN, /* routed to a loopback address */
+	CAUSE_MARTIAN,	/* routed to a loopback address */
+	CAUSE_NO_ROUTE, /* of this node, to either side: none, blackhole, prohibit, unreachable */
 	CAUSE_NO_NEIGHBOUR,
 	CAUSE_TOO_BIG, /* MTU */
 	CAUSE_BAD_CHECKSUM,

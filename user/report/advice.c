@@ -69,6 +69,7 @@ enum when {
 	ALWAYS,
 	MEANT,
 	NOT_MEANT,
+	NOT_ROUTED, /* nor meant: it is no route of this node that keeps it away */
 	NEEDS_KNOWN,
 	NEEDS_UNKNOWN,
 	HOST_ANSWERED,
@@ -170,7 +171,7 @@ static const struct row {
 	  "opened." },
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "To save the wait, tell its SDK not to ask:" },
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "  AWS_EC2_METADATA_DISABLED=true" },
-	{ BLOCK, ALL, ANY, NOT_MEANT,
+	{ BLOCK, ALL, ANY, NOT_ROUTED,
 	  "Someone's rule drops these packets: a network policy, an iptables or nftables rule, or the CNI. A block of "
 	  "the "
 	  "metadata address is often meant; ask before opening it." },
@@ -180,9 +181,13 @@ static const struct row {
 	  "saves the wait." },
 	{ BLOCK, EC2, TASK,
 	  NOT_MEANT, "A task with a role of its own (taskRoleArn) needs no IMDS; AWS_EC2_METADATA_DISABLED=true then saves the wait." },
-	{ BLOCK, ALL, ANY, NOT_MEANT, "If it must get through, look for the rule:" },
-	{ BLOCK, ALL, K8S, NOT_MEANT, "  kubectl get networkpolicy -A" },
-	{ BLOCK, ALL, ANY, NOT_MEANT, "  nft list ruleset | grep -n 169.254" },
+	{ BLOCK, ALL, ANY, NOT_ROUTED, "If it must get through, look for the rule:" },
+	{ BLOCK, ALL, K8S, NOT_ROUTED, "  kubectl get networkpolicy -A" },
+	{ BLOCK, ALL, ANY, NOT_ROUTED, "  nft list ruleset | grep -n 169.254" },
+	{ FINDING_BLOCKED_BY_POLICY, CAUSE_NO_ROUTE, ALL, ANY, NOT_MEANT,
+	  "Someone's route keeps the address from the pods, often on purpose; ask before removing it. To see which:" },
+	{ FINDING_BLOCKED_BY_POLICY, CAUSE_NO_ROUTE, ALL, ANY, NOT_MEANT,
+	  "  ip route get 169.254.169.254 from POD_ADDRESS iif POD_INTERFACE; ip rule; ip route show table all" },
 #define DROP FINDING_DROPPED_ON_NODE
 	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY, ALWAYS,
 	  "Loosen the reverse path filter on the interface that the answers come in by; the higher of `all` and the "
@@ -221,21 +226,31 @@ static const struct row {
 	{ FINDING_NOT_SENT, CAUSE_NONE, EC2 | ECS, TASK, ALWAYS,
 	  "On ECS, ECS_AWSVPC_BLOCK_IMDS=true puts such a blackhole route into each task." },
 #define REFUSED FINDING_ENDPOINT_REFUSED, CAUSE_NONE
-	{ REFUSED, ECS, ANY, ALWAYS, "The ECS agent gives these credentials: does it run on this node?" },
-	{ REFUSED, ECS, ANY, ALWAYS, "  systemctl status ecs; docker ps --filter name=ecs-agent" },
-	{ REFUSED, PODID, ANY, ALWAYS, "The EKS Pod Identity agent gives these credentials: does it run on this node?" },
-	{ REFUSED, PODID, ANY, ALWAYS,
+	{ REFUSED, ECS, ANY, NOT_ROUTED, "The ECS agent gives these credentials: does it run on this node?" },
+	{ REFUSED, ECS, ANY, NOT_ROUTED, "  systemctl status ecs; docker ps --filter name=ecs-agent" },
+	{ REFUSED, PODID, ANY, NOT_ROUTED,
+	  "The EKS Pod Identity agent gives these credentials: does it run on this node?" },
+	{ REFUSED, PODID, ANY, NOT_ROUTED,
 	  "  kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
-	{ REFUSED, GCE, K8S, ALWAYS, "On GKE, gke-metadata-server takes the service's place: does it run on this node?" },
-	{ REFUSED, GCE, K8S, ALWAYS, "  kubectl -n kube-system get pods -l k8s-app=gke-metadata-server -o wide" },
-	{ REFUSED, AZURE, K8S, ALWAYS, "If aad-pod-identity's NMI takes the service's place: does it run on this node?" },
-	{ REFUSED, EC2, K8S, ALWAYS, "If kiam or kube2iam takes the service's place: does its agent run on this node?" },
-	{ REFUSED, ALL & ~LOCAL, ANY, ALWAYS,
+	{ REFUSED, GCE, K8S, NOT_ROUTED,
+	  "On GKE, gke-metadata-server takes the service's place: does it run on this node?" },
+	{ REFUSED, GCE, K8S, NOT_ROUTED, "  kubectl -n kube-system get pods -l k8s-app=gke-metadata-server -o wide" },
+	{ REFUSED, AZURE, K8S, NOT_ROUTED,
+	  "If aad-pod-identity's NMI takes the service's place: does it run on this node?" },
+	{ REFUSED, EC2, K8S, NOT_ROUTED,
+	  "If kiam or kube2iam takes the service's place: does its agent run on this node?" },
+	{ REFUSED, ALL & ~LOCAL, ANY, NOT_ROUTED,
 	  "Nothing listens where the connection goes, or a rule rejects it. See whether this node redirects it to an "
 	  "agent of its "
 	  "own:" },
-	{ REFUSED, ALL & ~LOCAL, ANY, ALWAYS,
+	{ REFUSED, ALL & ~LOCAL, ANY, NOT_ROUTED,
 	  "  iptables-save -t nat | grep 169.254.169.254; nft list ruleset | grep 169.254" },
+	{ FINDING_ENDPOINT_REFUSED, CAUSE_NO_ROUTE, ALL, ANY, ALWAYS,
+	  "Look at this node's routes for the pod: a routing table of its own (ip rule) may lack a default route, or "
+	  "the "
+	  "interface is down." },
+	{ FINDING_ENDPOINT_REFUSED, CAUSE_NO_ROUTE, ALL, ANY, ALWAYS,
+	  "  ip route get 169.254.169.254 from POD_ADDRESS iif POD_INTERFACE; ip rule" },
 	{ FINDING_TOKEN_REQUIRED, CAUSE_NONE, EC2, K8S, ALWAYS,
 	  "Tokens are required on this node: use an SDK that asks for one, or give the pod a role of its own by EKS "
 	  "Pod Identity "
@@ -373,6 +388,8 @@ static bool holds(enum when when, const struct draft *d)
 		return p && advice_is_meant(p);
 	case NOT_MEANT:
 		return !p || !advice_is_meant(p);
+	case NOT_ROUTED:
+		return (!p || !advice_is_meant(p)) && !(note && note->cause == CAUSE_NO_ROUTE);
 	case NEEDS_KNOWN:
 		return known && !advice_is_meant(p);
 	case NEEDS_UNKNOWN:

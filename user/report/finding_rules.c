@@ -305,7 +305,13 @@ static const char *place_text(const struct drop_note *n, char *buf, size_t len)
 	return buf;
 }
 
-static void add_notes(struct draft *d, bool filters)
+/* What keeps packets away by a rule, of a filter or of a routing table; the rest goes wrong. */
+static bool is_rule(enum cause cause)
+{
+	return cause == CAUSE_FILTERED || cause == CAUSE_NO_ROUTE;
+}
+
+static void add_notes(struct draft *d, bool rules)
 {
 	const struct pod_stats *p = d->p;
 	char place[128];
@@ -313,7 +319,7 @@ static void add_notes(struct draft *d, bool filters)
 	for (size_t i = 0; i < p->notes_len; i++) {
 		const struct drop_note *n = &p->notes[i];
 
-		if ((n->cause == CAUSE_FILTERED) != filters || n->cause == CAUSE_HOP_LIMIT || n->cause == CAUSE_NONE)
+		if (is_rule(n->cause) != rules || n->cause == CAUSE_HOP_LIMIT || n->cause == CAUSE_NONE)
 			continue;
 		EVIDENCE(d, "%llu request%s stopped: the %s dropped %s%s%s", PLURAL(n->requests),
 			 n->from_endpoint ? "answer's packets were" : "pod's own packets were",
@@ -321,12 +327,12 @@ static void add_notes(struct draft *d, bool filters)
 	}
 }
 
-static const struct drop_note *first_note(const struct pod_stats *p, bool filters)
+static const struct drop_note *first_note(const struct pod_stats *p, bool rules)
 {
 	const struct drop_note *best = NULL;
 
 	for (size_t i = 0; i < p->notes_len; i++)
-		if ((p->notes[i].cause == CAUSE_FILTERED) == filters && p->notes[i].cause != CAUSE_HOP_LIMIT &&
+		if (is_rule(p->notes[i].cause) == rules && p->notes[i].cause != CAUSE_HOP_LIMIT &&
 		    p->notes[i].cause != CAUSE_NONE && (!best || p->notes[i].requests > best->requests))
 			best = &p->notes[i];
 	return best;
@@ -341,7 +347,9 @@ static bool find_blocked(struct draft *d)
 	if (!n)
 		return false;
 	d->severity = advice_is_meant(p) ? SEVERITY_INFO : SEVERITY_WARNING;
-	SUMMARY(d, "%s is kept from the metadata service by a packet filter%s%s: %llu of %llu request%s%s", d->subject,
+	SUMMARY(d, "%s is kept from the metadata service by %s%s%s: %llu of %llu request%s%s", d->subject,
+		note && note->cause == CAUSE_NO_ROUTE ? "a route of this node (blackhole, prohibit or unreachable)"
+						      : "a packet filter",
 		note && note->to[0] ? ", behind a redirect of this node to " : "", note && note->to[0] ? note->to : "",
 		(unsigned long long)n, PLURAL(p->requests), advice_is_meant(p) ? ". Probably on purpose" : "");
 	add_notes(d, true);
@@ -435,16 +443,23 @@ static bool find_refused(struct draft *d)
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->outcomes[OUTCOME_REFUSED];
 	const struct answerer *a = p->answered_by;
+	const struct drop_note *note = first_note(p, true);
 
 	if (!n)
 		return false;
 	d->severity = SEVERITY_WARNING;
-	if (a && !(a->process && a->process[0]))
+	if (note && note->cause == CAUSE_NO_ROUTE)
+		SUMMARY(d,
+			"%s: this node has no route %s, and says so at once (host unreachable): %llu of %llu request%s",
+			d->subject, note->from_endpoint ? "back to the pod" : "to the metadata service",
+			(unsigned long long)note->requests, PLURAL(p->requests));
+	else if (a && !(a->process && a->process[0]))
 		SUMMARY(d,
 			"%s: refused by this node %llu time%s: it redirects the connection to %s, where nobody listens",
 			d->subject, PLURAL(n), a->address);
 	else
 		SUMMARY(d, "%s: the connection to the metadata service was refused %llu time%s", d->subject, PLURAL(n));
+	add_notes(d, true);
 	EVIDENCE(d, "%llu of %llu request%s refused, %llu went through", (unsigned long long)n, PLURAL(p->requests),
 		 (unsigned long long)p->outcomes[OUTCOME_OK]);
 	add_answerer(d);

@@ -19,6 +19,7 @@ const char *report_cause_text(enum cause cause)
 		[CAUSE_REVERSE_PATH] = "reverse path filter",
 		[CAUSE_FORWARDING_OFF] = "forwarding is off",
 		[CAUSE_MARTIAN] = "sent to loopback",
+		[CAUSE_NO_ROUTE] = "no route on this node",
 		[CAUSE_NO_NEIGHBOUR] = "no such neighbour",
 		[CAUSE_TOO_BIG] = "too big for the MTU",
 		[CAUSE_BAD_CHECKSUM] = "bad checksum",
