@@ -6,7 +6,7 @@
  * or, where NAT hides that (tc, behind DNAT), TCP sequence numbers. It is believed only if its numbers fit: two networks
  * on one node use the same tuples, and any pod may forge one.
  */
-#include "maps.bpf.h"
+#include "copy.bpf.h"
 #include "flow.bpf.h"
 
 struct dropped {
@@ -413,5 +413,67 @@ SEC("tp_btf/kfree_skb")
 int imds_kfree_skb_v510(__u64 *ctx)
 {
 	on_drop((struct sk_buff *)ctx[0], ctx[1], 0, false);
+	return 0;
+}
+
+/* --pcapng: the head of a dropped packet, as far as it lies in the first piece of its memory. Behind that is not it. */
+static __always_inline void copy_drop(struct sk_buff *skb, __u64 location, __u32 reason, bool has_reason)
+{
+	const unsigned char *l3 = skb->head + skb->network_header, *end;
+	struct imds_flow_key key = {};
+	struct imds_rec_copy *rec;
+	struct dropped d = {};
+	struct imds_flow *f;
+	bool from_endpoint;
+	__u8 offset = 0, match;
+	__u32 off, n;
+
+	off = dropped_l3(skb, l3, &d);
+	if (!off || (d.proto != IPPROTO_TCP && d.proto != IPPROTO_UDP) || dropped_l4(l3 + off, &d))
+		return;
+	from_endpoint = endpoint_find(&d.source, d.source_port) >= 0;
+	if (!from_endpoint && endpoint_find(&d.dest, d.dest_port) < 0) {
+		f = find_syn(&d, &key);
+		if (!f)
+			return;
+	} else {
+		f = find_flow(skb, &d, from_endpoint, &key, &match);
+	}
+	n = 8;
+	if (d.proto == IPPROTO_TCP) {
+		if (bpf_probe_read_kernel(&offset, 1, l3 + off + 12) || offset < 5 << 4)
+			return;
+		n = (offset >> 4) * 4;
+	}
+	n = copy_length(off + n);
+	end = skb->data + (skb->len - skb->data_len);
+	if (l3 + n > end || d.payload_len > 65535)
+		return;
+	rec = copy_new(f ? f->peer.cookie : 0, f ? f->peer.cgroup_id : 0, n + d.payload_len,
+		       (from_endpoint ? 0 : IMDS_C_OUT) | IMDS_C_DROP | (has_reason ? IMDS_C_HAS_REASON : 0) |
+			   (d.payload_len ? IMDS_C_PAYLOAD : 0));
+	if (!rec)
+		return;
+	if (bpf_probe_read_kernel(rec->bytes, n, l3)) {
+		bpf_ringbuf_discard(rec, 0);
+		return;
+	}
+	rec->captured = n;
+	rec->location = location;
+	rec->reason = reason;
+	bpf_ringbuf_submit(rec, 0);
+}
+
+SEC("tp_btf/kfree_skb")
+int imds_copy_kfree_skb(__u64 *ctx)
+{
+	copy_drop((struct sk_buff *)ctx[0], ctx[1], ctx[2], true);
+	return 0;
+}
+
+SEC("tp_btf/kfree_skb")
+int imds_copy_kfree_skb_v510(__u64 *ctx)
+{
+	copy_drop((struct sk_buff *)ctx[0], ctx[1], 0, false);
 	return 0;
 }

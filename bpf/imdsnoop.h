@@ -215,6 +215,7 @@ enum imds_record_type {
 	IMDS_REC_DROP,	      /* first drop of a request */
 	IMDS_REC_CGROUP_MKDIR,
 	IMDS_REC_CGROUP_RMDIR,
+	IMDS_REC_COPY, /* a packet's head */
 	IMDS_REC_COUNT
 };
 
@@ -322,6 +323,30 @@ struct imds_rec_cgroup { /* mkdir and rmdir; only as much of path as needed is s
 	char path[IMDS_CGROUP_NAME_LEN]; /* from the root of the hierarchy, NUL ended */
 };
 _Static_assert(sizeof(struct imds_rec_cgroup) == 544, "cgroup record is ABI");
+
+/*
+ * The head of a packet: IP and TCP or UDP headers, never a byte behind them. Only with --pcapng, in a ring of its own.
+ * bytes begin at the IP header and are zero from captured on.
+ */
+#define IMDS_COPY_MAX 128     /* 60 bytes of each header, or IPv6's with what little goes before TCP */
+#define IMDS_C_OUT (1u << 0)  /* sent by the client; else by the service */
+#define IMDS_C_DROP (1u << 1) /* dropped: location and reason say where and why */
+#define IMDS_C_HAS_REASON (1u << 2)
+#define IMDS_C_PAYLOAD (1u << 3)
+
+struct imds_rec_copy {
+	struct imds_record hdr;
+	__u64 cookie; /* of the connection, 0: none is known */
+	__u64 cgroup_id;
+	__u64 location; /* as in struct imds_drop */
+	__u32 reason;
+	__u32 length; /* of the whole packet */
+	__u16 captured;
+	__u16 flags; /* IMDS_C_* */
+	__u32 pad;
+	__u8 bytes[IMDS_COPY_MAX];
+};
+_Static_assert(sizeof(struct imds_rec_copy) == 184, "copy record is ABI");
 
 /* An answer's bytes that were refused behind our ingress hook, until the client acknowledges them after all. */
 #define IMDS_REFUSED 1024
@@ -567,6 +592,7 @@ enum imds_loss {
 	IMDS_LOSS_SEGMENT,	/* segment from an endpoint that fits no connection: TCP would not take it either */
 	IMDS_LOSS_COLLISION,	/* connection whose dropped packets may not be found behind NAT: its place was taken */
 	IMDS_LOSS_UNOWNED_FULL, /* dead answer of no known connection, not told apart */
+	IMDS_LOSS_RING_COPY,	/* packet head: no room in its ring */
 	IMDS_LOSS_COUNT
 };
 

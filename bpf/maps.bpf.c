@@ -11,6 +11,7 @@ struct imds_locks_map imds_locks SEC(".maps");
 struct imds_unowned_map imds_unowned SEC(".maps");
 struct imds_ring_map imds_ring SEC(".maps");
 struct imds_rare_map imds_rare SEC(".maps");
+struct imds_copies_map imds_copies SEC(".maps");
 struct imds_share_of_map imds_share_of SEC(".maps");
 
 const volatile __u32 imds_abi_version = IMDS_ABI_VERSION;

@@ -88,6 +88,11 @@ struct imds_rare_map { /* drops and cgroups: what is rare is not pushed out by r
 	__uint(max_entries, 1 << 20); /* loader */
 };
 
+struct imds_copies_map { /* heads of packets; without --pcapng it is not there */
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* loader */
+};
+
 extern struct imds_flows_map imds_flows SEC(".maps");
 extern struct imds_tuples_map imds_tuples SEC(".maps");
 extern struct imds_packet_counters_map imds_packets SEC(".maps");
@@ -97,6 +102,7 @@ extern struct imds_locks_map imds_locks SEC(".maps");
 extern struct imds_unowned_map imds_unowned SEC(".maps");
 extern struct imds_ring_map imds_ring SEC(".maps");
 extern struct imds_rare_map imds_rare SEC(".maps");
+extern struct imds_copies_map imds_copies SEC(".maps");
 extern struct imds_share_of_map imds_share_of SEC(".maps");
 
 /* Settings, constant from load on: the verifier prunes what they switch off. */

@@ -199,10 +199,10 @@ struct sock {
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
-	unsigned char *head;
+	unsigned char *head, *data;
 	__u16 network_header;
 	__be16 protocol;
-	unsigned int len;
+	unsigned int len, data_len;
 };
 
 struct kernfs_node {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/capture/packet_file.c user/capture/packet_parse.c user/capture/capture_flows.c user/kernel/http_table.c user/kernel/nfa.c */
-/* Captures of any bytes: the first byte chooses whether a header is put before them, so that packets are reached soon. */
+/*
+ * Captures of any bytes: the first byte chooses whether a header is put before them, so that packets are reached soon;
+ * 0xff: the file begins behind it (pcapng, gzip).
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char msg[256];
 	uint8_t *bytes;
 	FILE *f;
+	unsigned int sum = 0;
 	int got;
 
 	if (!size || size > 65536)
@@ -42,12 +46,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(bytes, header, sizeof(header));
 	memcpy(bytes + 20, &links[data[0] % 5], 2);
 	memcpy(bytes + sizeof(header), data + 1, size - 1);
-	f = data[0] & 0x80 ? fmemopen((void *)data, size, "r") : fmemopen(bytes, size - 1 + sizeof(header), "r");
+	f = data[0] == 0xff && size > 1 ? fmemopen((void *)(data + 1), size - 1, "r")
+	    : data[0] & 0x80		? fmemopen((void *)data, size, "r")
+					: fmemopen(bytes, size - 1 + sizeof(header), "r");
 	files = packet_files_new(&f, &name, 1);
 	flows = capture_flows_new(&o);
 	while ((got = packet_files_next(files, &p, msg, sizeof(msg))) != 0)
-		if (got > 0)
+		if (got > 0) {
+			for (uint32_t i = 0; i < p.comment_len; i++)
+				sum += p.comment[i];
 			capture_flows_packet(flows, &p);
+		}
+	if (sum == 0x12345678) /* the bytes were looked at */
+		abort();
 	capture_flows_end(flows);
 	capture_flows_free(flows);
 	packet_files_free(files);

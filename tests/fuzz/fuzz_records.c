@@ -89,6 +89,14 @@ static void on_cgroup(void *arg, const struct imds_rec_cgroup *rec)
 	assert(memchr(rec->path, 0, sizeof(rec->path)));
 }
 
+static void on_copy(void *arg, const struct imds_rec_copy *rec)
+{
+	struct sums *s = arg;
+
+	s->records++;
+	assert(rec->captured <= sizeof(rec->bytes) && rec->captured <= rec->length);
+}
+
 /* One record in a buffer of its own size, so that a read behind it is seen. Returns the bytes used of data. */
 static size_t feed(struct tracer *t, const uint8_t *data, size_t size)
 {
@@ -122,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.max_pods = 4, .stall_ns = 250000000, .slow_ns = 1000000000, .endpoints = endpoints, .endpoints_len = 1
 	};
 	struct sums s = { .records = 0 };
-	struct tracer t = { .cb = { on_request, on_flow_end, on_drop, on_cgroup, &s } };
+	struct tracer t = { .cb = { on_request, on_flow_end, on_drop, on_cgroup, on_copy, &s } };
 	struct snapshot v = { .version = "1", .node = "n", .kernel = "k", .drops_watched = true };
 	uint64_t given = 0, outcomes = 0;
 

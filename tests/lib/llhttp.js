@@ -159,7 +159,7 @@ function parse(type, text, lenient, skip) {
 	const parser = new HTTPParser(), found = [], buf = Buffer.from(text, 'latin1');
 	let at = 0, start = 0, now = null, r = 0, running = false, error = '', close = false;
 	// leniently the first CR of two ends the line, the third LF the head, and a blank line of blanks too
-	if (/\r\r|\n\n[\r\n]|HTTP\/1\.\d[^\n]*\n[ \t]/.test(text)) lenient = 0;
+	if (/\r\r|\n\n[\r\n]|HTTP\/1\.\d *\n\n|HTTP\/1\.\d[^\n]*\n[ \t]|:[ \t]*\r(?!\n)/.test(text)) lenient = 0;
 	parser.initialize(type, {}, 0, lenient);
 	let pending = [], pendingUrl = '', inHead = true;	// node hands headers out early when there are many, or trailers before
 	parser[HTTPParser.kOnMessageBegin] = () => { running = inHead = true; pending = []; pendingUrl = ''; };
@@ -192,14 +192,18 @@ function parse(type, text, lenient, skip) {
 	else if (at === buf.length && type === HTTPParser.RESPONSE && running) parser.finish();
 	parser.close();
 	// where both may go on, but not at the same place: rows of the list in llhttp.c
-	const stop = found.findIndex((m) => m.upgrade || m.status === 101 || m.major !== 1 || isCoded(type, m.list));
+	const stop = found.findIndex((m) => m.upgrade || m.status === 101 || m.major !== 1 || !m.keepAlive || isCoded(type, m.list));
 	if (stop >= 0) {
 		const m = found[stop];
-		error = m.major !== 1 ? 'VERSION' : m.upgrade || m.status === 101 ? 'UPGRADE' : 'CODING';
-		m.anyLength = error !== 'VERSION';
-		found.length = stop + m.anyLength;
+		error = m.major !== 1 ? 'VERSION' : m.upgrade || m.status === 101 ? 'UPGRADE' : isCoded(type, m.list) ? 'CODING' : 'CLOSE';
+		m.anyLength = error === 'UPGRADE' || error === 'CODING';
+		found.length = stop + (error !== 'VERSION');
 	} else if (!error && running && now && isCoded(type, now.list)) {
 		error = 'CODING';
+	}
+	if (/chunked *\t/i.test(text)) {
+		found.length = 0;
+		error = 'TAB';
 	}
 	if (type === HTTPParser.RESPONSE && /HTTP\/1\.\d +\d\d\d[^\r\n]*\r(?!\n)/.test(text)) {
 		found.length = 0;

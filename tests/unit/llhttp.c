@@ -12,6 +12,8 @@ static struct {
 	{ "UPGRADE", "CONNECT, a request to upgrade, 101: llhttp stops there, the rest may be anything", 0 },
 	{ "CODING", "a coding that ends with no chunked, of a request or beside a length: llhttp reads on to the end, we go by the length",
 	  0 },
+	{ "CLOSE", "behind a message that closes the connection (HTTP/1.0, Connection: close) nothing is compared", 0 },
+	{ "TAB", "a tab behind chunked: llhttp takes it for another coding, RFC 9110 5.6.3 for nothing", 0 },
 	{ "CR", "CR within a status line: llhttp takes it for the line's end, we for a byte of the phrase", 0 },
 	{ "VERSION",
 	  "0.9 (or none) and 2.0 in the first line: nobody speaks them so; we want HTTP/, in an answer HTTP/1", 0 },
@@ -31,7 +33,7 @@ static struct {
 	{ "HPE_UNEXPECTED_CONTENT_LENGTH", "a length twice, or with a coding: the coding counts, of lengths the last", 0 },
 	{ "HPE_INVALID_CONTENT_LENGTH", "no number: we take the head to have none", 0 },
 	{ "HPE_INVALID_TRANSFER_ENCODING", "chunked is not the last coding", 0 },
-	{ "HPE_CLOSED_CONNECTION", "more behind Connection: close: we do not read that header", 0 },
+	{ "HPE_CLOSED_CONNECTION", "more behind the last message: we go on", 0 },
 };
 
 /* Values that must be one word: we look at their first line alone. */

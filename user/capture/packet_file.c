@@ -17,6 +17,7 @@
 #define NG_SIMPLE 3u
 #define NG_PACKET 6u
 #define NG_BYTE_ORDER 0x1a2b3c4du
+#define NG_OPTION_COMMENT 1
 #define NG_OPTION_TSRESOL 9
 
 struct interface {
@@ -158,6 +159,25 @@ static uint64_t ticks_to_ns(const struct interface *i, uint64_t ticks)
 	return (uint64_t)ns;
 }
 
+/* The first comment among the options in bytes[at, len). */
+static void set_comment(struct file *f, size_t at, size_t len)
+{
+	f->packet.comment = NULL;
+	f->packet.comment_len = 0;
+	while (at + 4 <= len) {
+		uint16_t code = u16_at(f, f->bytes + at), size = u16_at(f, f->bytes + at + 2);
+
+		if (!code || at + 4 + size > len)
+			return;
+		if (code == NG_OPTION_COMMENT) {
+			f->packet.comment = (const char *)f->bytes + at + 4;
+			f->packet.comment_len = size;
+			return;
+		}
+		at += 4 + ((size + 3u) & ~3u);
+	}
+}
+
 static int set_packet(struct file *f, uint32_t interface, uint64_t ticks, uint32_t captured, uint32_t length, size_t at,
 		      size_t len)
 {
@@ -174,6 +194,7 @@ static int set_packet(struct file *f, uint32_t interface, uint64_t ticks, uint32
 	f->packet.length = length < captured ? captured : length;
 	f->packet.interface = interface;
 	f->packet.link = i->link;
+	set_comment(f, at + ((captured + 3u) & ~3u), len);
 	f->pending = true;
 	return 0;
 }

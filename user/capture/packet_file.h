@@ -35,7 +35,9 @@ struct packet {
 	const uint8_t *data;
 	uint32_t captured, length; /* bytes here, bytes on the wire */
 	uint32_t file, interface;
-	uint16_t link; /* enum packet_link */
+	uint16_t link;	     /* enum packet_link */
+	const char *comment; /* the first one of a pcapng packet, not ended by a NUL; NULL: none */
+	uint32_t comment_len;
 };
 
 struct packet_files;

@@ -24,6 +24,7 @@
 
 #define RING_BYTES (4u << 20)
 #define RARE_BYTES (1u << 20)
+#define COPIES_BYTES (1u << 20)
 #define SWEEP_BATCH 64
 #define CLOSED_NS 1000000000ull	   /* a connection is closed, and nobody was left waiting */
 #define LATE_NS (10 * CLOSED_NS)   /* closed before the answer: this long, late drops are told as its */
@@ -36,16 +37,16 @@ static void cursor_free(struct cursor *c);
 
 struct tracer {
 	struct imdsnoop_bpf *skel;
-	struct ring_buffer *ring, *rare;
-	int ring_fd; /* readable when one of the two is */
-	size_t records, rare_records;
+	struct ring_buffer *ring, *rare, *copies; /* copies: NULL when none are asked for */
+	int ring_fd;				  /* readable when one of them is */
+	size_t records, rare_records, copy_records;
 	uint64_t read_until_ns; /* this turn */
 	uint64_t rare_read_ns;	/* everything older has been read from rare */
 	struct tracer_callbacks cb;
 	struct {
 		struct bpf_link *link; /* NULL: detached, and not attached again yet */
 		struct bpf_program *prog;
-	} links[8];
+	} links[12];
 	size_t links_len;
 	uint64_t bad_records;
 	struct cursor *sweep; /* NULL: between two rounds through the connections */
@@ -78,6 +79,7 @@ static const struct {
 	[IMDS_LOSS_SEGMENT] = { "segment", "segments from an endpoint that no connection could take: left out" },
 	[IMDS_LOSS_COLLISION] = { "collision", "connections whose drops behind NAT may not be found" },
 	[IMDS_LOSS_UNOWNED_FULL] = { "unowned_full", "dead answers without a connection, not told apart" },
+	[IMDS_LOSS_RING_COPY] = { "ring_copy", "packets missing in the file of --pcapng: the ring was full" },
 	[TRACER_LOSS_BAD_RECORD] = { "bad_record", "records from the kernel side that made no sense" },
 };
 
@@ -151,6 +153,16 @@ static bool handle_cgroup(struct tracer *t, const void *data)
 	return true;
 }
 
+static bool handle_copy(struct tracer *t, const void *data)
+{
+	const struct imds_rec_copy *rec = data;
+
+	if (rec->captured > IMDS_COPY_MAX || rec->captured > rec->length || !t->cb.on_copy)
+		return false;
+	t->cb.on_copy(t->cb.arg, rec);
+	return true;
+}
+
 static const struct {
 	bool (*fn)(struct tracer *t, const void *rec);
 	size_t size;
@@ -160,6 +172,7 @@ static const struct {
 	[IMDS_REC_DROP] = { handle_drop, sizeof(struct imds_rec_drop) },
 	[IMDS_REC_CGROUP_MKDIR] = { handle_cgroup, sizeof(struct imds_rec_cgroup) },
 	[IMDS_REC_CGROUP_RMDIR] = { handle_cgroup, sizeof(struct imds_rec_cgroup) },
+	[IMDS_REC_COPY] = { handle_copy, sizeof(struct imds_rec_copy) },
 };
 
 static uint64_t clock_ns(void)
@@ -208,6 +221,14 @@ static int on_record(void *arg, void *data, size_t len)
 	return has_had_enough(t);
 }
 
+static int on_copied(void *arg, void *data, size_t len)
+{
+	struct tracer *t = arg;
+
+	take_record(t, data, len);
+	return ++t->copy_records >= TRACER_RECORDS ? -EAGAIN : 0;
+}
+
 int tracer_ring_fd(const struct tracer *t)
 {
 	return t->ring_fd;
@@ -218,16 +239,24 @@ int tracer_consume(struct tracer *t, bool *ret_more)
 	uint64_t now_ns = clock_ns();
 	int err;
 
-	t->records = t->rare_records = 0;
+	t->records = t->rare_records = t->copy_records = 0;
+	*ret_more = false;
+	/* before the verdicts about them */
+	if (t->copies) {
+		err = ring_buffer__consume(t->copies);
+		*ret_more = err == -EAGAIN;
+		if (err < 0 && err != -EAGAIN)
+			return err;
+	}
 	t->rare_read_ns = now_ns;
 	err = ring_buffer__consume(t->rare);
-	*ret_more = err == -EAGAIN;
+	*ret_more |= err == -EAGAIN;
 	if (err < 0 && err != -EAGAIN)
 		return err;
 	t->read_until_ns = clock_ns() + TRACER_READ_MS * 1000000ull;
 	err = ring_buffer__consume(t->ring);
 	*ret_more |= err == -EAGAIN;
-	return err < 0 && err != -EAGAIN ? err : (int)(t->records + t->rare_records);
+	return err < 0 && err != -EAGAIN ? err : (int)(t->records + t->rare_records + t->copy_records);
 }
 
 /* --- shares ---------------------------------------------------------------------------------------------------------- */
@@ -367,6 +396,17 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 	} else {
 		off(f, f->kfree_skb_args >= 3 ? s->progs.imds_kfree_skb_v510 : s->progs.imds_kfree_skb, NULL, NULL, NULL);
 	}
+	if (o->copies) {
+		bpf_map__set_max_entries(s->maps.imds_copies, COPIES_BYTES);
+	} else {
+		off(f, s->progs.imds_copy_egress, NULL, NULL, NULL);
+		off(f, s->progs.imds_copy_ingress, NULL, NULL, NULL);
+		bpf_map__set_autocreate(s->maps.imds_copies, false);
+	}
+	if (!o->copies || !o->drops || f->kfree_skb_args < 3)
+		off(f, s->progs.imds_copy_kfree_skb, NULL, NULL, NULL);
+	if (!o->copies || !o->drops || !f->kfree_skb_args || f->kfree_skb_args >= 3)
+		off(f, s->progs.imds_copy_kfree_skb_v510, NULL, NULL, NULL);
 	off(f, f->lite ? s->progs.imds_egress : s->progs.imds_egress_lite, NULL, NULL, NULL);
 	off(f, f->lite ? s->progs.imds_ingress : s->progs.imds_ingress_lite, NULL, NULL, NULL);
 	off(f, f->lite ? s->progs.imds_connect4 : s->progs.imds_connect4_lite, NULL, NULL, NULL);
@@ -383,7 +423,7 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 	return 0;
 }
 
-#define OPTIONAL_MAX 10
+#define OPTIONAL_MAX 14
 
 /* The optional programs, and the feature that each group stands for. */
 struct optional {
@@ -394,11 +434,19 @@ struct optional {
 static size_t optional_programs(struct imdsnoop_bpf *s, struct optional *o)
 {
 	struct optional all[] = {
-		{ s->progs.imds_connect4, "process" },	    { s->progs.imds_connect6, "process" },
-		{ s->progs.imds_connect4_lite, "process" }, { s->progs.imds_connect6_lite, "process" },
-		{ s->progs.imds_release, "release" },	    { s->progs.imds_kfree_skb, "drops" },
-		{ s->progs.imds_kfree_skb_v510, "drops" },  { s->progs.imds_cgroup_mkdir, "names" },
+		{ s->progs.imds_connect4, "process" },
+		{ s->progs.imds_connect6, "process" },
+		{ s->progs.imds_connect4_lite, "process" },
+		{ s->progs.imds_connect6_lite, "process" },
+		{ s->progs.imds_release, "release" },
+		{ s->progs.imds_kfree_skb, "drops" },
+		{ s->progs.imds_kfree_skb_v510, "drops" },
+		{ s->progs.imds_cgroup_mkdir, "names" },
 		{ s->progs.imds_cgroup_rmdir, "names" },
+		{ s->progs.imds_copy_egress, "pcapng" },
+		{ s->progs.imds_copy_ingress, "pcapng" },
+		{ s->progs.imds_copy_kfree_skb, "pcapng" },
+		{ s->progs.imds_copy_kfree_skb_v510, "pcapng" },
 	};
 
 	memcpy(o, all, sizeof(all));
@@ -497,7 +545,7 @@ static int empty_btf(void)
 static int load_from(struct tracer *t, const struct tracer_options *o, struct features *f, const char *btf_path,
 		     char *msg, size_t msg_len)
 {
-	static const char *const order[] = { NULL, "drops", "names", "release", "process" };
+	static const char *const order[] = { NULL, "pcapng", "drops", "names", "release", "process" };
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf_path);
 	int err = -EINVAL;
 
@@ -519,8 +567,8 @@ static int load_from(struct tracer *t, const struct tracer_options *o, struct fe
 					bpf_program__set_autoload(optional[i].prog, false);
 		err = imdsnoop_bpf__load(t->skel);
 		if (!err) {
-			if (round)
-				for (size_t k = 1; k <= round; k++)
+			for (size_t k = 1; k <= round; k++)
+				if (o->copies || strcmp(order[k], "pcapng"))
 					features_note(f, order[k], "missing", "the kernel refused to load its program");
 			return 0;
 		}
@@ -552,19 +600,20 @@ static int load(struct tracer *t, const struct tracer_options *o, struct feature
 	return err;
 }
 
-/* One descriptor that is readable when one of the two rings is; a negative errno. */
-static int both_rings(const struct tracer *t)
+/* One descriptor that is readable when one of the rings is; a negative errno. */
+static int all_rings(const struct tracer *t, bool copies)
 {
 	struct epoll_event e = { .events = EPOLLIN };
 	int fd;
 
-	if (!t->ring || !t->rare)
+	if (!t->ring || !t->rare || (copies && !t->copies))
 		return errno ? -errno : -ENOMEM;
 	fd = epoll_create1(EPOLL_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (epoll_ctl(fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(t->ring), &e) ||
-	    epoll_ctl(fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(t->rare), &e)) {
+	    epoll_ctl(fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(t->rare), &e) ||
+	    (t->copies && epoll_ctl(fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(t->copies), &e))) {
 		int err = -errno;
 
 		close(fd);
@@ -608,7 +657,9 @@ int tracer_new(const struct tracer_options *o, struct features *features, const 
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a skeleton that is not there is an error */
 	t->ring = ring_buffer__new(bpf_map__fd(t->skel->maps.imds_ring), on_record, t, NULL);
 	t->rare = ring_buffer__new(bpf_map__fd(t->skel->maps.imds_rare), on_rare, t, NULL);
-	t->ring_fd = both_rings(t);
+	if (o->copies && bpf_map__fd(t->skel->maps.imds_copies) >= 0)
+		t->copies = ring_buffer__new(bpf_map__fd(t->skel->maps.imds_copies), on_copied, t, NULL);
+	t->ring_fd = all_rings(t, o->copies);
 	if (t->ring_fd < 0) {
 		err = fail(msg, msg_len, t->ring_fd, "cannot map the ring buffer: %s", strerror(-t->ring_fd));
 		goto out;
@@ -633,6 +684,7 @@ void tracer_free(struct tracer *t)
 		close(t->ring_fd);
 	ring_buffer__free(t->ring);
 	ring_buffer__free(t->rare);
+	ring_buffer__free(t->copies);
 	cursor_free(t->sweep);
 	free(t->shared);
 	imdsnoop_bpf__destroy(t->skel);

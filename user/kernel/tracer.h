@@ -33,6 +33,7 @@ struct tracer_options {
 	bool drops;	     /* attach kfree_skb */
 	bool process;	     /* attach connect4, connect6 and sock_release */
 	bool names;	     /* attach cgroup_mkdir and cgroup_rmdir */
+	bool copies;	     /* hand out heads of packets */
 	struct tracer_places places;
 	const char *host_netns; /* file of the namespace to take for the host's besides PID 1's; NULL: our own */
 };
@@ -43,6 +44,7 @@ struct tracer_callbacks {
 	void (*on_flow_end)(void *arg, const struct imds_rec_flow_end *rec);
 	void (*on_drop)(void *arg, const struct imds_rec_drop *rec);
 	void (*on_cgroup)(void *arg, const struct imds_rec_cgroup *rec);
+	void (*on_copy)(void *arg, const struct imds_rec_copy *rec); /* with tracer_options.copies; before its verdict */
 	void *arg;
 };
 

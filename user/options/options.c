@@ -190,6 +190,8 @@ static const struct option_row options[] = {
 	FLAG("brief", brief, OPTIONS_REPORT, "one line of at most 80 bytes: level, what, how many"),
 	CALL("output", 'o', set_output, OPTIONS_OUTPUT, "FILE", NULL,
 	     "write there instead of standard output; replaced as a whole once it is complete"),
+	STRING("pcapng", 0, pcapng, OPTIONS_FROM | OPTIONS_LIVE, "FILE", NULL,
+	       "also write the headers of metadata packets, and of dropped ones, as pcapng, with verdicts as comments"),
 	CALL("what-if", 0, set_what_if, OPTIONS_REPORT | OPTIONS_READY, "hop-limit=N[,tokens=required]",
 	     "hop-limit=N[,tokens=required] with N from 1 to 64", "tell who would break if the node were set so"),
 	STRING("baseline", 0, baseline, OPTIONS_REPORT, "FILE", NULL, "compare with an earlier report's JSON"),
@@ -566,6 +568,8 @@ static int check_together(const struct command *c, const struct option_row *live
 		return usage(err, "'--%s' is for watching: '--from' reads what was seen before", live->name);
 	if (o->names && !o->from_len)
 		return usage(err, "'--names' names the addresses of a capture: give one with '--from'");
+	if (o->pcapng && !strcmp(o->pcapng, "-") && !o->output)
+		return usage(err, "'--pcapng -' needs standard output: give '--output' a file");
 	if (o->brief && o->format != FORMAT_TEXT)
 		return usage(err, "'--brief' is a line of text: leave out '--format'");
 	if (o->self && (o->all || o->watch || o->namespace || o->pod || o->container || o->workload))

@@ -87,8 +87,9 @@ struct options {
 	const char *baseline;				  /* report JSON to compare with */
 	const char *from[OPTIONS_FROM_MAX];		  /* a trace or captures to read instead of the kernel */
 	size_t from_len;
-	const char *names; /* of addresses in captures */
-	int exit_code;	   /* of findings; 0: not asked for */
+	const char *names;  /* of addresses in captures */
+	const char *pcapng; /* heads of packets go there */
+	int exit_code;	    /* of findings; 0: not asked for */
 
 	/* probe */
 	bool all;
@@ -132,7 +133,7 @@ struct command {
 #define OPTIONS_OUTPUT (1u << 13)
 #define OPTIONS_NAME (1u << 14)	 /* --node */
 #define OPTIONS_READY (1u << 15) /* takes file names too, or --from-state */
-#define OPTIONS_FROM (1u << 16)	 /* --from, --names */
+#define OPTIONS_FROM (1u << 16)	 /* --from, --names, --pcapng */
 #define OPTIONS_LIVE (1u << 31)	 /* no group: the option is refused beside --from */
 
 /*

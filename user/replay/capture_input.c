@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "capture_input.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +113,23 @@ static bool read_name(struct capture_input *in, char *line)
 		c->who.container = slash + 1;
 	}
 	return true;
+}
+
+/* Lines like those of --names, in the comment of a packet: what we write ourselves, and whoever else likes. */
+static void read_comment(struct capture_input *in, const struct packet *p)
+{
+	char line[NAME_LINE_MAX];
+	const char *at = p->comment, *end = p->comment + p->comment_len, *lf;
+
+	for (; at < end; at = lf + 1) {
+		lf = memchr(at, '\n', end - at);
+		lf = lf ? lf : end;
+		if (lf - at >= (ptrdiff_t)sizeof(line) || !(*at == ':' || isxdigit((unsigned char)*at)))
+			continue;
+		memcpy(line, at, lf - at);
+		line[lf - at] = '\0';
+		read_name(in, line);
+	}
 }
 
 static int read_names(struct capture_input *in, char *msg, size_t msg_len)
@@ -309,6 +328,8 @@ int capture_input_read(const struct options *o, FILE *const *files, const char *
 	err = begin(in, o, msg, msg_len);
 	while (!err && (got = packet_files_next(p, &packet, msg, msg_len)) != 0) {
 		if (got > 0) {
+			if (packet.comment)
+				read_comment(in, &packet);
 			capture_flows_packet(in->flows, &packet);
 			continue;
 		}

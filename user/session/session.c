@@ -107,6 +107,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	share_all(s);
 	if (s->held_len)
 		session_release_held(s, now_ns, false);
+	session_copies_write(s, now_ns, false);
 	pod_names_expire(s->names, now_ns, SESSION_GONE_NS); /* also looks for names of newborn pods: on each tick */
 	if (now_ns - s->last_names_ns > SESSION_GONE_NS / 10) {
 		s->last_names_ns = now_ns;
@@ -199,6 +200,7 @@ static int start(struct session *s)
 		.drops = !o->no_drops,
 		.process = !o->no_process,
 		.names = true,
+		.copies = o->pcapng,
 	};
 	struct tracer_callbacks cb = session_record_callbacks(s);
 	char msg[512];
@@ -239,6 +241,9 @@ static int start(struct session *s)
 	s->held = calloc(SESSION_HELD_MAX, sizeof(*s->held));
 	if (!s->held)
 		goto memory;
+	err = session_copies_open(s);
+	if (err)
+		return err;
 	tracer.host_netns = o->host_netns;
 	tracer.places = forward_places(s);
 	tracer.cgroup = o->cgroup ? o->cgroup : s->features.cgroup_v2;
@@ -332,6 +337,7 @@ void session_free(struct session *s)
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i])
 			event_free(events[i]);
+	session_copies_close(s);
 	tracer_free(s->tracer);
 	findings_free(s->snapshot.findings, s->snapshot.findings_len);
 	histogram_clear(&s->snapshot.totals.latency);
@@ -356,6 +362,7 @@ int session_run(struct session *s)
 {
 	uint64_t now_ns;
 	bool watches;
+	int err;
 
 	if (!s->stopped && event_base_dispatch(s->base) < 0)
 		return -EIO;
@@ -369,5 +376,6 @@ int session_run(struct session *s)
 	session_release_held(s, now_ns, true);
 	if (watches)
 		session_sweep(s, true, now_ns);
-	return s->ended_blind ? -ENOLINK : 0;
+	err = session_copies_close(s);
+	return s->ended_blind ? -ENOLINK : err;
 }

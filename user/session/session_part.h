@@ -21,6 +21,7 @@
 struct stalled; /* session_records.c */
 struct seen;	/* session_counts.c */
 struct owner;	/* session_unowned.c */
+struct copies;	/* session_copies.c */
 
 struct session {
 	const struct options *o;
@@ -44,8 +45,9 @@ struct session {
 	uint64_t missed;	 /* events that our tracing programs did not get */
 	bool own_netns_is_hosts;
 	struct unowned unowned[SESSION_UNOWNED_MAX];
-	struct owner *owners; /* names found for these, by address */
-	uint64_t unread;      /* readings of a kernel table that failed */
+	struct owner *owners;  /* names found for these, by address */
+	struct copies *copies; /* NULL: without --pcapng */
+	uint64_t unread;       /* readings of a kernel table that failed */
 	/* our programs at the cgroup's hooks, which another tool may take off */
 	uint64_t attached_ns; /* newest moment at which all were known to be there */
 	uint64_t detached_ns; /* since when some are not; 0: all are */
@@ -84,6 +86,16 @@ void session_read_rest(struct session *s);
 bool session_watches(struct session *s, uint64_t now_ns);
 /* Time that was not watched, up to now_ns. */
 uint64_t session_unwatched_ns(const struct session *s, uint64_t now_ns);
+
+/*
+ * --pcapng, nothing without it. open prints one line and returns a negative errno when the file cannot be written; so does
+ * close, which also writes what waits, and may be called again. judge: the request's verdict, for its packets' comments.
+ */
+int session_copies_open(struct session *s);
+void session_copies_add(struct session *s, const struct imds_rec_copy *rec);
+void session_copies_judge(struct session *s, const struct request *r, uint64_t now_ns);
+void session_copies_write(struct session *s, uint64_t now_ns, bool all);
+int session_copies_close(struct session *s);
 
 /* Adds to the pod table what the kernel has counted since the last call. */
 void session_read_counts(struct session *s);

@@ -48,6 +48,7 @@ static void fill_request(struct session *s, struct request *r, const struct imds
 static void finish_request(struct session *s, struct request *r, uint64_t now_ns)
 {
 	pod_table_add_request(s->table, r, now_ns);
+	session_copies_judge(s, r, now_ns);
 	if (s->cb.on_request)
 		s->cb.on_request(s->cb.arg, r, now_ns);
 }
@@ -168,9 +169,14 @@ static void on_cgroup(void *arg, const struct imds_rec_cgroup *rec)
 	}
 }
 
+static void on_copy(void *arg, const struct imds_rec_copy *rec)
+{
+	session_copies_add(arg, rec);
+}
+
 struct tracer_callbacks session_record_callbacks(struct session *s)
 {
-	return (struct tracer_callbacks){ on_request, on_flow_end, on_drop, on_cgroup, s };
+	return (struct tracer_callbacks){ on_request, on_flow_end, on_drop, on_cgroup, on_copy, s };
 }
 
 /* --- running requests ------------------------------------------------------------------------------------------------- */
@@ -225,6 +231,7 @@ static void on_running(void *arg, const struct imds_rec_request *rec)
 		return;
 	}
 	pod_table_add_request(s->table, &r, w->now_ns); /* judged only, and its client remembered: it still runs */
+	session_copies_judge(s, &r, w->now_ns);
 	if (s->cb.on_stall)
 		s->cb.on_stall(s->cb.arg, &r, w->now_ns);
 }
