@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/net/http_server.c user/net/http_words.c */
+/* needs: user/net/http_server.c user/net/http_body.c user/net/http_head.c user/net/http_words.c */
 /*
  * Any bytes on a connection: no crash, the server goes on, what handlers are given is what they were promised. The first
  * byte says in how many pieces the rest is sent.
@@ -31,7 +31,7 @@ static void on_route(void *arg, const struct http_request *req, FILE *body, stru
 		fprintf(body, "%s\n", value);
 }
 
-static const struct http_route routes[] = { { "/metrics", on_route }, { .path = NULL } };
+static const struct http_route routes[] = { { "/metrics", on_route, NULL, false }, { .path = NULL } };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

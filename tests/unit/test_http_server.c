@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/net/http_server.c user/net/http_words.c */
+/* needs: user/net/http_server.c user/net/http_body.c user/net/http_head.c user/net/http_words.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,13 +10,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <cmocka.h>
 
 #include <event2/event.h>
 
+#include "../../user/net/http_head.h"
 #include "../../user/net/http_server.h"
 
 static struct {
@@ -54,9 +58,34 @@ static void on_broken(void *arg, const struct http_request *req, FILE *body, str
 	fputs("no\n", body);
 }
 
+static void on_vital(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+{
+	fputs("ok\n", body);
+}
+
+/* Takes a while, as a large report does. */
+static void on_shared(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+{
+	t.calls++;
+	usleep(20000);
+	for (int i = 0; i < 1000; i++)
+		fprintf(body, "%s %d\n", req->query, t.calls);
+}
+
+static bool shared_key(const struct http_request *req, char key[HTTP_KEY_LEN])
+{
+	snprintf(key, HTTP_KEY_LEN, "%.8s", req->query);
+	return *req->query != '!';
+}
+
 static const struct http_route routes[] = {
-	{ "/small", on_small },	  { "/large", on_large }, { "/huge", on_huge },
-	{ "/broken", on_broken }, { .path = NULL },
+	{ "/small", on_small, NULL, false },
+	{ "/large", on_large, NULL, false },
+	{ "/huge", on_huge, NULL, false },
+	{ "/broken", on_broken, NULL, false },
+	{ "/vital", on_vital, NULL, true },
+	{ "/shared", on_shared, shared_key, false },
+	{ .path = NULL },
 };
 
 static int set_up(void **state)
@@ -135,7 +164,7 @@ static void answers(const char *request, const char *first_line, const char *als
 	free(got);
 }
 
-#define TAIL " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+#define TAIL " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
 static void routes_are_exact(void **state)
 {
@@ -245,11 +274,21 @@ static void heads_are_bounded(void **state)
 	assert_int_equal(t.calls, 0);
 }
 
-static void connections_are_bounded_and_counted(void **state)
+static bool is_closed(int fd)
+{
+	char c[512];
+	ssize_t n;
+
+	while ((n = recv(fd, c, sizeof(c), 0)) > 0)
+		;
+	return n == 0 || (n < 0 && errno == ECONNRESET);
+}
+
+/* Those that have waited longest give way, and the next one is served. */
+static void idle_connections_give_way(void **state)
 {
 	struct http_server_stats stats;
 	int fds[HTTP_CONNECTIONS_MAX + 10], closed = 0;
-	char c;
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		fds[i] = dial();
@@ -260,17 +299,44 @@ static void connections_are_bounded_and_counted(void **state)
 	http_server_get_stats(t.server, &stats);
 	assert_int_equal(stats.connections, HTTP_CONNECTIONS_MAX);
 	assert_int_equal(stats.refused, 10);
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		ssize_t n = recv(fds[i], &c, 1, 0);
-
-		closed += n == 0 || (n < 0 && errno == ECONNRESET);
-		close(fds[i]);
-	}
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		closed += is_closed(fds[i]) && i < 10;
 	assert_int_equal(closed, 10);
+	answers("GET /small" TAIL "\r\n", "HTTP/1.1 200 ", "");
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		close(fds[i]);
 	spin(30);
-	answers("GET /small" TAIL "\r\n", "HTTP/1.1 200 ", ""); /* and all are free again */
 	http_server_get_stats(t.server, &stats);
 	assert_int_equal(stats.connections, 0);
+}
+
+/* When all read their answers, however slowly, a probe is answered, and nobody else. */
+static void probes_have_places_of_their_own(void **state)
+{
+	static const char huge[] = "GET /huge" TAIL "\r\n";
+	struct http_server_stats stats;
+	int fds[HTTP_CONNECTIONS_MAX];
+	char block[4096];
+
+	/* two huge answers are all that fits; the others have a smaller one that does not fit into a socket either */
+	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+		int small = 2048;
+
+		fds[i] = dial();
+		setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+		send(fds[i], i < 2 ? huge : "GET /large" TAIL "\r\n", strlen(i < 2 ? huge : "GET /large" TAIL "\r\n"), 0);
+		spin(1);
+	}
+	spin(10);
+	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+		assert_true(recv(fds[i], block, 1024, 0) > 0); /* it moves */
+	spin(2);
+	answers("GET /small" TAIL "\r\n", "HTTP/1.1 503 ", "too many connections");
+	answers("GET /vital" TAIL "\r\n", "HTTP/1.1 200 ", "ok\n");
+	http_server_get_stats(t.server, &stats);
+	assert_int_equal(stats.refused, 0);
+	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+		close(fds[i]);
 }
 
 static void answers_not_taken_are_bounded(void **state)
@@ -283,7 +349,7 @@ static void answers_not_taken_are_bounded(void **state)
 
 		fds[i] = dial();
 		setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-		send(fds[i], "GET /huge HTTP/1.1\r\n\r\n", 22, 0);
+		send(fds[i], "GET /huge HTTP/1.0\r\n\r\n", 22, 0);
 		spin(20);
 	}
 	http_server_get_stats(t.server, &stats);
@@ -296,11 +362,230 @@ static void answers_not_taken_are_bounded(void **state)
 
 static void many_requests_on_one_connection(void **state)
 {
-	char *got = ask("GET /small HTTP/1.1\r\nHost: x\r\n\r\nGET /small?2" TAIL "\r\n");
+	char *got = ask("GET /small HTTP/1.1\r\nHost: localhost\r\n\r\nGET /small?2" TAIL "\r\n");
 
 	assert_int_equal(t.calls, 2);
 	assert_non_null(strstr(got, "query=2 "));
 	free(got);
+}
+
+/* --- shared answers -------------------------------------------------------------------------------------------------- */
+
+static void an_answer_is_shared_for_a_moment(void **state)
+{
+	char *a = ask("GET /shared?x" TAIL "\r\n");
+	int calls;
+
+	assert_non_null(strstr(a, "\nx 1\n"));
+	free(a);
+	for (int i = 0; i < 3; i++) {
+		int fd = dial();
+
+		send(fd, "GET /shared?x" TAIL "\r\n", strlen("GET /shared?x" TAIL "\r\n"), 0);
+		spin(5);
+		close(fd);
+	}
+	assert_true(t.calls <= 2); /* the first ask() waited 200 ms */
+	calls = t.calls;
+	answers("GET /shared?x" TAIL "Accept-Encoding: gzip\r\n\r\n", "HTTP/1.1 200 ", "Content-Encoding: gzip");
+	answers("GET /shared?x" TAIL "\r\n", "HTTP/1.1 200 ", "\nx ");
+	spin(300);
+	answers("GET /shared?x" TAIL "\r\n", "HTTP/1.1 200 ", "\nx ");
+	assert_true(t.calls > calls);
+}
+
+/* Whoever varies what is asked for does not make us render more. */
+static void many_keys_are_bounded_in_time(void **state)
+{
+	char request[128];
+	int refused = 0;
+
+	for (int i = 0; i < 40; i++) {
+		char buf[2048] = "";
+		int fd = dial();
+
+		snprintf(request, sizeof(request), "GET /shared?%d" TAIL "\r\n", i);
+		send(fd, request, strlen(request), 0);
+		spin(3);
+		refused += recv(fd, buf, sizeof(buf) - 1, 0) > 0 && strstr(buf, "503 Service Unavailable") &&
+			   strstr(buf, "Retry-After: 1");
+		close(fd);
+	}
+	assert_true(t.calls >= 1 && t.calls <= 4);
+	assert_true(refused >= 36 && refused == 40 - t.calls);
+	answers("GET /vital" TAIL "\r\n", "HTTP/1.1 200 ", "ok\n");
+}
+
+/* --- heads ------------------------------------------------------------------------------------------------------------ */
+
+static void heads_are_taken_strictly(void **state)
+{
+	static const struct {
+		const char *head;
+		int status; /* 0: taken */
+	} rows[] = {
+		{ "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0 },
+		{ "\r\nGET / HTTP/1.1\r\nHost: a:80\r\n\r\n", 0 },
+		{ "GET / HTTP/1.1\r\nhost:[fd00:ec2::1]:80\r\nX: \xff\r\n\r\n", 0 },
+		{ "GET / HTTP/1.0\r\n\r\n", 0 },
+		{ "GET / HTTP/1.9\r\nHost: a\r\n\r\n", 0 },
+		{ "GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n", 0 },
+		{ "PATCH * HTTP/1.1\r\nHost: a\r\n\r\n", 0 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 0 },
+		{ "GET / HTTP/1.1\r\n\r\n", 400 },			 /* no Host */
+		{ "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400 }, /* two */
+		{ "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a:8x\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400 }, /* space before the colon */
+		{ "GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400 }, /* folded */
+		{ "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nbare\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\nHost: a\n\n", 400 }, /* bare LF */
+		{ "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n", 400 }, /* bare CR */
+		{ "GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n", 400 },
+		{ "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400 },
+		{ "GET /\tx HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
+		{ "GET x HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
+		{ "GET / http/1.1\r\nHost: a\r\n\r\n", 400 },
+		{ "GET /\r\n\r\n", 400 }, /* HTTP/0.9 */
+		{ "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n", 400 },
+		{ "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400 },
+	};
+	struct http_head h;
+	char buf[256];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = strlen(rows[i].head);
+		int n, status;
+
+		memcpy(buf, rows[i].head, len);
+		n = http_head_len(buf, len);
+		assert_true(n == -400 || n == (int)len);
+		status = n < 0 ? -n : http_head_parse(buf, len, &h);
+		if (status != rows[i].status)
+			fail_msg("row %zu, %s: %d", i, rows[i].head, status);
+		for (size_t k = 0; n > 0 && k < len; k++) /* no head is taken before its end */
+			assert_true(http_head_len(rows[i].head, k) == 0);
+	}
+}
+
+/* A page whose name was rebound to 127.0.0.1 reads nothing. */
+static void loopback_answers_to_its_own_names(void **state)
+{
+	static const char *const ours[] = { "localhost",      "LOCALHOST:80", "127.0.0.1",
+					    "127.1.2.3:9754", "[::1]",	      "[::1]:1" };
+	static const char *const foreign[] = { "evil.example",
+					       "localhost.evil.example",
+					       "127.0.0.1.evil.example",
+					       "evil.example:9754",
+					       "10.0.0.1",
+					       "[::2]",
+					       "[::1",
+					       "0",
+					       "0.0.0.0",
+					       "2130706433",
+					       "" };
+	char request[256];
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		assert_true(http_host_is_loopback(ours[i]));
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		assert_false(http_host_is_loopback(foreign[i]));
+	for (int i = 0; i < 3; i++) {
+		static const char *const forms[] = {
+			"GET /small HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+			"GET http://evil.example/small HTTP/1.1\r\nHost: localhost\r\n\r\n",
+			"GET /vital HTTP/1.0\r\nHost: evil.example\r\n\r\n",
+		};
+
+		answers(forms[i], "HTTP/1.1 421 ", "on loopback");
+	}
+	assert_int_equal(t.calls, 0);
+	snprintf(request, sizeof(request),
+		 "GET http://localhost:%u/small?q HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n\r\n",
+		 http_server_port(t.server));
+	answers(request, "HTTP/1.1 200 ", "query=q ");
+}
+
+/* --- other sockets ---------------------------------------------------------------------------------------------------- */
+
+static void a_unix_socket_serves_too(void **state)
+{
+	static const char request[] = "GET /small HTTP/1.1\r\nHost: anything\r\nConnection: close\r\n\r\n";
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct http_server *s = NULL, *second = NULL;
+	char answer[2048] = "";
+	struct stat st;
+	int fd;
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "/tmp/imdsnoop-test-%d.sock", getpid());
+	assert_int_equal(http_server_new(t.base, to.sun_path, 0, routes, &t, &s), 0);
+	assert_int_equal(stat(to.sun_path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
+	assert_int_equal(http_server_new(t.base, to.sun_path, 0, routes, &t, &second), -EADDRINUSE);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(send(fd, request, strlen(request), 0), (ssize_t)strlen(request));
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	spin(20);
+	assert_true(recv(fd, answer, sizeof(answer) - 1, 0) > 0);
+	assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
+	close(fd);
+	http_server_free(s);
+	/* what a dead one left is replaced; a file is not */
+	assert_int_equal(http_server_new(t.base, to.sun_path, 0, routes, &t, &s), 0);
+	http_server_free(s);
+	unlink(to.sun_path);
+	close(open(to.sun_path, O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(http_server_new(t.base, to.sun_path, 0, routes, &t, &s), -EADDRINUSE);
+	assert_int_equal(stat(to.sun_path, &st), 0);
+	unlink(to.sun_path);
+	assert_int_equal(http_server_new(t.base, "/nowhere/x.sock", 0, routes, &t, &s), -ENOENT);
+}
+
+/* Out of descriptors: the connection that waits does not keep us awake, and is taken when there are some again. */
+static void out_of_descriptors_is_no_spin(void **state)
+{
+	struct rlimit old, few;
+	struct rusage before, after;
+	long cpu_us;
+	int fd, probe;
+
+	fd = dial();
+	send(fd, "GET /vital" TAIL "\r\n", strlen("GET /vital" TAIL "\r\n"), 0);
+	probe = dup(0);
+	close(probe);
+	getrlimit(RLIMIT_NOFILE, &old);
+	few = old;
+	few.rlim_cur = (rlim_t)probe;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 0; i < 4; i++)
+		event_base_loop(t.base, EVLOOP_ONCE);
+	getrusage(RUSAGE_SELF, &after);
+	setrlimit(RLIMIT_NOFILE, &old);
+	cpu_us =
+	    (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000000 +
+	    after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec;
+	assert_true(cpu_us < 200000); /* of a second and more */
+	spin(700);
+	assert_true(is_closed(fd)); /* it was answered */
+	answers("GET /vital" TAIL "\r\n", "HTTP/1.1 200 ", "ok\n");
+	close(fd);
 }
 
 static void qualities(void **state)
@@ -377,7 +662,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(gzip_only_when_wanted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_answer_guards_the_browser, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(heads_are_bounded, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(connections_are_bounded_and_counted, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(idle_connections_give_way, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(probes_have_places_of_their_own, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_answer_is_shared_for_a_moment, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(many_keys_are_bounded_in_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(loopback_answers_to_its_own_names, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_unix_socket_serves_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(out_of_descriptors_is_no_spin, set_up, tear_down),
+		cmocka_unit_test(heads_are_taken_strictly),
 		cmocka_unit_test_setup_teardown(answers_not_taken_are_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(many_requests_on_one_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(listening_fails_with_a_reason, set_up, tear_down),

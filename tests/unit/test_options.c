@@ -139,7 +139,12 @@ static void each_option_reaches_its_member(void **state)
 	assert_int_equal(r->o.verbose, 2);
 	done(r);
 
+	r = parse("serve --listen unix:/run/x.sock");
+	assert_string_equal(r->o.listen_path, "/run/x.sock");
+	done(r);
+
 	r = parse("serve --listen [::1]:0 --drop-privileges root");
+	assert_null(r->o.listen_path);
 	assert_string_equal(r->o.listen_host, "::1");
 	assert_int_equal(r->o.listen_port, 0);
 	assert_string_equal(r->o.drop_privileges, "root");
@@ -320,6 +325,7 @@ static void wrong_usage_is_one_line_that_says_what_to_do(void **state)
 		{ "serve --listen 127.0.0.1", "ADDR:PORT" },
 		{ "serve --listen localhost:9754", "ADDR:PORT" },
 		{ "serve --listen ::1", "ADDR:PORT" },
+		{ "serve --listen unix:run.sock", "unix:/PATH" },
 		{ "report --what-if hop-limit=0", "N from 1 to 64" },
 		{ "report --what-if hop-limit=65", "N from 1 to 64" },
 		{ "report --what-if hop-limit=2,", "N from 1 to 64" },

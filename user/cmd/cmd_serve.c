@@ -83,15 +83,26 @@ static void fail(FILE *body, struct http_reply *reply, int status, const char *w
 	fprintf(body, "%s\n", why);
 }
 
-static void on_metrics(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+static bool wants_openmetrics(const struct http_request *req)
 {
 	int openmetrics = http_quality(req->accept, "application/openmetrics-text");
-	bool wants_openmetrics = openmetrics > 0 && openmetrics >= http_quality(req->accept, "text/plain");
+
+	return openmetrics > 0 && openmetrics >= http_quality(req->accept, "text/plain");
+}
+
+static bool metrics_key(const struct http_request *req, char key[HTTP_KEY_LEN])
+{
+	snprintf(key, HTTP_KEY_LEN, "%s", wants_openmetrics(req) ? "openmetrics" : "text");
+	return true;
+}
+
+static void on_metrics(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
+{
 	struct agent *a = arg;
 	const struct snapshot *s = snapshot(a);
 	struct metrics_options metrics = {
 		.level = (enum metrics_level)a->o->metrics,
-		.openmetrics = wants_openmetrics,
+		.openmetrics = wants_openmetrics(req),
 		.workloads = a->workloads,
 	};
 	struct agent_stats stats = { .libbpf = libbpf_version_string() };
@@ -111,7 +122,7 @@ static void on_metrics(void *arg, const struct http_request *req, FILE *body, st
 	stats.http_overloaded = http.overloaded;
 	stats.http_connections = http.connections;
 	prometheus_read_process(&stats, a->fds);
-	reply->type = wants_openmetrics ? PROMETHEUS_OPENMETRICS : PROMETHEUS_TEXT;
+	reply->type = metrics.openmetrics ? PROMETHEUS_OPENMETRICS : PROMETHEUS_TEXT;
 	metrics.observed_s = (double)(s->now_ns - s->started_ns) / 1e9;
 	if (prometheus_write(body, s, &stats, &metrics))
 		reply->status = 503;
@@ -147,22 +158,45 @@ static void put_window(json_t *report, const struct snapshot *s, uint64_t since_
 				      "step_s", WINDOW_STEP_S));
 }
 
+/* ?since= in seconds, 0 without it. Returns 0 or -EINVAL. */
+static int since_of(const struct http_request *req, uint64_t *ret_s)
+{
+	uint64_t since_ns = 0;
+	char since[16];
+	int err = http_query_value(req->query, "since", since, sizeof(since));
+
+	*ret_s = 0;
+	if (err == -ENOENT)
+		return 0;
+	if (err || options_parse_duration(since, &since_ns) || since_ns > WINDOW_MAX_S * 1000000000ull)
+		return -EINVAL;
+	*ret_s = (since_ns + 999999999) / 1000000000;
+	return 0;
+}
+
+static bool report_key(const struct http_request *req, char key[HTTP_KEY_LEN])
+{
+	uint64_t since_s;
+
+	if (since_of(req, &since_s))
+		return false;
+	snprintf(key, HTTP_KEY_LEN, "%llu", (unsigned long long)since_s);
+	return true;
+}
+
 static void on_report(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
 {
 	struct agent *a = arg;
 	const struct snapshot *s = session_snapshot(a->session, false);
 	struct snapshot recent = { .pods_len = 0 };
-	uint64_t since_ns = 0, since_s;
-	char since[16];
+	uint64_t since_s;
 	json_t *report;
-	int err = http_query_value(req->query, "since", since, sizeof(since));
+	int err;
 
-	if (err != -ENOENT &&
-	    (err || options_parse_duration(since, &since_ns) || since_ns > WINDOW_MAX_S * 1000000000ull)) {
+	if (since_of(req, &since_s)) {
 		fail(body, reply, 400, "since must be a duration of at most 10m, like 5m or 90s");
 		return;
 	}
-	since_s = (since_ns + 999999999) / 1000000000;
 	err = s ? 0 : -ENOMEM;
 	if (since_s && !err) {
 		err = window_since(a->window, s, since_s, &recent);
@@ -213,25 +247,36 @@ static void on_file(void *arg, const struct http_request *req, FILE *body, struc
 	fail(body, reply, 404, "not found");
 }
 
+/* clang-format off */
 static const struct http_route routes[] = {
-	{ "/metrics", on_metrics },	 { "/healthz", on_health }, { "/readyz", on_ready },
-	{ "/api/v1/report", on_report }, { "/", on_file },	    { "/app.css", on_file },
-	{ "/app.js", on_file },		 { "/icon.svg", on_file },  { .path = NULL }
+	{ "/healthz",	    on_health,	NULL,	     true },
+	{ "/readyz",	    on_ready,	NULL,	     true },
+	{ "/metrics",	    on_metrics, metrics_key, false },
+	{ "/api/v1/report", on_report,	report_key,  false },
+	{ "/",		    on_file,	NULL,	     false },
+	{ "/app.css",	    on_file,	NULL,	     false },
+	{ "/app.js",	    on_file,	NULL,	     false },
+	{ "/icon.svg",	    on_file,	NULL,	     false },
+	{ .path = NULL }
 };
+/* clang-format on */
 
 /* --- life ------------------------------------------------------------------------------------------------------------ */
 
 static int listen_on(struct agent *a)
 {
 	const struct options *o = a->o;
-	int err = http_server_new(session_base(a->session), o->listen_host, o->listen_port, routes, a, &a->http);
+	const char *host = o->listen_path ? o->listen_path : o->listen_host;
+	int err = http_server_new(session_base(a->session), host, o->listen_port, routes, a, &a->http);
 	const char *v6 = strchr(o->listen_host, ':') ? "[" : "";
 
 	if (err) {
 		session_log("cannot listen on %s: %s", o->listen, strerror(-err));
 		return err;
 	}
-	if (!o->quiet)
+	if (!o->quiet && o->listen_path)
+		session_log("listening on %s", o->listen);
+	else if (!o->quiet)
 		session_log("listening on http://%s%s%s:%u/", v6, o->listen_host, *v6 ? "]" : "",
 			    http_server_port(a->http));
 	return 0;

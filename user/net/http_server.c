@@ -8,49 +8,60 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <event2/http.h>
-#include <event2/keyvalq_struct.h>
+
+#include "http_body.h"
+#include "http_head.h"
 
 #define IDLE_NS (10ull * 1000000000) /* an answer that does not move */
-#define EVHTTP_IDLE_S 12	     /* evhttp's own limit: later than ours, which counts whom it cuts */
+#define STUCK_NS 1000000000ull	     /* one that gives way when there is no room */
 #define HEAD_NS (10ull * 1000000000) /* from accept, or from the answer before, to the end of a request's head */
 #define TAKE_NS (30ull * 1000000000) /* to take an answer */
+#define LINGER_NS 1000000000ull	     /* after the last answer, to take it before the connection is cut */
 #define SWEEP_MS 500
-#define UNTAKEN_MAX (64u << 20) /* bytes of answers that clients have not taken yet; then 503 */
-#define GZIP_FROM 512		/* smaller bodies are not worth it */
+#define UNTAKEN_MAX (64u << 20)	 /* bytes of answers that clients have not taken yet */
+#define SOCKET_BYTES (64u << 10) /* of an answer in the kernel; it doubles that */
+#define TURN_BYTES (128u << 10)	 /* written to one client before the next has its turn */
+#define TURN_ACCEPTS 32
+#define TURN_REQUESTS 8
+#define CONNS (HTTP_CONNECTIONS_MAX + HTTP_RESERVE)
 
-/*
- * An open connection. evhttp (2.1) neither bounds connections nor tells when one ends, and its time-outs start anew
- * with each byte. So each accepted socket is remembered by number and SO_COOKIE (4.12), which stops to match once it is
- * closed, and a connection that must go is shut down, which evhttp takes as its peer's end.
- */
-struct slot {
-	int fd; /* -1: free */
-	uint64_t cookie;
+struct conn {
+	struct http_server *s; /* NULL: a free place */
+	int fd;
+	struct event *read, *write;
+	struct evbuffer *out; /* answers that were not taken yet */
+	struct in6_addr peer; /* IPv4 mapped; zeros of a Unix socket */
+	uint64_t since_ns;    /* accept, or the end of the answer before */
 	uint64_t deadline_ns;
-	size_t untaken;		  /* bytes of the answer under way */
 	uint64_t acked, acked_ns; /* bytes that the client has acknowledged, and since when it is so many */
-	bool answered;		  /* a connection kept for the next request: to end it is no refusal */
-	bool cut;		  /* told once */
+	size_t in_len;
+	bool local;	/* loopback or a Unix socket: people of this machine, no share an address */
+	bool loopback;	/* by TCP: Host must say so, too */
+	bool reserve;	/* for vital routes only */
+	bool answered;	/* kept for the next request: to end it is no refusal */
+	bool ended;	/* by the client: it says nothing more */
+	bool last;	/* no request after this answer */
+	bool lingering; /* all is said */
+	char in[HTTP_HEAD_MAX];
 };
 
 struct http_server {
-	struct evhttp *http;
 	struct event_base *base;
-	struct event *sweep, *resolve;
-	struct bufferevent *fresh; /* accepted just now, its socket not set yet; a reference is held */
+	struct event *sweep, *accept;
+	struct http_bodies *bodies;
 	const struct http_route *routes;
-	void *arg;
-	struct slot slots[HTTP_CONNECTIONS_MAX];
+	struct conn *conns[CONNS]; /* NULL: free */
 	struct http_server_stats stats;
+	int fd;
 	uint16_t port;
+	bool paused; /* accepts nothing until the next sweep: no descriptors or memory */
 };
 
 static uint64_t now_ns(void)
@@ -63,82 +74,176 @@ static uint64_t now_ns(void)
 
 /* --- connections -------------------------------------------------------------------------------------------------- */
 
-/* 0 when fd is no socket (any more). */
-static uint64_t socket_cookie(int fd)
+static void conn_close(struct conn *c)
 {
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
+	struct http_server *s = c->s;
 
-	return fd >= 0 && !getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) ? cookie : 0;
+	for (size_t i = 0; i < CONNS; i++)
+		if (s->conns[i] == c)
+			s->conns[i] = NULL;
+	if (c->read)
+		event_free(c->read);
+	if (c->write)
+		event_free(c->write);
+	if (c->out)
+		evbuffer_free(c->out);
+	close(c->fd);
+	free(c);
 }
 
-static bool slot_is_open(struct slot *slot)
+static size_t untaken(const struct conn *c)
 {
-	if (slot->fd >= 0 && socket_cookie(slot->fd) != slot->cookie)
-		slot->fd = -1;
-	return slot->fd >= 0;
+	return evbuffer_get_length(c->out);
 }
 
-static struct slot *slot_take(struct http_server *s)
-{
-	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
-		if (!slot_is_open(&s->slots[i]))
-			return &s->slots[i];
-	return NULL;
-}
-
-/* The connection accepted last has its socket by now. */
-static void resolve_fresh(struct http_server *s)
-{
-	struct slot *slot;
-	int fd;
-
-	if (!s->fresh)
-		return;
-	fd = bufferevent_getfd(s->fresh);
-	if (fd >= 0) {
-		slot = slot_take(s);
-		if (slot) {
-			*slot = (struct slot){ .fd = fd, .cookie = socket_cookie(fd), .deadline_ns = now_ns() + HEAD_NS };
-		} else {
-			s->stats.refused++;
-			shutdown(fd, SHUT_RDWR);
-		}
-	}
-	bufferevent_decref(s->fresh);
-	s->fresh = NULL;
-}
-
-static void on_resolve(evutil_socket_t fd, short what, void *arg)
-{
-	resolve_fresh(arg);
-}
-
-/* evhttp asks for a bufferevent right after accept(2) and sets the socket when we return. */
-static struct bufferevent *on_accept(struct event_base *base, void *arg)
-{
-	struct http_server *s = arg;
-
-	resolve_fresh(s);
-	s->fresh = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-	if (s->fresh) {
-		bufferevent_incref(s->fresh);
-		event_active(s->resolve, EV_TIMEOUT, 0);
-	}
-	return s->fresh;
-}
-
-/* True while the client takes its answer, however slowly. */
-static bool moves(struct slot *slot, uint64_t now)
+/* Whether the client has taken something of its answer within ns. */
+static bool moves(struct conn *c, uint64_t now, uint64_t ns)
 {
 	struct tcp_info info = { .tcpi_bytes_acked = 0 };
 	socklen_t len = sizeof(info);
 
-	if (!getsockopt(slot->fd, IPPROTO_TCP, TCP_INFO, &info, &len) && info.tcpi_bytes_acked != slot->acked) {
-		slot->acked = info.tcpi_bytes_acked;
-		slot->acked_ns = now;
+	if (!getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) && info.tcpi_bytes_acked != c->acked) {
+		c->acked = info.tcpi_bytes_acked;
+		c->acked_ns = now;
 	}
-	return now - slot->acked_ns < IDLE_NS;
+	return now - c->acked_ns < ns;
+}
+
+/*
+ * Who gives way to a new one: the connection that has waited longest for a request; where none does, one that does not take
+ * its answer. peer: only those from there.
+ */
+static struct conn *conn_to_give_way(struct http_server *s, const struct in6_addr *peer, bool reserve)
+{
+	struct conn *idle = NULL, *stuck = NULL;
+	uint64_t now = now_ns();
+
+	for (size_t i = 0; i < CONNS; i++) {
+		struct conn *c = s->conns[i];
+
+		if (!c || c->reserve != reserve || (peer && memcmp(peer, &c->peer, sizeof(*peer))))
+			continue;
+		if (!untaken(c) && (!idle || c->since_ns < idle->since_ns))
+			idle = c;
+		if (untaken(c) && !moves(c, now, STUCK_NS) && (!stuck || c->acked_ns < stuck->acked_ns))
+			stuck = c;
+	}
+	return idle ? idle : stuck;
+}
+
+static bool give_way(struct http_server *s, const struct in6_addr *peer, bool reserve)
+{
+	struct conn *c = conn_to_give_way(s, peer, reserve);
+
+	if (c) {
+		s->stats.refused++;
+		conn_close(c);
+	}
+	return c;
+}
+
+/* Finds a place in the table: an ordinary one if there is any, else one of those for probes. NULL: none. */
+static struct conn **place_for(struct http_server *s, struct conn *c)
+{
+	size_t all = 0, same = 0, reserve = 0;
+
+	for (size_t i = 0; i < CONNS; i++) {
+		if (!s->conns[i])
+			continue;
+		all += !s->conns[i]->reserve;
+		reserve += s->conns[i]->reserve;
+		same += !s->conns[i]->reserve && !memcmp(&s->conns[i]->peer, &c->peer, sizeof(c->peer));
+	}
+	if (!c->local && same >= HTTP_ADDRESS_MAX)
+		c->reserve = !give_way(s, &c->peer, false);
+	else if (all == HTTP_CONNECTIONS_MAX)
+		c->reserve = !give_way(s, NULL, false);
+	if (c->reserve && reserve == HTTP_RESERVE && !give_way(s, NULL, true))
+		return NULL;
+	for (size_t i = 0; i < CONNS; i++)
+		if (!s->conns[i])
+			return &s->conns[i];
+	return NULL;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+
+static bool is_loopback(const struct in6_addr *a)
+{
+	return IN6_IS_ADDR_LOOPBACK(a) || (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
+}
+
+static struct in6_addr address_of(const struct sockaddr_storage *from)
+{
+	struct in6_addr a = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+
+	if (from->ss_family == AF_INET6)
+		return ((const struct sockaddr_in6 *)from)->sin6_addr;
+	if (from->ss_family == AF_INET)
+		memcpy(a.s6_addr + 12, &((const struct sockaddr_in *)from)->sin_addr, 4);
+	else
+		memset(&a, 0, sizeof(a));
+	return a;
+}
+
+/* Takes fd, also on failure. */
+static void conn_new(struct http_server *s, int fd, const struct sockaddr_storage *from)
+{
+	struct sockaddr_storage own = { .ss_family = AF_UNSPEC };
+	socklen_t own_len = sizeof(own);
+	struct conn *c = calloc(1, sizeof(*c)), **place;
+	struct in6_addr local;
+
+	if (!c) {
+		s->stats.refused++;
+		close(fd);
+		return;
+	}
+	getsockname(fd, (struct sockaddr *)&own, &own_len);
+	local = address_of(&own);
+	c->s = s;
+	c->fd = fd;
+	c->peer = address_of(from);
+	c->loopback = own.ss_family != AF_UNIX && is_loopback(&local);
+	c->local = own.ss_family == AF_UNIX || is_loopback(&c->peer);
+	c->since_ns = c->acked_ns = now_ns();
+	c->deadline_ns = c->since_ns + HEAD_NS;
+	c->out = evbuffer_new();
+	c->read = event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, c);
+	c->write = event_new(s->base, fd, EV_WRITE, on_writable, c);
+	place = c->out && c->read && c->write && !event_add(c->read, NULL) ? place_for(s, c) : NULL;
+	if (!place) {
+		s->stats.refused++;
+		conn_close(c);
+		return;
+	}
+	*place = c;
+	on_readable(fd, EV_READ, c); /* mostly, the request is there already */
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_server *s = arg;
+
+	for (int i = 0; i < TURN_ACCEPTS; i++) {
+		struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+		socklen_t len = sizeof(from);
+		int client = accept4(fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (client >= 0) {
+			conn_new(s, client, &from);
+		} else if (errno == EAGAIN) {
+			return;
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			/* the one in the queue would wake us again at once */
+			if (!give_way(s, NULL, false)) {
+				event_del(s->accept);
+				s->paused = true;
+				return;
+			}
+		}
+	}
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
@@ -146,237 +251,302 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	struct http_server *s = arg;
 	uint64_t now = now_ns();
 
-	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
-		struct slot *slot = &s->slots[i];
+	if (s->paused && !event_add(s->accept, NULL))
+		s->paused = false;
+	for (size_t i = 0; i < CONNS; i++) {
+		struct conn *c = s->conns[i];
 
-		if (!slot_is_open(slot) || slot->cut || (now < slot->deadline_ns && (!slot->untaken || moves(slot, now))))
+		if (!c || (now < c->deadline_ns && (!untaken(c) || moves(c, now, IDLE_NS))))
 			continue;
-		if (slot->untaken || !slot->answered)
+		if (untaken(c) || !(c->answered || c->lingering))
 			s->stats.expired++;
-		shutdown(slot->fd, SHUT_RDWR);
-		slot->cut = true;
+		conn_close(c);
 	}
-}
-
-/* An answer of that many bytes is under way now; 0: it was taken. */
-static void set_untaken(struct http_server *s, struct evhttp_request *req, size_t bytes)
-{
-	struct evhttp_connection *c = evhttp_request_get_connection(req);
-	struct bufferevent *bev = c ? evhttp_connection_get_bufferevent(c) : NULL;
-	int fd = bev ? bufferevent_getfd(bev) : -1;
-
-	for (size_t i = 0; fd >= 0 && i < HTTP_CONNECTIONS_MAX; i++) {
-		struct slot *slot = &s->slots[i];
-
-		if (slot->fd != fd || !slot_is_open(slot))
-			continue;
-		slot->untaken = bytes;
-		slot->acked_ns = now_ns();
-		slot->answered |= !bytes;
-		slot->deadline_ns = now_ns() + (bytes ? TAKE_NS : HEAD_NS);
-	}
-}
-
-static void on_taken(struct evhttp_request *req, void *arg)
-{
-	set_untaken(arg, req, 0);
-}
-
-static size_t untaken_bytes(struct http_server *s)
-{
-	size_t sum = 0;
-
-	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
-		sum += slot_is_open(&s->slots[i]) ? s->slots[i].untaken : 0;
-	return sum;
+	http_bodies_expire(s->bodies, now);
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
-/*
- * Where a handler's stream ends. Compressed on the way, so that a scrape of many megabytes is never held whole; a body
- * shorter than GZIP_FROM stays as it is. Level 1: a scrape must be quick above all.
- */
-struct sink {
-	struct evbuffer *body;
-	z_stream z;
-	bool gzip, deflating;
-};
-
-/* One turn of deflate(3): len bytes at data, and what comes of them into the body. */
-static int sink_deflate(struct sink *sink, const void *data, size_t len, int flush)
+static size_t untaken_bytes(const struct http_server *s)
 {
-	unsigned char out[16384];
+	size_t sum = 0;
 
-	sink->z.next_in = (unsigned char *)data;
-	sink->z.avail_in = len;
-	do {
-		sink->z.next_out = out;
-		sink->z.avail_out = sizeof(out);
-		if (deflate(&sink->z, flush) == Z_STREAM_ERROR ||
-		    evbuffer_add(sink->body, out, sizeof(out) - sink->z.avail_out))
-			return -ENOMEM;
-	} while (!sink->z.avail_out);
-	return 0;
+	for (size_t i = 0; i < CONNS; i++)
+		sum += s->conns[i] ? untaken(s->conns[i]) : 0;
+	return sum;
 }
 
-/* What is in the body so far goes through deflate from now on. */
-static int sink_start(struct sink *sink)
+/* Cuts those that do not take their answers, the slowest first, until more fits. */
+static bool make_room(struct http_server *s, const struct conn *self, size_t more)
 {
-	unsigned char plain[GZIP_FROM];
-	int len = evbuffer_remove(sink->body, plain, sizeof(plain));
+	while (untaken_bytes(s) + more > UNTAKEN_MAX) {
+		struct conn *stuck = NULL;
+		uint64_t now = now_ns();
 
-	if (len < 0 || deflateInit2(&sink->z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-		return -ENOMEM;
-	sink->deflating = true;
-	return sink_deflate(sink, plain, len, Z_NO_FLUSH);
-}
+		for (size_t i = 0; i < CONNS; i++) {
+			struct conn *c = s->conns[i];
 
-static ssize_t sink_write(void *cookie, const char *data, size_t len)
-{
-	struct sink *sink = cookie;
-	int err = 0;
-
-	if (sink->gzip && !sink->deflating && evbuffer_get_length(sink->body) + len >= GZIP_FROM)
-		err = sink_start(sink);
-	if (!err)
-		err = sink->deflating ? sink_deflate(sink, data, len, Z_NO_FLUSH) : evbuffer_add(sink->body, data, len);
-	return err ? 0 : (ssize_t)len; /* 0 is an error to fopencookie(3) */
-}
-
-static int sink_end(struct sink *sink)
-{
-	int err = 0;
-
-	if (sink->deflating) {
-		err = sink_deflate(sink, NULL, 0, Z_FINISH);
-		deflateEnd(&sink->z);
+			if (c && c != self && untaken(c) && !moves(c, now, STUCK_NS) &&
+			    (!stuck || c->acked_ns < stuck->acked_ns))
+				stuck = c;
+		}
+		s->stats.overloaded++;
+		if (!stuck)
+			return false;
+		conn_close(stuck);
 	}
-	return err;
+	return true;
 }
 
-static void add_headers(struct evkeyvalq *headers, const struct http_reply *reply)
+static const char *reason_of(int status)
 {
-	static const char *const fixed[][2] = {
-		{ "Content-Security-Policy",
-		  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-		  "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" },
-		{ "X-Content-Type-Options", "nosniff" },
-		{ "Referrer-Policy", "no-referrer" },
-		{ "Cross-Origin-Resource-Policy", "same-origin" },
-		{ "Vary", "Accept, Accept-Encoding" },
+	static const struct {
+		int status;
+		const char *reason;
+	} reasons[] = {
+		{ 200, "OK" },
+		{ 400, "Bad Request" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 413, "Content Too Large" },
+		{ 421, "Misdirected Request" },
+		{ 431, "Request Header Fields Too Large" },
+		{ 503, "Service Unavailable" },
+		{ 505, "HTTP Version Not Supported" },
 	};
 
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-		evhttp_add_header(headers, fixed[i][0], fixed[i][1]);
-	evhttp_add_header(headers, "Cache-Control", reply->asset ? "no-cache" : "no-store");
-	evhttp_add_header(headers, "Content-Type", reply->type);
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Unknown";
 }
 
-/* A HEAD answer has the headers of the GET answer and no body. */
-static void send_reply(struct http_server *s, struct evhttp_request *req, const struct http_reply *reply,
-		       struct evbuffer *body)
+static void send_head(struct conn *c, const struct http_reply *reply, size_t len, bool gzip)
 {
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
-	char length[24];
+	char date[64] = "";
+	time_t now = time(NULL);
+	struct tm tm;
 
-	add_headers(headers, reply);
-	snprintf(length, sizeof(length), "%zu", evbuffer_get_length(body));
-	evhttp_add_header(headers, "Content-Length", length);
-	if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD)
-		evbuffer_drain(body, evbuffer_get_length(body));
-	set_untaken(s, req, evbuffer_get_length(body) + 1);
-	evhttp_request_set_on_complete_cb(req, on_taken, s);
-	evhttp_send_reply(req, reply->status, NULL, body);
+	if (gmtime_r(&now, &tm))
+		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	evbuffer_add_printf(
+	    c->out,
+	    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: %s\r\n"
+	    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+	    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
+	    "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+	    "Cross-Origin-Resource-Policy: same-origin\r\nVary: Accept, Accept-Encoding\r\n%s%s%s%s\r\n",
+	    reply->status, reason_of(reply->status), date, reply->type, len, reply->asset ? "no-cache" : "no-store",
+	    gzip ? "Content-Encoding: gzip\r\n" : "", reply->status == 405 ? "Allow: GET, HEAD\r\n" : "",
+	    reply->status == 503 ? "Retry-After: 1\r\n" : "", c->last ? "Connection: close\r\n" : "");
 }
 
-static void send_text(struct http_server *s, struct evhttp_request *req, int status, const char *text)
+/* Takes body. A HEAD answer has the headers of the GET answer and no body. */
+static void send_reply(struct conn *c, const struct http_reply *reply, struct evbuffer *body, bool gzip, bool head_only)
 {
-	struct http_reply reply = { .status = status, .type = "text/plain; charset=utf-8" };
+	send_head(c, reply, evbuffer_get_length(body), gzip);
+	if (!head_only)
+		evbuffer_add_buffer(c->out, body);
+	evbuffer_free(body);
+}
+
+/* Without memory for it, the client sees its connection end. */
+static void send_text(struct conn *c, int status, const char *text, bool head_only)
+{
+	const struct http_reply reply = { .status = status, .type = "text/plain; charset=utf-8" };
 	struct evbuffer *body = evbuffer_new();
 
-	if (!body || evbuffer_add(body, text, strlen(text)))
-		evhttp_send_reply(req, 503, NULL, NULL);
-	else
-		send_reply(s, req, &reply, body);
-	if (body)
-		evbuffer_free(body);
-}
-
-static void run_handler(struct http_server *s, struct evhttp_request *req, const struct http_route *route,
-			const char *query)
-{
-	struct http_request in = {
-		.path = route->path,
-		.query = query ? query : "",
-		.accept = evhttp_find_header(evhttp_request_get_input_headers(req), "Accept"),
-	};
-	const char *encodings = evhttp_find_header(evhttp_request_get_input_headers(req), "Accept-Encoding");
-	struct http_reply reply = { .status = 200, .type = "text/plain; charset=utf-8" };
-	struct sink sink = { .body = evbuffer_new(), .gzip = http_quality(encodings, "gzip") > 0 };
-	FILE *f = sink.body ? fopencookie(&sink, "w", (cookie_io_functions_t){ .write = sink_write }) : NULL;
-	bool failed = !f;
-
-	if (f) {
-		route->handler(s->arg, &in, f, &reply);
-		failed = ferror(f);
-		failed |= fclose(f) != 0;
-		failed |= sink_end(&sink) != 0;
-	}
-	if (!failed && sink.deflating)
-		evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Encoding", "gzip");
-	if (failed)
-		send_text(s, req, 503, "no memory\n");
-	else
-		send_reply(s, req, &reply, sink.body);
-	if (sink.body)
-		evbuffer_free(sink.body);
-}
-
-static size_t count_headers(struct evkeyvalq *headers)
-{
-	size_t n = 0;
-
-	for (const struct evkeyval *h = headers->tqh_first; h; h = h->next.tqe_next)
-		n++;
-	return n;
-}
-
-static void on_request(struct evhttp_request *req, void *arg)
-{
-	enum evhttp_cmd_type method = evhttp_request_get_command(req);
-	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
-	struct http_server *s = arg;
-
-	resolve_fresh(s);
-	s->stats.requests++;
-	if (count_headers(evhttp_request_get_input_headers(req)) > HTTP_HEADERS_MAX) {
-		send_text(s, req, 431, "too many headers\n");
+	if (!body) {
+		c->last = true;
 		return;
 	}
-	if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
-		evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
-		send_text(s, req, 405, "only GET and HEAD\n");
-		return;
-	}
-	if (untaken_bytes(s) > UNTAKEN_MAX) {
+	evbuffer_add(body, text, strlen(text));
+	send_reply(c, &reply, body, false, head_only);
+}
+
+/* A head that is wrong, or followed by what we do not take: where the next request begins cannot be told. */
+static void refuse(struct conn *c, int status)
+{
+	c->last = true;
+	send_text(c, status,
+		  status == 413	  ? "no body is taken\n"
+		  : status == 431 ? "too many headers\n"
+				  : "bad request\n",
+		  false);
+}
+
+static void run_route(struct conn *c, const struct http_route *route, const struct http_head *h)
+{
+	const struct http_request in = { .path = route->path, .query = h->query, .accept = h->accept };
+	bool gzip = http_quality(h->encodings, "gzip") > 0;
+	struct http_server *s = c->s;
+	struct http_reply reply;
+	struct evbuffer *body;
+	int err;
+
+	if (c->reserve && !route->vital) {
 		s->stats.overloaded++;
-		send_text(s, req, 503, "too many answers that were not taken yet\n");
+		c->last = true;
+		send_text(c, 503, "too many connections\n", h->head);
 		return;
 	}
-	for (const struct http_route *r = s->routes; path && r->path; r++) {
-		if (!strcmp(path, r->path)) {
-			run_handler(s, req, r, evhttp_uri_get_query(uri));
+	if (!route->vital && !make_room(s, c, 0)) {
+		send_text(c, 503, "too many answers that were not taken yet\n", h->head);
+		return;
+	}
+	err = http_bodies_get(s->bodies, route, &in, &gzip, &reply, &body);
+	if (err) {
+		s->stats.overloaded += err == -EBUSY;
+		send_text(c, 503, err == -EBUSY ? "asked for too often\n" : "no memory\n", h->head);
+		return;
+	}
+	send_reply(c, &reply, body, gzip, h->head);
+}
+
+static void answer(struct conn *c, const struct http_head *h)
+{
+	c->last = h->close;
+	if (c->loopback && h->host && !http_host_is_loopback(h->host)) {
+		c->last = true;
+		send_text(c, 421, "on loopback this answers to localhost, 127.0.0.1 and [::1] only\n", h->head);
+		return;
+	}
+	if (h->has_body) {
+		refuse(c, 413);
+		return;
+	}
+	if (!h->get && !h->head) {
+		send_text(c, 405, "only GET and HEAD\n", false);
+		return;
+	}
+	for (const struct http_route *r = c->s->routes; r->path; r++) {
+		if (!strcmp(h->path, r->path)) {
+			run_route(c, r, h);
 			return;
 		}
 	}
-	send_text(s, req, 404, "not found\n");
+	send_text(c, 404, "not found\n", h->head);
+}
+
+/* --- the turns of a connection --------------------------------------------------------------------------------------- */
+
+/* What the client sends now is read only to let it read: a reset would throw our answer away. */
+static void linger(struct conn *c)
+{
+	c->lingering = true;
+	c->in_len = 0;
+	c->deadline_ns = now_ns() + LINGER_NS;
+	shutdown(c->fd, SHUT_WR);
+	event_add(c->read, NULL);
+}
+
+/* Writes some. Returns false when the connection is closed by that. */
+static bool flush(struct conn *c)
+{
+	if (untaken(c) && evbuffer_write_atmost(c->out, c->fd, TURN_BYTES) < 0 && errno != EAGAIN && errno != EINTR) {
+		conn_close(c);
+		return false;
+	}
+	if (untaken(c)) {
+		event_add(c->write, NULL);
+		return true;
+	}
+	if (c->ended && (c->last || !c->in_len)) {
+		conn_close(c);
+		return false;
+	}
+	if (c->last)
+		linger(c);
+	return true;
+}
+
+/* The request at the beginning of what was read, if it is whole. Returns false when there is none. */
+static bool take_request(struct conn *c)
+{
+	int len = http_head_len(c->in, c->in_len), status;
+	struct http_head h;
+
+	if (!len && c->in_len < sizeof(c->in))
+		return false;
+	c->s->stats.requests++;
+	status = len > 0 ? http_head_parse(c->in, (size_t)len, &h) : 400;
+	if (status)
+		refuse(c, status);
+	else
+		answer(c, &h);
+	c->acked_ns = now_ns();
+	c->deadline_ns = c->acked_ns + TAKE_NS;
+	if (len > 0) {
+		c->in_len -= (size_t)len;
+		memmove(c->in, c->in + len, c->in_len);
+	}
+	return true;
+}
+
+/* Requests one after the other, each when the answer before was taken. */
+static void serve(struct conn *c)
+{
+	for (int i = 0; i < TURN_REQUESTS && !untaken(c) && !c->lingering; i++) {
+		if (!take_request(c)) {
+			if (c->ended)
+				conn_close(c);
+			return;
+		}
+		if (!flush(c))
+			return;
+		if (!untaken(c) && !c->lingering) {
+			c->answered = true;
+			c->since_ns = now_ns();
+			c->deadline_ns = c->since_ns + HEAD_NS;
+		}
+	}
+	if (untaken(c))
+		event_del(c->read);
+	else if (c->in_len && !c->lingering)
+		event_active(c->read, EV_TIMEOUT, 0); /* others have their turn first */
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	ssize_t n = 0;
+
+	if (what & EV_READ && !c->ended) {
+		n = recv(fd, c->in + c->in_len, sizeof(c->in) - c->in_len, 0);
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			conn_close(c);
+			return;
+		}
+		if (n == 0 && c->in_len < sizeof(c->in)) {
+			c->ended = true;
+			event_del(c->read);
+		}
+	}
+	if (c->lingering) {
+		if (c->ended)
+			conn_close(c);
+		return;
+	}
+	c->in_len += n > 0 ? (size_t)n : 0;
+	serve(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	if (!flush(c) || untaken(c) || c->lingering)
+		return;
+	c->answered = true;
+	c->since_ns = now_ns();
+	c->deadline_ns = c->since_ns + HEAD_NS;
+	event_add(c->read, NULL);
+	serve(c); /* what had come behind the request */
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-static int open_listener(const char *host, uint16_t port, uint16_t *ret_port)
+static int bind_address(const char *host, uint16_t port, uint16_t *ret_port)
 {
 	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons(port) };
@@ -392,7 +562,7 @@ static int open_listener(const char *host, uint16_t port, uint16_t *ret_port)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
 	    bind(fd, v6 ? (void *)&a6 : (void *)&a4, v6 ? sizeof(a6) : sizeof(a4)) ||
-	    listen(fd, HTTP_CONNECTIONS_MAX) || getsockname(fd, (struct sockaddr *)&got, &got_len)) {
+	    getsockname(fd, (struct sockaddr *)&got, &got_len)) {
 		err = -errno;
 		close(fd);
 		return err;
@@ -402,22 +572,42 @@ static int open_listener(const char *host, uint16_t port, uint16_t *ret_port)
 	return fd;
 }
 
+/* A socket that an agent before us left there is replaced; one that somebody listens on is not, nor any other file. */
+static int bind_unix(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd, err = 0;
+	struct stat st;
+	mode_t mask;
+
+	if (strlen(path) >= sizeof(a.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (!connect(fd, (struct sockaddr *)&a, sizeof(a)) || errno == EAGAIN)
+		err = -EADDRINUSE;
+	else if (errno == ECONNREFUSED && !lstat(path, &st) && S_ISSOCK(st.st_mode) && unlink(path))
+		err = -errno;
+	mask = umask(0117);
+	if (!err && bind(fd, (struct sockaddr *)&a, sizeof(a)))
+		err = -errno;
+	umask(mask);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
 static int set_up(struct http_server *s)
 {
 	struct timeval sweep = { .tv_usec = SWEEP_MS * 1000 };
 
-	s->http = evhttp_new(s->base);
 	s->sweep = event_new(s->base, -1, EV_PERSIST, on_sweep, s);
-	s->resolve = event_new(s->base, -1, 0, on_resolve, s);
-	if (!s->http || !s->sweep || !s->resolve || event_add(s->sweep, &sweep))
+	s->accept = event_new(s->base, s->fd, EV_READ | EV_PERSIST, on_accept, s);
+	if (!s->sweep || !s->accept || event_add(s->sweep, &sweep) || event_add(s->accept, NULL))
 		return -ENOMEM;
-	evhttp_set_bevcb(s->http, on_accept, s);
-	evhttp_set_gencb(s->http, on_request, s);
-	evhttp_set_timeout(s->http, EVHTTP_IDLE_S);
-	evhttp_set_max_headers_size(s->http, HTTP_HEAD_MAX);
-	evhttp_set_max_body_size(s->http, 0);
-	/* on_request answers 405 with Allow; evhttp would say 501 */
-	evhttp_set_allowed_methods(s->http, UINT16_MAX);
 	return 0;
 }
 
@@ -425,46 +615,44 @@ int http_server_new(struct event_base *base, const char *host, uint16_t port, co
 		    void *arg, struct http_server **ret_server)
 {
 	struct http_server *s = calloc(1, sizeof(*s));
-	int fd, err;
+	int err = 0, bytes = SOCKET_BYTES;
 
 	if (!s)
 		return -ENOMEM;
 	s->base = base;
 	s->routes = routes;
-	s->arg = arg;
-	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
-		s->slots[i].fd = -1;
-	err = set_up(s);
-	if (err)
-		goto fail;
-	fd = open_listener(host, port, &s->port);
-	if (fd < 0) {
-		err = fd;
-		goto fail;
+	s->fd = *host == '/' ? bind_unix(host) : bind_address(host, port, &s->port);
+	if (s->fd < 0)
+		err = s->fd;
+	/* accepted ones inherit it: a reader that stands still holds no megabytes of the kernel's memory */
+	else if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) || listen(s->fd, HTTP_CONNECTIONS_MAX))
+		err = -errno;
+	if (!err) {
+		s->bodies = http_bodies_new(routes, arg);
+		err = s->bodies ? set_up(s) : -ENOMEM;
 	}
-	if (evhttp_accept_socket(s->http, fd)) {
-		err = -ENOMEM;
-		close(fd);
-		goto fail;
+	if (err) {
+		http_server_free(s);
+		return err;
 	}
 	*ret_server = s;
 	return 0;
-fail:
-	http_server_free(s);
-	return err;
 }
 
 void http_server_free(struct http_server *s)
 {
 	if (!s)
 		return;
-	resolve_fresh(s);
-	if (s->http)
-		evhttp_free(s->http);
+	for (size_t i = 0; i < CONNS; i++)
+		if (s->conns[i])
+			conn_close(s->conns[i]);
 	if (s->sweep)
 		event_free(s->sweep);
-	if (s->resolve)
-		event_free(s->resolve);
+	if (s->accept)
+		event_free(s->accept);
+	http_bodies_free(s->bodies);
+	if (s->fd >= 0)
+		close(s->fd);
 	free(s);
 }
 
@@ -477,6 +665,6 @@ void http_server_get_stats(struct http_server *s, struct http_server_stats *ret_
 {
 	*ret_stats = s->stats;
 	ret_stats->connections = 0;
-	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
-		ret_stats->connections += slot_is_open(&s->slots[i]);
+	for (size_t i = 0; i < CONNS; i++)
+		ret_stats->connections += s->conns[i] != NULL;
 }

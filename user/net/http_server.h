@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A small HTTP server on libevent's: GET and HEAD of fixed routes, answers made in memory, nothing read from disk.
- * Bounded: connections, request head, time to send a request and to take an answer, bytes of answers not yet taken.
+ * A small HTTP/1.1 server: GET and HEAD of fixed routes, answers made in memory, nothing read from disk. Bounded:
+ * connections, in all and from one address, request head, time to send a request and to take an answer, bytes of answers
+ * not yet taken. When all places are taken, idle and slow clients give way to new ones; and a few places are left for
+ * probes alone. To a client on loopback only loopback's names are answered, for a web page may have rebound its own.
  */
 #ifndef IMDSNOOP_HTTP_SERVER_H
 #define IMDSNOOP_HTTP_SERVER_H
@@ -11,9 +13,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define HTTP_CONNECTIONS_MAX 64 /* one more is closed at once */
-#define HTTP_HEAD_MAX 8192	/* request line and headers together */
-#define HTTP_HEADERS_MAX 64
+#define HTTP_CONNECTIONS_MAX 64
+#define HTTP_RESERVE 8	    /* more, on which only vital routes are answered */
+#define HTTP_ADDRESS_MAX 16 /* connections from one address that is neither loopback nor a Unix socket */
+#define HTTP_HEAD_MAX 8192  /* request line and headers together */
+#define HTTP_KEY_LEN 32
 
 struct event_base; /* libevent */
 struct http_server;
@@ -33,27 +37,36 @@ struct http_reply {
 /* Writes the answer's body; the server closes the stream, compresses, and leaves the body out for HEAD. */
 typedef void (*http_handler)(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply);
 
+/*
+ * Answers to requests with the same key are the same for a moment: what it takes to make one, ten times, and a second at
+ * most. Writes the key, and returns false where this request must have an answer of its own.
+ */
+typedef bool (*http_key)(const struct http_request *req, char key[HTTP_KEY_LEN]);
+
 struct http_route {
-	const char *path; /* whole; NULL ends a table */
+	const char *path; /* whole; NULL ends a table, of at most 16 */
 	http_handler handler;
+	http_key key; /* NULL: each request has an answer of its own */
+	bool vital;   /* probes: small, and answered whatever others do */
 };
 
 /*
- * Listens on host (an IPv4 or IPv6 address without brackets) and port (0: any free one). routes and arg must outlive
- * the server. Returns 0 or a negative errno, e.g. -EADDRINUSE.
+ * Listens on host (an IPv4 or IPv6 address without brackets) and port (0: any free one), or on the Unix socket host when
+ * it begins with '/' (mode 0660; one that nobody listens on any more is replaced). routes and arg must outlive the server.
+ * Returns 0 or a negative errno, e.g. -EADDRINUSE.
  */
 int http_server_new(struct event_base *base, const char *host, uint16_t port, const struct http_route *routes,
 		    void *arg, struct http_server **ret_server);
 void http_server_free(struct http_server *s);
 
-uint16_t http_server_port(const struct http_server *s); /* the real one */
+uint16_t http_server_port(const struct http_server *s); /* the real one; 0 of a Unix socket */
 
 struct http_server_stats {
 	unsigned int connections; /* open now */
 	uint64_t requests;
-	uint64_t refused;    /* connections above HTTP_CONNECTIONS_MAX */
+	uint64_t refused;    /* connections that had to give way, or found no place */
 	uint64_t expired;    /* connections cut because the client was too slow */
-	uint64_t overloaded; /* requests answered 503: too many answers not taken yet */
+	uint64_t overloaded; /* requests answered 503, or cut: too many answers not taken yet, or asked too often */
 };
 void http_server_get_stats(struct http_server *s, struct http_server_stats *ret_stats);
 

@@ -233,7 +233,8 @@ static const struct option_row options[] = {
 
 	SECTION("HTTP"),
 	CALL("listen", 0, set_listen, OPTIONS_SERVE, "ADDR:PORT",
-	     "ADDR:PORT like 127.0.0.1:9754, [::1]:9754, 0.0.0.0:9754", "where to serve (default: 127.0.0.1:9754)"),
+	     "ADDR:PORT like 127.0.0.1:9754, [::1]:9754, 0.0.0.0:9754; or unix:/PATH",
+	     "where to serve, or unix:/PATH (default: 127.0.0.1:9754)"),
 	STRING("drop-privileges", 0, drop_privileges, OPTIONS_SERVE, "USER", "nobody",
 	       "run as this user once attached; root keeps all"),
 

@@ -72,6 +72,7 @@ struct options {
 
 	/* serve */
 	const char *listen;	     /* never NULL; "127.0.0.1:9754" */
+	const char *listen_path;     /* of a Unix socket, absolute; NULL: an address */
 	char listen_host[64];	     /* an IPv4 or IPv6 address, without brackets */
 	uint16_t listen_port;	     /* 0: the kernel picks one */
 	const char *drop_privileges; /* a user's name, never NULL; "root" keeps what we have */
@@ -168,7 +169,7 @@ const char *options_endpoint_text(const struct imds_endpoint *e, char *buf, size
 /* "hop-limit=N", "tokens=required", "endpoint=off", "role-delivery=2.0", joined by commas: what_if* of o. N in 1..64, the range that EC2 takes. */
 int options_parse_what_if(const char *text, struct options *o);
 
-/* "127.0.0.1:9754", "[::1]:9754": listen* of o. */
+/* "127.0.0.1:9754", "[::1]:9754", "unix:/run/imdsnoop.sock": listen* of o. */
 int options_parse_listen(const char *text, struct options *o);
 
 #endif

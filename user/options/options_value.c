@@ -235,9 +235,18 @@ int options_parse_what_if(const char *text, struct options *o)
 
 int options_parse_listen(const char *text, struct options *o)
 {
+	static const char unix_prefix[] = "unix:";
 	struct imds_addr addr;
 	int port;
 
+	o->listen_path = NULL;
+	if (!strncmp(text, unix_prefix, strlen(unix_prefix))) {
+		if (text[strlen(unix_prefix)] != '/')
+			return -EINVAL;
+		o->listen = text;
+		o->listen_path = text + strlen(unix_prefix);
+		return 0;
+	}
 	if (split_host_port(text, o->listen_host, sizeof(o->listen_host), &port) || parse_addr(o->listen_host, &addr) ||
 	    port < 0)
 		return -EINVAL;
