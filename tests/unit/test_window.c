@@ -51,6 +51,21 @@ static void add(struct pod_table *t, const char *pod, const char *id, uint64_t u
 	pod_table_add_request(t, &r, now_ns);
 }
 
+/* One that the client gave up after a second without an answer. */
+static void unanswered(struct pod_table *t, const char *pod, const char *id, uint64_t now_ns)
+{
+	struct pod_identity w = who(pod, id);
+	struct request r = { .who = &w, .drop_reason = "", .drop_location = "", .node = "n" };
+	struct imds_request *q = &r.rec.req;
+
+	r.rec.synack_ns = now_ns - SECOND;
+	q->kind = IMDS_KIND_DATA;
+	q->end = IMDS_END_CLOSED;
+	q->start_ns = q->sent_ns = now_ns - SECOND;
+	q->end_ns = now_ns;
+	pod_table_add_request(t, &r, now_ns);
+}
+
 static struct loss losses[] = { { "ring_request", "", 0 } };
 
 static struct snapshot take(struct pod_table *t, struct snapshot *s, uint64_t now_ns)
@@ -206,6 +221,48 @@ static void totals_are_since_the_start(void **state)
 	histogram_clear(&s.totals.latency);
 }
 
+/* A pod that failed and left: the totals, the window and a finding keep it, each as long as it is of that time. */
+static void what_gone_rows_had_is_kept(void **state)
+{
+	struct snapshot s = { .started_ns = MINUTE }, recent;
+	struct pod_table *t;
+	struct window *w;
+	bool found = false;
+
+	assert_int_equal(pod_table_new(&options, &t), 0);
+	assert_int_equal(window_new(&w), 0);
+	add(t, "job", "1", 100, 30 * SECOND); /* before the window begins */
+	for (uint64_t m = 1; m <= 9; m++) {
+		if (m == 3)
+			unanswered(t, "job", "1", 2 * MINUTE + SECOND);
+		if (m == 9)
+			pod_table_expire(t, 8 * MINUTE + 30 * SECOND, 5 * MINUTE, is_alive, NULL);
+		take(t, &s, m * MINUTE);
+		assert_int_equal(window_keep(w, &s), 0);
+	}
+	assert_int_equal(s.pods_len, 0);
+	assert_int_equal(s.totals.requests, 2);
+	assert_int_equal(s.gone->failed, 1);
+	take(t, &s, 9 * MINUTE + 30 * SECOND);
+	assert_int_equal(window_since(w, &s, 480, &recent), 0); /* from minute 1 on */
+	assert_int_equal(recent.pods_len, 0);
+	assert_int_equal(recent.totals.requests, 1);
+	assert_int_equal(recent.totals.failed, 1);
+	assert_int_equal(recent.gone_rows, 1);
+	for (size_t i = 0; i < recent.findings_len; i++)
+		found |=
+		    recent.findings[i].code == FINDING_GONE_FAILED && recent.findings[i].severity == SEVERITY_WARNING;
+	assert_true(found);
+	window_release(&recent);
+	assert_int_equal(window_since(w, &s, 300, &recent), 0); /* it was over by then */
+	assert_int_equal(recent.totals.requests, 0);
+	assert_int_equal(recent.findings_len, 0);
+	window_release(&recent);
+	window_free(w);
+	pod_table_free(t);
+	histogram_clear(&s.totals.latency);
+}
+
 static void container_started_again_takes_over_its_counts(void **state)
 {
 	struct snapshot s = { .started_ns = MINUTE };
@@ -260,6 +317,7 @@ int main(void)
 		cmocka_unit_test(row_that_came_back_starts_anew),
 		cmocka_unit_test(row_newer_than_now_stays),
 		cmocka_unit_test(totals_are_since_the_start),
+		cmocka_unit_test(what_gone_rows_had_is_kept),
 		cmocka_unit_test(container_started_again_takes_over_its_counts),
 		cmocka_unit_test(running_requests_are_counted_anew_each_time),
 	};

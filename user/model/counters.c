@@ -156,6 +156,17 @@ _Static_assert(18 + OUTCOME_COUNT + CAUSE_COUNT + CONFIDENCE_COUNT + IMDS_KIND_C
 		   COUNTERS_MARK_LEN,
 	       "a mark holds every figure");
 
+void counters_between(const struct counters_mark *from, const struct counters_mark *to, struct pod_stats *ret)
+{
+	size_t at_v = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	for (size_t i = 0; i < LEN(reported); i++)
+		for (size_t k = 0; k < reported[i].count; k++, at_v++)
+			at(ret, &reported[i])[k] = (uint32_t)(to->v[at_v] - from->v[at_v]);
+	ret->seconds_lost = (uint32_t)(to->v[at_v] - from->v[at_v]) / 1e3;
+}
+
 static void keep_seen(struct pod_stats *p)
 {
 	size_t n = 0;

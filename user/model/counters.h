@@ -30,6 +30,8 @@ void counters_mark(const struct pod_stats *p, struct counters_mark *ret);
  * Leaves in p what was added since mark. p->latency.fine must not be shared: it is set to NULL, so that percentiles come
  * from the buckets. Returns false when nothing was added.
  */
+/* What mark `to` has more than `from`, as figures: those that counters_since() has, drops and processes left out. */
+void counters_between(const struct counters_mark *from, const struct counters_mark *to, struct pod_stats *ret);
 bool counters_since(struct pod_stats *p, const struct counters_mark *mark);
 
 #endif

@@ -72,7 +72,8 @@ struct pod_table {
 	size_t rows_len;
 	struct row *other;
 	struct pod_stats gone; /* sums of rows that have left: the totals are since the start */
-	bool any_running;      /* shown, or counted since */
+	size_t gone_rows;
+	bool any_running; /* shown, or counted since */
 	bool drops_watched;
 	uint64_t drops_lost_ns; /* newest moment at which a drop may have been missed */
 	struct imds_addr addresses[ADDRESSES];
@@ -968,6 +969,8 @@ static void add_totals(struct pod_stats *to, const struct pod_stats *s)
 	to->in_flight += s->in_flight;
 	to->slow += s->slow;
 	to->seconds_lost += s->seconds_lost;
+	if (s->last_failed_ns > to->last_failed_ns)
+		to->last_failed_ns = s->last_failed_ns;
 	histogram_merge(&to->latency, &s->latency);
 	to->hop_limit_drops += s->hop_limit_drops;
 	to->policy_drops += s->policy_drops;
@@ -992,6 +995,7 @@ void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns,
 		HASH_DEL(t->rows, r);
 		t->rows_len--;
 		add_totals(&t->gone, &r->s);
+		t->gone_rows += r->s.requests > 0;
 		hand_over(t, r);
 		row_free(r);
 	}
@@ -1061,6 +1065,8 @@ int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 		add_totals(&s->totals, t->sorted[i]);
 	add_totals(&s->totals, &t->gone);
 	qsort(t->sorted, n, sizeof(*t->sorted), pod_table_worse);
+	s->gone = t->gone_rows ? &t->gone : NULL;
+	s->gone_rows = t->gone_rows;
 	s->pods = t->sorted;
 	s->pods_len = n;
 	s->drops_watched = t->drops_watched;

@@ -195,7 +195,9 @@ struct snapshot {
 	size_t unowned_len;
 	const struct pod_stats *const *pods; /* worst first */
 	size_t pods_len;
-	struct pod_stats totals;  /* sums; identity empty */
+	struct pod_stats totals;      /* sums; identity empty */
+	const struct pod_stats *gone; /* of these, what rows had that have left since; NULL: none did */
+	size_t gone_rows;
 	struct finding *findings; /* worst first */
 	size_t findings_len;
 };

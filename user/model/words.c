@@ -214,6 +214,7 @@ const char *finding_word(enum finding_code code)
 		[FINDING_FORWARDED_HEADER] = "forwarded-header",
 		[FINDING_TWO_SERVERS] = "two-servers",
 		[FINDING_UNKNOWN_OWNER] = "unknown-owner",
+		[FINDING_GONE_FAILED] = "gone-failed",
 	};
 
 	return WORD(words, code, "unknown");

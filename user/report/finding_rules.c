@@ -850,6 +850,8 @@ static bool find_two_servers(struct draft *d)
 	return true;
 }
 
+#define GONE_OLD_NS (3600ull * 1000000000) /* then it is history */
+
 /* would-break needs a question and is added by whoever asks it. */
 const struct finding_rule finding_rules[] = {
 	{ FINDING_HOP_LIMIT_EXHAUSTED, find_hop_limit },
@@ -903,6 +905,26 @@ bool finding_rule_unowned(struct draft *d)
 	}
 	if (s->unowned_len > 8)
 		EVIDENCE(d, "and %zu more addresses", s->unowned_len - 8);
+	return true;
+}
+
+/* What failed of pods whose rows have left is in no row, and must not be forgotten with them. */
+bool finding_rule_gone(struct draft *d)
+{
+	const struct snapshot *s = d->s;
+	const struct pod_stats *p = s->gone;
+
+	if (!p || !p->failed)
+		return false;
+	d->severity = s->now_ns > p->last_failed_ns + GONE_OLD_NS ? SEVERITY_INFO : SEVERITY_WARNING;
+	SUMMARY(d, "%llu of %llu request%s failed of %zu container%s that %s gone%s", (unsigned long long)p->failed,
+		PLURAL(p->requests), s->gone_rows, s->gone_rows == 1 ? "" : "s", s->gone_rows == 1 ? "is" : "are",
+		p->outcomes[OUTCOME_HOP_LIMIT] ? ": answers died of their TTL among them" : "");
+	for (int o = 0; o < OUTCOME_COUNT; o++)
+		if (p->outcomes[o] && o != OUTCOME_OK)
+			EVIDENCE(d, "%llu %s", (unsigned long long)p->outcomes[o], outcome_word(o));
+	if (p->seconds_lost >= 0.05)
+		EVIDENCE(d, "%.1f s lost waiting for answers that never came", p->seconds_lost);
 	return true;
 }
 

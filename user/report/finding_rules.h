@@ -27,6 +27,7 @@ struct finding_rule {
 extern const struct finding_rule finding_rules[];
 
 bool finding_rule_unowned(struct draft *d);
+bool finding_rule_gone(struct draft *d);
 bool finding_rule_incomplete(struct draft *d);
 
 #endif

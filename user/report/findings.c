@@ -318,6 +318,9 @@ int findings_collect(const struct snapshot *s, struct finding **ret, size_t *ret
 	if (finding_rule_unowned(&d) && list_take(&list, &d, FINDING_UNKNOWN_OWNER, SIZE_MAX, NULL, 0))
 		goto no_memory;
 	d = draft_of(s, &platform, NULL);
+	if (finding_rule_gone(&d) && list_take(&list, &d, FINDING_GONE_FAILED, SIZE_MAX, NULL, 0))
+		goto no_memory;
+	d = draft_of(s, &platform, NULL);
 	if (finding_rule_incomplete(&d) && list_take(&list, &d, FINDING_OBSERVATION_INCOMPLETE, SIZE_MAX, NULL, 0))
 		goto no_memory;
 	if (list.len)

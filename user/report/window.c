@@ -25,6 +25,7 @@ struct point {
 struct row_history {
 	uint64_t first_ns; /* of the row: another one of that name begins anew */
 	uint64_t seen_step;
+	uint64_t taken; /* number of the newest question that it was there for */
 	size_t len;
 	struct point **points; /* oldest first */
 	UT_hash_handle hh;
@@ -39,6 +40,7 @@ struct step {
 struct window {
 	struct step steps[WINDOW_STEPS]; /* step n is at n % WINDOW_STEPS */
 	uint64_t next;			 /* number of the next step */
+	uint64_t questions;
 	struct row_history *rows;
 };
 
@@ -201,8 +203,8 @@ int window_keep(struct window *w, const struct snapshot *s)
 	for (size_t i = 0; i < s->pods_len; i++)
 		if (keep_row(w, s->pods[i]))
 			err = -ENOMEM;
-	HASH_ITER (hh, w->rows, r, tmp)
-		if (r->seen_step != w->next)
+	HASH_ITER (hh, w->rows, r, tmp) /* a row that left stays as long as a window may begin before that */
+		if (w->next - r->seen_step >= WINDOW_STEPS)
 			row_drop(w, r);
 	w->next++;
 	return err;
@@ -220,14 +222,26 @@ static bool find_step(const struct window *w, uint64_t now_ns, uint64_t since_ns
 	return false;
 }
 
+/* What the row had at step. */
+static struct counters_mark mark_at(const struct row_history *r, uint64_t step)
+{
+	struct counters_mark mark = { .v = { 0 } };
+
+	for (size_t i = 0; i < r->len && r->points[i]->step <= step; i++)
+		mark = point_mark(r->points[i]);
+	return mark;
+}
+
 /* Turns p into what came after step. False: nothing. */
 static bool row_since(struct window *w, struct pod_stats *p, uint64_t step)
 {
 	struct counters_mark mark = { .v = { 0 } };
 	struct row_history *r = row_find(w, p);
 
-	for (size_t i = 0; r && i < r->len && r->points[i]->step <= step; i++)
-		mark = point_mark(r->points[i]);
+	if (r) {
+		r->taken = w->questions;
+		mark = mark_at(r, step);
+	}
 	p->before = NULL;
 	return counters_since(p, &mark) || p->in_flight;
 }
@@ -239,6 +253,9 @@ void window_release(struct snapshot *s)
 	for (size_t i = 0; i < s->pods_len; i++)
 		free((struct pod_stats *)s->pods[i]);
 	free((void *)s->pods);
+	if (s->gone)
+		counters_free_kinds((struct pod_stats *)s->gone);
+	free((struct pod_stats *)s->gone);
 	free((struct loss *)s->losses);
 	memset(s, 0, sizeof(*s));
 }
@@ -268,6 +285,34 @@ static int fill_rows(struct window *w, const struct snapshot *s, uint64_t step, 
 			ret->totals.latency.max_us = copy->latency.max_us;
 	}
 	qsort(rows, ret->pods_len, sizeof(*rows), pod_table_worse);
+	return 0;
+}
+
+/* What rows that have left did after step. They had been quiet for long, so the newest step has all of it. */
+static int fill_gone(struct window *w, const struct snapshot *s, uint64_t step, struct snapshot *ret)
+{
+	struct pod_stats *sum = calloc(1, sizeof(*sum)), part;
+	struct row_history *r, *tmp;
+
+	if (!sum)
+		return -ENOMEM;
+	sum->hops = -1;
+	HASH_ITER (hh, w->rows, r, tmp) {
+		struct counters_mark from, to;
+
+		if (r->taken == w->questions || !r->len)
+			continue;
+		from = mark_at(r, step);
+		to = point_mark(r->points[r->len - 1]);
+		counters_between(&from, &to, &part);
+		if (!part.requests)
+			continue;
+		counters_add(sum, &part);
+		counters_add(&ret->totals, &part);
+		ret->gone_rows++;
+	}
+	sum->last_failed_ns = sum->failed ? s->now_ns : 0; /* within the window, that is */
+	ret->gone = sum;
 	return 0;
 }
 
@@ -302,7 +347,12 @@ int window_since(struct window *w, const struct snapshot *s, uint64_t since_s, s
 	ret->findings = NULL;
 	ret->findings_len = 0;
 	ret->totals = (struct pod_stats){ .who = s->totals.who, .hops = -1 };
+	ret->gone = NULL;
+	ret->gone_rows = 0;
+	w->questions++;
 	err = fill_rows(w, s, step, ret);
+	if (!err)
+		err = fill_gone(w, s, step, ret);
 	if (!err)
 		err = fill_losses(w, s, step, ret);
 	if (!err)
