@@ -324,6 +324,31 @@ static void survives_kill(void **state)
 }
 
 /* 5,000 workloads, each hour of 30 days: the bound of the disk. More of them go to `other`. */
+/* An agent that never lives a day, for the node is switched off each night, still forgets what is older than a month. */
+static void daily_restarts_do_not_keep_it_for_ever(void **state)
+{
+	struct ready_node n;
+	struct agent a;
+
+	clear();
+	row_init(0, "cart");
+	for (uint64_t day = 0; day < 40; day++) {
+		start(&a, 1, START + day * DAY);
+		for (uint64_t t = 0; t <= 10 * HOUR; t += HOUR) {
+			ask_v2(0, 1, 2);
+			tick(&a, START + day * DAY + t, 0);
+		}
+		crash(&a);
+		row_init(0, "cart");
+	}
+	n = read_back(START, START + 5 * DAY);
+	assert_int_equal(covered(&n, 5 * 24), 0);
+	ledger_free_node(&n);
+	n = read_back(START + 10 * DAY, START + 40 * DAY);
+	assert_int_equal(covered(&n, 30 * 24), 30 * 10 * HOUR);
+	ledger_free_node(&n);
+}
+
 static void is_bounded(void **state)
 {
 	char path[400], name[32];
@@ -488,7 +513,7 @@ static void nodes_are_joined_and_rhythms_meet(void **state)
 	n[1].seen = &near;
 	ready_judge(&one_and_tokens, &n[1], 1, START, START + MONTH_H * HOUR, &r);
 	assert_int_equal(verdict_of(&r, "w", reason), READY_UNKNOWN);
-	assert_non_null(strstr(reason, "hardly watched"));
+	assert_non_null(strstr(reason, "never wholly watched"));
 	ready_clear(&r);
 }
 
@@ -503,6 +528,140 @@ static void nothing_seen_is_no_yes(void **state)
 	ready_clear(&r);
 }
 
+/* --- months of rare callers ------------------------------------------------------------------------------------------- */
+
+/*
+ * Random months with a truth that is planted: an agent that is killed once in each hour, with what it had not written and
+ * the time until it is back; in some months it is off for days, or each night for a while. Callers of all rhythms; what
+ * truly breaks must never be called safe. MONTHS=200: so many.
+ */
+enum { STEADY, WEEKLY_V1, DAILY_V1, DAILY_FAR, WEEKLY_FAR, ONCE_V1, LATE_V1, CALLERS };
+static const char *const caller_names[CALLERS] = { "steady",	 "weekly-v1", "daily-v1", "daily-far",
+						   "weekly-far", "once-v1",   "late-v1" };
+
+static unsigned int dice(unsigned int n)
+{
+	return (unsigned int)(rand() % (int)n); /* NOLINT(cert-msc30-c,cert-msc50-cpp): the same months each time */
+}
+
+struct month {
+	uint64_t at[CALLERS];		  /* second of the day, week or month */
+	uint64_t off_from, off_to;	  /* off for days */
+	uint64_t night_from, night_len_s; /* off each night */
+};
+
+static void month_init(struct month *m, unsigned int seed)
+{
+	srand(seed);
+	*m = (struct month){ .night_len_s = 0 };
+	m->at[WEEKLY_V1] = dice(7 * DAY);
+	m->at[DAILY_V1] = dice(DAY);
+	m->at[DAILY_FAR] = dice(DAY);
+	m->at[WEEKLY_FAR] = dice(7 * DAY);
+	m->at[ONCE_V1] = dice(30 * DAY);
+	m->at[LATE_V1] = 20 * DAY + dice(5 * DAY);
+	if (!dice(3)) {
+		m->off_from = dice(28 * DAY);
+		m->off_to = m->off_from + dice(DAY);
+	}
+	if (!dice(3)) {
+		m->night_len_s = 300 + dice(1500);
+		/* half of them where somebody asks */
+		m->night_from = dice(2) ? dice(DAY) : (m->at[DAILY_V1] + DAY - dice(300)) % DAY;
+	}
+}
+
+static bool is_on(const struct month *m, uint64_t t)
+{
+	return !(t >= m->off_from && t < m->off_to) && (t + DAY - m->night_from) % DAY >= m->night_len_s;
+}
+
+/* Whether something with that period, in seconds, is asked in [from, to). */
+static bool is_asked(uint64_t at, uint64_t period, uint64_t from, uint64_t to)
+{
+	uint64_t next = from <= at % period ? at % period : from + (period - (from - at % period) % period) % period;
+
+	return next < to;
+}
+
+/* What is asked in [from, to) of the month, as the agent counts it. */
+static void ask_between(const struct month *m, uint64_t from, uint64_t to)
+{
+	ask_v2(STEADY, 1 + (to - from) / 600, 1);
+	ask_v2(WEEKLY_V1, 1, 1);
+	ask_v2(DAILY_V1, 1, 1);
+	ask_v2(LATE_V1, 1, 1);
+	if (is_asked(m->at[WEEKLY_V1], 7 * DAY, from, to))
+		ask_v1(WEEKLY_V1, 1);
+	if (is_asked(m->at[DAILY_V1], DAY, from, to))
+		ask_v1(DAILY_V1, 1);
+	if (is_asked(m->at[DAILY_FAR], DAY, from, to))
+		ask_v2(DAILY_FAR, 1, 2);
+	if (is_asked(m->at[WEEKLY_FAR], 7 * DAY, from, to))
+		ask_v2(WEEKLY_FAR, 1, 2);
+	if (is_asked(m->at[ONCE_V1], 31 * DAY, from, to))
+		ask_v1(ONCE_V1, 1);
+	if (from >= m->at[LATE_V1] && is_asked(m->at[LATE_V1], DAY, from, to))
+		ask_v1(LATE_V1, 1);
+}
+
+/* The agent sees [from, to) of the month and is killed `unsaved` seconds after it last wrote. */
+static void live(const struct month *m, uint64_t from, uint64_t to)
+{
+	struct agent a;
+
+	if (to < from + 120 || !is_on(m, from) || !is_on(m, to - 1))
+		return;
+	for (size_t i = 0; i < CALLERS; i++)
+		row_init(i, caller_names[i]);
+	start(&a, CALLERS, START + from);
+	ask_between(m, from, to);
+	tick(&a, START + to, 0);
+	crash(&a);
+}
+
+static void one_month(unsigned int seed, size_t safe[CALLERS])
+{
+	struct ready_node n;
+	struct month m;
+	struct ready r;
+	char reason[READY_REASON_LEN];
+	uint64_t back = 0;
+
+	clear();
+	month_init(&m, seed);
+	for (uint64_t hour = 0; hour < MONTH_H; hour++) {
+		uint64_t crash_at = hour * HOUR + 180 + dice(3300);
+
+		/* a segment ends in the hour that it is of, and where the night begins or ends */
+		live(&m, back, crash_at - dice(60));
+		back = crash_at + 1 + dice(60);
+		if (back < (hour + 1) * HOUR)
+			live(&m, back, (hour + 1) * HOUR - 1);
+		back = (hour + 1) * HOUR - 1;
+	}
+	n = read_back(START, START + MONTH_H * HOUR);
+	assert_int_equal(ready_judge(&one_and_tokens, &n, 1, START, START + MONTH_H * HOUR, &r), 0);
+	for (size_t i = 0; i < CALLERS; i++)
+		safe[i] += verdict_of(&r, caller_names[i], reason) == READY_SAFE;
+	ready_clear(&r);
+	ledger_free_node(&n);
+}
+
+static void no_rare_caller_is_called_safe(void **state)
+{
+	const char *months = getenv("MONTHS");
+	size_t safe[CALLERS] = { 0 }, len = months ? strtoul(months, NULL, 10) : 3;
+
+	for (unsigned int i = 0; i < len; i++)
+		one_month(i + 1, safe);
+	for (size_t i = 0; i < CALLERS; i++)
+		print_message("%s: safe in %zu of %zu months\n", caller_names[i], safe[i], len);
+	assert_true(safe[STEADY] > 0); /* else nothing was shown */
+	for (size_t i = STEADY + 1; i < CALLERS; i++)
+		assert_int_equal(safe[i], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -513,11 +672,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_later_schema_is_refused_and_kept, begin, end),
 		cmocka_unit_test_setup_teardown(a_damaged_one_is_moved_aside, begin, end),
 		cmocka_unit_test_setup_teardown(survives_kill, begin, end),
+		cmocka_unit_test_setup_teardown(daily_restarts_do_not_keep_it_for_ever, begin, end),
 		cmocka_unit_test_setup_teardown(is_bounded, begin, end),
 		cmocka_unit_test(each_case_is_judged_so),
 		cmocka_unit_test(the_nameless_may_be_anyone),
 		cmocka_unit_test(nodes_are_joined_and_rhythms_meet),
 		cmocka_unit_test(nothing_seen_is_no_yes),
+		cmocka_unit_test_setup_teardown(no_rare_caller_is_called_safe, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,7 +123,7 @@ static void on_metrics(void *arg, const struct http_request *req, FILE *body, st
 	stats.http_connections = http.connections;
 	prometheus_read_process(&stats, a->fds);
 	reply->type = metrics.openmetrics ? PROMETHEUS_OPENMETRICS : PROMETHEUS_TEXT;
-	metrics.observed_s = (double)(s->now_ns - s->started_ns) / 1e9;
+	metrics.observed_s = (double)(s->now_ns - s->started_ns - session_unwatched_ns(a->session, s->now_ns)) / 1e9;
 	if (prometheus_write(body, s, &stats, &metrics))
 		reply->status = 503;
 }

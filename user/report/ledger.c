@@ -18,8 +18,8 @@
 #define BLOB_MAX (SLOTS * SLOT_FIGURES * 10)
 #define STEP_WORKLOADS 256 /* in one transaction, one tick */
 #define PAGE 4096
-#define CLOCK_STEP_NS (60ll * 1000000000)
-#define STEADY_S DAY /* nothing is thrown away before the clock ran straight that long */
+#define STEADY_S DAY /* nothing is thrown away before so much of the last week was watched: by then this is the time */
+#define STEADY_DAYS 7
 
 static const char schema[] = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
 			     "CREATE TABLE IF NOT EXISTS coverage (hour INTEGER PRIMARY KEY, seconds REAL, lossy REAL,"
@@ -62,8 +62,6 @@ struct ledger {
 	uint64_t unowned;
 	/* as of the newest note */
 	uint64_t noted_ns, lost, unowned_seen, pruned_day;
-	int64_t wall_offset_ns;
-	uint64_t steady_ns; /* since when the clock has run straight */
 };
 
 /* --- opening ---------------------------------------------------------------------------------------------------------- */
@@ -414,13 +412,27 @@ static int write_coverage(struct ledger *l)
 	return code == SQLITE_DONE ? 0 : -EIO;
 }
 
+/*
+ * A clock that is years ahead for an hour must not cost a month. The ledger itself tells whether it is: a day of the last
+ * week was watched by this clock. By whom does not matter: an agent may live for hours only, and be followed by the next.
+ */
+static bool is_steady(const struct ledger *l)
+{
+	char sql[160];
+
+	snprintf(sql, sizeof(sql),
+		 "SELECT total(seconds) + total(lossy) FROM coverage WHERE hour > %llu AND hour <= %llu",
+		 (unsigned long long)l->hour - STEADY_DAYS * SLOTS, (unsigned long long)l->hour);
+	return pragma(l->db, sql) >= STEADY_S;
+}
+
 /* Days before the last 31; a database that is full though it should not be loses its oldest day, with its coverage. */
-static void prune(struct ledger *l, uint64_t now_ns)
+static void prune(struct ledger *l)
 {
 	uint64_t today = l->hour / SLOTS;
 	char sql[256];
 
-	if (l->pruned_day == today || (now_ns - l->steady_ns) / 1000000000 < STEADY_S)
+	if (l->pruned_day == today || today <= LEDGER_DAYS + 1 || !is_steady(l))
 		return;
 	snprintf(sql, sizeof(sql),
 		 "DELETE FROM day WHERE day < %llu; DELETE FROM coverage WHERE hour < %llu;"
@@ -449,7 +461,6 @@ bool ledger_is_due(const struct ledger *l, uint64_t now_ns)
 static void note(struct ledger *l, const struct snapshot *s)
 {
 	uint64_t lost = 0, unowned = 0;
-	int64_t offset = (int64_t)(s->now_wall_ns - s->now_ns), step = offset - l->wall_offset_ns;
 	uint64_t since_ns = l->noted_ns ? l->noted_ns : s->started_ns;
 	double slice = s->now_ns > since_ns ? (double)(s->now_ns - since_ns) / 1e9 : 0;
 
@@ -459,9 +470,6 @@ static void note(struct ledger *l, const struct snapshot *s)
 			lost += s->losses[i].count;
 	for (size_t i = 0; i < s->unowned_len; i++)
 		unowned += s->unowned[i].packets;
-	if (!l->noted_ns || step > CLOCK_STEP_NS || step < -CLOCK_STEP_NS)
-		l->steady_ns = s->now_ns;
-	l->wall_offset_ns = offset;
 	if (lost == l->lost)
 		l->seconds += slice;
 	else
@@ -503,7 +511,7 @@ int ledger_step(struct ledger *l, struct workload_table *t)
 	if (!err && at == len) {
 		err = write_coverage(l);
 		if (!err)
-			prune(l, l->noted_ns);
+			prune(l);
 	}
 	if (!err)
 		err = run(l->db, "COMMIT");

@@ -55,26 +55,31 @@ static void add_time(const struct ready_node *n, size_t hours, double *watched_s
 }
 
 /*
- * A rhythm may meet a rhythm: an agent that is restarted each night never sees what is asked each night. The hour of the
- * week that was watched least, as a share; *ret_hour counts from Monday 00:00 UTC.
+ * A rhythm may meet a rhythm: an agent that is restarted each night never sees what is asked each night. Of each hour of the
+ * week: how much of it was watched over the weeks, and in the week in which it was watched best, which is what a weekly
+ * caller needs to be seen once. True when one falls short; *ret_hour counts from Monday 00:00 UTC.
  */
-static double least_watched(const struct piece *p, size_t len, uint64_t from_s, size_t hours, size_t *ret_hour)
+static bool rhythms_meet(const struct piece *p, size_t len, uint64_t from_s, size_t hours, size_t *ret_hour)
 {
-	double seen[WEEK_HOURS] = { 0 }, all[WEEK_HOURS] = { 0 }, least = 1;
+	double seen[WEEK_HOURS] = { 0 }, all[WEEK_HOURS] = { 0 }, best[WEEK_HOURS] = { 0 };
 
-	for (size_t i = 0; i < len; i++)
-		for (size_t h = 0; h < hours; h++) {
-			size_t at = (from_s / HOUR + h + 72) % WEEK_HOURS; /* 1970 began on a Thursday */
+	for (size_t h = 0; h < hours; h++) {
+		size_t at = (from_s / HOUR + h + 72) % WEEK_HOURS; /* 1970 began on a Thursday */
+		double sum = 0;
 
-			seen[at] += p[i].node->hours[h];
-			all[at] += HOUR;
-		}
+		for (size_t i = 0; i < len; i++)
+			sum += p[i].node->hours[h];
+		seen[at] += sum;
+		all[at] += (double)len * HOUR;
+		if (sum / ((double)len * HOUR) > best[at])
+			best[at] = sum / ((double)len * HOUR);
+	}
 	for (size_t at = 0; at < WEEK_HOURS; at++)
-		if (all[at] > 0 && seen[at] / all[at] < least) {
-			least = seen[at] / all[at];
+		if (seen[at] < 0.5 * all[at] || best[at] < READY_COVERAGE) {
 			*ret_hour = at;
+			return true;
 		}
-	return least;
+	return false;
 }
 
 /* --- what speaks against it --------------------------------------------------------------------------------------------- */
@@ -199,8 +204,8 @@ static bool is_unwatched(const struct ready *all, struct ready_row *r, const str
 		say(r, "only %.1f %% of all nodes' time was watched, and it may have run there", all->coverage * 100);
 		return true;
 	}
-	if (hours >= 2 * WEEK_HOURS && least_watched(p, len, all->from_s, hours, &at) < 0.5) {
-		say(r, "hardly watched on %ss at %02zu:00 UTC", days[at / 24], at % 24);
+	if (hours >= 2 * WEEK_HOURS && rhythms_meet(p, len, all->from_s, hours, &at)) {
+		say(r, "never wholly watched on %ss at %02zu:00 UTC", days[at / 24], at % 24);
 		return true;
 	}
 	return false;

@@ -38,6 +38,8 @@ uint64_t session_now_ns(void); /* CLOCK_MONOTONIC */
 
 /* True while some of our programs are detached: another tool did it, or their folder is gone. */
 bool session_is_blind(const struct session *s);
+/* How long that was until now_ns, in sum. */
+uint64_t session_unwatched_ns(const struct session *s, uint64_t now_ns);
 
 /* Runs until SIGINT, SIGTERM, --duration or session_stop(). Returns 0 or a negative errno: -ENOLINK when
  * it was blind for too long. */

@@ -84,8 +84,6 @@ void session_read_rest(struct session *s);
  * not: then requests that no answer was seen of are not judged, and no connection is followed.
  */
 bool session_watches(struct session *s, uint64_t now_ns);
-/* Time that was not watched, up to now_ns. */
-uint64_t session_unwatched_ns(const struct session *s, uint64_t now_ns);
 
 /*
  * --pcapng, nothing without it. open prints one line and returns a negative errno when the file cannot be written; so does

@@ -33,6 +33,11 @@ static void write_lost_seconds(struct writer *w, const struct series *of)
 	real_sample(w, "_total", of, NULL, of->workload->sum.lost_us / 1e6);
 }
 
+static void write_fallbacks(struct writer *w, const struct series *of)
+{
+	integer_sample(w, "_total", of, NULL, of->workload->sum.fallbacks);
+}
+
 static void write_findings(struct writer *w, const struct series *of)
 {
 	for (int i = 0; i < FINDING_COUNT; i++)
@@ -58,6 +63,8 @@ const struct family prometheus_workloads[] = {
 	  "Lowest HttpPutResponseHopLimit with which token answers reach all its pods.", write_required, NULL },
 	{ "imdsnoop_workload_lost_seconds", "counter", "Time that its processes waited for answers that never came.",
 	  write_lost_seconds, NULL },
+	{ "imdsnoop_workload_fallbacks", "counter", "IMDSv1 requests after an unanswered token request.",
+	  write_fallbacks, NULL },
 	{ "imdsnoop_workload_findings", "gauge", "Findings about its pods now, by code.", write_findings, NULL },
 	{ "imdsnoop_workload_last_v1_timestamp_seconds", "gauge", "Its newest IMDSv1 request, since the epoch.",
 	  write_last_v1, NULL },
