@@ -111,7 +111,7 @@ $(O)/tests/%.bpf.o: tests/lib/%.bpf.c
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 # packet tables for the BPF programs; rig.c includes tracer.c
-RIG := tests/bpf/rig.c user/kernel/features.c user/kernel/hooks.c user/kernel/kernel_btf.c user/kernel/http_table.c user/kernel/netns.c user/kernel/nfa.c
+RIG := tests/bpf/rig.c user/kernel/features.c user/kernel/hooks.c user/kernel/kernel_btf.c user/kernel/http_table.c user/kernel/netlink.c user/kernel/netns.c user/kernel/nfa.c
 $(O)/tests/bpf_tables: $(filter-out tests/bpf/rig.c,$(wildcard tests/bpf/*.c)) tests/unit/llhttp.c
 $(O)/tests/bench_packets: tests/bench/bench_packets.c
 $(O)/tests/bench_net: tests/bench/bench_net.c Makefile

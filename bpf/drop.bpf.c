@@ -156,6 +156,34 @@ static __always_inline bool fits(const struct imds_flow *f, const struct dropped
 	return from_endpoint ? fits_answer(f, d->seq, d->ack, d->tcp_flags) : fits_request(f, d->seq, d->tcp_flags);
 }
 
+/* A network namespace's cookie; 0: none, or the kernel has none to read. */
+static __always_inline __u64 cookie_of(const struct net *net)
+{
+	const struct net___cookie *n = (const void *)net;
+
+	return n && bpf_core_field_exists(n->net_cookie) ? n->net_cookie : 0;
+}
+
+/* A network namespace where our sockets, we ourselves or PID 1 live: others' laboratories on this kernel are none of ours. */
+static __always_inline bool concerns_us(const struct net *net, __u32 inode)
+{
+	__u64 cookie;
+
+	if (inode == imds_netns_inodes[0] || inode == imds_netns_inodes[1])
+		return true;
+	cookie = cookie_of(net);
+	return cookie && imds_netns[cookie & (IMDS_NETNS - 1)] == cookie;
+}
+
+/* False: it had left for a network of others, as it would have left for a wire. */
+static __always_inline bool is_in_our_networks(const struct sk_buff *skb)
+{
+	struct net_device *dev = skb->dev;
+	struct net *net = dev ? dev->nd_net.net : 0;
+
+	return !net || concerns_us(net, net->ns.inum);
+}
+
 /* The flow of a dropped packet; *ret_match tells how it was found. */
 static __always_inline struct imds_flow *find_flow(const struct sk_buff *skb, const struct dropped *d,
 						   bool from_endpoint, struct imds_flow_key *key, __u8 *ret_match)
@@ -193,7 +221,7 @@ static __always_inline struct imds_flow *find_flow(const struct sk_buff *skb, co
 		return find_answer(d, key);
 	}
 	*ret_match = IMDS_MATCH_SYN;
-	return find_syn(d, key);
+	return is_in_our_networks(skb) ? find_syn(d, key) : 0;
 }
 
 static __always_inline bool is_forward_place(__u64 location, __u32 reason, bool has_reason)
@@ -207,31 +235,12 @@ static __always_inline bool is_forward_place(__u64 location, __u32 reason, bool 
 	return false;
 }
 
-/* A network namespace's cookie; 0: none, or the kernel has none to read. */
-static __always_inline __u64 cookie_of(const struct net *net)
-{
-	const struct net___cookie *n = (const void *)net;
-
-	return n && bpf_core_field_exists(n->net_cookie) ? n->net_cookie : 0;
-}
-
 static __always_inline bool is_at_home(const struct sk_buff *skb, const struct imds_flow *f)
 {
 	struct net_device *dev = skb->dev;
 	__u64 cookie = dev ? cookie_of(dev->nd_net.net) : 0;
 
 	return cookie && cookie == f->netns_cookie;
-}
-
-/* A network namespace where our sockets, we ourselves or PID 1 live: others' laboratories on this kernel are none of ours. */
-static __always_inline bool concerns_us(const struct net *net, __u32 inode)
-{
-	__u64 cookie;
-
-	if (inode == imds_netns_inodes[0] || inode == imds_netns_inodes[1])
-		return true;
-	cookie = cookie_of(net);
-	return cookie && imds_netns[cookie & (IMDS_NETNS - 1)] == cookie;
 }
 
 /* An endpoint's packet that died of its TTL and has no connection here. */

@@ -11,16 +11,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "../base/address.h"
+#include "netlink.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 /* 5.14 */
 #endif
-
-#define ANSWER_LEN 32768
 
 uint32_t netns_inode(const char *path)
 {
@@ -66,71 +64,10 @@ uint64_t netns_cookie(const char *path)
 
 int netns_open(void)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	const struct timeval wait = { .tv_sec = 1 }; /* the kernel answers within send(2); none is to hold us up */
-
-	if (fd >= 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	return fd;
+	return netlink_open(NETLINK_ROUTE);
 }
 
 /* --- questions to the kernel -------------------------------------------------------------------------------------- */
-
-struct question {
-	struct nlmsghdr h;
-	union {
-		struct ifinfomsg link;
-		struct rtmsg route;
-		struct ndmsg neighbour;
-		struct rtgenmsg ns;
-	};
-	char attributes[64];
-};
-
-static struct question begin(uint16_t type, uint16_t flags, size_t body)
-{
-	return (struct question){
-		.h = { .nlmsg_len = NLMSG_LENGTH(body), .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | flags },
-	};
-}
-
-/* There is room: no question has more than two attributes. */
-static void add(struct question *q, uint16_t type, const void *value, size_t len)
-{
-	struct rtattr *a = (void *)((char *)q + NLMSG_ALIGN(q->h.nlmsg_len));
-
-	a->rta_type = type;
-	a->rta_len = RTA_LENGTH(len);
-	memcpy(RTA_DATA(a), value, len);
-	q->h.nlmsg_len = NLMSG_ALIGN(q->h.nlmsg_len) + RTA_ALIGN(a->rta_len);
-}
-
-typedef void (*answer_fn)(void *arg, const struct nlmsghdr *h);
-
-static void ask(int fd, struct question *q, answer_fn fn, void *arg)
-{
-	static char answer[ANSWER_LEN];
-	static uint32_t seq;
-	bool more;
-
-	q->h.nlmsg_seq = ++seq; /* an answer that came too late is not taken for the next one's */
-	more = fd >= 0 && send(fd, q, q->h.nlmsg_len, 0) == (ssize_t)q->h.nlmsg_len;
-	while (more) {
-		ssize_t n = recv(fd, answer, sizeof(answer), 0);
-		unsigned int left = n > 0 ? (unsigned int)n : 0;
-
-		more = n > 0;
-		for (const struct nlmsghdr *h = (const void *)answer; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-			if (h->nlmsg_seq != seq)
-				continue;
-			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
-				more = false;
-			else
-				fn(arg, h);
-			more = more && (h->nlmsg_flags & NLM_F_MULTI);
-		}
-	}
-}
 
 static int32_t number(const struct rtattr *a)
 {
@@ -181,10 +118,11 @@ static void look_at(void *arg, const struct nlmsghdr *h)
 
 bool netns_is_a_nodes(int fd)
 {
-	struct question q = begin(RTM_GETLINK, NLM_F_DUMP, sizeof(q.link));
+	struct netlink_question q;
 	struct links l = { 0 };
 
-	ask(fd, &q, look_at, &l);
+	netlink_begin(&q, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
+	netlink_ask(fd, &q, look_at, &l);
 	return l.bridge || l.other;
 }
 
@@ -259,41 +197,73 @@ static void take_port(void *arg, const struct nlmsghdr *h)
 		to->port = n->ndm_ifindex;
 }
 
-int32_t netns_id_at(int fd, const struct imds_addr *addr, char *ret_device)
+static struct links look_at_device(int fd, int device)
+{
+	struct netlink_question q;
+	struct links l = { 0 };
+	struct ifinfomsg *link = netlink_begin(&q, RTM_GETLINK, 0, sizeof(*link));
+
+	link->ifi_index = device;
+	netlink_ask(fd, &q, look_at, &l);
+	return l;
+}
+
+static void ask_neighbours(int fd, uint8_t family, netlink_fn fn, struct neighbour *to)
+{
+	struct netlink_question q;
+	struct ndmsg *n = netlink_begin(&q, RTM_GETNEIGH, NLM_F_DUMP, sizeof(*n));
+
+	n->ndm_family = family;
+	netlink_ask(fd, &q, fn, to);
+}
+
+static void ask_route(int fd, const struct imds_addr *addr, netlink_fn fn, void *arg)
 {
 	const bool v4 = address_is_v4(addr);
 	const size_t len = v4 ? 4 : 16;
+	struct netlink_question q;
+	struct rtmsg *route = netlink_begin(&q, RTM_GETROUTE, 0, sizeof(*route));
+
+	*route = (struct rtmsg){ .rtm_family = v4 ? AF_INET : AF_INET6, .rtm_dst_len = (unsigned char)(len * 8) };
+	netlink_add(&q, RTA_DST, addr->b + sizeof(addr->b) - len, len);
+	netlink_ask(fd, &q, fn, arg);
+}
+
+int32_t netns_id_at(int fd, const struct imds_addr *addr, char *ret_device)
+{
 	struct neighbour to = { .addr = *addr };
-	struct question q = begin(RTM_GETROUTE, 0, sizeof(q.route));
-	struct links l = { 0 };
+	struct links l;
 
 	*ret_device = '\0';
-	q.route = (struct rtmsg){ .rtm_family = v4 ? AF_INET : AF_INET6, .rtm_dst_len = len * 8 };
-	add(&q, RTA_DST, addr->b + sizeof(addr->b) - len, len);
-	ask(fd, &q, take_route, &to);
+	ask_route(fd, addr, take_route, &to);
 	if (to.port || to.device <= 0)
 		return -1;
-	q = begin(RTM_GETLINK, 0, sizeof(q.link));
-	q.link.ifi_index = to.device;
-	ask(fd, &q, look_at, &l);
+	l = look_at_device(fd, to.device);
 	if (l.bridge) {
-		q = begin(RTM_GETNEIGH, NLM_F_DUMP, sizeof(q.neighbour));
-		q.neighbour.ndm_family = v4 ? AF_INET : AF_INET6;
-		ask(fd, &q, take_neighbour, &to);
+		ask_neighbours(fd, address_is_v4(addr) ? AF_INET : AF_INET6, take_neighbour, &to);
 		if (!to.known)
 			return -1;
-		q = begin(RTM_GETNEIGH, NLM_F_DUMP, sizeof(q.neighbour));
-		q.neighbour.ndm_family = AF_BRIDGE;
-		ask(fd, &q, take_port, &to);
+		ask_neighbours(fd, AF_BRIDGE, take_port, &to);
 		if (to.port <= 0)
 			return -1;
-		l = (struct links){ 0 };
-		q = begin(RTM_GETLINK, 0, sizeof(q.link));
-		q.link.ifi_index = to.port;
-		ask(fd, &q, look_at, &l);
+		l = look_at_device(fd, to.port);
 	}
 	memcpy(ret_device, l.name, sizeof(l.name));
 	return l.any ? l.nsid : -1;
+}
+
+static void take_type(void *arg, const struct nlmsghdr *h)
+{
+	if (h->nlmsg_type == RTM_NEWROUTE)
+		*(bool *)arg = ((const struct rtmsg *)NLMSG_DATA(h))->rtm_type == RTN_LOCAL;
+}
+
+bool netns_has_address(int fd, const struct imds_addr *addr)
+{
+	bool local = false;
+
+	ask_route(fd, addr, take_type, &local);
+	return local;
 }
 
 static void take_id(void *arg, const struct nlmsghdr *h)
@@ -311,11 +281,11 @@ static void take_id(void *arg, const struct nlmsghdr *h)
 
 int32_t netns_id_of(int fd, uint32_t pid)
 {
-	struct question q = begin(RTM_GETNSID, 0, sizeof(q.ns));
+	struct netlink_question q;
 	int32_t id = -1;
 
-	q.ns.rtgen_family = AF_UNSPEC;
-	add(&q, NETNSA_PID, &pid, sizeof(pid));
-	ask(fd, &q, take_id, &id);
+	netlink_begin(&q, RTM_GETNSID, 0, sizeof(struct rtgenmsg)); /* rtgen_family: AF_UNSPEC, zero */
+	netlink_add(&q, NETNSA_PID, &pid, sizeof(pid));
+	netlink_ask(fd, &q, take_id, &id);
 	return id;
 }

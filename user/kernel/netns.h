@@ -32,6 +32,8 @@ bool netns_is_a_nodes(int fd);
  * port behind which its neighbour was seen. *ret_device (of IMDS_DEVICE_LEN bytes): that device's name, "" unknown.
  */
 int32_t netns_id_at(int fd, const struct imds_addr *addr, char *ret_device);
+/* True for an address that this namespace itself answers for: of one of its devices, or 127.0.0.0/8. */
+bool netns_has_address(int fd, const struct imds_addr *addr);
 /* That of a process (RTM_GETNSID by NETNSA_PID, no right on the process is needed: net/core/net_namespace.c, 6.1). */
 int32_t netns_id_of(int fd, uint32_t pid);
 

@@ -76,7 +76,9 @@ enum when {
 	HOST_NOT_ANSWERED,
 	FROM_POD,
 	TO_POD,
-	HELD
+	HELD,
+	DIRECT,	 /* nobody is known to answer in the service's place */
+	IN_PLACE /* somebody is: the cloud's own limits and switches are not what it met */
 };
 
 static const struct row {
@@ -158,11 +160,11 @@ static const struct row {
 	{ FELL, EC2, ANY & ~K8S, ALWAYS,
 	  "These calls end the day tokens are required (--http-tokens required): move it to an SDK that uses IMDSv2." },
 #define V1 FINDING_IMDSV1_IN_USE, CAUSE_NONE
-	{ V1, EC2, K8S, ALWAYS,
+	{ V1, EC2, K8S, DIRECT,
 	  "These calls end the day tokens are required (--http-tokens required): move the pod to an SDK that uses "
 	  "IMDSv2, or to "
 	  "a role of its own by EKS Pod Identity or IRSA." },
-	{ V1, EC2, ANY & ~K8S, ALWAYS,
+	{ V1, EC2, ANY & ~K8S, DIRECT,
 	  "These calls end the day tokens are required (--http-tokens required): move it to an SDK that uses IMDSv2." },
 #define BLOCK FINDING_BLOCKED_BY_POLICY, CAUSE_NONE
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT,
@@ -267,12 +269,12 @@ static const struct row {
 	  "A proxy adds this header. Have it not do so, or let the metadata address past it: the service refuses "
 	  "tokens to "
 	  "whatever was forwarded, by design." },
-	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, ANY, ALWAYS, "Attach an instance profile to the instance:" },
-	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, ANY, ALWAYS,
+	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, ANY, DIRECT, "Attach an instance profile to the instance:" },
+	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, ANY, DIRECT,
 	  "  aws ec2 associate-iam-instance-profile --instance-id INSTANCE_ID --iam-instance-profile Name=PROFILE" },
-	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, K8S, ALWAYS,
+	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, K8S, DIRECT,
 	  "or give the pod a role of its own, by EKS Pod Identity or IRSA." },
-	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, TASK, ALWAYS, "or give the task a role (taskRoleArn)." },
+	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, TASK, DIRECT, "or give the task a role (taskRoleArn)." },
 	{ FINDING_CREDENTIALS_REFUSED, CAUSE_NONE, AZURE, ANY, ALWAYS,
 	  "Azure answers 400 where the machine has no managed identity, or not the one asked for (client_id):" },
 	{ FINDING_CREDENTIALS_REFUSED, CAUSE_NONE, AZURE, ANY, ALWAYS,
@@ -288,23 +290,32 @@ static const struct row {
 	  "The ECS agent limits requests itself: keep one client and its credentials; or raise its limit:" },
 	{ BUSY, ECS, ANY, ALWAYS, "  ECS_TASK_METADATA_RPS_LIMIT=RATE,BURST in /etc/ecs/ecs.config" },
 	{ BUSY, PODID, ANY, ALWAYS, "The EKS Pod Identity agent limits requests: keep credentials until they expire." },
-	{ BUSY, ALL & ~LOCAL, ANY, ALWAYS,
+	{ BUSY, ALL & ~LOCAL, ANY, DIRECT,
 	  "The service limits queries for each instance, by errors or by delay: keep tokens and credentials until they "
 	  "expire, "
 	  "and let many short processes share them." },
-	{ BUSY, EC2, ANY, ALWAYS, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
+	{ BUSY, EC2, ANY, DIRECT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
 #define SLOW FINDING_SLOW, CAUSE_NONE
-	{ SLOW, EC2, ANY, ALWAYS,
+	{ SLOW, EC2, ANY, DIRECT,
 	  "The service limits queries for each instance, by errors or by delay: keep tokens and credentials until they "
 	  "expire, "
 	  "and let many short processes share them." },
-	{ SLOW, EC2, ANY, ALWAYS, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
+	{ SLOW, EC2, ANY, DIRECT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
 #define SILENT FINDING_NO_RESPONSE, CAUSE_NONE
-	{ SILENT, EC2, ANY, ALWAYS,
+#define LOOK_AT_IT                                                                                              \
+	"What answers in the service's place is that process: look at its log and at what it asks itself. The " \
+	"metadata "                                                                                             \
+	"service's own limits and switches are not what this pod met."
+	{ SLOW, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
+	{ BUSY, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
+	{ SILENT, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
+	{ FINDING_NO_ROLE, CAUSE_NONE, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
+	{ FINDING_CREDENTIALS_REFUSED, CAUSE_NONE, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
+	{ SILENT, EC2, ANY, DIRECT,
 	  "On EC2, packets above 1024 a second to link-local services are dropped below the guest, unseen here. See "
 	  "whether this "
 	  "counter rises:" },
-	{ SILENT, EC2, ANY, ALWAYS, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
+	{ SILENT, EC2, ANY, DIRECT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
 	{ SILENT, ECS, ANY, ALWAYS, "The ECS agent on this node gives these credentials: does it run?" },
 	{ SILENT, PODID, ANY, ALWAYS, "The EKS Pod Identity agent on this node gives these credentials: does it run?" },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED,
@@ -408,6 +419,10 @@ static bool holds(enum when when, const struct draft *d)
 		return note && note->from_endpoint;
 	case HELD:
 		return p && p->fallbacks_answered;
+	case DIRECT:
+		return !p || !p->answered_by;
+	case IN_PLACE:
+		return p && p->answered_by;
 	default:
 		return true;
 	}

@@ -66,20 +66,32 @@ static const char *request_text(const struct error_count *e, char *buf, size_t l
 	return buf;
 }
 
-/* Who answered or refused, where it was looked up: " by haproxy (kube-system/kube2iam-8gk2v) at 172.31.16.10:8181"; else "". */
+/* "haproxy of kube-system/kube2iam-8gk2v (kube2iam) on this node, at 172.31.16.10:8181"; "" where only the address is known. */
+static const char *answerer_text(const struct answerer *a, char *buf, size_t len)
+{
+	char subject[SUBJECT_LEN] = "";
+	bool process = a->process && a->process[0];
+
+	buf[0] = '\0';
+	if (a->who)
+		findings_subject(a->who, subject, sizeof(subject));
+	if (process || subject[0])
+		snprintf(buf, len, "%s%s%.200s on this node, at %s", process ? a->process : "",
+			 process && subject[0] ? " of " : "", subject, a->address);
+	return buf;
+}
+
+/* Who answered, where it was looked up: " by haproxy of ..."; " at 10.0.0.9:80, where this node redirects it"; else "". */
 static const char *by_whom(const struct pod_stats *p, char *buf, size_t len)
 {
 	const struct answerer *a = p->answered_by;
-	char subject[SUBJECT_LEN] = "";
+	char who[SUBJECT_LEN];
 
 	buf[0] = '\0';
 	if (!a)
 		return buf;
-	if (a->who)
-		findings_subject(a->who, subject, sizeof(subject));
-	if (a->process && a->process[0])
-		snprintf(buf, len, " by %s%s%.200s on this node, at %s", a->process, subject[0] ? " of " : "", subject,
-			 a->address);
+	if (answerer_text(a, who, sizeof(who))[0])
+		snprintf(buf, len, " by %.500s", who);
 	else
 		snprintf(buf, len, " at %s, where this node redirects it", a->address);
 	return buf;
@@ -88,15 +100,20 @@ static const char *by_whom(const struct pod_stats *p, char *buf, size_t len)
 static void add_answerer(struct draft *d)
 {
 	const struct answerer *a = d->p->answered_by;
-	char who[SUBJECT_LEN];
+	char who[SUBJECT_LEN], pid[32] = "";
 
 	if (!a)
 		return;
-	by_whom(d->p, who, sizeof(who));
-	if (a->process && a->process[0])
-		EVIDENCE(d, "answered%s (pid %u), in the metadata service's place", who, a->pid);
-	else
+	answerer_text(a, who, sizeof(who));
+	if (a->pid)
+		snprintf(pid, sizeof(pid), " (pid %u)", a->pid);
+	if (!who[0])
 		EVIDENCE(d, "this node redirects its connections to %s", a->address);
+	else if (!d->p->answered)
+		EVIDENCE(d, "its connections go to %s%s, in the metadata service's place", who, pid);
+	else
+		EVIDENCE(d, "answered by %s%s%s", who, pid,
+			 is_local_service(d->p) ? "" : ", in the metadata service's place");
 }
 
 static void add_errors(struct draft *d, enum finding_code code)
@@ -444,6 +461,7 @@ static bool find_refused(struct draft *d)
 	uint64_t n = p->outcomes[OUTCOME_REFUSED];
 	const struct answerer *a = p->answered_by;
 	const struct drop_note *note = first_note(p, true);
+	char who[SUBJECT_LEN];
 
 	if (!n)
 		return false;
@@ -453,10 +471,13 @@ static bool find_refused(struct draft *d)
 			"%s: this node has no route %s, and says so at once (host unreachable): %llu of %llu request%s",
 			d->subject, note->from_endpoint ? "back to the pod" : "to the metadata service",
 			(unsigned long long)note->requests, PLURAL(p->requests));
-	else if (a && !(a->process && a->process[0]))
+	else if (a && !answerer_text(a, who, sizeof(who))[0])
 		SUMMARY(d,
 			"%s: refused by this node %llu time%s: it redirects the connection to %s, where nobody listens",
 			d->subject, PLURAL(n), a->address);
+	else if (a)
+		SUMMARY(d, "%s: refused by this node %llu time%s: it redirects the connection to %s", d->subject,
+			PLURAL(n), who);
 	else
 		SUMMARY(d, "%s: the connection to the metadata service was refused %llu time%s", d->subject, PLURAL(n));
 	add_notes(d, true);
@@ -687,7 +708,7 @@ static bool find_slow(struct draft *d)
 	findings_duration(histogram_quantile_us(&p->latency, 0.5), p50, sizeof(p50));
 	findings_duration(histogram_quantile_us(&p->latency, 0.99), p99, sizeof(p99));
 	findings_duration(p->latency.max_us, max, sizeof(max));
-	SUMMARY(d, "%s gets slow answers%s: %llu above %s, the slowest %s", d->subject, by_whom(p, who, sizeof(who)),
+	SUMMARY(d, "%s is answered late%s: %llu above %s, the slowest %s", d->subject, by_whom(p, who, sizeof(who)),
 		(unsigned long long)p->slow, limit, max);
 	EVIDENCE(d, "%llu of %llu answered request%s above %s; p50 %s, p99 %s, max %s", (unsigned long long)p->slow,
 		 PLURAL(p->latency.count), limit, p50, p99, max);
@@ -770,7 +791,7 @@ static bool find_ttl_rewritten(struct draft *d)
 	const struct snapshot *s = d->s;
 	const struct pod_stats *p = d->p;
 
-	if (!p->ttl_above_baseline || !p->own_network || is_local_service(p) || is_intercepted(s, p))
+	if (!p->ttl_above_baseline || !p->own_network || is_local_service(p) || p->answered_by || is_intercepted(s, p))
 		return false;
 	/* A pod whose interface is the network card's own (ipvlan, macvlan, passed in) gets the same TTL. */
 	d->severity = p->ttl_synack > s->baseline_ttl ? SEVERITY_WARNING : SEVERITY_INFO;
@@ -801,7 +822,9 @@ static bool find_intercepted(struct draft *d)
 		SUMMARY(d, "%s is answered%s, in the metadata service's place", d->subject, by_whom(p, who, sizeof(who)));
 	else
 		SUMMARY(d, "%s is answered by a process on this node in the metadata service's place", d->subject);
-	EVIDENCE(d, "answers arrive with TTL %d although the pod has a network of its own", p->ttl_synack);
+	add_answerer(d);
+	if (p->ttl_synack && p->hops == 0)
+		EVIDENCE(d, "answers arrive with TTL %d although the pod has a network of its own", p->ttl_synack);
 	if (s->baseline_ttl > 0)
 		EVIDENCE(d, "the node itself receives the service with TTL %d", s->baseline_ttl);
 	return true;
@@ -820,8 +843,9 @@ static bool find_redirected(struct draft *d)
 	SUMMARY(d,
 		"%s: %llu of %llu request%s redirected before they left: another program at connect, or a rule in the "
 		"pod's "
-		"own network (a sidecar), sends them to another address%s",
-		d->subject, (unsigned long long)n, PLURAL(p->requests), by_whom(p, who, sizeof(who)));
+		"own network (a sidecar), sends them to another address%s%s",
+		d->subject, (unsigned long long)n, PLURAL(p->requests), p->answered_by ? ", answered" : "",
+		by_whom(p, who, sizeof(who)));
 	EVIDENCE(
 	    d, "connect() to the metadata service was seen, and no packet to it: what was answered there is not seen");
 	add_processes(d);

@@ -255,6 +255,8 @@ static int start(struct session *s)
 	}
 	share_all(s);
 	s->netns_fd = netns_open();
+	if (session_open_answerers(s))
+		goto memory;
 	s->missed = tracer_missed(s->tracer);
 	s->started_ns = session_now_ns();
 	watch_drops(s, s->started_ns);
@@ -347,6 +349,7 @@ void session_free(struct session *s)
 	features_free_btf(&s->features);
 	session_free_stalled(s);
 	session_free_unowned(s);
+	session_free_answerers(s); /* rows of the pod table pointed to them */
 	session_free_counts(s);
 	free(s->held);
 	if (s->cgroup_fd >= 0)

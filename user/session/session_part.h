@@ -18,10 +18,11 @@
 #define SESSION_BLIND_NS (20ull * 1000000000) /* detached for so long, an agent ends */
 #define SESSION_SHARED_NS 1000000000ull	      /* a snapshot serves no longer */
 
-struct stalled; /* session_records.c */
-struct seen;	/* session_counts.c */
-struct owner;	/* session_unowned.c */
-struct copies;	/* session_copies.c */
+struct stalled;	  /* session_records.c */
+struct seen;	  /* session_counts.c */
+struct owner;	  /* session_unowned.c */
+struct copies;	  /* session_copies.c */
+struct answerers; /* session_answerer.c */
 
 struct session {
 	const struct options *o;
@@ -47,7 +48,8 @@ struct session {
 	struct unowned unowned[SESSION_UNOWNED_MAX];
 	struct owner *owners;  /* names found for these, by address */
 	struct copies *copies; /* NULL: without --pcapng */
-	uint64_t unread;       /* readings of a kernel table that failed */
+	struct answerers *answerers;
+	uint64_t unread; /* readings of a kernel table that failed */
 	/* our programs at the cgroup's hooks, which another tool may take off */
 	uint64_t attached_ns; /* newest moment at which all were known to be there */
 	uint64_t detached_ns; /* since when some are not; 0: all are */
@@ -78,6 +80,18 @@ void session_free_stalled(struct session *s);
 void session_read_unowned(struct session *s);
 void session_free_unowned(struct session *s);
 void session_read_rest(struct session *s);
+/* The pod or container that has an address of this node's networks; *ret is a copy (pod_identity_copy()). False: none, or more than one. */
+bool session_find_at(struct session *s, const struct imds_addr *addr, struct pod_identity *ret);
+
+/*
+ * Who answers rec's connection in the service's place on this node: looks it up, within a budget, or NULL. It stays valid as
+ * long as s. Calls pod_names_get(): identities that were got before are invalid after it.
+ */
+const struct answerer *session_find_answerer(struct session *s, const struct imds_rec_request *rec, uint64_t now_ns);
+/* What was found before for a connection; never looks. */
+const struct answerer *session_answerer_of(const struct session *s, uint64_t cookie);
+int session_open_answerers(struct session *s); /* 0 or -ENOMEM */
+void session_free_answerers(struct session *s);
 
 /*
  * Looks whether our programs are still attached; attaches them again where that is possible. Returns false while they are

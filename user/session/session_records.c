@@ -29,6 +29,7 @@ static void fill_request(struct session *s, struct request *r, const struct imds
 
 	*r = (struct request){ .rec = *rec, .node = s->node, .drop_reason = "", .drop_location = "" };
 	r->running = rec->req.end == IMDS_END_NONE;
+	r->answered_by = session_answerer_of(s, rec->peer.cookie);
 	if ((rec->req.flags & IMDS_F_OWN_NETNS) && s->own_netns_is_hosts)
 		r->rec.req.flags |= IMDS_F_HOST_NETNS;
 	if (rec->req.end == IMDS_END_ANSWERED && tracer_refused(s->tracer, rec->peer.cookie, &drop))
@@ -96,6 +97,7 @@ static void on_request(void *arg, const struct imds_rec_request *rec)
 			free(st);
 		}
 	}
+	session_find_answerer(s, rec, now_ns);
 	fill_request(s, &r, rec, now_ns);
 	if (s->held_len < SESSION_HELD_MAX && pod_table_wants_later(s->table, &r, now_ns)) {
 		s->held[s->held_len++] = *rec;
@@ -205,6 +207,8 @@ static void on_running(void *arg, const struct imds_rec_request *rec)
 	if (since_ns + s->o->stall_ns > w->now_ns || rec->req.first_byte_ns || verdict_is_long_poll(&rec->req) ||
 	    (rec->req.kind == IMDS_KIND_CONNECT_ONLY && rec->synack_ns))
 		return;
+	if (session_find_answerer(s, rec, w->now_ns))
+		fill_request(s, &r, rec, w->now_ns);
 	if (s->closing) {
 		r.rec.req.end = IMDS_END_EXPIRED;
 		r.rec.req.end_ns = w->now_ns;

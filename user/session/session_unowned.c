@@ -37,9 +37,8 @@ struct search {
 	struct session *s;
 	char (*ids)[ADDRESS_ID_LEN]; /* of containers, or */
 	size_t ids_len;
-	int32_t nsid; /* the network namespace they live in */
-	struct owner *to;
-	char uid[64]; /* of the pod found */
+	int32_t nsid;		 /* the network namespace they live in */
+	struct pod_identity who; /* the first found; a copy */
 	size_t found;
 };
 
@@ -77,47 +76,69 @@ static int on_container(void *arg, const struct pod_identity *who)
 	struct search *f = arg;
 
 	/* the containers of a pod are one owner */
-	if ((f->found && f->uid[0] && !strcmp(f->uid, who->pod_uid)) || !is_wanted(f, who))
+	if ((f->found && f->who.pod_uid[0] && !strcmp(f->who.pod_uid, who->pod_uid)) || !is_wanted(f, who))
 		return 0;
-	if (!f->found++) {
-		snprintf(f->uid, sizeof(f->uid), "%s", who->pod_uid);
-		if (who->pod[0])
-			snprintf(f->to->name, sizeof(f->to->name), "%s%s%s", who->namespace,
-				 who->namespace[0] ? "/" : "", who->pod);
-		else
-			snprintf(f->to->name, sizeof(f->to->name), "%s",
-				 who->container[0] ? who->container : who->cgroup);
-	}
+	if (f->found)
+		f->found++;
+	else
+		f->found = !pod_identity_copy(&f->who, who);
 	return 0;
 }
 
 /* Two owners are none: networks may have a subnet in common. */
 static bool search(struct search *f)
 {
-	if (pod_names_for_each(f->s->names, session_now_ns(), on_container, f) || f->found != 1)
-		f->to->name[0] = '\0';
-	return f->to->name[0];
+	if (!pod_names_for_each(f->s->names, session_now_ns(), on_container, f) && f->found == 1)
+		return true;
+	if (f->found)
+		free((char *)f->who.namespace);
+	return false;
+}
+
+/* device: that leads to the address, of our own network namespace, "" unknown. */
+static bool find_at(struct session *s, const struct imds_addr *addr, bool own_netns, char *ret_device,
+		    struct pod_identity *ret)
+{
+	int root = open(s->o->runtime_dirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const bool v4 = address_is_v4(addr);
+	char ids[ADDRESS_IDS_MAX][ADDRESS_ID_LEN], text[INET6_ADDRSTRLEN] = "";
+	struct search f = { .s = s, .ids = ids, .nsid = -1 };
+	bool found;
+
+	inet_ntop(v4 ? AF_INET : AF_INET6, addr->b + (v4 ? 12 : 0), text, sizeof(text));
+	f.ids_len = address_names_find(root, text, ids);
+	if (root >= 0)
+		close(root);
+	found = f.ids_len && search(&f);
+	/* devices and routes are those of our own network namespace */
+	if (!found && own_netns) {
+		f = (struct search){ .s = s, .nsid = netns_id_at(s->netns_fd, addr, ret_device) };
+		found = f.nsid >= 0 && search(&f);
+	}
+	if (found)
+		*ret = f.who;
+	return found;
+}
+
+bool session_find_at(struct session *s, const struct imds_addr *addr, struct pod_identity *ret)
+{
+	char device[IMDS_DEVICE_LEN];
+
+	return find_at(s, addr, true, device, ret);
 }
 
 static void look(struct session *s, struct owner *o)
 {
-	int root = open(s->o->runtime_dirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const bool v4 = address_is_v4(&o->key.addr);
-	char ids[ADDRESS_IDS_MAX][ADDRESS_ID_LEN], text[INET6_ADDRSTRLEN] = "";
-	struct search f = { .s = s, .ids = ids, .nsid = -1, .to = o };
+	bool own_netns = (uint32_t)(o->key.where >> 32) == netns_inode("/proc/self/ns/net");
+	struct pod_identity who;
 
-	inet_ntop(v4 ? AF_INET : AF_INET6, o->key.addr.b + (v4 ? 12 : 0), text, sizeof(text));
-	f.ids_len = address_names_find(root, text, ids);
-	if (root >= 0)
-		close(root);
-	if (f.ids_len && search(&f))
+	if (!find_at(s, &o->key.addr, own_netns, o->device, &who))
 		return;
-	/* devices and routes are those of our own network namespace */
-	if ((uint32_t)(o->key.where >> 32) != netns_inode("/proc/self/ns/net"))
-		return;
-	f = (struct search){ .s = s, .nsid = netns_id_at(s->netns_fd, &o->key.addr, o->device), .to = o };
-	if (f.nsid >= 0)
-		search(&f);
+	if (who.pod[0])
+		snprintf(o->name, sizeof(o->name), "%s%s%s", who.namespace, who.namespace[0] ? "/" : "", who.pod);
+	else
+		snprintf(o->name, sizeof(o->name), "%s", who.container[0] ? who.container : who.cgroup);
+	free((char *)who.namespace);
 }
 
 static struct owner *find_owner(struct session *s, const struct imds_unowned_key *key, uint64_t now_ns, int *looks)
