@@ -201,9 +201,10 @@ function parse(type, text, lenient, skip) {
 	} else if (!error && running && now && isCoded(type, now.list)) {
 		error = 'CODING';
 	}
-	if (/chunked *\t/i.test(text)) {
+	const odd = /chunked *\t|transfer-encoding:[^\n]*\0/i.test(text) ? 'TAB' : /(content-length|transfer-encoding)[ \t]+:/i.test(text) ? 'BLANK' : '';
+	if (odd) {
 		found.length = 0;
-		error = 'TAB';
+		error = odd;
 	}
 	if (type === HTTPParser.RESPONSE && /HTTP\/1\.\d +\d\d\d[^\r\n]*\r(?!\n)/.test(text)) {
 		found.length = 0;

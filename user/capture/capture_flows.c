@@ -616,7 +616,7 @@ static void answer_bytes(struct capture_flows *c, struct flow *f, const struct s
 				q->status = f->scan_in.status;
 			if (imds_scan_ended(&f->scan_in) && f->scan_in.status == 101) {
 				f->tunnel = done = true;
-			} else if (imds_scan_ended(&f->scan_in) && f->scan_in.status / 100 == 1) {
+			} else if (imds_scan_ended(&f->scan_in) && f->scan_in.status < 200) {
 				f->scan_in = (struct imds_scan){ .state = IMDS_HTTP_START_RESPONSE };
 			} else if (imds_scan_ended(&f->scan_in)) {
 				f->body_in = imds_body_begin(&f->scan_in, 1,
