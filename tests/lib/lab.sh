@@ -398,6 +398,38 @@ lab_pod_extra() {		# lab_pod_extra NAME [options]: a router between node and pod
 	lab_pod_save
 }
 
+# In a node that is itself a container behind docker0 (kind, Docker in Docker): two forwards, NAT twice. Every such node
+# has the same addresses inside. Some pod must have made docker0 before.
+lab_pod_inner() {		# lab_pod_inner NAME [options]
+	local gw outer router
+	lab_pod_prepare "$@" || return
+	lab_node_k
+	lab_next "bridge.$pod_node"
+	router=r-$pod_name gw=10.244.$((lab_k * 16)).1
+	outer=10.244.$((lab_k * 16 + (lab_n + 1) / 256)).$(((lab_n + 1) % 256))
+	lab_netns "$router" && lab_sysctl "$router" net/ipv4/ip_forward=1 || return
+	lab_ip "$pod_node" link add "veth$lab_n" type veth peer name eth0 netns "$LAB_ID-$router" || return
+	lab_ip "$pod_node" link set "veth$lab_n" master docker0 up || return
+	lab_ip "$router" <<-END || return
+		addr add $outer/20 dev eth0
+		link set eth0 up
+		route add default via $gw
+	END
+	pod_ip=10.9.0.2 pod_router=$router
+	lab_pod_veth "$router" br0 || return
+	lab_ip "$router" <<-END || return
+		addr add 10.9.0.1/24 dev br0
+		link set br0 up
+	END
+	lab_ip "$pod_netns" <<-END || return
+		addr add $pod_ip/24 dev eth0
+		link set eth0 up
+		route add default via 10.9.0.1
+	END
+	lab_in "$router" iptables -w -t nat -A POSTROUTING -s 10.9.0.0/24 -o eth0 -j MASQUERADE || return
+	lab_pod_save
+}
+
 lab_pod_v6() {			# lab_pod_v6 NAME [options]: IPv6 only, one forward, no NAT
 	local net
 	lab_pod_prepare "$@" || return

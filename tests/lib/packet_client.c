@@ -4,8 +4,10 @@
  * sees no socket of TCP and no packet leave one. IPv4 only; answers ARP for its address, as such a stack must.
  *
  *	packet_client DEVICE GATEWAY_MAC SRC DST PORT REQUEST WAIT_MS
+ *	packet_client forge DEVICE GATEWAY_MAC SRC SPORT DST DPORT TTL PAYLOAD
  *
- * Prints what arrived as payload within WAIT_MS. Exit 0: something arrived, 3: nothing did, 1: no connection.
+ * Prints what arrived as payload within WAIT_MS. Exit 0: something arrived, 3: nothing did, 1: no connection. forge sends
+ * one segment with addresses that are not its own and numbers that it cannot know.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,6 +35,7 @@ struct stack {
 	uint32_t src, dst; /* network byte order */
 	uint16_t sport, dport;
 	uint32_t seq, ack;
+	uint8_t ttl;
 };
 
 static uint32_t sum(uint32_t sum, const void *data, size_t len)
@@ -58,7 +61,7 @@ static void transmit(struct stack *s, uint8_t flags, const char *data, size_t le
 	struct iphdr ip = {
 		.version = 4,
 		.ihl = 5,
-		.ttl = 64,
+		.ttl = s->ttl,
 		.protocol = IPPROTO_TCP,
 		.saddr = s->src,
 		.daddr = s->dst,
@@ -151,33 +154,57 @@ static long receive(struct stack *s, long until_ms, struct tcphdr *ret_tcp, char
 	}
 }
 
+static int open_device(struct stack *s, const char *device, const char *gateway)
+{
+	struct ifreq ifr = { 0 };
+
+	if (strlen(device) >= sizeof(ifr.ifr_name) ||
+	    sscanf(gateway, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &s->gateway[0], &s->gateway[1], &s->gateway[2],
+		   &s->gateway[3], &s->gateway[4], &s->gateway[5]) != 6)
+		return -EINVAL;
+	memcpy(ifr.ifr_name, device, strlen(device));
+	s->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	if (s->fd < 0 || ioctl(s->fd, SIOCGIFHWADDR, &ifr)) {
+		fprintf(stderr, "packet_client: %s: %s\n", device, strerror(errno));
+		return -errno;
+	}
+	memcpy(s->mac, ifr.ifr_hwaddr.sa_data, 6);
+	s->to =
+	    (struct sockaddr_ll){ .sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(device), .sll_halen = 6 };
+	return 0;
+}
+
+static int forge(char **arg)
+{
+	struct stack s = { .seq = 12345, .ack = 67890, .ttl = (uint8_t)atoi(arg[6]) };
+
+	if (inet_pton(AF_INET, arg[2], &s.src) != 1 || inet_pton(AF_INET, arg[4], &s.dst) != 1 ||
+	    open_device(&s, arg[0], arg[1]))
+		return 1;
+	s.sport = (uint16_t)atoi(arg[3]);
+	s.dport = (uint16_t)atoi(arg[5]);
+	transmit(&s, TH_PUSH | TH_ACK, arg[7], strlen(arg[7]));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	struct stack s = { .sport = 40000, .seq = 1000 };
-	struct ifreq ifr = { 0 };
+	struct stack s = { .sport = 40000, .seq = 1000, .ttl = 64 };
 	struct tcphdr tcp;
 	bool any = false;
 	char data[65536];
 	long n, until;
 
-	if (argc != 8 || strlen(argv[1]) >= sizeof(ifr.ifr_name) ||
-	    sscanf(argv[2], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &s.gateway[0], &s.gateway[1], &s.gateway[2], &s.gateway[3],
-		   &s.gateway[4], &s.gateway[5]) != 6 ||
-	    inet_pton(AF_INET, argv[3], &s.src) != 1 || inet_pton(AF_INET, argv[4], &s.dst) != 1) {
+	if (argc == 10 && !strcmp(argv[1], "forge"))
+		return forge(argv + 2);
+	if (argc != 8 || inet_pton(AF_INET, argv[3], &s.src) != 1 || inet_pton(AF_INET, argv[4], &s.dst) != 1) {
 		fprintf(stderr, "usage: packet_client DEVICE GATEWAY_MAC SRC DST PORT REQUEST WAIT_MS\n");
 		return 2;
 	}
 	s.dport = (uint16_t)atoi(argv[5]);
 	s.sport += (uint16_t)(getpid() % 20000);
-	memcpy(ifr.ifr_name, argv[1], strlen(argv[1]));
-	s.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
-	if (s.fd < 0 || ioctl(s.fd, SIOCGIFHWADDR, &ifr)) {
-		fprintf(stderr, "packet_client: %s: %s\n", argv[1], strerror(errno));
+	if (open_device(&s, argv[1], argv[2]))
 		return 1;
-	}
-	memcpy(s.mac, ifr.ifr_hwaddr.sa_data, 6);
-	s.to =
-	    (struct sockaddr_ll){ .sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(argv[1]), .sll_halen = 6 };
 	transmit(&s, TH_SYN, "", 0);
 	n = receive(&s, now_ms() + 2000, &tcp, data, sizeof(data));
 	if (n < 0 || !tcp.syn) {

@@ -24,6 +24,18 @@ struct owner;	  /* session_unowned.c */
 struct copies;	  /* session_copies.c */
 struct answerers; /* session_answerer.c */
 
+#define SESSION_DEATHS 256
+
+/*
+ * An answer that died of its TTL, by connection: drops have a ring of their own, so that one may be read before the request
+ * that it belongs to; and requests that wait behind that answer on the same connection can get none either.
+ */
+struct session_death {
+	uint64_t cookie;
+	uint64_t end_ns; /* when the request whose answer it was ended; 0: not read yet */
+	struct imds_drop drop;
+};
+
 struct session {
 	const struct options *o;
 	struct session_callbacks cb;
@@ -37,7 +49,8 @@ struct session {
 	int cgroup_fd, netns_fd;
 	struct stalled *stalled;
 	struct seen *seen_packets, *seen_requests, *seen_drops;
-	struct imds_rec_request *held; /* waiting for their verdict, see pod_table_wants_later() */
+	struct session_death deaths[SESSION_DEATHS]; /* newest ones, by cookie */
+	struct imds_rec_request *held;		     /* waiting for their verdict, see pod_table_wants_later() */
 	size_t held_len;
 	uint64_t last_names_ns;
 	uint64_t last_rescans;	 /* of the cgroup tree */

@@ -76,8 +76,51 @@ static bool cannot_judge(const struct session *s, const struct imds_rec_request 
 	return s->detached_ns && rec->req.end != IMDS_END_ANSWERED && rec->hdr.ts_ns >= s->detached_ns;
 }
 
-static void on_request(void *arg, const struct imds_rec_request *rec)
+/* Any other drop behind the close is what the close does to an answer that was only late. */
+static bool is_death(const struct imds_drop *drop)
 {
+	return drop->ts_ns && (drop->flags & IMDS_D_FROM_ENDPOINT) && drop->ttl <= 1 && !(drop->flags & IMDS_D_AT_HOME);
+}
+
+static struct session_death *death_place(struct session *s, uint64_t cookie)
+{
+	return &s->deaths[cookie % SESSION_DEATHS];
+}
+
+static bool outranks(const struct imds_drop *a, const struct imds_drop *b)
+{
+	return !b->ts_ns || imds_drop_rank(a->flags, a->ttl) > imds_drop_rank(b->flags, b->ttl);
+}
+
+static void note_death(struct session *s, uint64_t cookie, const struct imds_drop *drop, uint64_t end_ns)
+{
+	struct session_death *d = death_place(s, cookie);
+
+	if (d->cookie != cookie || !outranks(&d->drop, drop))
+		*d = (struct session_death){ cookie, end_ns, *drop };
+}
+
+/* The death that was read before its request, or that of the answer ahead of this one's. */
+static void find_death(struct session *s, struct imds_rec_request *rec)
+{
+	const struct session_death *d = death_place(s, rec->peer.cookie);
+	struct imds_request *q = &rec->req;
+
+	if (q->end == IMDS_END_ANSWERED || q->end == IMDS_END_REFUSED || q->first_byte_ns ||
+	    (q->flags & IMDS_F_LATE_ANSWER))
+		return;
+	if (d->cookie == rec->peer.cookie && (d->drop.ts_ns >= q->start_ns || d->end_ns == rec->hdr.ts_ns) &&
+	    outranks(&d->drop, &q->drop)) {
+		q->drop = d->drop;
+		q->drops++;
+	}
+	if (is_death(&q->drop))
+		note_death(s, rec->peer.cookie, &q->drop, rec->hdr.ts_ns);
+}
+
+static void on_request(void *arg, const struct imds_rec_request *read)
+{
+	struct imds_rec_request whole = *read, *rec = &whole;
 	uint64_t now_ns = session_now_ns();
 	struct session *s = arg;
 	struct stalled *st;
@@ -98,6 +141,7 @@ static void on_request(void *arg, const struct imds_rec_request *rec)
 		}
 	}
 	session_find_answerer(s, rec, now_ns);
+	find_death(s, rec);
 	fill_request(s, &r, rec, now_ns);
 	if (s->held_len < SESSION_HELD_MAX && pod_table_wants_later(s->table, &r, now_ns)) {
 		s->held[s->held_len++] = *rec;
@@ -118,19 +162,17 @@ static void on_flow_end(void *arg, const struct imds_rec_flow_end *rec)
 			       rec);
 }
 
-/* A death behind the client's close is the cause of the request that ended last on that connection. */
+/* A death behind the client's close is the cause of the requests that ended last on that connection. */
 static void join_late(struct session *s, const struct imds_rec_drop *rec)
 {
-	for (size_t i = s->held_len; i-- > 0;) {
+	for (size_t i = 0; i < s->held_len; i++) {
 		struct imds_rec_request *held = &s->held[i];
 
 		if (held->peer.cookie != rec->peer.cookie)
 			continue;
-		if (!held->req.drop.ts_ns || imds_drop_rank(rec->drop.flags, rec->drop.ttl) >
-						 imds_drop_rank(held->req.drop.flags, held->req.drop.ttl))
+		if (outranks(&rec->drop, &held->req.drop))
 			held->req.drop = rec->drop;
 		held->req.drops++;
-		break;
 	}
 	session_release_held(s, session_now_ns(), false);
 }
@@ -139,10 +181,11 @@ static void on_drop(void *arg, const struct imds_rec_drop *rec)
 {
 	struct session *s = arg;
 
-	/* any other drop behind the close is what the close does to an answer that was only late */
-	if (rec->late && s->held_len && (rec->drop.flags & IMDS_D_FROM_ENDPOINT) && rec->drop.ttl <= 1 &&
-	    !(rec->drop.flags & IMDS_D_AT_HOME))
-		join_late(s, rec);
+	if (is_death(&rec->drop)) {
+		note_death(s, rec->peer.cookie, &rec->drop, 0);
+		if (rec->late && s->held_len)
+			join_late(s, rec);
+	}
 	if (!s->cb.on_drop)
 		return;
 	s->cb.on_drop(s->cb.arg, pod_names_get(s->names, rec->peer.cgroup_id, rec->peer.pid, rec->hdr.ts_ns), rec,

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Packets that die with TTL 1 and are not the answer that a pod waits for, or die of something else: a policy behind the
+# forward, a stranger's forgery, another network with the same addresses. Nobody is told to raise the hop limit for them.
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+e2e_need tc iptables
+e2e_lab --hop-limit 2
+t=$LAB_ROOT/trace r=$LAB_ROOT/report
+head="PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\n$E2E_TTL\r\n\r\n"
+pods() { lab_pod_bridge policy && policy_veth=veth$lab_n && lab_pod_bridge victim && lab_pod_bridge evil &&
+	lab_pod_inner inner-a && lab_pod_inner inner-b && lab_pod_host agent; }
+pods || e2e_die "pods come up"
+IMDSNOOP=$(e2e_in_node) report_start "$r"
+IMDSNOOP=$(e2e_in_node) trace_start "$t"
+check "hop limit 2 is enough for one forward" equal "$(put agent)$(put policy)" 200200
+
+# a network policy on the host's side of the pod's device: what it drops has TTL 1, for the forward is behind
+lab_in node tc qdisc add dev "$policy_veth" clsact
+lab_in node tc filter add dev "$policy_veth" egress bpf da obj "$LAB_BIN/tc_ttl_drop.bpf.o" sec tc
+check "the policy keeps the answer away" equal "$(put policy 1)" 000
+
+# two nodes in containers, each with a pod of the same address that asks from the same port: the answer to one has a
+# forward too many, the service is silent to the other
+raw inner-a port:41000 connect "send:$head" recv:1600 close >/dev/null &
+a=$!
+sleep 0.2
+lab_server_set silent-token 1
+raw inner-b port:41000 connect "send:$head" recv:1200 close >/dev/null &
+b=$!
+
+# a neighbour forges an answer's packet, TTL 1, while the victim waits for a service that is silent
+lab_pod_load victim
+victim=$pod_ip
+raw victim port:42000 connect "send:$head" recv:1000 close >/dev/null &
+v=$!
+sleep 0.3
+lab_exec evil "$LAB_BIN/packet_client" forge eth0 02:42:00:00:00:01 "$LAB_IMDS4" 80 "$victim" 42000 1 "forged answer"
+wait $a $b $v
+trace_stop
+report_stop
+
+expect_trace "$t" "a policy's drop is no death by TTL" 'tokens("policy") | length == 2 and .[0].outcome == "ok" and
+	.[1].outcome != "hop-limit" and .[1].drops > 0'
+expect_trace "$t" "a forged packet is no death of the victim's" 'tokens("victim") | length == 1 and .[0].outcome == "no-response"'
+expect_trace "$t" "the network whose answer died is told so" 'tokens("inner-a") | length == 1 and (.[0] |
+	.outcome == "hop-limit" and .confidence == "proven" and .required_hop_limit == 3)'
+# arithmetic is against it all the same: two forwards, and the node has TTL 2
+expect_trace "$t" "its twin with the same addresses has no death of its own" 'tokens("inner-b") | length == 1 and (.[0] |
+	.confidence != "proven" and .drops == 0)'
+expect_report "$r" "no finding names the hop limit for the others" \
+	'[.findings[] | select(.code == "hop-limit-exhausted") | .pod] - ["inner-a", "inner-b"] == []'

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Deaths by TTL that are easy to miss: after the client has left, of a request in unusual form, behind an earlier copy that
+# was freed elsewhere. Each is told as what it is.
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+e2e_need iptables
+e2e_lab --hop-limit 1
+t=$LAB_ROOT/trace r=$LAB_ROOT/report
+token="PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\n$E2E_TTL\r\n"
+pods() { lab_pod_bridge late && lab_pod_bridge expect && lab_pod_bridge piped && lab_pod_bridge wordy && lab_pod_bridge open &&
+	lab_pod_inner nested && lab_pod_bridge neighbour; }
+pods || e2e_die "pods come up"
+IMDSNOOP=$(e2e_in_node) report_start "$r"
+IMDSNOOP=$(e2e_in_node) trace_start "$t"
+
+pids=()
+raw expect connect "send:${token}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n" expect:Continue sleep:300 send:xx recv: recv:700 close >/dev/null &
+pids+=($!)
+raw piped connect "send:$token\r\n$token\r\n$token\r\n$token\r\n$token\r\n$token\r\n" recv:1000 close >/dev/null &
+pids+=($!)
+printf -v long '%06000d' 0
+raw wordy connect "send:${token}X-Long: $long\r\n\r\n" recv:1000 close >/dev/null &
+pids+=($!)
+# its client asks without a token while the socket that waits is still open
+raw open connect "send:$token\r\n" recv:1500 close >/dev/null &
+pids+=($!)
+sleep 0.7
+get open >/dev/null
+wait "${pids[@]}"
+
+# the answer dies when its client is gone
+lab_server_set slow-token-ms 600
+put late 0.4 >/dev/null
+sleep 0.5
+lab_server_set slow-token-ms 0
+
+# docker0 floods what it has forgotten: a neighbour's copy is freed first, then the answer dies in the inner node
+lab_server_set hop-limit 2
+lab_in node ip link set docker0 type bridge ageing_time 0
+put nested 1 >/dev/null
+sleep 1
+trace_stop
+report_stop
+
+died() { expect_trace "$t" "$1: $2" "tokens(\"$1\") | length == ${3:-1} and all_are(.outcome == \"hop-limit\" and .confidence == \"proven\")"; }
+died late "a death after the client's close is its request's"
+died expect "a request in two parts, with Expect: 100-continue"
+died piped "six requests at once" 6
+died wordy "a head of six kilobytes keeps its kind"
+died nested "a flooded copy freed before hides nothing"
+died open "a request that waits"
+expect_trace "$t" "nested: two forwards, three are needed" 'tokens("nested")[0] | .required_hop_limit == 3 and (.drop_location | test("forward|^$"))'
+expect_trace "$t" "open: what came next is the fallback" 'gets("open") | length == 1 and .[0].fallback == true'
+expect_report "$r" "each is named" '[.findings[] | select(.code == "hop-limit-exhausted") | .pod] | sort ==
+	["expect", "late", "nested", "open", "piped", "wordy"]'
