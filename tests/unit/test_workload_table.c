@@ -45,6 +45,35 @@ static const struct workload *only(const struct workload_table *t)
 	return all[0];
 }
 
+/* A compose service is its project's; one without a project, or with a path for one, is not put into another's. */
+static void services_are_told_apart_by_project(void **state)
+{
+	static const char *const projects[] = { "shop", "blog", "shop", "", "a/b" };
+	struct workload *const *all;
+	struct workload_table *t;
+	struct snapshot s;
+	size_t len;
+
+	assert_int_equal(workload_table_new(10, false, &t), 0);
+	for (size_t i = 0; i < 5; i++) {
+		row(i, "", 5);
+		rows[i].who.namespace = "";
+		rows[i].who.workload = "web";
+		rows[i].who.project = projects[i];
+		rows[i].by_kind[IMDS_KIND_TOKEN] = NULL;
+	}
+	s = seen(5, 1000);
+	assert_int_equal(workload_table_update(t, &s), 0);
+	all = workload_table_list(t, &len);
+	assert_int_equal(len, 3);
+	assert_string_equal(all[0]->namespace, "");
+	assert_string_equal(all[1]->namespace, "blog");
+	assert_string_equal(all[2]->namespace, "shop");
+	for (size_t i = 0; i < len; i++)
+		assert_string_equal(all[i]->name, "web");
+	workload_table_free(t);
+}
+
 /* Two pods of one workload; the highest need, and sums that stay when a pod leaves and its successor begins at 0. */
 static void sums_outlive_their_rows(void **state)
 {
@@ -178,6 +207,7 @@ static void the_levels_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(services_are_told_apart_by_project),
 		cmocka_unit_test(sums_outlive_their_rows),
 		cmocka_unit_test(a_row_whose_name_comes_late_is_counted_once),
 		cmocka_unit_test(the_levels_are_bounded),

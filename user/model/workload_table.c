@@ -114,6 +114,14 @@ static bool is_unnamed(const struct pod_identity *who)
 	       (*who->pod_uid || *who->container_id || !strncmp(who->cgroup, "cgroup:", 7));
 }
 
+/* Kubernetes' namespace, else the compose project or the ECS cluster: two projects have a `web` each. */
+static const char *space_of(const struct pod_identity *who)
+{
+	if (*who->namespace || !who->project || strchr(who->project, '/'))
+		return who->namespace;
+	return who->project;
+}
+
 static struct entry *entry_get(struct workload_table *t, const struct pod_stats *p, const char *node)
 {
 	char key[KEY_LEN], name[WORKLOAD_LEN];
@@ -122,7 +130,7 @@ static struct entry *entry_get(struct workload_table *t, const struct pod_stats 
 
 	if (p->other)
 		return entry_other(t);
-	len = snprintf(key, sizeof(key), "%s/%s", p->who.namespace,
+	len = snprintf(key, sizeof(key), "%s/%s", space_of(&p->who),
 		       has_workload(&p->who) ? p->who.workload
 		       : *p->who.pod	     ? workload_name(p->who.pod, node, name, sizeof(name))
 					     : p->who.cgroup);

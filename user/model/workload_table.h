@@ -20,9 +20,10 @@ struct workload_counts {
 };
 
 struct workload {
-	const char *namespace, *name; /* of what is no pod: "" and its cgroup */
-	bool other;		      /* holds what is over max_workloads, and the row of what is over --max-pods */
-	bool unnamed;		      /* a container whose owner's name never came */
+	const char *namespace,
+	    *name;    /* of a compose service or a task: project or cluster; of nothing such: "", its cgroup */
+	bool other;   /* holds what is over max_workloads, and the row of what is over --max-pods */
+	bool unnamed; /* a container whose owner's name never came */
 	struct workload_counts sum;
 	struct workload_counts saved; /* the ledger's: what of sum it has written */
 	unsigned int providers;	      /* bit per enum provider */
