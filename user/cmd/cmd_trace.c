@@ -8,34 +8,45 @@
 #include "../view/text.h"
 #include "command.h"
 #include "../replay/from_input.h"
+#include "../session/line_writer.h"
 #include "../session/session.h"
 #include "../session/trace_counts.h"
 
 struct trace {
 	const struct options *o;
-	struct session *session; /* NULL: reads what was seen before */
-	FILE *out;
-	bool started; /* the first line is out */
+	struct session *session;   /* NULL: reads what was seen before */
+	FILE *out;		   /* what is written to in the end */
+	struct line_writer *lines; /* NULL: a replay, which may wait for its reader */
+	bool started;		   /* the first line is out */
 	struct text_options text;
 	uint64_t printed;
 	int write_err; /* of the first write that failed */
 };
 
-/* errno was 0 before the write. A later one would tell less, or nothing: the stream has thrown its bytes away. */
-static void check_written(struct trace *t)
+#define LAST_MS 1000 /* for a reader to take the last lines, when it stands still */
+
+static FILE *line(struct trace *t)
 {
-	if (!ferror(t->out) || t->write_err)
-		return;
-	t->write_err = errno ? -errno : -EIO;
-	if (t->session)
-		session_stop(t->session);
+	errno = 0;
+	return t->lines ? line_writer_line(t->lines) : t->out;
+}
+
+/* errno was 0 before the write. A later one would tell less, or nothing: the stream has thrown its bytes away. */
+static void end_of_line(struct trace *t)
+{
+	if (t->lines)
+		line_writer_end(t->lines);
+	else if (ferror(t->out) && !t->write_err)
+		t->write_err = errno ? -errno : -EIO;
 }
 
 static void flush(struct trace *t)
 {
-	errno = 0;
-	fflush(t->out);
-	check_written(t);
+	if (!t->lines || t->write_err)
+		return;
+	t->write_err = line_writer_flush(t->lines);
+	if (t->write_err)
+		session_stop(t->session);
 }
 
 /* What was seen before is described by its first request: of the rest nothing is known yet. */
@@ -66,12 +77,11 @@ static void print(struct trace *t, const struct request *r, uint64_t now_ns)
 		return;
 	if (!t->started)
 		start_replay(t, r->wall_ns);
-	errno = 0;
 	if (t->o->format == FORMAT_JSON)
-		json_print(json_request(r, now_ns, t->o->redact_paths), false, t->out);
+		json_print(json_request(r, now_ns, t->o->redact_paths), false, line(t));
 	else
-		text_trace_line(t->out, r, &t->text);
-	check_written(t);
+		text_trace_line(line(t), r, &t->text);
+	end_of_line(t);
 }
 
 static void on_request(void *arg, const struct request *r, uint64_t now_ns)
@@ -99,7 +109,7 @@ static void on_read(void *arg)
 }
 
 /* What the lines cannot say: how many there were, and what was lost. */
-static void print_end(const struct snapshot *s)
+static void print_end(const struct snapshot *s, uint64_t lines_lost)
 {
 	fprintf(stderr, "imdsnoop: %llu request%s, %llu running", (unsigned long long)s->totals.requests,
 		s->totals.requests == 1 ? "" : "s", (unsigned long long)s->totals.in_flight);
@@ -107,14 +117,19 @@ static void print_end(const struct snapshot *s)
 		if (s->losses[i].count)
 			fprintf(stderr, ", %s %llu (%s)", s->losses[i].name, (unsigned long long)s->losses[i].count,
 				s->losses[i].what);
+	if (lines_lost)
+		fprintf(stderr, ", lines_lost %llu (the reader of the output stood still)",
+			(unsigned long long)lines_lost);
 	fputc('\n', stderr);
 }
 
-static json_t *end_line(struct session *session, const struct snapshot *s)
+static json_t *end_line(struct trace *t, const struct snapshot *s)
 {
+	struct session *session = t->session;
 	json_t *line = json_end(s);
 
-	if (json_object_set_new(line, "drops_watched", json_boolean(s->drops_watched)) ||
+	if (json_object_set_new(line, "lines_lost", json_integer((json_int_t)line_writer_lost(t->lines))) ||
+	    json_object_set_new(line, "drops_watched", json_boolean(s->drops_watched)) ||
 	    json_object_set_new(line, "counts", trace_counts_write(session, s))) {
 		json_decref(line);
 		return NULL;
@@ -140,7 +155,7 @@ static int replay(struct trace *t, const struct session_callbacks *cb)
 	if (s && o->format == FORMAT_JSON)
 		json_print(json_end(s), false, t->out);
 	else if (s && !o->quiet)
-		print_end(s);
+		print_end(s, 0);
 	err = session_close_output(o, t->out, t->write_err) || !s;
 	from_input_clear(&in);
 	return err ? EXIT_CANNOT_RUN : EXIT_FINE;
@@ -151,7 +166,8 @@ int cmd_trace(const struct options *o)
 	struct trace t = { .o = o };
 	struct session_callbacks cb = { .on_request = on_request, .on_stall = on_stall, .on_read = on_read, .arg = &t };
 	const struct snapshot *s;
-	int err;
+	int err, flushed;
+	uint64_t lost;
 
 	if (!session_test_output(o))
 		return EXIT_CANNOT_RUN;
@@ -166,19 +182,35 @@ int cmd_trace(const struct options *o)
 		session_free(t.session);
 		return EXIT_CANNOT_RUN;
 	}
+	t.lines = line_writer_new(fileno(t.out), session_base(t.session));
+	if (!t.lines) {
+		session_log("out of memory");
+		session_close_output(o, t.out, 0);
+		session_free(t.session);
+		return EXIT_CANNOT_RUN;
+	}
 	t.text = session_text_options(o, t.out);
 	/* without the counts: reading them would hand out requests before the first line */
 	if (o->format == FORMAT_JSON)
-		json_print(json_start(session_describe(t.session)), false, t.out);
+		json_print(json_start(session_describe(t.session)), false, line(&t));
 	else
-		text_trace_header(t.out, session_describe(t.session)->started_wall_ns, &t.text);
+		text_trace_header(line(&t), session_describe(t.session)->started_wall_ns, &t.text);
+	end_of_line(&t);
 	flush(&t);
 	err = session_run(t.session);
 	s = session_snapshot(t.session, false);
-	if (s && o->format == FORMAT_JSON)
-		json_print(end_line(t.session, s), false, t.out);
-	else if (s && !o->quiet)
-		print_end(s);
+	if (s && o->format == FORMAT_JSON) {
+		json_print(end_line(&t, s), false, line(&t));
+		end_of_line(&t);
+	}
+	flushed = line_writer_finish(t.lines, LAST_MS);
+	t.write_err = t.write_err ? t.write_err : flushed;
+	lost = t.write_err ? 0 : line_writer_lost(t.lines); /* an error says enough */
+	if (s && o->format != FORMAT_JSON && !o->quiet)
+		print_end(s, lost);
+	else if (lost)
+		session_log("%llu lines were lost: the reader of the output stood still", (unsigned long long)lost);
+	line_writer_free(t.lines);
 	err = session_close_output(o, t.out, t.write_err) ? -EIO : err;
 	session_free(t.session);
 	return err ? EXIT_CANNOT_RUN : EXIT_FINE;

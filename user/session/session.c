@@ -121,7 +121,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)
 {
-	session_stop(arg);
+	struct session *s = arg;
+
+	s->terminated |= fd == SIGTERM;
+	session_stop(s);
 }
 
 void session_stop(struct session *s)
@@ -269,6 +272,32 @@ memory:
 	return -ENOMEM;
 }
 
+/*
+ * A signal ends us within END_S even when the loop is stuck in a write to a terminal that was stopped: the clock that runs
+ * then, SIGALRM, kills. Set around what libevent does with the signal.
+ */
+#define END_S 2
+static struct sigaction libevents[2];
+
+static void on_signal(int sig)
+{
+	alarm(END_S);
+	libevents[sig == SIGTERM].sa_handler(sig);
+}
+
+static void guard_signals(const int signals[2])
+{
+	for (int i = 0; i < 2; i++) {
+		struct sigaction ours;
+
+		if (sigaction(signals[i], NULL, &libevents[i]) || (libevents[i].sa_flags & SA_SIGINFO))
+			continue;
+		ours = libevents[i];
+		ours.sa_handler = on_signal;
+		sigaction(signals[i], &ours, NULL);
+	}
+}
+
 static int add_events(struct session *s)
 {
 	static const int signals[2] = { SIGINT, SIGTERM };
@@ -288,6 +317,7 @@ static int add_events(struct session *s)
 		if (!s->signals[i] || event_add(s->signals[i], NULL))
 			return -ENOMEM;
 	}
+	guard_signals(signals);
 	if (s->o->duration_ns) {
 		struct timeval end = { .tv_sec = s->o->duration_ns / 1000000000,
 				       .tv_usec = s->o->duration_ns / 1000 % 1000000 };
@@ -372,6 +402,9 @@ int session_run(struct session *s)
 	/* from here on a signal ends us at once: the reader of a report may stand still */
 	for (int i = 0; i < 2; i++)
 		event_del(s->signals[i]);
+	/* who presses Ctrl-C may read the report in a pager, page by page; a slow disk is no reader that stands still */
+	if (!s->terminated || s->o->output || !strcmp(s->o->command->name, "serve"))
+		alarm(0);
 	/* what the last tick did not see: held requests, and those that stalled since */
 	now_ns = session_now_ns();
 	watches = session_watches(s, now_ns);

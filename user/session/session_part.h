@@ -69,8 +69,9 @@ struct session {
 	uint64_t tried_ns;    /* to attach them again */
 	uint64_t unwatched_ns, unjudged;
 	bool ended_blind;
-	bool closing; /* stalled requests are added as they stand */
-	bool stopped; /* session_stop() was called, perhaps before the loop began */
+	bool terminated; /* by SIGTERM */
+	bool closing;	 /* stalled requests are added as they stand */
+	bool stopped;	 /* session_stop() was called, perhaps before the loop began */
 	uint64_t started_ns, started_wall_ns;
 	const char *node;
 	char node_buf[256];

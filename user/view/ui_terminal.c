@@ -19,8 +19,8 @@
 #undef lines
 #undef columns
 
-static const int guarded[] = { SIGSEGV, SIGBUS,	 SIGILL, SIGFPE, SIGABRT, SIGSYS,
-			       SIGTRAP, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU };
+static const int guarded[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE,	 SIGABRT, SIGSYS, SIGTRAP,
+			       SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU, SIGALRM };
 #define GUARDED (sizeof(guarded) / sizeof(guarded[0]))
 
 static struct {
@@ -39,10 +39,12 @@ static struct {
 
 static void on_fatal(int sig)
 {
-	ssize_t n = write(saved.fd, saved.bytes, saved.len);
+	ssize_t n = 0;
 
-	(void)n;
 	tcsetattr(saved.fd, TCSANOW, &saved.settings);
+	if (sig != SIGALRM) /* which says that the terminal takes nothing: session_run() */
+		n = write(saved.fd, saved.bytes, saved.len);
+	(void)n;
 	/* SA_RESETHAND has put the default action back; delivered when this returns */
 	raise(sig);
 }
