@@ -11,8 +11,10 @@ rules=$LAB_TREE/scripts/prometheus dashboard=$LAB_TREE/scripts/grafana/imdsnoop.
 check "rules: promtool finds nothing to say" promtool check rules "$rules/imdsnoop-rules.yml" "$rules/imdsnoop-alerts.yml"
 check "rules: their cases hold" promtool test rules "$rules/imdsnoop_test.yml"
 check "rules: each alert has a summary, a description and a runbook" equal \
-	"$(grep -cE '^ +(summary|description|runbook):' "$rules/imdsnoop-alerts.yml")" \
+	"$(grep -cE '^ +(summary|description|runbook_url):' "$rules/imdsnoop-alerts.yml")" \
 	$((3 * $(grep -c 'alert:' "$rules/imdsnoop-alerts.yml")))
+check "rules: each runbook_url leads to a heading, that of its alert" equal "$(sed -n 's/.*runbook_url: .*#\(.*\)"$/\1/p' "$rules/imdsnoop-alerts.yml")" \
+	"$(sed -n 's/.*alert: //p' "$rules/imdsnoop-alerts.yml" | while read -r a; do grep -qx "### $a" "$rules/README.md" && echo "${a,,}"; done)"
 check "rules: each alert has a case" equal "$(sed -n 's/.*alert: //p' "$rules/imdsnoop-alerts.yml" | while read -r a; do
 	grep -q "\"$a\"\|alertname: $a\|$a|\||$a" "$rules/imdsnoop_test.yml" || echo "$a"; done)" ""
 
@@ -44,6 +46,8 @@ for i in 0 1 2; do
 done
 { lab_pod_bridge walled --namespace shop && lab_drop walled; } || e2e_die "a walled pod comes up"
 LAB_NODE=node
+lab_args
+start node "$LAB_ROOT/serve.few" "$IMDSNOOP" serve "${LAB_ARGS[@]}" --listen 172.31.0.10:9755 --node node --metrics node
 dir=$LAB_ROOT/prometheus
 mkdir "$dir"
 cat >"$dir/config.yml" <<-END
@@ -56,6 +60,8 @@ cat >"$dir/config.yml" <<-END
 	      - { targets: ['172.31.0.10:9754'], labels: { node: node } }
 	      - { targets: ['172.31.1.10:9754'], labels: { node: n1 } }
 	      - { targets: ['172.31.2.10:9754'], labels: { node: n2 } }
+	  - job_name: few
+	    static_configs: [{ targets: ['172.31.0.10:9755'], labels: { node: node } }]
 END
 start imds "$dir/log" prometheus --config.file="$dir/config.yml" --storage.tsdb.path="$dir/data" --log.level=warn \
 	--web.listen-address=127.0.0.1:9090
@@ -108,8 +114,11 @@ check "series of a pod come from its own node only" equal "$(query 'count by (po
 	jq -c '[.data.result[].metric | [.pod, .node]] | sort')" '[["web-0","node"],["web-1","n1"],["web-2","n2"]]'
 check "nothing was lost" becomes 'sum(imdsnoop_events_lost_total)' 0
 firing='ALERTS{alertname="ImdsHopLimitExhausted",alertstate="firing"}'
-check "alert: fires for the two pods that are hit" becomes "count($firing)" 2
-check "alert: and names them" equal "$(query "$firing" | jq -c '[.data.result[].metric.pod] | sort')" '["web-0","web-2"]'
+check "alert: fires for the workload that is hit, and for no other" becomes "count($firing)" 1
+check "alert: and names it" equal "$(query "$firing" | jq -c '[.data.result[].metric | [.namespace, .workload]]')" '[["shop","web"]]'
+few='ALERTS{alertname="ImdsNodeHopLimitExhausted",alertstate="firing"}'
+check "alert: an agent that gives series of its node alone tells of the node" becomes "count($few)" 1
+check "alert: and no agent that names the workload does" equal "$(query "$few" | jq -r '.data.result[].metric.instance')" 172.31.0.10:9755
 check "alert: none of the agents" equal "$(value 'count(ALERTS{alertname=~"Imdsnoop.*",alertstate="firing"})')" ""
 
 # --- every query of the dashboard and of the rules -------------------------------------------------------------------

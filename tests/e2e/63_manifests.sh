@@ -13,6 +13,9 @@ e2e_later rm -rf "$work"
 strict() { node "$LAB_DIR/k8s_check.js" "$npm" >"$1"; }		# strict FILE <YAML
 shows() { e2e_jq "$work/$1" "$2"; }				# shows NAME FILTER
 
+check "PrometheusRule: is what the rules' files say" cmp <("$LAB_TREE/scripts/prometheus/prometheusrule") \
+	"$k8s/overlays/prometheusrule/prometheusrule.yaml"
+
 # --- manifests -------------------------------------------------------------------------------------------------------
 
 check "schema check: finds a misspelt field" equal "$(sed 's/readOnlyRootFilesystem/readOnlyRootFileSystem/' \
@@ -21,7 +24,8 @@ check "schema check: finds a misspelt field" equal "$(sed 's/readOnlyRootFilesys
 
 # kustomize before 5.0 (kubectl 1.27) does not know `labels` with includeTemplates, or no folder among resources
 if kubectl kustomize "$k8s/base" >"$work/base.yaml" 2>"$work/error"; then
-	for what in base overlays/podmonitor overlays/servicemonitor overlays/sys-admin overlays/node-report ../grafana; do
+	for what in base overlays/podmonitor overlays/servicemonitor overlays/sys-admin overlays/node-report overlays/prometheusrule \
+			overlays/ledger ../grafana; do
 		name=${what##*/}
 		check "kustomize: $what builds, the API knows every field" eval \
 			"kubectl kustomize '$k8s/$what' | strict '$work/$name'; [ \${PIPESTATUS[0]} = 0 ]"
@@ -36,6 +40,11 @@ fi
 [ -s "$work/base.yaml" ] && {
 	check "base: one of each, in one namespace" shows base '(map(.kind) | sort) == ["DaemonSet", "Namespace", "Service",
 		"ServiceAccount"] and all(.[] | select(.kind != "Namespace"); .metadata.namespace == "imdsnoop")'
+	check "base: nothing makes a Prometheus scrape it that would rename the pods that asked" shows base \
+		'[.. | .annotations? // empty | keys[] | select(startswith("prometheus.io"))] == []'
+	check "ledger: differs from the base by one folder, and is told of it" shows ledger \
+		'.[] | select(.kind == "DaemonSet") | .spec.template.spec | (.volumes | length) == 5 and .volumes[4].hostPath.path == "/var/lib/imdsnoop" and
+		.containers[0].volumeMounts[4].mountPath == "/state" and (.containers[0].args | index("--state=/state"))'
 	check "base: no role of any kind" shows base 'all(.[]; .kind | test("Role") | not)'
 	check "base: the service finds the agent" shows base '(.[] | select(.kind == "Service") | .spec) as $s |
 		(.[] | select(.kind == "DaemonSet") | .spec.template) as $t | $s.selector == $t.metadata.labels and
@@ -155,7 +164,7 @@ check "plugin report: asks the agent of the pod's node, makes no Job" eval '"$pl
 	! grep -q "^create" "$FAKE/calls"'
 check "plugin report: shows only the pods that were chosen" equal "$("$plugin" report -n shop web-1 | grep -c other-1)" 0
 check "plugin report: a selector chooses pods" eval '"$plugin" report -l app=web >/dev/null && grep -q "^get pods.* -A -l app=web" "$FAKE/calls"'
-check "plugin report: without imdsnoop here, by jq" eval 'IMDSNOOP=/nonexistent "$plugin" report web-1 -n shop | grep -q "^PROBLEM  node-a: t"'
+check "plugin report: without imdsnoop here, by jq" eval 'IMDSNOOP=$work/none "$plugin" report web-1 -n shop | grep -q "^PROBLEM  node-a: t"'
 printf 'x\033]0;pwned\007y\302\233z' >"$FAKE/agent.imdsnoop-x1"
 check "plugin report: no control byte of a node comes out" eval '! "$plugin" report -n shop web-1 2>&1 | LC_ALL=C tr -d "\n\t" | LC_ALL=C grep -q "[[:cntrl:]]"'
 check "plugin report: no agent and no image says so" eval ': >"$FAKE/agents"; ! IMDSNOOP_IMAGE= "$plugin" report -n shop web-1 2>"$work/error" &&
