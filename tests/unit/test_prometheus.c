@@ -135,6 +135,39 @@ static void a_row_gives_every_metric(void **state)
 	free(text);
 }
 
+/* Each level holds those above it; the node's own stays small whatever asks. */
+static void levels_are_as_deep_as_said(void **state)
+{
+	struct pod_stats p = cart();
+	const struct pod_stats *rows[] = { &p };
+	struct snapshot s = { .version = "1", .kernel = "6.1", .pods = rows, .pods_len = 1, .totals = p };
+	struct agent_stats a = { .libbpf = "v1" };
+	struct workload_table *table;
+
+	p.who.workload = "cart";
+	p.fallbacks = 2;
+	assert_int_equal(workload_table_new(10, false, &table), 0);
+	assert_int_equal(workload_table_update(table, &s), 0);
+	for (enum metrics_level level = METRICS_NODE; level <= METRICS_POD; level++) {
+		const struct metrics_options o = { .level = level, .workloads = table, .observed_s = 2.5 };
+		size_t len = 0;
+		char *text = NULL;
+		FILE *f = open_memstream(&text, &len);
+
+		assert_int_equal(prometheus_write(f, &s, &a, &o), 0);
+		fclose(f);
+		has_line(text, "imdsnoop_observed_seconds_total 2.5");
+		if (level == METRICS_NODE)
+			assert_true(len <= 8192 && count(text, "\n") - count(text, "\n#") <= 41);
+		assert_int_equal(
+		    count(text, "imdsnoop_workload_fallbacks_total{namespace=\"shop\",workload=\"cart\"} 2\n"),
+		    level >= METRICS_WORKLOAD);
+		assert_int_equal(count(text, "imdsnoop_fallbacks_total{"), level == METRICS_POD);
+		free(text);
+	}
+	workload_table_free(table);
+}
+
 static void openmetrics_names_families_without_total_and_ends(void **state)
 {
 	struct pod_stats p = cart();
@@ -265,6 +298,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_row_gives_every_metric),
+		cmocka_unit_test(levels_are_as_deep_as_said),
 		cmocka_unit_test(openmetrics_names_families_without_total_and_ends),
 		cmocka_unit_test(names_are_escaped_and_stay_valid_utf8),
 		cmocka_unit_test(rows_without_a_pod_are_told_apart),
