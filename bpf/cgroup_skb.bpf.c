@@ -132,6 +132,8 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 			return 0;
 		flow_fill(f, key, p, endpoint);
 		f->flags |= IMDS_F_SYN_SEEN;
+		if (!lite && imds_has_mptcp(skb, p->l4_off + TCP_HEAD, p->payload_off))
+			f->flags |= IMDS_F_MPTCP;
 		f->syn_ns = now;
 		f->snd_isn = p->seq;
 		f->snd_nxt = p->seq + 1;
@@ -170,9 +172,10 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 	} else if (p->tcp_flags & TCP_FIN) {
 		f->fin_out = 1;
 		f->flags |= IMDS_F_CLIENT_FIN;
-		if (f->fin_in) {
-			imds_finish(key->cookie, key->query, (IMDS_END_CLOSED) | FLOW_DELETE, now);
-		}
+		if (f->fin_in)
+			imds_finish(key->cookie, key->query, IMDS_END_CLOSED | FLOW_DELETE, now);
+		else if (f->flags & IMDS_F_MPTCP) /* no release of this socket will be seen */
+			imds_finish(key->cookie, key->query, IMDS_END_CLOSED, now);
 	}
 	return f;
 }

@@ -28,6 +28,9 @@
 #define IPPROTO_ICMPV6 58
 #define IPPROTO_DSTOPTS 60
 
+#define TCP_HEAD 20 /* bytes, options follow */
+#define TCP_OPTION_NOP 1
+#define TCP_OPTION_MPTCP 30
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04

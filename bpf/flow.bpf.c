@@ -500,6 +500,24 @@ static __always_inline bool within_request(const struct imds_flow *f)
 	return s->body_left || (s->state != IMDS_HTTP_ENDED && s->state != IMDS_HTTP_START_REQUEST);
 }
 
+#define OPTIONS_MAX 12 /* of a SYN: more do not fit, but for padding */
+
+__noinline int imds_has_mptcp(struct __sk_buff *skb, __u32 off, __u32 end)
+{
+	__u32 found = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < OPTIONS_MAX; i++) {
+		__u8 option[2] = {}; /* kind, length */
+
+		if (off + sizeof(option) <= end)
+			bpf_skb_load_bytes(skb, off, option, sizeof(option));
+		found |= option[0] == TCP_OPTION_MPTCP;
+		off += option[0] <= TCP_OPTION_NOP || option[1] < 2 ? 1 : option[1];
+	}
+	return found;
+}
+
 /* Not HTTP: all that goes out until an answer comes is one request, and all that comes until the next one its answer. */
 __noinline int imds_opaque_out(__u64 cookie, __u32 len, __u32 seq_end, __u64 now)
 {

@@ -49,6 +49,8 @@ int imds_endpoint(__u64 high, __u64 low, __u32 port);
 /* Counts a packet for the cgroup, or for the cgroup of skb's socket. */
 int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction);
 int imds_count_skb(struct __sk_buff *skb, __u64 cgroup_id, __u32 proto, __u32 direction);
+/* Whether the TCP options in [off, end) of a SYN say MPTCP. */
+int imds_has_mptcp(struct __sk_buff *skb, __u32 off, __u32 end);
 /* Bytes of a client that does not speak HTTP, or hides it. */
 int imds_opaque_out(__u64 cookie, __u32 len, __u32 seq_end, __u64 now);
 /* A request begins, with these four bytes as they lie in memory. */

@@ -23,6 +23,7 @@ struct client {
 	struct sockaddr_storage addr;
 	socklen_t addr_len;
 	int local_port;	  /* of the next connect; 0: any */
+	int protocol;	  /* likewise; 0: TCP */
 	int fd;		  /* -1: not connected */
 	char seen[65536]; /* received since `connect` or the last `expect`, for `expect` */
 	size_t seen_len;
@@ -63,7 +64,7 @@ static int step_connect(struct client *c, char *arg)
 
 	(void)arg;
 	c->seen_len = 0;
-	c->fd = socket(c->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	c->fd = socket(c->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, c->protocol);
 	if (c->fd < 0)
 		return fail("socket");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* each send is a segment */
@@ -79,6 +80,13 @@ static int step_connect(struct client *c, char *arg)
 static int step_port(struct client *c, char *arg)
 {
 	c->local_port = atoi(arg);
+	return 0;
+}
+
+static int step_mptcp(struct client *c, char *arg)
+{
+	(void)arg;
+	c->protocol = 262; /* IPPROTO_MPTCP, newer than some libcs */
 	return 0;
 }
 
@@ -182,10 +190,10 @@ static const struct step {
 	int (*run)(struct client *c, char *arg);
 	bool needs_connection;
 } steps[] = {
-	{ "connect", step_connect, false }, { "port", step_port, false },	 { "sleep", step_sleep, false },
-	{ "send", step_send, true },	    { "drip", step_drip, true },	 { "recv", step_recv, true },
-	{ "expect", step_expect, true },    { "shutdown", step_shutdown, true }, { "rst", step_rst, true },
-	{ "close", step_close, true },
+	{ "connect", step_connect, false }, { "port", step_port, false },    { "sleep", step_sleep, false },
+	{ "send", step_send, true },	    { "drip", step_drip, true },     { "recv", step_recv, true },
+	{ "mptcp", step_mptcp, false },	    { "expect", step_expect, true }, { "shutdown", step_shutdown, true },
+	{ "rst", step_rst, true },	    { "close", step_close, true },
 };
 
 static int step_run(struct client *c, char *text)
