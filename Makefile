@@ -27,12 +27,20 @@ ALL_CFLAGS = -std=gnu11 $(WARN) $(CPPFLAGS) $(CFLAGS) -D_GNU_SOURCE -DIMDSNOOP_V
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -mllvm -no-stack-slot-sharing -D__TARGET_ARCH_$(ARCH) -D__bpf__ \
 	-Ivmlinux -Ibpf -Wall -Wextra $(ERROR) -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -MMD -MP
 
+# scripts/check-hardening reads the outcome
+CF := $(firstword $(foreach f,-fcf-protection=full -mbranch-protection=standard,$(shell \
+	printf 'int x;' | $(CC) -Werror $(f) -xc - -c -o /dev/null 2>/dev/null && echo $(f))))
+HARDEN := -fstack-protector-strong -fPIE $(CF) $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+HARDEN_LINK := -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
+
 STATIC_OK := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - -static -o /dev/null \
 	$(shell $(PKG_CONFIG) --static --libs $(LIBS)) 2>/dev/null && echo yes)
 # glibc's of these do not work in a static program, and it warns of them: ours, which find nothing, stand in their place
 NOT_LINKED := getaddrinfo freeaddrinfo getservbyname getprotobynumber dlopen
 ifeq ($(DYNAMIC)$(STATIC_OK),yes)
-override LDFLAGS += -static $(NOT_LINKED:%=-Wl,--wrap=%)
+STATIC_PIE := $(shell printf 'int main(void){return 0;}' | $(CC) -fPIE -xc - -static-pie -o /dev/null \
+	$(shell $(PKG_CONFIG) --static --libs $(LIBS)) 2>/dev/null && echo -static-pie)
+override LDFLAGS += $(or $(STATIC_PIE:%=% -fPIE),-static) $(NOT_LINKED:%=-Wl,--wrap=%)
 LDLIBS = $(shell $(PKG_CONFIG) --static --libs $(LIBS))
 else
 LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS))
@@ -52,11 +60,11 @@ all: imdsnoop
 # the map tells scripts/sbom what is inside
 imdsnoop: $(OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-Map=$(O)/imdsnoop.map -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(HARDEN) $(if $(filter -static%,$(LDFLAGS)),,-pie) $(LDFLAGS) $(HARDEN_LINK) -Wl,-Map=$(O)/imdsnoop.map -o $@ $^ $(LDLIBS)
 
 $(O)/user/%.o: user/%.c Makefile | $(SKEL) $(WEB)
 	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(HARDEN) -c -o $@ $<
 
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
 	$(call say,BPF,$<)

@@ -150,3 +150,33 @@ check "a port in use: exit 1 and why" equal "$? $(grep -c 'cannot listen on .*Ad
 "$IMDSNOOP" serve --cgroup "$(lab_cgroup)" --listen 127.0.0.1:0 --drop-privileges no-such-user >"$LAB_ROOT/second" 2>&1
 check "an unknown user: exit 1 and why" equal "$? $(grep -c "no user 'no-such-user'" "$LAB_ROOT/second")" "1 1"
 serve_stop
+
+# --- the service manager ---
+if command -v python3 >/dev/null; then
+	cat >"$LAB_ROOT/manager.py" <<'P'
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1]); s.settimeout(15); print("bound", flush=True)
+print(s.recv(64).decode(), flush=True); print(s.recv(64).decode(), flush=True); print(s.recv(64).decode(), flush=True)
+P
+	python3 "$LAB_ROOT/manager.py" "$LAB_ROOT/notify" >"$LAB_ROOT/told" 2>&1 &
+	manager=$!
+	lab_wait_for 5 grep -q bound "$LAB_ROOT/told"
+	export NOTIFY_SOCKET=$LAB_ROOT/notify
+	serve_start
+	unset NOTIFY_SOCKET
+	wait $manager
+	check "manager: told that it is ready, and the watchdog is fed" equal "$(tr '\n' ' ' <"$LAB_ROOT/told")" "bound READY=1 WATCHDOG=1 WATCHDOG=1 "
+	serve_stop
+fi
+
+# --- a Unix socket ---
+lab_args
+"$IMDSNOOP" serve "${LAB_ARGS[@]}" --listen "unix:$LAB_ROOT/http.sock" --drop-privileges root >"$LAB_ROOT/unix" 2>&1 &
+SERVE_PID=$!
+e2e_later serve_kill $SERVE_PID
+lab_wait_for 5 test -S "$LAB_ROOT/http.sock"
+check "Unix socket: mode" equal "$(stat -c %a "$LAB_ROOT/http.sock")" 660
+check "Unix socket: answers" equal "$(curl -s -m 5 --unix-socket "$LAB_ROOT/http.sock" http://agent/healthz)" ok
+serve_stop
+check "Unix socket: ends well" equal $? 0

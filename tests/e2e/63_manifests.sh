@@ -38,7 +38,7 @@ else
 	strict "$work/node-report" <"$k8s/overlays/node-report/job.yaml" 2>/dev/null
 fi
 [ -s "$work/base.yaml" ] && {
-	check "base: one of each, in one namespace" shows base '(map(.kind) | sort) == ["DaemonSet", "Namespace", "Service",
+	check "base: one of each, in one namespace" shows base '(map(.kind) | sort) == ["DaemonSet", "Namespace", "NetworkPolicy", "Service",
 		"ServiceAccount"] and all(.[] | select(.kind != "Namespace"); .metadata.namespace == "imdsnoop")'
 	check "base: nothing makes a Prometheus scrape it that would rename the pods that asked" shows base \
 		'[.. | .annotations? // empty | keys[] | select(startswith("prometheus.io"))] == []'
@@ -84,6 +84,11 @@ for name in base node-report; do
 	check "$name: imdsnoop knows its arguments" equal "$(jq -r "$pod"' | .containers[0].args[]' "$work/$name" |
 		sed 's/\$(NODE_NAME)/n/' | { mapfile -t a; "$IMDSNOOP" "${a[@]}" --help; } 2>&1 | head -1 | grep -c '^Usage')" 1
 done
+check "base: an upgrade leaves no gap" shows base '.[] | select(.kind == "DaemonSet") | .spec.updateStrategy.rollingUpdate |
+	.maxUnavailable == 0 and .maxSurge != 0'
+check "base: others than Prometheus do not reach it, and it reaches nobody" shows base \
+	'.[] | select(.kind == "NetworkPolicy") | .spec | .policyTypes == ["Ingress", "Egress"] and (.egress | not) and
+	(.ingress | length == 1) and (.ingress[0] | .ports == [{ protocol: "TCP", port: 9754 }] and .from != null)'
 check "base: probes ask what the agent serves" shows base "$pod"' | .containers[0] | [.startupProbe, .readinessProbe, .livenessProbe |
 	.httpGet | .path, .port] == ["/readyz", "http", "/readyz", "http", "/healthz", "http"]'
 check "base: listens where it is probed" shows base "$pod"' | .containers[0] | .ports[0].containerPort as $p |

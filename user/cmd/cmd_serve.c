@@ -19,6 +19,7 @@
 #include "web_files.h"
 
 #define READY_NS (3ull * 1000000000) /* a tick is due every 250 ms; a loop this late does not read */
+#define FEED_NS 5000000000ull	     /* a fraction of the shipped unit's WatchdogSec */
 
 struct agent {
 	const struct options *o;
@@ -30,6 +31,8 @@ struct agent {
 	bool ledger_failed;
 	DIR *fds;			      /* /proc/self/fd: another user may not open it any more */
 	uint64_t tick_ns;		      /* newest one */
+	int notify;			      /* the service manager's socket, -1: none */
+	uint64_t fed_ns;		      /* its watchdog */
 	bool window_failed, workloads_failed; /* told once */
 };
 
@@ -64,6 +67,10 @@ static void on_tick(void *arg, uint64_t now_ns)
 	const struct snapshot *s;
 
 	a->tick_ns = now_ns;
+	if (now_ns - a->fed_ns >= FEED_NS) {
+		a->fed_ns = now_ns;
+		privileges_notify(a->notify, "WATCHDOG=1");
+	}
 	if (a->ledger)
 		keep_ledger(a, now_ns);
 	if (!window_is_due(a->window, now_ns))
@@ -318,9 +325,9 @@ static int give_up_rights(const struct options *o)
 
 int cmd_serve(const struct options *o)
 {
-	struct agent a = { .o = o };
+	struct agent a = { .o = o, .notify = -1 };
 	struct session_callbacks cb = { .on_tick = on_tick, .arg = &a };
-	int code = EXIT_CANNOT_RUN, notify = -1;
+	int code = EXIT_CANNOT_RUN;
 
 	signal(SIGHUP, SIG_IGN); /* there is no file to read again */
 	if (window_new(&a.window) || workload_table_new(o->max_workloads, o->state, &a.workloads)) {
@@ -336,10 +343,10 @@ int cmd_serve(const struct options *o)
 		goto out;
 	if (open_ledger(&a))
 		goto out;
-	notify = privileges_notify_open();
+	a.notify = privileges_notify_open();
 	if (give_up_rights(o))
 		goto out;
-	privileges_notify(notify, "READY=1");
+	privileges_notify(a.notify, "READY=1");
 	if (!session_run(a.session))
 		code = EXIT_FINE;
 out:
@@ -356,7 +363,7 @@ out:
 	workload_table_free(a.workloads);
 	if (a.fds)
 		closedir(a.fds);
-	if (notify >= 0)
-		close(notify);
+	if (a.notify >= 0)
+		close(a.notify);
 	return code;
 }
