@@ -177,7 +177,7 @@ function parse(type, text, lenient, skip) {
 	parser[HTTPParser.kOnBody] = () => {};
 	parser[HTTPParser.kOnMessageComplete] = () => {
 		running = false;
-		if (type === HTTPParser.RESPONSE && now.status < 200 && now.status !== 101) return;	// interim: the one that counts follows
+		if (type === HTTPParser.RESPONSE && now.status >= 100 && now.status < 200 && now.status !== 101) return;	// interim: the one that counts follows
 		while (type === HTTPParser.REQUEST && start < buf.length && (buf[start] === 13 || buf[start] === 10)) start++;
 		found.push(Object.assign(now, { length: Math.min(at + 1, buf.length) - start }));
 		start = Math.min(at + 1, buf.length);
@@ -192,16 +192,16 @@ function parse(type, text, lenient, skip) {
 	else if (at === buf.length && type === HTTPParser.RESPONSE && running) parser.finish();
 	parser.close();
 	// where both may go on, but not at the same place: rows of the list in llhttp.c
-	const stop = found.findIndex((m) => m.upgrade || m.status === 101 || m.major !== 1 || !m.keepAlive || isCoded(type, m.list));
+	const stop = found.findIndex((m) => m.upgrade || m.status === 101 || m.major !== 1 || (m.url === null && m.status < 100) || !m.keepAlive || isCoded(type, m.list));
 	if (stop >= 0) {
 		const m = found[stop];
-		error = m.major !== 1 ? 'VERSION' : m.upgrade || m.status === 101 ? 'UPGRADE' : isCoded(type, m.list) ? 'CODING' : 'CLOSE';
+		error = m.major !== 1 ? 'VERSION' : m.url === null && m.status < 100 ? 'HPE_INVALID_STATUS' : m.upgrade || m.status === 101 ? 'UPGRADE' : isCoded(type, m.list) ? 'CODING' : 'CLOSE';
 		m.anyLength = error === 'UPGRADE' || error === 'CODING';
-		found.length = stop + (error !== 'VERSION');
+		found.length = stop + (error !== 'VERSION' && error !== 'HPE_INVALID_STATUS');
 	} else if (!error && running && now && isCoded(type, now.list)) {
 		error = 'CODING';
 	}
-	const odd = /chunked *\t|transfer-encoding:[^\n]*\0/i.test(text) ? 'TAB' : /(content-length|transfer-encoding)[ \t]+:/i.test(text) ? 'BLANK' : '';
+	const odd = /transfer-encoding:[^\n]*\n[ \t]/i.test(text) ? 'FOLD' : /chunked *\t|transfer-encoding:[^\n]*\0/i.test(text) ? 'TAB' : /(content-length|transfer-encoding)[ \t]+:/i.test(text) ? 'BLANK' : '';
 	if (odd) {
 		found.length = 0;
 		error = odd;

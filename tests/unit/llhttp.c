@@ -15,6 +15,7 @@ static struct {
 	{ "CLOSE", "behind a message that closes the connection (HTTP/1.0, Connection: close) nothing is compared", 0 },
 	{ "TAB",
 	  "a tab behind chunked, NUL among codings: llhttp then does not know chunked, RFC 9110 5.6.3 skips the tab", 0 },
+	{ "FOLD", "codings that go on in another line: the list's last one may be read otherwise", 0 },
 	{ "BLANK",
 	  "a blank before the colon of a length: leniently taken, RFC 9112 5.1 has servers refuse it; we skip the line",
 	  0 },

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Clients as they are published, several versions of each, at hop limit 1 and 2 with tokens optional: provider, kinds, tries,
+# fallback, and the seconds that each lost by its own clock (what it takes at 1 less what it takes at 2). Prints the table of
+# tests/README.md: tests/e2e/22_clients.sh | grep '^|'
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+e2e_need node
+"$LAB_DIR/fetch_npm" "$LAB_TREE/build/npm-clients" "$LAB_DIR/npm-clients" || e2e_skip_all "the npm registry does not give the clients"
+export NODE_PATH=$LAB_TREE/build/npm-clients/node_modules
+bin=$LAB_TREE/build/runtimes
+e2e_lab --hop-limit 1
+
+# pod, what it runs, provider, token tries at hop limit 1 and at 2 (-: any), fallback at 1 (v1: yes; no; -: it has no tokens)
+table='
+js2-500    aws-sdk-2.500                      ec2   0 0 -
+js2-575    aws-sdk-2.575                      ec2   4 1 v1
+js2-814    aws-sdk-2.814                      ec2   4 1 v1
+js2-1693   aws-sdk-2.1693                     ec2   4 1 v1
+js3-old    @aws-sdk/credential-provider-imds  ec2   1 1 v1
+js3-new    @smithy/credential-provider-imds   ec2   1 1 v1
+botocore   botocore                           ec2   1 1 v1
+rclone     rclone                             ec2   1 1 no
+gcp        gcp-metadata                       gce   0 0 -
+google     google-auth-library                gce   0 0 -
+azure      @azure/identity                    azure 0 0 -
+'
+rows() { grep -v '^$' <<<"$table"; }
+version_of() {			# version_of CLIENT
+	case $1 in
+	botocore) sed -n "s/^__version__ = '\(.*\)'/\1/p" "$bin/usr/lib/python3/dist-packages/botocore/__init__.py" ;;
+	rclone)	"$bin/usr/bin/rclone" version | sed -n '1s/rclone v\([0-9.]*\).*/\1/p' ;;
+	*)	jq -r .version "$NODE_PATH/$1/package.json" ;;
+	esac
+}
+here() {			# here CLIENT
+	case $1 in
+	botocore) PYTHONPATH=$bin/usr/lib/python3/dist-packages python3 -c 'import botocore.session' 2>/dev/null ;;
+	rclone)	"$bin/usr/bin/rclone" version >/dev/null 2>&1 ;;
+	*)	[ -e "$NODE_PATH/$1" ] ;;
+	esac
+}
+run() {				# run POD CLIENT: what it says
+	local start alone=(env -i PATH="$PATH" HOME=/nonexistent NODE_PATH="$NODE_PATH")	# a proxy or CA bundle of ours is none of theirs
+	case $2 in
+	botocore) lab_exec "$1" "${alone[@]}" PYTHONPATH="$bin/usr/lib/python3/dist-packages" python3 "$LAB_DIR/sdk.py" ;;
+	rclone)	# has no clock of its own, and does not give up
+		start=$(date +%s%N)
+		lab_exec "$1" "${alone[@]}" timeout 6 "$bin/usr/bin/rclone" lsd --config /dev/null --retries 1 --low-level-retries 1 \
+			--contimeout 1s ':s3,provider=AWS,env_auth=true,region=us-east-1:' >/dev/null 2>&1
+		echo "{\"milliseconds\": $((($(date +%s%N) - start) / 1000000)), \"got\": null}" ;;
+	*)	lab_exec "$1" "${alone[@]}" node "$LAB_DIR/sdk.js" "$2" ;;
+	esac 2>"$LAB_ROOT/$1.err"
+}
+run_all() {			# run_all LIMIT
+	local pod client running=()
+	lab_server_set hop-limit "$1"
+	report_start "$LAB_ROOT/report.$1"
+	while read -r pod client _; do
+		run "$pod" "$client" >"$LAB_ROOT/$pod.$1" &
+		running+=($!)
+		sleep 0.3	# loading costs much more than asking: not all at once
+	done <<<"$there"
+	wait "${running[@]}"
+	sleep 0.5
+	report_stop
+	while read -r pod _; do
+		# shellcheck disable=SC2016
+		jq --arg pod "$pod" '[.pods[] | select(.pod == $pod) | .seconds_lost * 1000 | floor] | first // 0' "$LAB_ROOT/report.$1" >"$LAB_ROOT/$pod.said.$1"
+	done <<<"$there"
+}
+there=''
+while read -r pod client rest; do
+	if here "$client"; then
+		lab_pod_bridge "$pod" || e2e_die "pod $pod comes up"
+		there+="$pod $client $rest"$'\n'
+	else
+		echo "skip $client: not here"
+	fi
+done < <(rows)
+there=${there%$'\n'}
+run_all 1
+run_all 2
+
+told() { jq ".milliseconds" "$LAB_ROOT/$1.$2"; }
+said() { cat "$LAB_ROOT/$1.said.$2"; }
+# Within a tenth; a tenth of a second where that is more.
+near() {
+	awk -v a="$1" -v b="$2" 'BEGIN { d = a - b; d = d < 0 ? -d : d; most = a / 10 > 100 ? a / 10 : 100
+		print "lost by its clock " a " ms, told " b; exit d > most }'
+}
+lines='| client | version | lost by its own clock, s | told, s | token requests | then |'$'\n''|---|---|---|---|---|---|'$'\n'
+while read -r pod client provider tries1 tries2 fallback; do
+	check "$pod: nothing lost at 2" equal "$(said "$pod" 2)" 0
+	expect_report "$LAB_ROOT/report.1" "$pod: provider, tries, hop limit" "pod(\"$pod\") | .providers == [\"$provider\"] and
+		.token_requests == $tries1 and (.outcomes[\"hop-limit\"] // 0) == $tries1 and (.hop_limit == \"exhausted\") == ($tries1 > 0)"
+	expect_report "$LAB_ROOT/report.1" "$pod: fallback" "pod(\"$pod\") | (.fallbacks > 0) == ($([ "$fallback" = v1 ] && echo true || echo false))"
+	expect_report "$LAB_ROOT/report.2" "$pod, 2: tokens come, nothing is blamed" "pod(\"$pod\").token_requests == $tries2 and
+		(pod(\"$pod\") | (.outcomes[\"hop-limit\"] // 0) == 0 and .fallbacks == 0) and (codes(\"$pod\") | index(\"hop-limit-exhausted\") == null)"
+	[ "$client" = rclone ] || check "lab: $pod got what it asked for at 1" e2e_jq "$LAB_ROOT/$pod.1" '.got'
+	[ "$client" = rclone ] || check "lab: $pod got it at 2" e2e_jq "$LAB_ROOT/$pod.2" '.got'
+done <<<"$there"
+
+# The seconds: who is off, on a machine that does other things, is measured again by itself.
+all=$there
+while read -r pod client provider tries1 tries2 fallback; do
+	for try in 1 2 3; do
+		case $client,$tries1 in
+		rclone,*) lost=$(said "$pod" 1) ;;	# at 2 it goes on to S3, which is not there: its clock is no measure
+		*,0)	lost=0 ;;			# without tokens the limit costs nothing
+		*)	lost=$(($(told "$pod" 1) - $(told "$pod" 2))) ;;
+		esac
+		[ $try = 3 ] || near "$lost" "$(said "$pod" 1)" >/dev/null && break
+		there="$pod $client"
+		run_all 1
+		run_all 2
+	done
+	check "$pod: seconds lost at hop limit 1" near "$lost" "$(said "$pod" 1)"
+	[ "$client" != rclone ] || check "$pod: it waits until it is ended" test "$lost" -gt 3500 -a "$lost" -lt 6100
+	printf -v clock '%d.%02d' $((lost / 1000)) $((lost % 1000 < 0 ? 0 : lost % 1000 / 10))
+	[ "$client" != rclone ] || clock='ended after 6'
+	printf -v row '| %s | %s | %s | %d.%02d | %s | %s |\n' "${client%-2.*}" "$(version_of "$client")" "$clock" \
+		$(($(said "$pod" 1) / 1000)) $(($(said "$pod" 1) % 1000 / 10)) "$tries1" \
+		"$(case $fallback in v1) echo v1 ;; no) echo 'waits on' ;; *) echo - ;; esac)"
+	lines+=$row
+done <<<"$all"
+printf '%s' "$lines"
