@@ -263,7 +263,7 @@ static __always_inline void count_unowned(const struct sk_buff *skb, const struc
 		return;
 	key.addr = d->dest;
 	key.where = (__u64)inode << 32 | (__u32)dev->ifindex;
-	key.rest = (__u64)endpoint << 16 | d->dest_port;
+	key.endpoint = (__u32)endpoint;
 	u = bpf_map_lookup_elem(&imds_unowned, &key);
 	if (!u) {
 		zero.first_ns = drop->ts_ns;
@@ -280,6 +280,7 @@ static __always_inline void count_unowned(const struct sk_buff *skb, const struc
 	u->location = drop->location;
 	u->reason = drop->reason;
 	u->ttl = drop->ttl;
+	u->port = d->dest_port;
 	u->has_reason = !!(drop->flags & IMDS_D_HAS_REASON);
 }
 

@@ -369,7 +369,7 @@ struct imds_refused {
 struct imds_unowned_key {
 	struct imds_addr addr; /* destination of the dead answer */
 	__u64 where;	       /* netns inode << 32 | interface index */
-	__u64 rest;	       /* endpoint << 16 | destination port */
+	__u64 endpoint;	       /* index */
 };
 _Static_assert(sizeof(struct imds_unowned_key) == 32, "unowned key is a map key");
 
@@ -380,7 +380,7 @@ struct imds_unowned {
 	__u32 reason;
 	__u8 ttl;
 	__u8 has_reason;
-	__u8 pad[2];
+	__u16 port; /* destination of the newest: who asks again does so from another one */
 	char device[IMDS_DEVICE_LEN];
 };
 

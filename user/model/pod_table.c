@@ -66,6 +66,12 @@ struct endpoint_state {
 	uint64_t host_silent_ns; /* newest unanswered token request of a host-network socket */
 };
 
+/* A local address, whether answers to it died, and whether it is the node's own. */
+struct address {
+	struct imds_addr addr;
+	bool died, host;
+};
+
 struct pod_table {
 	struct pod_table_options o;
 	struct row *rows;
@@ -76,7 +82,8 @@ struct pod_table {
 	bool any_running; /* shown, or counted since */
 	bool drops_watched;
 	uint64_t drops_lost_ns; /* newest moment at which a drop may have been missed */
-	struct imds_addr addresses[ADDRESSES];
+	struct address addresses[ADDRESSES];
+	bool died_behind_nat; /* an answer did before NAT was undone: addressed to the node */
 	uint64_t overflowed, stray_ttl_drops, stray_drops;
 	struct endpoint_state endpoints[IMDS_MAX_ENDPOINTS];
 	const struct pod_stats **sorted; /* of the newest snapshot */
@@ -135,16 +142,18 @@ void pod_table_drops_lost(struct pod_table *t, uint64_t now_ns)
 	t->drops_lost_ns = now_ns;
 }
 
-static struct imds_addr *address_place(struct pod_table *t, const struct imds_addr *a)
+static struct address *address_place(struct pod_table *t, const struct imds_addr *a)
 {
 	uint32_t n = (a->w[0] * 31 + a->w[1]) * 31 + a->w[2] * 7 + a->w[3];
 
 	return &t->addresses[(n * 0x9e3779b1u) >> 22];
 }
 
-bool pod_table_knows_address(struct pod_table *t, const struct imds_addr *addr)
+bool pod_table_knows_deaths(struct pod_table *t, const struct imds_addr *addr)
 {
-	return !memcmp(address_place(t, addr), addr, sizeof(*addr));
+	const struct address *a = address_place(t, addr);
+
+	return (a->died || (a->host && t->died_behind_nat)) && !memcmp(&a->addr, addr, sizeof(*addr));
 }
 
 /* --- rows ------------------------------------------------------------------------------------------------------------ */
@@ -250,6 +259,22 @@ static enum imds_endpoint_class endpoint_class(const struct pod_table *t, unsign
 static bool is_host(const struct imds_rec_request *rec)
 {
 	return (rec->req.flags & IMDS_F_NETNS_KNOWN) && (rec->req.flags & IMDS_F_HOST_NETNS);
+}
+
+static void note_address(struct pod_table *t, const struct request *r)
+{
+	const struct imds_drop *drop = &r->rec.req.drop;
+	const struct imds_addr *local = &r->rec.peer.local;
+	struct address *a = address_place(t, local);
+	bool died = r->outcome == OUTCOME_HOP_LIMIT || verdict_is_ttl_death(drop, r->drop_reason, r->drop_location);
+
+	if (!r->rec.peer.local_port)
+		return;
+	if (memcmp(&a->addr, local, sizeof(*local)))
+		*a = (struct address){ .addr = *local };
+	a->died |= died;
+	a->host |= is_host(&r->rec);
+	t->died_behind_nat |= died && drop->match == IMDS_MATCH_FINGERPRINT;
 }
 
 static bool recent(uint64_t then_ns, uint64_t now_ns)
@@ -765,9 +790,8 @@ void pod_table_add_request(struct pod_table *t, struct request *r, uint64_t now_
 		t->overflowed++;
 		return;
 	}
-	if (r->rec.peer.local_port)
-		*address_place(t, &r->rec.peer.local) = r->rec.peer.local;
 	judge(t, row, r, now_ns);
+	note_address(t, r);
 	follow_client(t, row, r, now_ns);
 	if (r->running)
 		return;

@@ -186,13 +186,13 @@ static void add_unowned(void *arg, const struct imds_unowned_key *key, const str
 
 	/* a flooded copy, a queue of a device that went: no place that looks at the TTL */
 	if (s->snapshot.unowned_len == SESSION_UNOWNED_MAX || !u->packets ||
-	    !verdict_is_ttl_death(&drop, reason, location) || pod_table_knows_address(s->table, &key->addr))
+	    !verdict_is_ttl_death(&drop, reason, location) || pod_table_knows_deaths(s->table, &key->addr))
 		return;
 	owner = find_owner(s, key, r->now_ns, &r->looks);
 	*to = (struct unowned){
 		.address = key->addr,
-		.port = (uint16_t)key->rest,
-		.endpoint = (uint16_t)(key->rest >> 16),
+		.port = u->port,
+		.endpoint = (uint16_t)key->endpoint,
 		.netns = (uint32_t)(key->where >> 32),
 		.name = owner ? owner->name : "",
 		.packets = u->packets,
