@@ -37,6 +37,7 @@ static const struct span reported[] = {
 	SPAN(token_requests),
 	SPAN(token_answered),
 	SPAN(records_lost),
+	SPAN(untracked),
 	SPAN(slow),
 	SPAN(hop_limit_drops),
 	SPAN(policy_drops),

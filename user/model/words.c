@@ -215,6 +215,7 @@ const char *finding_word(enum finding_code code)
 		[FINDING_TWO_SERVERS] = "two-servers",
 		[FINDING_UNKNOWN_OWNER] = "unknown-owner",
 		[FINDING_GONE_FAILED] = "gone-failed",
+		[FINDING_BEYOND_SHARE] = "beyond-share",
 	};
 
 	return WORD(words, code, "unknown");

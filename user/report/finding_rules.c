@@ -877,6 +877,24 @@ static bool find_two_servers(struct draft *d)
 #define GONE_OLD_NS (3600ull * 1000000000) /* then it is history */
 
 /* would-break needs a question and is added by whoever asks it. */
+static bool find_beyond_share(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+
+	if (!p->untracked)
+		return false;
+	d->severity = SEVERITY_INFO; /* that not all was seen is said of the node, too */
+	SUMMARY(d, "%s opens more connections at a time than one pod's share of the table: %llu %s not followed",
+		d->subject, (unsigned long long)p->untracked, p->untracked == 1 ? "was" : "were");
+	EVIDENCE(
+	    d, "%llu connection%s or DNS quer%s of it without requests, causes and times; those of other pods are all there",
+	    (unsigned long long)p->untracked, p->untracked == 1 ? "" : "s", p->untracked == 1 ? "y" : "ies");
+	if (p->records_lost)
+		EVIDENCE(d, "%llu request%s of it counted without details", PLURAL(p->records_lost));
+	add_processes(d);
+	return true;
+}
+
 const struct finding_rule finding_rules[] = {
 	{ FINDING_HOP_LIMIT_EXHAUSTED, find_hop_limit },
 	{ FINDING_DROPPED_ON_NODE, find_dropped },
@@ -899,6 +917,7 @@ const struct finding_rule finding_rules[] = {
 	{ FINDING_TWO_SERVERS, find_two_servers },
 	{ FINDING_INTERCEPTED, find_intercepted },
 	{ FINDING_INTERCEPTED, find_redirected },
+	{ FINDING_BEYOND_SHARE, find_beyond_share },
 	{ 0, NULL },
 };
 

@@ -337,6 +337,7 @@ static void put_counts(struct builder *b, const struct pod_stats *p)
 	put(b, "slow", json_integer(p->slow));
 	put(b, "in_flight", json_integer(p->in_flight));
 	put(b, "records_lost", json_integer(p->records_lost));
+	put(b, "untracked", json_integer(p->untracked));
 	put(b, "seconds_lost", seconds(p->seconds_lost, 1e6));
 	put(b, "latency_us", latency_value(&p->latency));
 	put(b, "latency_buckets_us", buckets_value(&p->latency));

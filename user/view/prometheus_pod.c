@@ -190,6 +190,15 @@ static void write_in_flight(struct writer *w, const struct series *of)
 	integer_sample(w, "", of, NULL, sum);
 }
 
+/* Mostly none: a series says that it is one of the few. */
+static void write_untracked(struct writer *w, const struct series *of)
+{
+	uint64_t n = SUM(of, untracked);
+
+	if (n)
+		integer_sample(w, "_total", of, NULL, n);
+}
+
 const struct family prometheus_pods[] = {
 	{ "imdsnoop_requests", "counter", "Metadata requests that ended.", .row = write_requests },
 	{ "imdsnoop_responses", "counter", "Answers by HTTP status.", .row = write_responses },
@@ -209,5 +218,7 @@ const struct family prometheus_pods[] = {
 	{ "imdsnoop_response_ttl", "gauge", "IP TTL of the newest answer as received.", .row = write_response_ttl },
 	{ "imdsnoop_packets", "counter", "Packets to and from metadata endpoints.", .row = write_packets },
 	{ "imdsnoop_requests_in_flight", "gauge", "Requests that wait for their answer now.", .row = write_in_flight },
+	{ "imdsnoop_untracked", "counter",
+	  "Connections and DNS queries beyond the pod's share of the table: not followed.", .row = write_untracked },
 	{ .name = NULL }
 };
