@@ -31,7 +31,7 @@ static const struct command commands[] = {
 	{ "serve",
 	  "agent: metrics, health, report and status page over HTTP",
 	  "",
-	  { "imdsnoop serve", "imdsnoop serve --listen 0.0.0.0:9754 --drop-privileges nobody" },
+	  { "imdsnoop serve", "imdsnoop serve --metrics workload --state /var/lib/imdsnoop" },
 	  OBSERVES | OPTIONS_UNTIL | OPTIONS_SERVE,
 	  cmd_serve },
 	{ "probe",

@@ -6,7 +6,8 @@
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_need prometheus promtool jq curl
-rules=$LAB_TREE/scripts/prometheus dashboard=$LAB_TREE/scripts/grafana/imdsnoop.json
+rules=$LAB_TREE/scripts/prometheus grafana=$LAB_TREE/scripts/grafana
+dashboard=$grafana/imdsnoop.json fleet=$grafana/imdsnoop-fleet.json
 
 check "rules: promtool finds nothing to say" promtool check rules "$rules/imdsnoop-rules.yml" "$rules/imdsnoop-alerts.yml"
 check "rules: their cases hold" promtool test rules "$rules/imdsnoop_test.yml"
@@ -123,16 +124,20 @@ check "alert: none of the agents" equal "$(value 'count(ALERTS{alertname=~"Imdsn
 
 # --- every query of the dashboard and of the rules -------------------------------------------------------------------
 
-check "dashboard: is what Grafana imports" jq -e '.title and .uid and .schemaVersion and (.panels | length > 15) and
-	([.panels[].id] | length == (unique | length))' "$dashboard"
-check "dashboard: each panel says what it shows and reads the chosen data source" jq -e '[.panels[] | select(.type != "row")] |
-	all(.[]; (.title | length > 0) and .datasource.uid == "${datasource}" and (.targets | length > 0))' "$dashboard"
-check "dashboard: no panel covers another" jq -e '[.panels[].gridPos | . as $p | range($p.x; $p.x + $p.w) as $x |
-	range($p.y; $p.y + $p.h) as $y | [$x, $y]] | length == (unique | length)' "$dashboard"
+for file in "$dashboard" "$fleet"; do
+	check "${file##*/}: is what Grafana imports" jq -e '.title and .uid and .schemaVersion and (.panels | length > 12) and
+		([.panels[].id] | length == (unique | length))' "$file"
+	check "${file##*/}: each panel says what it shows and reads the chosen data source" jq -e '[.panels[] | select(.type != "row")] |
+		all(.[]; (.title | length > 0) and .datasource.uid == "${datasource}" and (.targets | length > 0))' "$file"
+	check "${file##*/}: no panel covers another" jq -e '[.panels[].gridPos | . as $p | range($p.x; $p.x + $p.w) as $x |
+		range($p.y; $p.y + $p.h) as $y | [$x, $y]] | length == (unique | length)' "$file"
+	check "${file##*/}: leads to the other" jq -e --arg other "$(jq -r .uid "$dashboard" "$fleet" | grep -vx "$(jq -r .uid "$file")")" \
+		'.links[0].url == "/d/" + $other' "$file"
+done
 is_recorded() { test "$(value 'count(namespace_pod_container:imdsnoop_request_duration_seconds:p99_rate5m)')" != ""; }
 lab_wait_for 5 is_recorded
-{ jq -r '.. | .expr? // empty | gsub("\\$__rate_interval"; "15s") | gsub("\\$__range"; "1m") |
-	gsub("\\$namespace|\\$pod"; ".*") | gsub("\n"; " ")' "$dashboard"
+{ jq -r '.. | .expr? // empty | gsub("\\$__rate_interval"; "15s") | gsub("\\$__range_s"; "60") | gsub("\\$__range"; "1m") |
+	gsub("\\$namespace|\\$pod|\\$instance"; ".*") | gsub("\n"; " ")' "$dashboard" "$fleet"
 	sed -n 's/.*- record: //p' "$rules/imdsnoop-rules.yml"; } | sort -u >"$dir/queries"
 # one curl for all of them: a transfer each, an answer a line
 jq -Rr '"next", "get", "silent", "max-time = 5", "url = \"http://127.0.0.1:9090/api/v1/query\"", "write-out = \"\\n\"",
@@ -140,19 +145,30 @@ jq -Rr '"next", "get", "silent", "max-time = 5", "url = \"http://127.0.0.1:9090/
 lab_in imds curl -K "$dir/curl" >"$dir/answers"
 check "queries: all of them give a result" equal \
 	"$(jq -c '.status == "success" and (.data.result | length > 0)' "$dir/answers" | paste - "$dir/queries" | grep -v '^true')" ""
-check "queries: there are enough" test "$(wc -l <"$dir/queries")" -ge 45
+check "queries: there are enough" test "$(wc -l <"$dir/queries")" -ge 60
+for name in namespace instance; do
+	q=$(jq -r --arg name $name '.templating.list[] | select(.name == $name) | .definition' "$fleet")
+	q=${q#label_values(}
+	check "fleet: variable $name has values" jq -e '.data | length > 1' <(api "label/$name/values" --data-urlencode "match[]=${q%,*}")
+done
 for name in namespace pod; do
 	q=$(jq -r --arg name $name '.templating.list[] | select(.name == $name) | .definition | gsub("\\$namespace"; ".*")' "$dashboard")
 	q=${q#label_values(}
 	check "variable $name: has values" jq -e '.data | length > 1' <(api "label/$name/values" --data-urlencode "match[]=${q%,*}")
 done
-stat() {			# stat TITLE: what that panel shows for the last minute
-	value "$(jq -r --arg title "$1" '.panels[] | select(.title == $title) | .targets[0].expr | gsub("\\$__range"; "1m") |
-		gsub("\\$namespace|\\$pod"; ".*")' "$dashboard")"
+stat() {			# stat TITLE [DASHBOARD]: what that panel shows for the last minute
+	value "$(jq -r --arg title "$1" '.panels[] | select(.title == $title) | .targets[0].expr | gsub("\\$__range_s"; "60") |
+		gsub("\\$__range"; "1m") | gsub("\\$namespace|\\$pod|\\$instance"; ".*")' "${2:-$dashboard}")"
 }
 check "dashboard: shows the answers lost, those of new pods too" equal "$(stat 'Answers lost to the hop limit')" 3
 check "dashboard: shows the pods hit" equal "$(stat 'Pods hit')" 2
 check "dashboard: shows the hop limit needed" equal "$(stat 'Hop limit needed')" 2
 check "dashboard: shows what was blocked" equal "$(stat 'Blocked or refused')" 1
+check "fleet: shows the workload that needs more than hop limit 1" equal "$(stat 'Workloads that need more than hop limit 1' "$fleet")" 1
+check "fleet: shows who uses IMDSv1" equal "$(stat 'Workloads that use IMDSv1' "$fleet")" 2
+# a snapshot serves all who ask within its second, so that a few seconds tell it roughly
+check "fleet: shows that all was watched" becomes 'min(rate(imdsnoop_observed_seconds_total[10s])) > bool 0.7' 1
+check "scrape.yml: promtool finds nothing to say" promtool check config --syntax-only \
+	<(sed '/kubernetes_sd_configs:/,/namespaces:/d' "$rules/scrape.yml")	# which Debian's promtool does not know
 check "metrics: promtool finds nothing to say" equal \
 	"$(lab_in imds curl -s http://172.31.0.10:9754/metrics | promtool check metrics 2>&1)" ""
