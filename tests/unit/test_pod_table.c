@@ -236,6 +236,37 @@ static void lost_records_keep_the_cause(void **state)
 	done(t, &s);
 }
 
+/* Whose answers die, and whose do not: other packets that die on the way there are told of the latter only. */
+static void addresses_are_known_with_what_died(void **state)
+{
+	struct pod_table *t = table_new();
+	struct request r = request(IMDS_KIND_DATA, 2 * S, MS, 200);
+	struct imds_addr fine = { .b = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1 } }, bad = fine, host = fine,
+			 other = fine;
+
+	bad.b[15] = 2;
+	host.b[15] = 3;
+	other.b[15] = 4;
+	r.rec.peer.local_port = 40000;
+	r.rec.peer.local = fine;
+	add(t, r);
+	r.rec.peer.local = host;
+	add(t, of_host(r, 64));
+	assert_true(pod_table_knows_address(t, &fine));
+	assert_false(pod_table_knows_deaths(t, &fine));
+	assert_false(pod_table_knows_deaths(t, &host));
+	assert_false(pod_table_knows_address(t, &other));
+	r = died(request(IMDS_KIND_TOKEN, 4 * S, S, 0));
+	r.rec.peer.local_port = 40000;
+	r.rec.peer.local = bad;
+	r.rec.req.drop.match = IMDS_MATCH_FINGERPRINT; /* it was still addressed to the node */
+	add(t, r);
+	assert_true(pod_table_knows_deaths(t, &bad));
+	assert_true(pod_table_knows_deaths(t, &host));
+	assert_false(pod_table_knows_deaths(t, &fine));
+	pod_table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +275,7 @@ int main(void)
 		cmocka_unit_test(baseline_is_the_one_that_was_used),
 		cmocka_unit_test(long_poll_is_neither_slow_nor_silent),
 		cmocka_unit_test(lost_records_keep_the_cause),
+		cmocka_unit_test(addresses_are_known_with_what_died),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,11 +149,16 @@ static struct address *address_place(struct pod_table *t, const struct imds_addr
 	return &t->addresses[(n * 0x9e3779b1u) >> 22];
 }
 
+bool pod_table_knows_address(struct pod_table *t, const struct imds_addr *addr)
+{
+	return !memcmp(&address_place(t, addr)->addr, addr, sizeof(*addr));
+}
+
 bool pod_table_knows_deaths(struct pod_table *t, const struct imds_addr *addr)
 {
 	const struct address *a = address_place(t, addr);
 
-	return (a->died || (a->host && t->died_behind_nat)) && !memcmp(&a->addr, addr, sizeof(*addr));
+	return pod_table_knows_address(t, addr) && (a->died || (a->host && t->died_behind_nat));
 }
 
 /* --- rows ------------------------------------------------------------------------------------------------------------ */

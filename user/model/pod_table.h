@@ -27,10 +27,9 @@ void pod_table_free(struct pod_table *t);
 void pod_table_set_drops_watched(struct pod_table *t, bool watched);
 /* Drops may have been missed up to now: requests that had begun by then are judged as if the hook were off. */
 void pod_table_drops_lost(struct pod_table *t, uint64_t now_ns);
-/*
- * True for the local address of a socket whose answers died lately: what else dies on the way there is told by its row. An
- * address of sockets that are answered well is no explanation: somebody may send without a socket from it.
- */
+/* True for the local address of a socket that a request came from, lately. */
+bool pod_table_knows_address(struct pod_table *t, const struct imds_addr *addr);
+/* And answers to it died: what else dies on the way there is told by its row. */
 bool pod_table_knows_deaths(struct pod_table *t, const struct imds_addr *addr);
 
 /*

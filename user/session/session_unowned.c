@@ -19,7 +19,8 @@
 #include "../pods/address_names.h"
 
 #define SEC 1000000000ull
-#define FOUND_NS (60 * SEC) /* an address may be given to another pod */
+#define RETRANSMIT_NS (130ull * 1000000000) /* longer than TCP tries to deliver a dead answer */
+#define FOUND_NS (60 * SEC)		    /* an address may be given to another pod */
 #define MISSING_NS (10 * SEC)
 #define LOOKS 8 /* a snapshot; the others' names come with the next ones */
 #define NAME_LEN 320
@@ -187,6 +188,9 @@ static void add_unowned(void *arg, const struct imds_unowned_key *key, const str
 	/* a flooded copy, a queue of a device that went: no place that looks at the TTL */
 	if (s->snapshot.unowned_len == SESSION_UNOWNED_MAX || !u->packets ||
 	    !verdict_is_ttl_death(&drop, reason, location) || pod_table_knows_deaths(s->table, &key->addr))
+		return;
+	/* sockets of that address are answered: another sender, or a connection older than us, whose answers die for long */
+	if (pod_table_knows_address(s->table, &key->addr) && u->last_ns < s->started_ns + RETRANSMIT_NS)
 		return;
 	owner = find_owner(s, key, r->now_ns, &r->looks);
 	*to = (struct unowned){
