@@ -24,7 +24,7 @@
 
 #define RING_BYTES (4u << 20)
 #define RARE_BYTES (1u << 20)
-#define COPIES_BYTES (1u << 20)
+#define COPIES_BYTES (4u << 20)
 #define SWEEP_BATCH 64
 #define CLOSED_NS 1000000000ull	   /* a connection is closed, and nobody was left waiting */
 #define LATE_NS (10 * CLOSED_NS)   /* closed before the answer: this long, late drops are told as its */
@@ -207,7 +207,7 @@ static int on_rare(void *arg, void *data, size_t len)
 	return ++t->rare_records >= TRACER_RECORDS ? -EAGAIN : 0;
 }
 
-/* A cgroup that was made before this request is known before it: its record lies in the other ring. */
+/* A cgroup that was made before this request, and its packets, are known before it: they lie in the other rings. */
 static int on_record(void *arg, void *data, size_t len)
 {
 	const struct imds_record *h = data;
@@ -216,6 +216,8 @@ static int on_record(void *arg, void *data, size_t len)
 	if (len >= sizeof(*h) && h->ts_ns > t->rare_read_ns) {
 		t->rare_read_ns = clock_ns();
 		ring_buffer__consume(t->rare);
+		if (t->copies)
+			ring_buffer__consume(t->copies);
 	}
 	take_record(t, h, len);
 	return has_had_enough(t);

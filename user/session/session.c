@@ -206,6 +206,7 @@ static int start(struct session *s)
 		.copies = o->pcapng,
 	};
 	struct tracer_callbacks cb = session_record_callbacks(s);
+	const struct feature *told;
 	char msg[512];
 	int err;
 
@@ -256,6 +257,9 @@ static int start(struct session *s)
 		session_log("%s", msg);
 		return err;
 	}
+	told = features_find(&s->features, "pcapng");
+	if (told)
+		session_log("the file of --pcapng will lack packets: %s", told->why);
 	share_all(s);
 	s->netns_fd = netns_open();
 	if (session_open_answerers(s))

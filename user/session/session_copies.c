@@ -19,6 +19,7 @@
 
 #define WAITING_MAX 16384	    /* packets, 4 MiB */
 #define WAIT_NS 10000000000ull	    /* for the end of a request: longer than most clients wait */
+#define KEPT_NS 2000000000ull	    /* a connection whose packets are all written: late ones may come */
 #define WAIT_BEHIND_NS 500000000ull /* behind the last request: closing packets */
 #define LABEL_LEN 640
 
@@ -217,7 +218,7 @@ static void write_copy(struct session *s, struct copy *c)
 			return;
 		n += put_who(text + n, sizeof(text) - n, who, NULL);
 		snprintf(text + n, sizeof(text) - n, "%s",
-			 c->rec.cookie ? "no request of it has ended" : "of no known connection");
+			 c->rec.cookie ? "what became of it is not known" : "of no known connection");
 		clean(text);
 	}
 	packet_writer_add(&s->copies->writer, &(struct packet_writer_packet){
@@ -262,7 +263,7 @@ void session_copies_write(struct session *s, uint64_t now_ns, bool all)
 	while ((first = TAILQ_FIRST(&cs->waiting)) && (all || is_due(first, now_ns)))
 		write_first(s);
 	HASH_ITER (hh, cs->connections, c, tmp)
-		if (TAILQ_EMPTY(&c->copies) && c->seen_ns + WAIT_NS <= now_ns)
+		if (TAILQ_EMPTY(&c->copies) && c->seen_ns + KEPT_NS <= now_ns)
 			connection_free(cs, c);
 	fflush(cs->f);
 	if (ferror(cs->f))
