@@ -35,3 +35,20 @@ check "the other program is still attached" sh -c \
 	"bpftool cgroup show '$(lab_cgroup)' | grep -q cgroup_pass"
 put web-1 0.2 >/dev/null
 check "and still counts" test "$(passes)" -gt "$between"
+
+# Another program at connect(2), there before us, sends requests elsewhere: they are seen, as such, and told with their target.
+r=$LAB_ROOT/r
+bpftool prog load "$LAB_BIN/connect_rewrite.bpf.o" "$pin/connect_rewrite" || e2e_die "the program at connect loads"
+bpftool cgroup attach "$(lab_cgroup)" connect4 pinned "$pin/connect_rewrite" multi || e2e_die "the program at connect attaches"
+lab_exec web-1 "$LAB_BIN/imds_server" --listen 127.0.0.1:8181 --pidfile "$LAB_ROOT/stand-in" >/dev/null 2>&1 &
+lab_wait_for 5 test -s "$LAB_ROOT/stand-in"
+report_start "$r"
+check "the stand-in answers" equal "$(get web-1)" 200
+report_stop
+if jq -e '.features[] | select(.name == "other_programs" and .state == "ok")' "$r" >/dev/null; then
+	expect_report "$r" "ours comes first: redirected, and where to" 'pod("web-1") | .outcomes.redirected == 1 and .failed == 0 and
+		.answered_by.address == "127.0.0.1:8181"'
+	expect_report "$r" "told as a note" '.headline.level == "note" and (.findings | any(.code == "intercepted" and (.summary | test("redirected before they left"))))'
+else	# before 6.15 it comes first, and we see nothing
+	expect_report "$r" "nothing is seen, and not called quiet" '.totals.requests == 0 and .headline.level == "blind" and (.headline.text | test("nothing asked") | not)'
+fi

@@ -12,6 +12,7 @@
 
 #include <event2/event.h>
 
+#include "../model/cause.h"
 #include "../model/verdict.h"
 #include "probe_run.h"
 
@@ -223,4 +224,5 @@ void probe_target_judge(struct probe_run *run, struct probe_target *t)
 	a->r.node = run->node;
 	a->r.drop_reason = a->reason;
 	a->r.drop_location = a->location;
+	cause_explain(&a->r);
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "../report/findings.h"
+#include "../report/report.h"
 #include "../view/json.h"
 #include "probe_run.h"
 
@@ -27,15 +28,41 @@ const char *probe_why_not_asked(int err)
 	}
 }
 
+/* An answer that is no token: by whom, where that is known; only what nobody stands in for speaks for the cloud. */
+static void tell_error(const struct request *r, char *buf, size_t len)
+{
+	const struct answerer *a = r->answered_by;
+	char who[FINDINGS_ANSWERER_LEN] = "";
+
+	if (a)
+		findings_answerer(a, who, sizeof(who));
+	snprintf(buf, len, "answered %u instead of a token%s%.160s%s", r->rec.req.status,
+		 who[0] ? " by "
+		 : a	? " at "
+			: "",
+		 who[0] ? who
+		 : a	? a->address
+			: "",
+		 r->cause == CAUSE_NOT_THIS_CLOUD ? ": not EC2's service, whose tokens this asks for"
+		 : r->cause == CAUSE_THROTTLED	  ? ": throttled"
+		 : r->cause == CAUSE_ENDPOINT_DISABLED && !a
+		     ? ": the service is off for this instance, or a proxy stands between"
+		     : "");
+}
+
 static void tell_why(const struct probe_run *run, const struct target_answer *a, char *buf, size_t len)
 {
 	const struct request *r = &a->r;
 	const struct imds_request *q = &r->rec.req;
+	const char *cause = report_cause_text(r->cause);
+	char place[128];
 
 	if (a->err) {
 		snprintf(buf, len, "not asked: %s", probe_why_not_asked(a->err));
 		return;
 	}
+	snprintf(place, sizeof(place), "%s%s%s%s%s", a->location[0] ? " in " : "", a->location,
+		 a->reason[0] ? " (" : "", a->reason, a->reason[0] ? ")" : "");
 	switch (r->outcome) {
 	case OUTCOME_OK:
 		snprintf(buf, len, "got a token");
@@ -48,17 +75,30 @@ static void tell_why(const struct probe_run *run, const struct target_answer *a,
 			snprintf(buf, len, "connected and asked, no answer: probably the hop limit");
 		break;
 	case OUTCOME_BLOCKED:
-		snprintf(buf, len, "a packet filter drops its packets%s%s%s%s%s", a->location[0] ? " in " : "",
-			 a->location, a->reason[0] ? " (" : "", a->reason, a->reason[0] ? ")" : "");
+		snprintf(buf, len, "a packet filter drops its packets%s", place);
+		break;
+	case OUTCOME_DROPPED:
+		snprintf(buf, len, "%s%s", cause[0] ? cause : "dropped on this node", place);
+		break;
+	case OUTCOME_NOT_SENT:
+		snprintf(buf, len, "nothing was sent: %s (no route in its network, or connect() is denied there)",
+			 a->raw.err ? strerror(-a->raw.err) : "no packet left");
+		break;
+	case OUTCOME_REDIRECTED:
+		snprintf(buf, len, "redirected before it left%s%s, by another program at connect or a rule in the pod",
+			 r->answered_by ? " to " : "", r->answered_by ? r->answered_by->address : "");
 		break;
 	case OUTCOME_REFUSED:
-		snprintf(buf, len, a->raw.refused_at_once ? "no way there: %s" : "refused: %s", strerror(-a->raw.err));
+		if (r->answered_by)
+			snprintf(buf, len, "refused by this node: it redirects the connection to %s",
+				 r->answered_by->address);
+		else
+			snprintf(buf, len, "refused: %s%s%s", strerror(-a->raw.err),
+				 r->cause != CAUSE_REFUSED && cause[0] ? ", " : "",
+				 r->cause != CAUSE_REFUSED ? cause : "");
 		break;
 	case OUTCOME_HTTP_ERROR:
-		snprintf(buf, len, "answered %u instead of a token%s", q->status,
-			 q->status == 403			? ": the service is off for this instance"
-			 : q->status == 404 || q->status == 405 ? ": not EC2, or something else in its place"
-								: "");
+		tell_error(r, buf, len);
 		break;
 	case OUTCOME_RESET:
 		snprintf(buf, len, "the service cut the connection");

@@ -22,6 +22,7 @@
 #include "imdsnoop.skel.h"
 #include "netns.h"
 
+#define BPF_F_PREORDER_6_15 (1u << 6) /* linux/bpf.h since 6.15 */
 #define RING_BYTES (4u << 20)
 #define RARE_BYTES (1u << 20)
 #define COPIES_BYTES (4u << 20)
@@ -44,7 +45,7 @@ struct tracer {
 	uint64_t rare_read_ns;	/* everything older has been read from rare */
 	struct tracer_callbacks cb;
 	struct {
-		struct bpf_link *link; /* NULL: detached, and not attached again yet */
+		int link; /* descriptor; -1: detached, and not attached again yet */
 		struct bpf_program *prog;
 	} links[12];
 	size_t links_len;
@@ -455,7 +456,30 @@ static size_t optional_programs(struct imdsnoop_bpf *s, struct optional *o)
 	return sizeof(all) / sizeof(all[0]);
 }
 
-static void add_link(struct tracer *t, struct bpf_link *link, struct bpf_program *prog)
+/*
+ * Attaches to the cgroup, or to the program's tracepoint. At connect(2) ours is to see the address before others rewrite it:
+ * where the kernel lets it, ahead of all others, which *ret_first tells. Returns the link's descriptor, or a negative errno.
+ */
+static int attach_one(const struct bpf_program *prog, int cgroup_fd, bool *ret_first)
+{
+	bool at_connect = bpf_program__type(prog) == BPF_PROG_TYPE_CGROUP_SOCK_ADDR;
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = at_connect ? BPF_F_PREORDER_6_15 : 0);
+	int link, fd = bpf_program__fd(prog);
+
+	if (bpf_program__type(prog) == BPF_PROG_TYPE_TRACING) {
+		link = bpf_raw_tracepoint_open(NULL, fd);
+		return link < 0 ? -errno : link;
+	}
+	link = bpf_link_create(fd, cgroup_fd, bpf_program__expected_attach_type(prog), &opts);
+	if (link < 0 && at_connect && errno == EINVAL) {
+		opts.flags = 0;
+		*ret_first = false;
+		link = bpf_link_create(fd, cgroup_fd, bpf_program__expected_attach_type(prog), &opts);
+	}
+	return link < 0 ? -errno : link;
+}
+
+static void add_link(struct tracer *t, int link, struct bpf_program *prog)
 {
 	t->links[t->links_len].link = link;
 	t->links[t->links_len++].prog = prog;
@@ -466,25 +490,28 @@ static void attach_optional(struct tracer *t, struct features *f, bool names)
 {
 	struct optional optional[OPTIONAL_MAX];
 	size_t n = optional_programs(t->skel, optional);
+	bool first = true, connects = false;
 
 	for (size_t i = 0; i < n; i++) {
 		struct bpf_program *prog = optional[i].prog;
-		struct bpf_link *link;
 		char why[160];
-		int err;
+		int link;
 
 		if (!bpf_program__autoload(prog) || !strcmp(optional[i].feature, "names") != names)
 			continue;
-		link = bpf_program__type(prog) == BPF_PROG_TYPE_TRACING ? bpf_program__attach(prog)
-									: bpf_program__attach_cgroup(prog, t->cgroup_fd);
-		err = -errno;
-		if (link) {
+		link = attach_one(prog, t->cgroup_fd, &first);
+		if (link >= 0) {
 			add_link(t, link, prog);
+			connects |= bpf_program__type(prog) == BPF_PROG_TYPE_CGROUP_SOCK_ADDR;
 			continue;
 		}
-		snprintf(why, sizeof(why), "cannot attach %s: %s", bpf_program__name(prog), strerror(-err));
+		first = false;
+		snprintf(why, sizeof(why), "cannot attach %s: %s", bpf_program__name(prog), strerror(-link));
 		features_note(f, optional[i].feature, "missing", why);
 	}
+	/* what another program rewrites then is seen, as redirected */
+	if (first && connects)
+		features_note(f, "other_programs", "ok", "");
 }
 
 /*
@@ -497,21 +524,20 @@ static int attach(struct tracer *t, const struct tracer_options *o, struct featu
 		f->lite ? t->skel->progs.imds_ingress_lite : t->skel->progs.imds_ingress,
 		f->lite ? t->skel->progs.imds_egress_lite : t->skel->progs.imds_egress,
 	};
-	struct bpf_link *link;
-	int err;
+	bool first = true;
+	int link;
 
 	attach_optional(t, f, true);
 	for (size_t i = 0; i < 2; i++) {
-		link = bpf_program__attach_cgroup(required[i], t->cgroup_fd);
-		err = -errno;
-		if (!link)
+		link = attach_one(required[i], t->cgroup_fd, &first);
+		if (link < 0)
 			return fail(
-			    msg, msg_len, err, "cannot attach to cgroup '%s': %s%s", o->cgroup, strerror(-err),
-			    err == -EPERM
+			    msg, msg_len, link, "cannot attach to cgroup '%s': %s%s", o->cgroup, strerror(-link),
+			    link == -EPERM
 				? " (another program there, or above, forbids more programs beside it: "
 				  "see `bpftool cgroup tree`, or choose a lower --cgroup; or a capability is missing)"
-			    : err == -EINVAL ? " (is it a cgroup v2 folder, and the kernel 5.10 or newer?)"
-					     : "");
+			    : link == -EINVAL ? " (is it a cgroup v2 folder, and the kernel 5.10 or newer?)"
+					      : "");
 		add_link(t, link, required[i]);
 	}
 	attach_optional(t, f, false);
@@ -681,7 +707,8 @@ void tracer_free(struct tracer *t)
 	if (!t)
 		return;
 	for (size_t i = 0; i < t->links_len; i++)
-		bpf_link__destroy(t->links[i].link);
+		if (t->links[i].link >= 0)
+			close(t->links[i].link);
 	if (t->ring_fd >= 0)
 		close(t->ring_fd);
 	ring_buffer__free(t->ring);
@@ -701,13 +728,13 @@ void tracer_free(struct tracer *t)
  * `bpftool link detach`, or the folder is removed: the link stays, its cgroup is gone. Links of tracing programs cannot
  * be detached.
  */
-static bool is_detached(struct bpf_link *link)
+static bool is_detached(int link)
 {
 	struct bpf_link_info info = { 0 };
 	__u32 len = sizeof(info);
 
-	return !link || (!bpf_obj_get_info_by_fd(bpf_link__fd(link), &info, &len) &&
-			 info.type == BPF_LINK_TYPE_CGROUP && !info.cgroup.cgroup_id);
+	return link < 0 || (!bpf_obj_get_info_by_fd(link, &info, &len) && info.type == BPF_LINK_TYPE_CGROUP &&
+			    !info.cgroup.cgroup_id);
 }
 
 size_t tracer_detached(const struct tracer *t)
@@ -728,14 +755,16 @@ int tracer_attach_again(struct tracer *t, const char *cgroup)
 	close(t->cgroup_fd);
 	t->cgroup_fd = fd;
 	for (size_t i = 0; i < t->links_len; i++) {
-		struct bpf_link *link;
+		bool first = true;
+		int link;
 
 		if (!is_detached(t->links[i].link))
 			continue;
-		link = bpf_program__attach_cgroup(t->links[i].prog, fd);
-		if (!link)
-			return -errno;
-		bpf_link__destroy(t->links[i].link);
+		link = attach_one(t->links[i].prog, fd, &first);
+		if (link < 0)
+			return link;
+		if (t->links[i].link >= 0)
+			close(t->links[i].link);
 		t->links[i].link = link;
 	}
 	return 0;

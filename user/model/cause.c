@@ -210,3 +210,29 @@ enum cause cause_of_request(const struct cause_input *in)
 		return cause_of_silence(in);
 	}
 }
+
+/* NAT on this node had sent the SYN to a loopback address. */
+static bool is_loopback(const struct imds_rec_request *rec)
+{
+	static const struct imds_addr v6 = { .b = { [15] = 1 } };
+
+	return rec->to_port && ((rec->to.b[10] == 0xff && rec->to.b[12] == 127) || !memcmp(&rec->to, &v6, sizeof(v6)));
+}
+
+void cause_explain(struct request *r)
+{
+	const struct cause_input in = {
+		.rec = &r->rec,
+		.outcome = r->outcome,
+		.provider = r->provider,
+		.drop_reason = r->drop_reason,
+		.drop_location = r->drop_location,
+		.arrived = r->rec.req.drop.flags & IMDS_D_ARRIVED,
+		.to_loopback = is_loopback(&r->rec),
+	};
+
+	r->cause = cause_of_request(&in);
+	if (r->outcome != OUTCOME_NO_RESPONSE || r->cause == CAUSE_SILENT)
+		return;
+	r->outcome = r->cause == CAUSE_FILTERED ? OUTCOME_BLOCKED : OUTCOME_DROPPED;
+}

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "request.h"
 #include "words.h"
 
 /* Where a packet of a request was dropped. Strings: "" where unknown, never NULL. */
@@ -33,6 +34,9 @@ struct cause_input {
 
 /* Of a whole request; NONE when outcome is ok. */
 enum cause cause_of_request(const struct cause_input *in);
+
+/* Of a request that was judged: fills in its cause, and with it the outcome of what was seen dropped on this node. */
+void cause_explain(struct request *r);
 
 /* True where the drop seen of a request may be why it got no answer: a lost SYN explains nothing once the connection stands. */
 bool cause_drop_counts(const struct imds_rec_request *rec);

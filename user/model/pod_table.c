@@ -373,33 +373,6 @@ static bool are_drops_watched(const struct pod_table *t, const struct imds_rec_r
 	       (!t->drops_lost_ns || (start_ns && start_ns > t->drops_lost_ns));
 }
 
-/* NAT on this node had sent the SYN to a loopback address. */
-static bool is_loopback(const struct imds_rec_request *rec)
-{
-	static const struct imds_addr v6 = { .b = { [15] = 1 } };
-
-	return rec->to_port && ((rec->to.b[10] == 0xff && rec->to.b[12] == 127) || !memcmp(&rec->to, &v6, sizeof(v6)));
-}
-
-/* The cause, and with it the outcome of what was seen dropped on this node. */
-static void explain(struct request *r)
-{
-	const struct cause_input in = {
-		.rec = &r->rec,
-		.outcome = r->outcome,
-		.provider = r->provider,
-		.drop_reason = r->drop_reason,
-		.drop_location = r->drop_location,
-		.arrived = r->rec.req.drop.flags & IMDS_D_ARRIVED,
-		.to_loopback = is_loopback(&r->rec),
-	};
-
-	r->cause = cause_of_request(&in);
-	if (r->outcome != OUTCOME_NO_RESPONSE || r->cause == CAUSE_SILENT)
-		return;
-	r->outcome = r->cause == CAUSE_FILTERED ? OUTCOME_BLOCKED : OUTCOME_DROPPED;
-}
-
 static void judge(struct pod_table *t, struct row *row, struct request *r, uint64_t now_ns)
 {
 	unsigned int i = r->rec.peer.endpoint < IMDS_MAX_ENDPOINTS ? r->rec.peer.endpoint : 0;
@@ -430,7 +403,7 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 	r->judged_ns = now_ns;
 	r->drops_watched = in.drops_watched;
 	r->provider = verdict_provider(endpoint_class(t, i), r->rec.req.words, r->rec.req.kind);
-	explain(r);
+	cause_explain(r);
 }
 
 /* True for a request that waited for an answer which never came. */

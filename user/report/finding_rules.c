@@ -66,21 +66,6 @@ static const char *request_text(const struct error_count *e, char *buf, size_t l
 	return buf;
 }
 
-/* "haproxy of kube-system/kube2iam-8gk2v (kube2iam) on this node, at 172.31.16.10:8181"; "" where only the address is known. */
-static const char *answerer_text(const struct answerer *a, char *buf, size_t len)
-{
-	char subject[SUBJECT_LEN] = "";
-	bool process = a->process && a->process[0];
-
-	buf[0] = '\0';
-	if (a->who)
-		findings_subject(a->who, subject, sizeof(subject));
-	if (process || subject[0])
-		snprintf(buf, len, "%s%s%.200s on this node, at %s", process ? a->process : "",
-			 process && subject[0] ? " of " : "", subject, a->address);
-	return buf;
-}
-
 /* Who answered, where it was looked up: " by haproxy of ..."; " at 10.0.0.9:80, where this node redirects it"; else "". */
 static const char *by_whom(const struct pod_stats *p, char *buf, size_t len)
 {
@@ -90,7 +75,7 @@ static const char *by_whom(const struct pod_stats *p, char *buf, size_t len)
 	buf[0] = '\0';
 	if (!a)
 		return buf;
-	if (answerer_text(a, who, sizeof(who))[0])
+	if (findings_answerer(a, who, sizeof(who))[0])
 		snprintf(buf, len, " by %.500s", who);
 	else
 		snprintf(buf, len, " at %s, where this node redirects it", a->address);
@@ -104,7 +89,7 @@ static void add_answerer(struct draft *d)
 
 	if (!a)
 		return;
-	answerer_text(a, who, sizeof(who));
+	findings_answerer(a, who, sizeof(who));
 	if (a->pid)
 		snprintf(pid, sizeof(pid), " (pid %u)", a->pid);
 	if (!who[0])
@@ -471,7 +456,7 @@ static bool find_refused(struct draft *d)
 			"%s: this node has no route %s, and says so at once (host unreachable): %llu of %llu request%s",
 			d->subject, note->from_endpoint ? "back to the pod" : "to the metadata service",
 			(unsigned long long)note->requests, PLURAL(p->requests));
-	else if (a && !answerer_text(a, who, sizeof(who))[0])
+	else if (a && !findings_answerer(a, who, sizeof(who))[0])
 		SUMMARY(d,
 			"%s: refused by this node %llu time%s: it redirects the connection to %s, where nobody listens",
 			d->subject, PLURAL(n), a->address);

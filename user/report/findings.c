@@ -48,6 +48,20 @@ char *findings_subject(const struct pod_identity *who, char *buf, size_t len)
 	return buf;
 }
 
+const char *findings_answerer(const struct answerer *a, char *buf, size_t len)
+{
+	char subject[SUBJECT_LEN] = "";
+	bool process = a->process && a->process[0];
+
+	buf[0] = '\0';
+	if (a->who)
+		findings_subject(a->who, subject, sizeof(subject));
+	if (process || subject[0])
+		snprintf(buf, len, "%s%s%.200s on this node, at %s", process ? a->process : "",
+			 process && subject[0] ? " of " : "", subject, a->address);
+	return buf;
+}
+
 static void draft_clear(struct draft *d)
 {
 	lines_free(d->summary.v);

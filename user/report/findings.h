@@ -3,6 +3,7 @@
 #ifndef IMDSNOOP_FINDINGS_H
 #define IMDSNOOP_FINDINGS_H
 
+#include "../model/request.h"
 #include "../model/snapshot.h"
 
 /*
@@ -25,5 +26,12 @@ char *findings_duration(uint64_t us, char *buf, size_t len);
 
 /* "shop/cart-7d9f (app)", the cgroup where there is no pod name. Returns buf. */
 char *findings_subject(const struct pod_identity *who, char *buf, size_t len);
+
+/*
+ * "haproxy of kube-system/kube2iam-8gk2v (kube2iam) on this node, at 172.31.16.10:8181";
+ * "" where only the address is known. FINDINGS_ANSWERER_LEN bytes suffice. Returns buf.
+ */
+#define FINDINGS_ANSWERER_LEN 512
+const char *findings_answerer(const struct answerer *a, char *buf, size_t len);
 
 #endif

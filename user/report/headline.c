@@ -2,8 +2,17 @@
 #include "headline.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "findings.h"
+
+const char *headline_other_programs(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->features_len; i++)
+		if (!strcmp(s->features[i].name, "other_programs") && !strcmp(s->features[i].state, "degraded"))
+			return s->features[i].why;
+	return NULL;
+}
 
 void headline_write(const struct snapshot *s, char *buf, size_t len)
 {
@@ -50,6 +59,12 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 		snprintf(buf, len, "%s", s->findings[0].summary);
 	} else if (s->findings_len && s->findings[0].code != FINDING_OBSERVATION_INCOMPLETE) {
 		snprintf(buf, len, "nothing to mend on %s, but to know: %s", node, s->findings[0].summary);
+	} else if (!t->requests && !t->in_flight && headline_other_programs(s)) {
+		snprintf(
+		    buf, len,
+		    "no request to a metadata service was seen on %s in %.0f s, and some may have been sent elsewhere "
+		    "unseen: %.300s. `imdsnoop probe --all` asks from each pod",
+		    node, watched_s, headline_other_programs(s));
 	} else if (!t->requests && !t->in_flight) {
 		snprintf(
 		    buf, len,

@@ -7,5 +7,7 @@
 
 /* 1024 bytes suffice for it. Names in it are from outside. Its level: report.h. */
 void headline_write(const struct snapshot *s, char *buf, size_t len);
+/* Why connections may have been sent elsewhere by programs that ours cannot precede; NULL where it is not so. */
+const char *headline_other_programs(const struct snapshot *s);
 
 #endif

@@ -98,6 +98,9 @@ static enum level level_of_snapshot(const struct snapshot *s)
 	}
 	if (s->unowned_len)
 		level = raise_level(level, LEVEL_BLIND);
+	/* nothing was seen, and that nothing asked is not known */
+	if (level == LEVEL_QUIET && headline_other_programs(s))
+		level = LEVEL_BLIND;
 	return level;
 }
 

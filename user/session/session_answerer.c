@@ -20,10 +20,11 @@
 #define CONNECTIONS 1024 /* connections remembered; the newest of each place */
 #define LOOKERS 256
 #define KNOWN_MAX 256	    /* answerers; what is over is not told */
-#define LOOK_PAUSE (5 * MS) /* between two looks: at most 200 a second, */
-#define OWN_PAUSE (20 * MS) /* and for one cgroup 50 */
-#define PROCESSES_MAX 256   /* of the answerer's cgroup that are looked at */
-#define FILES_MAX 4096	    /* of each */
+#define LOOK_PAUSE (5 * MS) /* at most 200 looks a second, and for one cgroup 100; */
+#define OWN_PAUSE (10 * MS)
+#define LOOKS_AT_ONCE 64  /* after a while without */
+#define PROCESSES_MAX 256 /* of the answerer's cgroup that are looked at */
+#define FILES_MAX 4096	  /* of each */
 
 struct known_answerer {
 	struct known_answerer *next;
@@ -46,7 +47,7 @@ struct answerers {
 	struct connection_ends ends;
 	struct known_answerer *known;
 	struct answered_connection connections[CONNECTIONS]; /* by cookie */
-	uint64_t next_ns;				     /* no look before; */
+	uint64_t next_ns;				     /* of all; */
 	uint64_t looks[LOOKERS];			     /* newest ones, by cgroup */
 };
 
@@ -175,15 +176,23 @@ static const struct known_answerer *known(struct session *s, const struct connec
 
 /* --- looking ----------------------------------------------------------------------------------------------------------- */
 
+/* *next: when the looks so far would be over at that pace. */
+static bool is_over(uint64_t *next, uint64_t pause, uint64_t now_ns)
+{
+	if (*next + LOOKS_AT_ONCE * pause < now_ns)
+		*next = now_ns - LOOKS_AT_ONCE * pause;
+	return *next + pause <= now_ns;
+}
+
 static bool may_look(struct session *s, uint64_t cgroup_id, uint64_t now_ns)
 {
 	struct answerers *a = s->answerers;
 	uint64_t *own = &a->looks[cgroup_id % LOOKERS];
 
-	if (now_ns < a->next_ns || now_ns < *own + OWN_PAUSE)
+	if (!is_over(&a->next_ns, LOOK_PAUSE, now_ns) || !is_over(own, OWN_PAUSE, now_ns))
 		return false;
-	a->next_ns = now_ns + LOOK_PAUSE;
-	*own = now_ns;
+	a->next_ns += LOOK_PAUSE;
+	*own += OWN_PAUSE;
 	return true;
 }
 
