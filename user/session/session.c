@@ -278,15 +278,22 @@ memory:
 
 /*
  * A signal ends us within END_S even when the loop is stuck in a write to a terminal that was stopped: the clock that runs
- * then, SIGALRM, kills. Set around what libevent does with the signal.
+ * then, SIGALRM, kills. Set around what libevent does with the signal. Who writes nothing until the end cannot be stuck so,
+ * only slow on a busy machine: a report is not thrown away for that, and has LAST_S to be written once the loop is left.
  */
 #define END_S 2
+#define LAST_S 10
 static struct sigaction libevents[2];
 
 static void on_signal(int sig)
 {
 	alarm(END_S);
 	libevents[sig == SIGTERM].sa_handler(sig);
+}
+
+static bool writes_as_it_goes(const struct session *s)
+{
+	return !strcmp(s->o->command->name, "trace") || !strcmp(s->o->command->name, "top");
 }
 
 static void guard_signals(const int signals[2])
@@ -321,7 +328,8 @@ static int add_events(struct session *s)
 		if (!s->signals[i] || event_add(s->signals[i], NULL))
 			return -ENOMEM;
 	}
-	guard_signals(signals);
+	if (writes_as_it_goes(s))
+		guard_signals(signals);
 	if (s->o->duration_ns) {
 		struct timeval end = { .tv_sec = s->o->duration_ns / 1000000000,
 				       .tv_usec = s->o->duration_ns / 1000 % 1000000 };
@@ -409,6 +417,8 @@ int session_run(struct session *s)
 	/* who presses Ctrl-C may read the report in a pager, page by page; a slow disk is no reader that stands still */
 	if (!s->terminated || s->o->output || !strcmp(s->o->command->name, "serve"))
 		alarm(0);
+	else if (!writes_as_it_goes(s))
+		alarm(LAST_S);
 	/* what the last tick did not see: held requests, and those that stalled since */
 	now_ns = session_now_ns();
 	watches = session_watches(s, now_ns);
