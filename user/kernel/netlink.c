@@ -88,7 +88,8 @@ int netlink_ask(int fd, struct netlink_question *q, netlink_fn fn, void *arg)
 				more = false;
 			else
 				fn(arg, h);
-			more = more && (h->nlmsg_flags & NLM_F_MULTI);
+			/* conntrack calls a single answer one of many, too: none follows unless all were asked for */
+			more = more && (q->h.nlmsg_flags & NLM_F_DUMP) && (h->nlmsg_flags & NLM_F_MULTI);
 		}
 	}
 	return err;
