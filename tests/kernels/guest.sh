@@ -41,7 +41,7 @@ ask() {				# ask STEPS POD...: all at once; a client without an answer gives up 
 http() {			# http PORT PATH DOCUMENT: status and body, as documents DOCUMENT.code and DOCUMENT
 	local port=$1 path=$2 name=$3 code line fd
 	exec {fd}<>"/dev/tcp/127.0.0.1/$port" || return
-	printf 'GET %s HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n' "$path" >&$fd
+	printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$path" >&$fd
 	read -r -t 20 _ code _ <&$fd
 	while read -r -t 20 line <&$fd && [ "$line" != $'\r' ]; do :; done
 	echo "${code:-0}" | emit "$name.code"

@@ -54,7 +54,7 @@ struct flow {
 	uint8_t dead_depth;
 	uint32_t deaths;
 	uint64_t death_ns;
-	bool dead_payload, told, fin_acked;
+	bool dead_payload, told, recorded, fin_acked;
 	uint64_t held; /* number of its last ended request, 0: none */
 };
 
@@ -206,6 +206,7 @@ static void take_evidence(const struct flow *f, struct imds_request *q, struct c
 		behind |= f->deaths && f->points[i].depth < f->dead_depth && !f->points[i].answer;
 	e->dies = f->deaths != 0;
 	e->told = f->told;
+	e->recorded = f->recorded;
 	e->missing_behind = behind;
 	e->watched = f->fin_acked;
 	for (int i = 0; i < f->points_len; i++)
@@ -466,6 +467,8 @@ static void request_bytes(struct capture_flows *c, struct flow *f, const uint8_t
 		} else if (f->in_request && (q->flags & IMDS_F_HEAD_CUT)) {
 			q->flags |= IMDS_F_HEAD_COMPLETE; /* clients of this service send a head in one segment */
 			request_sent(c, f);
+			if (q->version == IMDS_VERSION_V1) /* a token may stand in what is cut off */
+				q->version = IMDS_VERSION_NONE;
 			f->body_out = false;
 		}
 		buf += n < captured ? n : captured;
@@ -685,6 +688,36 @@ static void service_payload(struct capture_flows *c, struct flow *f, const struc
 	}
 }
 
+/* Where the kernel dropped it, if the capture is one of ours: see session_copies.c. NULL: it was not dropped. */
+static const char *dropped_at(const struct packet *p, uint32_t *ret_len)
+{
+	static const char begin[] = "dropped", at[] = ", at ";
+	const char *end, *place;
+
+	if (p->comment_len < sizeof(begin) || memcmp(p->comment, begin, sizeof(begin) - 1))
+		return NULL;
+	end = memchr(p->comment, '\n', p->comment_len);
+	end = end ? end : p->comment + p->comment_len;
+	place = memmem(p->comment, end - p->comment, at, sizeof(at) - 1);
+	place = place ? place + sizeof(at) - 1 : end;
+	*ret_len = end - place;
+	return place;
+}
+
+/* A packet that never went on: seen before at another place, or, of the service's, nothing but a death. */
+static void dropped(struct capture_flows *c, const struct segment *s, const struct tuple *t, const char *place,
+		    uint32_t len, uint64_t now)
+{
+	static const char *const forwards[] = { "ip_forward", "ip6_forward" };
+	struct flow *f = find(c, t);
+
+	for (int i = 0; f && i < 2; i++)
+		if (s->ttl <= 1 && len == strlen(forwards[i]) && !memcmp(place, forwards[i], len)) {
+			f->recorded = true;
+			answer_dies(c, f, s, 1, now);
+		}
+}
+
 static void from_service(struct capture_flows *c, const struct packet *p, const struct segment *s, const struct tuple *t)
 {
 	bool synack = (s->flags & (SEGMENT_SYN | SEGMENT_ACK)) == (SEGMENT_SYN | SEGMENT_ACK);
@@ -812,6 +845,8 @@ void capture_flows_packet(struct capture_flows *c, const struct packet *p)
 	enum parsed what;
 	struct segment s;
 	struct tuple t = { .pad = 0 };
+	const char *place;
+	uint32_t place_len;
 	bool out;
 	int e;
 
@@ -842,7 +877,12 @@ void capture_flows_packet(struct capture_flows *c, const struct packet *p)
 	t.remote = out ? s.dst : s.src;
 	t.local_port = out ? s.src_port : s.dst_port;
 	t.remote_port = out ? s.dst_port : s.src_port;
-	if (what == PARSED_ICMP)
+	c->stats.bare += what == PARSED_TCP && s.length && !s.captured;
+	place = dropped_at(p, &place_len);
+	if (place) {
+		if (!out)
+			dropped(c, &s, &t, place, place_len, p->ts_ns);
+	} else if (what == PARSED_ICMP)
 		from_router(c, p, &s, &t, out);
 	else if (out)
 		from_client(c, p, &s, &t, e);

@@ -18,6 +18,7 @@
 struct capture_evidence {
 	bool dies;	     /* an answer was seen whose TTL does not suffice for the way to the client */
 	bool told;	     /* and the router that dropped it said so by ICMP */
+	bool recorded;	     /* and the kernel's own drop of it is in the capture, as --pcapng writes it */
 	bool missing_behind; /* and it was not seen at a place behind that router that showed the connection */
 	bool rejected;	     /* ICMP said that a filter rejects the client's packets */
 	bool watched;	     /* a death between service and client would have shown */
@@ -27,6 +28,7 @@ struct capture_stats {
 	uint64_t packets, of_interest, cut, fragments, unknown_link;
 	uint64_t strangers; /* of connections that began before the capture and never showed a request */
 	uint64_t evicted, gaps;
+	uint64_t bare; /* segments whose payload was not captured at all */
 	uint64_t first_ns, last_ns;
 	uint32_t unknown_link_type;
 	bool pod_side, far_side; /* which places were captured: the client's own, one behind a router */

@@ -164,7 +164,9 @@ static void set_drop(struct request *r, const struct capture_evidence *e)
 {
 	struct imds_drop *drop = &r->rec.req.drop;
 
-	if (e->dies && e->told)
+	if (e->dies && e->recorded)
+		r->drop_location = "ip_forward (its drop is in the capture)";
+	else if (e->dies && e->told)
 		r->drop_location = "ip_forward (a router told so by ICMP)";
 	else if (e->dies && e->missing_behind)
 		r->drop_location = "ip_forward (seen before a router, not behind it)";
@@ -247,6 +249,9 @@ static int fill_snapshot(struct capture_input *in)
 		 : st->far_side ? "; only places behind a router were captured: what reached the client is concluded"
 		 : st->pod_side ? "; only the client's side was captured: what the service sent is not seen"
 				: "");
+	if (st->bare)
+		snprintf(in->why + strlen(in->why), sizeof(in->why) - strlen(in->why),
+			 "; payload was not captured: what was asked and answered is not known");
 	in->features[0] = (struct feature){ "capture", "degraded", in->why };
 	s->version = IMDSNOOP_VERSION;
 	s->node = in->node;
