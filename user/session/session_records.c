@@ -36,8 +36,11 @@ static void fill_request(struct session *s, struct request *r, const struct imds
 		r->rec.req.drop = drop;
 	start_ns = request_start_ns(r);
 	r->who = pod_names_get_since(s->names, rec->peer.cgroup_id, rec->peer.pid, start_ns, now_ns);
-	/* the offset between the clocks is taken now: a step of the wall clock shows, durations never suffer */
-	r->wall_ns = session_clock_ns(CLOCK_REALTIME) - (now_ns > start_ns ? now_ns - start_ns : 0);
+	/*
+	 * The offset between the clocks is taken now, from both: a step of the wall clock shows, durations never suffer, and it
+	 * does not matter how long ago now_ns was.
+	 */
+	r->wall_ns = session_clock_ns(CLOCK_REALTIME) - session_now_ns() + start_ns;
 	drop = r->rec.req.drop;
 	if (drop.ts_ns) {
 		r->drop_location = drop_reasons_location(s->reasons, drop.location);
