@@ -79,10 +79,15 @@ static bool cannot_judge(const struct session *s, const struct imds_rec_request 
 	return s->detached_ns && rec->req.end != IMDS_END_ANSWERED && rec->hdr.ts_ns >= s->detached_ns;
 }
 
-/* Any other drop behind the close is what the close does to an answer that was only late. */
+/*
+ * Any other drop behind the close is what the close does to an answer that was only late; one whose number does not fit was
+ * forged, perhaps, and must not stand before the real one.
+ */
 static bool is_death(const struct imds_drop *drop)
 {
-	return drop->ts_ns && (drop->flags & IMDS_D_FROM_ENDPOINT) && drop->ttl <= 1 && !(drop->flags & IMDS_D_AT_HOME);
+	const __u16 answer = IMDS_D_FROM_ENDPOINT | IMDS_D_EXPECTED_SEQ;
+
+	return drop->ts_ns && (drop->flags & answer) == answer && drop->ttl <= 1 && !(drop->flags & IMDS_D_AT_HOME);
 }
 
 static struct session_death *death_place(struct session *s, uint64_t cookie)
