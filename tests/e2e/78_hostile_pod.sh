@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A hundred pods, one of them hostile in ten ways at once (hostile_pod.py): the other 99 lose nothing, their requests and
+# deaths are those that the server and the clients know of, the agent answers its probes and stays small, and the hostile
+# one is told by name.
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+# shellcheck source=tests/lib/serve.sh
+. "$LAB_DIR/serve.sh"
+e2e_need curl jq python3
+SECONDS_OF_IT=8
+e2e_lab --hop-limit 1
+lab_pod_bridge evil --namespace bad --container app
+for i in 1 2 3; do lab_pod_bridge "victim-$i" --namespace three --container app; done
+pod_of() { lab_pod_load "$1"; echo "$pod_ip"; }
+m=$LAB_ROOT/metrics a=$LAB_ROOT/attack
+
+serve_start --max-flows 4096
+lab_exec evil python3 "$LAB_DIR/hostile_pod.py" $SECONDS_OF_IT "$(pod_of victim-1)" \
+	"kubepods-pod11111111_2222_3333_4444_555555555555.slice/cri-containerd-$(printf 'a%.0s' {1..64}).scope" >"$a" 2>&1 &
+attack=$!
+sleep 1.5
+# 96 pods of one request each, three that are asked again and again and get no token, and the agent's own readers
+lab_in node "$LAB_BIN/churn" --cgroup "$(lab_cgroup)" --logs "$LAB_ROOT/node/log" --alive 96 --pods 96 \
+	--target 169.254.169.254:80 >"$LAB_ROOT/churn" &
+churn=$!
+slowest=0
+for i in 1 2 3 4; do
+	for v in 1 2 3; do put "victim-$v" 0.4 >/dev/null & puts[v]=$!; done
+	begin=$(date +%s%N)
+	ask /healthz -m 5 -o /dev/null || slowest=9999
+	took=$((($(date +%s%N) - begin) / 1000000))
+	[ $took -le $slowest ] || slowest=$took
+	ask /api/v1/report -o /dev/null &
+	wait "${puts[@]}" $!
+done
+wait $churn $attack
+sleep 1.5
+ask /metrics >"$m"
+ask /api/v1/report >"$LAB_ROOT/report"
+sed 's/^/# /' "$a"
+sum() { awk -v p="namespace=\"$1\"" -v w="$2" 'index($0, "imdsnoop_requests_total{") == 1 && index($0, p) && index($0, w) { n += $NF } END { print n + 0 }' "$m"; }
+lost() { awk -v w="imdsnoop_events_lost_total{loss=\"$1\"}" 'index($0, w) == 1 { print $NF }' "$m"; }
+grep -E '^imdsnoop_events_lost_total' "$m" | grep -v ' 0$' | sed 's/^/# /'
+
+check "it ran: ten ways" equal "$(grep -c ' times, ' "$a")" 10
+check "the 96: each was answered" e2e_jq "$LAB_ROOT/churn" '.ok == 96 and .failed == 0'
+check "the 96: each request is counted, and well" equal "$(sum shop 'outcome="ok"') $(sum shop '')" "96 96"
+check "the three: each death is told, and nothing else" equal "$(sum three 'outcome="hop-limit"') $(sum three '')" "12 12"
+check "the three: proven" equal "$(awk 'index($0, "imdsnoop_hop_limit_exceeded_total{namespace=\"three\"") == 1 && /proven/ { n += $NF } END { print n }' "$m")" 12
+check "nobody has the name that it took" e2e_jq "$LAB_ROOT/report" '[.pods[] | select(.pod_uid == "11111111-2222-3333-4444-555555555555")] == []'
+check "the hostile one is told by name" e2e_jq "$LAB_ROOT/report" '.findings[] | select(.code == "beyond-share") | .pod == "evil"'
+check "the hostile one: what it lost is counted under it" e2e_jq "$LAB_ROOT/report" \
+	'([.pods[] | select(.pod != "evil") | .untracked] | add) == 0 and (.pods[] | select(.pod == "evil") | .untracked) > 0'
+check "the ring was never full" equal "$(lost ring_request) $(lost ring_drop) $(lost flow_table_full)" "0 0 0"
+check "/healthz within a second: $slowest ms" test "$slowest" -lt 1000
+check "the agent is ready" equal "$(ask /readyz -o /dev/null -w '%{http_code}')" 200
+check "the agent is small" test "$(awk '/^VmHWM/ { print $2 }' "/proc/$SERVE_PID/status")" -lt 65536
+serve_stop
+check "it ends well" equal $? 0
+check "it ends within 2 s" test "$SERVE_TOOK_MS" -lt 2000
