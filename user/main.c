@@ -45,7 +45,7 @@ static const struct command commands[] = {
 	  "what this node offers, and what is missing and why",
 	  "",
 	  { "imdsnoop check", "imdsnoop check --json" },
-	  OPTIONS_COMMON | OPTIONS_NODE | OPTIONS_NAME | OPTIONS_FORMAT | OPTIONS_OUTPUT,
+	  OPTIONS_COMMON | OPTIONS_CHECK | OPTIONS_NODE | OPTIONS_NAME | OPTIONS_FORMAT | OPTIONS_OUTPUT,
 	  cmd_check },
 	{ "merge",
 	  "joins the JSON reports of many nodes into one",

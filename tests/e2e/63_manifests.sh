@@ -89,6 +89,12 @@ check "base: an upgrade leaves no gap" shows base '.[] | select(.kind == "Daemon
 check "base: others than Prometheus do not reach it, and it reaches nobody" shows base \
 	'.[] | select(.kind == "NetworkPolicy") | .spec | .policyTypes == ["Ingress", "Egress"] and (.egress | not) and
 	(.ingress | length == 1) and (.ingress[0] | .ports == [{ protocol: "TCP", port: 9754 }] and .from != null)'
+# what it takes at most, with every table full, and a quarter more
+most=$("$IMDSNOOP" check --json | jq -r '.features[] | select(.name == "memory") | .why' | sed -n 's/^at most \([0-9]*\) MiB.*/\1/p')
+fits() { [ -n "$most" ] && [ "$2" = "$(printf '%sMi' "${2%Mi}")" ] && [ $((most * 5 / 4)) -le "${2%Mi}" ] || { echo "$1: $2, it may take $most"; return 1; }; }
+check "base: the memory limit holds with 20 % to spare" fits DaemonSet "$(jq -r "$pod"' | .containers[0].resources.limits.memory' "$work/base")"
+check "systemd: so does the unit's" fits unit "$(sed -n 's/^MemoryMax=\([0-9]*\)M$/\1Mi/p' "$LAB_DIR/../../scripts/systemd/imdsnoop.service")"
+check "ECS: so does the task's" fits task "$(jq -r '.containerDefinitions[0].memory' "$LAB_DIR/../../scripts/ecs/task.json")Mi"
 check "base: probes ask what the agent serves" shows base "$pod"' | .containers[0] | [.startupProbe, .readinessProbe, .livenessProbe |
 	.httpGet | .path, .port] == ["/readyz", "http", "/readyz", "http", "/healthz", "http"]'
 check "base: listens where it is probed" shows base "$pod"' | .containers[0] | .ports[0].containerPort as $p |

@@ -55,6 +55,13 @@ check "the hostile one: what it lost is counted under it" e2e_jq "$LAB_ROOT/repo
 check "the ring was never full" equal "$(lost ring_request) $(lost ring_drop) $(lost flow_table_full)" "0 0 0"
 check "/healthz within a second: $slowest ms" test "$slowest" -lt 1000
 check "the agent is ready" equal "$(ask /readyz -o /dev/null -w '%{http_code}')" 200
+# the kernel tells of each table what it takes (6.4; before, what it would)
+tables=$(cat /proc/"$SERVE_PID"/fdinfo/* 2>/dev/null | awk '/^memlock/ { n += $2 } END { print int(n / 1024) }')
+resident=$(awk '/^VmHWM/ { print $2 }' "/proc/$SERVE_PID/status")
+most=$("$IMDSNOOP" check --json --max-flows 4096 | jq -r '.features[] | select(.name == "memory") | .why' |
+	sed -n 's/^at most \([0-9]*\) MiB.*/\1/p')
+check "memory: $((tables / 1024)) MiB of the kernel's and $((resident / 1024)) are no more than said" \
+	test $((tables + resident)) -le $((most * 1024))
 check "the agent is small" test "$(awk '/^VmHWM/ { print $2 }' "/proc/$SERVE_PID/status")" -lt 65536
 serve_stop
 check "it ends well" equal $? 0

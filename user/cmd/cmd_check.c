@@ -97,6 +97,7 @@ int cmd_check(const struct options *o)
 
 	err = features_probe(&fo, &f);
 	session_note_runtimes(&f, o->runtime_dirs);
+	session_note_memory(&f, o);
 	features_free_btf(&f);
 	node = options_node(o, host, sizeof(host));
 	out = session_open_output(o, true);

@@ -31,6 +31,7 @@
 #define LATE_NS (10 * CLOSED_NS)   /* closed before the answer: this long, late drops are told as its */
 #define POLL_NS (3600 * CLOSED_NS) /* a request that waits for a change may take as long as nothing changes */
 #define QUERY_NS (15 * CLOSED_NS)  /* a DNS query: resolvers give up after 5 s a try */
+#define CGROUPS_PER_POD 4	   /* containers, their sandboxes, host services */
 #define KEYS_PER_CGROUP 16	   /* kinds, versions and ends that one container shows at most, in practice */
 
 struct cursor;
@@ -380,7 +381,7 @@ static int configure(struct tracer *t, const struct tracer_options *o, struct fe
 	s->rodata->imds_max_flows = o->max_flows;
 	s->rodata->imds_share_level = o->depth + 2;
 	t->max_flows = o->max_flows;
-	t->max_cgroups = o->max_pods * 4; /* containers, their sandboxes, host services */
+	t->max_cgroups = o->max_pods * CGROUPS_PER_POD;
 	t->max_keys = o->max_pods * KEYS_PER_CGROUP;
 	bpf_map__set_max_entries(s->maps.imds_flows, o->max_flows);
 	bpf_map__set_max_entries(s->maps.imds_tuples, o->max_flows);
@@ -1262,4 +1263,53 @@ size_t tracer_programs(struct tracer *t, struct tracer_program *ret_programs, si
 		ret_programs[n++] = (struct tracer_program){ bpf_program__name(prog), info.run_cnt, info.run_time_ns };
 	}
 	return n;
+}
+
+#define ELEMENT_BYTES 56	 /* struct htab_elem and what the kernel's allocator puts before it */
+#define SLOT_BYTES 16		 /* struct bucket */
+#define PROGRAM_BYTES (3u << 20) /* translated programs, their types and lines */
+
+/* As the kernel rounds up: to the next of its sizes (kmalloc: powers of two, 96 and 192). */
+static uint64_t element_bytes(size_t key, size_t value)
+{
+	uint64_t want = ELEMENT_BYTES + ((key + 7) & ~7ull) + ((value + 7) & ~7ull), size = 64;
+
+	if (want > 64 && want <= 96)
+		return 96;
+	if (want > 128 && want <= 192)
+		return 192;
+	while (size < want)
+		size *= 2;
+	return size;
+}
+
+static uint64_t hash_bytes(uint64_t entries, size_t key, size_t value, size_t per_cpu, uint64_t cpus)
+{
+	uint64_t slots = 1;
+
+	while (slots < entries)
+		slots *= 2;
+	return entries * (element_bytes(key, value) + cpus * ((per_cpu + 7) & ~7ull)) + slots * SLOT_BYTES;
+}
+
+void tracer_memory(uint32_t max_flows, uint32_t max_pods, struct tracer_memory *ret)
+{
+	uint64_t cgroups = (uint64_t)max_pods * CGROUPS_PER_POD, keys = (uint64_t)max_pods * KEYS_PER_CGROUP;
+	int possible = libbpf_num_possible_cpus();
+	uint64_t cpus = possible > 0 ? (uint64_t)possible : 1;
+
+	*ret = (struct tracer_memory){
+		.flows = hash_bytes(max_flows, sizeof(struct imds_flow_key), sizeof(struct imds_flow), 0, 0) +
+			 hash_bytes(max_flows, sizeof(struct imds_tuple), sizeof(struct imds_flow_key), 0, 0),
+		.counters =
+		    hash_bytes(cgroups, 8, 8, sizeof(struct imds_packet_counters), cpus) +
+		    hash_bytes(keys, sizeof(struct imds_request_key), 8, sizeof(struct imds_request_counters), cpus) +
+		    hash_bytes(2 * cgroups, sizeof(struct imds_drop_key), 8, 8, cpus),
+		.rings = RING_BYTES + RARE_BYTES,
+		.fixed = sizeof(struct imdsnoop_bpf__bss) + sizeof(struct imdsnoop_bpf__rodata) +
+			 hash_bytes(IMDS_SHARES, 8, 4, 0, 0) +
+			 hash_bytes(IMDS_UNOWNED, sizeof(struct imds_unowned_key), sizeof(struct imds_unowned), 0, 0) +
+			 PROGRAM_BYTES,
+		.keys = cgroups + keys + 2 * cgroups,
+	};
 }

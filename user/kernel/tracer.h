@@ -125,6 +125,12 @@ const char *tracer_loss_meaning(int i);
 /* Fill level of the kernel's tables; returns how many of at most len were written. */
 size_t tracer_tables(struct tracer *t, struct tracer_table *ret_tables, size_t len);
 
+/* Bytes that the kernel's tables take at most, on this machine, before anything is loaded. keys: of all counters. */
+struct tracer_memory {
+	uint64_t flows, counters, rings, fixed, keys;
+};
+void tracer_memory(uint32_t max_flows, uint32_t max_pods, struct tracer_memory *ret);
+
 size_t tracer_programs(struct tracer *t, struct tracer_program *ret_programs, size_t len);
 
 #endif

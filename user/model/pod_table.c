@@ -1096,3 +1096,11 @@ void pod_table_get_stats(const struct pod_table *t, struct pod_table_stats *ret_
 		.stray_drops = t->stray_drops,
 	};
 }
+
+#define ROW_NAMES 1024
+#define ROW_STEPS (4u << 10) /* of the latencies that it has */
+
+size_t pod_table_row_bytes(void)
+{
+	return sizeof(struct row) + ROW_NAMES + IMDS_KIND_COUNT * sizeof(struct kind_stats) + ROW_STEPS;
+}

@@ -88,4 +88,7 @@ struct pod_table_stats {
 };
 void pod_table_get_stats(const struct pod_table *t, struct pod_table_stats *ret_stats);
 
+/* Bytes that one row takes at most, about: with its names, all kinds and the steps of its latencies. */
+size_t pod_table_row_bytes(void);
+
 #endif

@@ -9,9 +9,8 @@
 
 #include <event2/buffer.h>
 
-#define GZIP_FROM 512 /* smaller bodies are not worth it */
-#define SHARES 8      /* bodies kept */
-#define SHARES_BYTES (32u << 20)
+#define GZIP_FROM 512	       /* smaller bodies are not worth it */
+#define SHARES 8	       /* bodies kept */
 #define FRESH_NS 1000000000ull /* at most; and ten times what it took to make */
 #define STALE_NS (2 * FRESH_NS)
 #define ROUTES_MAX 16
@@ -180,7 +179,7 @@ static int share_get(struct http_bodies *b, const struct http_route *route, cons
 	took = now_ns() - begin;
 	if (s)
 		share_clear(s);
-	while (shared_bytes(b) + evbuffer_get_length(body) > SHARES_BYTES && shared_bytes(b))
+	while (shared_bytes(b) + evbuffer_get_length(body) > HTTP_SHARES_MAX && shared_bytes(b))
 		share_clear(share_place(b));
 	s = share_place(b);
 	*s = (struct share){ .route = route, .reply = reply, .plain = body, .made_ns = begin + took };

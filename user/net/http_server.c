@@ -25,7 +25,6 @@
 #define TAKE_NS (30ull * 1000000000) /* to take an answer */
 #define LINGER_NS 1000000000ull	     /* after the last answer, to take it before the connection is cut */
 #define SWEEP_MS 500
-#define UNTAKEN_MAX (64u << 20)	 /* bytes of answers that clients have not taken yet */
 #define SOCKET_BYTES (64u << 10) /* of an answer in the kernel; it doubles that */
 #define TURN_BYTES (128u << 10)	 /* written to one client before the next has its turn */
 #define TURN_ACCEPTS 32
@@ -279,7 +278,7 @@ static size_t untaken_bytes(const struct http_server *s)
 /* Cuts those that do not take their answers, the slowest first, until more fits. */
 static bool make_room(struct http_server *s, const struct conn *self, size_t more)
 {
-	while (untaken_bytes(s) + more > UNTAKEN_MAX) {
+	while (untaken_bytes(s) + more > HTTP_UNTAKEN_MAX) {
 		struct conn *stuck = NULL;
 		uint64_t now = now_ns();
 

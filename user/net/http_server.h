@@ -18,6 +18,10 @@
 #define HTTP_ADDRESS_MAX 16 /* connections from one address that is neither loopback nor a Unix socket */
 #define HTTP_HEAD_MAX 8192  /* request line and headers together */
 #define HTTP_KEY_LEN 32
+#define HTTP_UNTAKEN_MAX (48u << 20) /* bytes of answers that clients have not taken yet */
+#define HTTP_SHARES_MAX (16u << 20)  /* bytes of answers that are kept for the next who asks */
+#define HTTP_MEMORY_MAX \
+	(HTTP_UNTAKEN_MAX + HTTP_SHARES_MAX + (HTTP_CONNECTIONS_MAX + HTTP_RESERVE) * (HTTP_HEAD_MAX + (128u << 10)))
 
 struct event_base; /* libevent */
 struct http_server;

@@ -135,7 +135,8 @@ struct command {
 #define OPTIONS_NAME (1u << 14)	 /* --node */
 #define OPTIONS_READY (1u << 15) /* takes file names too, or --from-state */
 #define OPTIONS_FROM (1u << 16)	 /* --from, --names, --pcapng */
-#define OPTIONS_LIVE (1u << 31)	 /* no group: the option is refused beside --from */
+#define OPTIONS_CHECK (1u << 17)
+#define OPTIONS_LIVE (1u << 31) /* no group: the option is refused beside --from */
 
 /*
  * Parses argv against the commands (ended by a row without name); file names are moved to the front of argv. Returns

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What all of it takes at most, when tenants have filled each table: computed from the options, so that a limit can be
+ * set before. The agent's own sizes were measured with 1,000 pods and rounded up.
+ */
+#include "session.h"
+
+#include <stdio.h>
+
+#include "../model/counters.h"
+#include "../net/http_server.h"
+#include "../report/window.h"
+
+#define MIB (1024.0 * 1024)
+#define BASE_BYTES (16u << 20) /* program, libraries, their buffers; the kernel's types while it starts */
+#define NAME_BYTES 512	       /* a cgroup, its path and its name */
+#define NAMES_PER_POD 8	       /* session_new() */
+#define SEEN_BYTES 192	       /* what was read last of one counter */
+#define STALLED_BYTES 128      /* a running request that was told */
+#define POINT_BYTES (COUNTERS_MARK_LEN * sizeof(uint32_t)) /* of one row in one step of the last minutes */
+#define WORKLOAD_BYTES 4096
+#define RENDERED_BYTES (20u << 10) /* a row as JSON tree and as text, while a report is made */
+
+void session_memory(const struct options *o, struct session_memory *ret)
+{
+	struct tracer_memory kernel;
+	uint64_t pods = o->max_pods;
+
+	tracer_memory(o->max_flows, o->max_pods, &kernel);
+	*ret = (struct session_memory){
+		.flows = kernel.flows + (uint64_t)o->max_flows * STALLED_BYTES,
+		.counters = kernel.counters + kernel.keys * SEEN_BYTES,
+		.rings = kernel.rings,
+		.pods = pods * (pod_table_row_bytes() + NAMES_PER_POD * NAME_BYTES + RENDERED_BYTES),
+		.base = BASE_BYTES + kernel.fixed,
+		.serve = pods * WINDOW_STEPS * POINT_BYTES + pods * WORKLOAD_BYTES + HTTP_MEMORY_MAX,
+	};
+	ret->most = ret->flows + ret->counters + ret->rings + ret->pods + ret->base + ret->serve;
+}
+
+void session_note_memory(struct features *f, const struct options *o)
+{
+	struct session_memory m;
+	char why[FEATURES_WHY_LEN];
+
+	session_memory(o, &m);
+	snprintf(why, sizeof(why),
+		 "at most %.0f MiB with every table full, kernel included: connections %.0f, counters %.0f, rings "
+		 "%.0f, pods %.0f, "
+		 "the rest %.0f, for serve %.0f (--max-flows %u, --max-pods %u)",
+		 (double)m.most / MIB, (double)m.flows / MIB, (double)m.counters / MIB, (double)m.rings / MIB,
+		 (double)m.pods / MIB, (double)m.base / MIB, (double)m.serve / MIB, o->max_flows, o->max_pods);
+	features_note(f, "memory", "ok", why);
+}
