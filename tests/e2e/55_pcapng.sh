@@ -68,6 +68,8 @@ check "each death is one again, no answer is made one" equal "$(jq -n -c --slurp
 expect_trace "$LAB_ROOT/back" "as proven as they were" 'requests | map(select(.outcome == "hop-limit")) | length >= 3 and
 	all(.[]; .confidence == "proven" and .required_hop_limit == 2)'
 "$IMDSNOOP" report --from "$f" --json >"$LAB_ROOT/report" 2>/dev/null
+expect_report "$LAB_ROOT/report" "a death that is proven was seen" '[.findings[] | select(.code == "hop-limit-exhausted") | .evidence | tostring] |
+	length > 0 and all(.[]; test("death of an answer was seen") and (test("no drop was seen") | not))'
 expect_report "$LAB_ROOT/report" "and why the rest is not" '[.features[] | select(.name == "capture") | .why] | first | test("payload was not captured")'
 
 # filters, standard output, what cannot be written

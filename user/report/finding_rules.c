@@ -245,6 +245,8 @@ static bool find_hop_limit(struct draft *d)
 			 PLURAL(p->hop_limit_drops), p->ttl_dropped, p->drop_location[0] ? " in " : "", p->drop_location,
 			 p->death_reason[0] ? " (" : "", p->death_reason, p->death_reason[0] ? ")" : "",
 			 p->drop_match == IMDS_MATCH_FINGERPRINT ? "TCP sequence number" : "address and port");
+	else if (confidence == CONFIDENCE_PROVEN)
+		EVIDENCE(d, "the death of an answer was seen, packet and place; how many died was not counted");
 	else
 		EVIDENCE(d,
 			 "no drop was seen%s; the connection stood, the request was sent whole, not one byte came "
