@@ -270,9 +270,95 @@ static void all_views_say_the_same(void **state)
 	}
 }
 
+/* Rows of one workload, blocked, and one that stands apart. */
+#define ROWS 4
+
+static void fill_rows(struct pod_stats *rows, const struct pod_stats **pods, struct snapshot *s)
+{
+	static const char *const names[ROWS] = { "cart-7d9f6c5b8-x2x1q", "cart-7d9f6c5b8-x2x2q", "cart-7d9f6c5b8-x2x3q",
+						 "checkout-5f6d7c8b9-k2x7z" };
+
+	for (size_t i = 0; i < ROWS; i++) {
+		rows[i] = (struct pod_stats){ .requests = 2,
+					      .failed = 2,
+					      .outcomes = { [OUTCOME_BLOCKED] = 2 },
+					      .causes = { [CAUSE_FILTERED] = 2 },
+					      .policy_drops = 2,
+					      .hops = -1 };
+		rows[i].who = nobody;
+		rows[i].who.namespace = "shop";
+		rows[i].who.pod = names[i];
+		rows[i].who.workload = i < ROWS - 1 ? "cart" : "checkout";
+		rows[i].who.container = "app";
+		pods[i] = &rows[i];
+	}
+	*s = (struct snapshot){ .version = "1", .node = "n", .kernel = "", .pods = pods, .pods_len = ROWS };
+	s->totals.who = nobody;
+	s->totals.hops = -1;
+}
+
+static void a_choice_of_rows_is_told_with_these_alone(void **state)
+{
+	struct pod_stats rows[ROWS];
+	const struct pod_stats *pods[ROWS];
+	struct snapshot s, view;
+
+	(void)state;
+	fill_rows(rows, pods, &s);
+	assert_int_equal(findings_collect(&s, &s.findings, &s.findings_len), 0);
+	assert_true(s.findings_len >= 2);
+	assert_non_null(strstr(s.findings[0].summary, "3 pods of shop/cart (app)"));
+	view = s;
+	view.pods = pods + 1;
+	view.pods_len = 1;
+	assert_int_equal(findings_collect_view(&s, &view, &view.findings, &view.findings_len), 0);
+	assert_int_equal(view.findings_len, s.findings_len / 2); /* the other workload's are not there */
+	assert_non_null(strstr(view.findings[0].summary, "shop/cart-7d9f6c5b8-x2x2q (app)"));
+	assert_int_equal(view.findings[0].pod_index, 0);
+	assert_int_equal(view.findings[0].pods_len, 1);
+	findings_free(view.findings, view.findings_len);
+	findings_free(s.findings, s.findings_len);
+}
+
+static void a_filter_that_matches_nothing_names_the_nearest(void **state)
+{
+	const char *wanted[] = { "--workload", "chekout", NULL };
+	struct pod_stats rows[ROWS];
+	const struct pod_stats *pods[ROWS];
+	struct snapshot s, view;
+	struct report r;
+
+	(void)state;
+	fill_rows(rows, pods, &s);
+	view = s;
+	view.pods_len = 0;
+	assert_int_equal(report_build(&view, &r), 0);
+	assert_int_equal(report_filter_missed(&r, &s, wanted), 0);
+	assert_int_equal(r.level, LEVEL_BLIND);
+	assert_non_null(
+	    strstr(r.headline, "--workload 'chekout'; nearest of those seen: shop/checkout-5f6d7c8b9-k2x7z (app), "));
+	text_says_it_first_and_last(&r);
+	report_clear(&r);
+	wanted[0] = "--pod";
+	wanted[1] = "cart-7d9f6c5b8-x2x3";
+	assert_int_equal(report_build(&view, &r), 0);
+	assert_int_equal(report_filter_missed(&r, &s, wanted), 0);
+	assert_non_null(strstr(r.headline, "nearest of those seen: shop/cart-7d9f6c5b8-x2x3q (app)"));
+	report_clear(&r);
+	s.pods_len = 0;
+	assert_int_equal(report_build(&view, &r), 0);
+	assert_int_equal(report_filter_missed(&r, &s, wanted), 0);
+	assert_null(strstr(r.headline, "nearest"));
+	report_clear(&r);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(all_views_say_the_same) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_views_say_the_same),
+		cmocka_unit_test(a_choice_of_rows_is_told_with_these_alone),
+		cmocka_unit_test(a_filter_that_matches_nothing_names_the_nearest),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../report/findings.h"
 #include "../report/report.h"
 #include "../report/timeline.h"
 #include "../view/extras.h"
@@ -26,9 +27,11 @@ struct watch {
 	struct from_input input;
 	struct snapshot view; /* what the options select of the snapshot; owns its arrays, not what they hold */
 	const struct pod_stats **pods;
-	struct finding *findings;
-	struct report said; /* of view */
-	bool missed;	    /* the filters chose nothing */
+	struct finding *found; /* of these rows */
+	size_t found_len;
+	struct finding *findings; /* the same, with room behind them */
+	struct report said;	  /* of view */
+	bool missed;		  /* the filters chose nothing */
 	struct what_if_result what_if;
 	struct report_doc before, after;
 	struct changes changes;
@@ -119,42 +122,33 @@ static const struct snapshot *watch(struct watch *rep, const struct session_call
 
 /* --- what is shown ------------------------------------------------------------------------------------------------ */
 
-/* Rows and findings that the options select; totals stay whole. Findings of the node as a whole always stay. */
+/*
+ * Rows that the options select, and what is found about these: a workload is told with its chosen pods. Totals stay whole, as
+ * do findings of the node as a whole.
+ */
 static int select_view(struct watch *rep, const struct snapshot *s)
 {
 	struct snapshot *v = &rep->view;
-	size_t *index = calloc(s->pods_len + 1, sizeof(*index));
 
 	*v = *s;
 	rep->pods = calloc(s->pods_len + 1, sizeof(*rep->pods));
-	/* room for one would-break of each pod behind them */
-	rep->findings = calloc(s->findings_len + s->pods_len + 1, sizeof(*rep->findings));
-	if (!index || !rep->pods || !rep->findings) {
-		free(index);
+	if (!rep->pods)
 		return -ENOMEM;
-	}
 	v->pods = rep->pods;
 	v->pods_len = 0;
-	v->findings = rep->findings;
-	v->findings_len = 0;
-	for (size_t i = 0; i < s->pods_len; i++) {
-		index[i] = SIZE_MAX;
-		if (session_selects_pod(rep->o, s->pods[i])) {
-			index[i] = v->pods_len;
+	for (size_t i = 0; i < s->pods_len; i++)
+		if (session_selects_pod(rep->o, s->pods[i]))
 			rep->pods[v->pods_len++] = s->pods[i];
-		}
-	}
-	for (size_t i = 0; i < s->findings_len; i++) {
-		struct finding f = s->findings[i];
-
-		if (f.pod_index != SIZE_MAX) {
-			f.pod_index = index[f.pod_index];
-			if (f.pod_index == SIZE_MAX)
-				continue;
-		}
-		rep->findings[v->findings_len++] = f;
-	}
-	free(index);
+	if (findings_collect_view(s, v, &rep->found, &rep->found_len))
+		return -ENOMEM;
+	/* room for one would-break of each pod behind them */
+	rep->findings = calloc(rep->found_len + s->pods_len + 1, sizeof(*rep->findings));
+	if (!rep->findings)
+		return -ENOMEM;
+	if (rep->found_len)
+		memcpy(rep->findings, rep->found, rep->found_len * sizeof(*rep->findings));
+	v->findings = rep->findings;
+	v->findings_len = rep->found_len;
 	return 0;
 }
 
@@ -311,6 +305,7 @@ int cmd_report(const struct options *o)
 	what_if_clear(&rep.what_if);
 	free(rep.pods);
 	free(rep.findings);
+	findings_free(rep.found, rep.found_len);
 	timeline_clear(&rep.timeline);
 	session_free(rep.session);
 	from_input_clear(&rep.input);

@@ -302,15 +302,16 @@ static int apply_rule(struct list *list, const struct finding_rule *r, const str
 	return 0;
 }
 
-static int collect_pods(struct list *list, const struct snapshot *s, const struct platform *platform)
+static int collect_pods(struct list *list, const struct snapshot *s, const struct snapshot *rows,
+			const struct platform *platform)
 {
-	struct member *m = members_of(s);
-	const struct pod_stats **scratch = calloc(s->pods_len + 1, sizeof(*scratch));
+	struct member *m = members_of(rows);
+	const struct pod_stats **scratch = calloc(rows->pods_len + 1, sizeof(*scratch));
 	int err = m && scratch ? 0 : -ENOMEM;
 
-	for (size_t i = 0, n; !err && i < s->pods_len; i += n) {
+	for (size_t i = 0, n; !err && i < rows->pods_len; i += n) {
 		n = 1;
-		while (i + n < s->pods_len && same_workload(&m[i], &m[i + n]))
+		while (i + n < rows->pods_len && same_workload(&m[i], &m[i + n]))
 			n++;
 		for (const struct finding_rule *r = finding_rules; !err && r->find; r++)
 			err = apply_rule(list, r, s, platform, m + i, n, scratch);
@@ -322,11 +323,16 @@ static int collect_pods(struct list *list, const struct snapshot *s, const struc
 
 int findings_collect(const struct snapshot *s, struct finding **ret, size_t *ret_len)
 {
+	return findings_collect_view(s, s, ret, ret_len);
+}
+
+int findings_collect_view(const struct snapshot *s, const struct snapshot *view, struct finding **ret, size_t *ret_len)
+{
 	struct platform platform = platform_learn(s);
 	struct list list = { 0 };
 	struct draft d;
 
-	if (collect_pods(&list, s, &platform))
+	if (collect_pods(&list, s, view, &platform))
 		goto no_memory;
 	d = draft_of(s, &platform, NULL);
 	if (finding_rule_unowned(&d) && list_take(&list, &d, FINDING_UNKNOWN_OWNER, SIZE_MAX, NULL, 0))

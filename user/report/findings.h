@@ -12,6 +12,8 @@
  * advice line that begins with two spaces is literal: a command or a setting to copy.
  */
 int findings_collect(const struct snapshot *s, struct finding **ret, size_t *ret_len);
+/* The same of the rows of view alone, a choice out of s; the other rows still are evidence. pod_index is that of view. */
+int findings_collect_view(const struct snapshot *s, const struct snapshot *view, struct finding **ret, size_t *ret_len);
 void findings_free(struct finding *findings, size_t len);
 
 /*

@@ -158,10 +158,70 @@ void report_clear(struct report *r)
 	*r = (struct report){ 0 };
 }
 
+/* How many letters differ (Levenshtein), without a glob's stars; names are cut at 64. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[65], n = strnlen(b, 64), len = 0;
+
+	for (size_t k = 0; k <= n; k++)
+		row[k] = k;
+	for (; *a; a++) {
+		size_t diagonal = row[0];
+
+		if (*a == '*')
+			continue;
+		row[0] = ++len;
+		for (size_t k = 1; k <= n; k++) {
+			size_t best = diagonal + (*a != b[k - 1]);
+
+			diagonal = row[k];
+			best = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
+			row[k] = diagonal + 1 < best ? diagonal + 1 : best;
+		}
+	}
+	return row[n];
+}
+
+/* Of a row to what was wanted of it, all options together. */
+static size_t distance_of(const struct pod_stats *p, const char *const *wanted)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; wanted[i] && wanted[i + 1]; i += 2) {
+		const char *option = wanted[i], *want = wanted[i + 1];
+		size_t best = 64;
+
+		if (!strcmp(option, "--namespace"))
+			best = distance(want, p->who.namespace);
+		else if (!strcmp(option, "--container"))
+			best = distance(want, p->who.container);
+		else if (!strcmp(option, "--comm"))
+			for (size_t k = 0; k < p->processes_len; k++) {
+				char comm[IMDS_COMM_LEN + 1] = "";
+				size_t d;
+
+				memcpy(comm, p->processes[k].comm, IMDS_COMM_LEN);
+				d = distance(want, comm);
+				best = d < best ? d : best;
+			}
+		else { /* a pod is known by its workload's name too */
+			size_t workload = distance(want, p->who.workload);
+
+			best = distance(want, p->who.pod);
+			best = workload < best ? workload : best;
+		}
+		sum += best;
+	}
+	return sum;
+}
+
+#define NEAREST 3
+
 int report_filter_missed(struct report *r, const struct snapshot *whole, const char *const *wanted)
 {
-	char *text = NULL;
-	size_t len, named = 0;
+	char *text = NULL, subject[REPORT_SUBJECT_LEN];
+	const struct pod_stats *nearest[NEAREST];
+	size_t len, named = 0, far[NEAREST];
 	FILE *f = open_memstream(&text, &len);
 
 	if (!f)
@@ -169,16 +229,31 @@ int report_filter_missed(struct report *r, const struct snapshot *whole, const c
 	fputs("nothing matches", f);
 	for (size_t i = 0; wanted[i] && wanted[i + 1]; i += 2)
 		fprintf(f, " %s '%s'", wanted[i], wanted[i + 1]);
-	for (size_t i = 0; i < whole->pods_len && named < 5; i++) {
-		char subject[REPORT_SUBJECT_LEN];
+	for (size_t i = 0; i < whole->pods_len; i++) {
+		size_t d = distance_of(whole->pods[i], wanted), at = named;
 
 		if (whole->pods[i]->other)
 			continue;
-		fprintf(f, "%s%s", named++ ? ", " : "; seen were ",
-			findings_subject(&whole->pods[i]->who, subject, sizeof(subject)));
+		while (at && far[at - 1] > d)
+			at--;
+		if (at == NEAREST)
+			continue;
+		named += named < NEAREST;
+		for (size_t k = named - 1; k > at; k--) {
+			nearest[k] = nearest[k - 1];
+			far[k] = far[k - 1];
+		}
+		nearest[at] = whole->pods[i];
+		far[at] = d;
 	}
+	for (size_t i = 0; i < named; i++)
+		fprintf(f, "%s%s",
+			i			  ? ", "
+			: whole->pods_len > named ? "; nearest of those seen: "
+						  : "; seen were ",
+			findings_subject(&nearest[i]->who, subject, sizeof(subject)));
 	if (!named)
-		fputs("; nobody asked a metadata service", f);
+		fputs("; no request of anybody was seen", f);
 	if (fclose(f)) {
 		free(text);
 		return -ENOMEM;

@@ -205,7 +205,7 @@ int trace_counts_read(const json_t *counts, struct pod_table *t, uint64_t now_ns
 	for (size_t i = 0; i < json_array_size(counts); i++) {
 		const json_t *o = json_array_get(counts, i);
 		struct pod_identity who = trace_counts_identity(o);
-		struct imds_packet_counters packets;
+		struct imds_packet_counters packets = { 0 };
 		json_int_t in_flight;
 
 		if (!json_is_object(o)) {

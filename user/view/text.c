@@ -60,7 +60,8 @@ static void report_where(FILE *out, const struct snapshot *s, const struct text_
 	char text[LINE_LEN];
 	size_t at;
 
-	at = (size_t)snprintf(text, sizeof(text), "watched %.1f s on %.60s, kernel %.60s", watched_s, s->node, s->kernel);
+	at = (size_t)snprintf(text, sizeof(text), "watched %.1f s on %.60s%s%.60s", watched_s, s->node,
+			      s->kernel[0] ? ", kernel " : "", s->kernel);
 	for (size_t i = 0; s->endpoints && s->endpoints[i] && at < sizeof(text); i++)
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i ? ", " : "; endpoints ", s->endpoints[i]);
 	if (at < sizeof(text))
