@@ -210,3 +210,30 @@ check "ECS task: every folder of the node is read-only, and each mount has its v
 	$c.readonlyRootFilesystem and ($c.privileged | not) and $c.linuxParameters.capabilities.drop == ["ALL"]' "$ecs"
 check "ECS task: Docker's names are where imdsnoop looks" jq -e '.containerDefinitions[0] |
 	(.command | index("--runtime-dirs=/host")) and ([.mountPoints[].containerPath] | index("/host/var/lib/docker/containers"))' "$ecs"
+
+# --- with the real kubectl, against an API server that speaks as much as that needs ----------------------------------
+
+cat >"$work/api.pods" <<-END
+	[{ "namespace": "shop", "name": "web-1", "node": "node-a", "labels": { "app": "web" } },
+	 { "namespace": "shop", "name": "db-1", "node": "node-b", "labels": { "app": "db" } },
+	 { "namespace": "imdsnoop", "name": "imdsnoop-aaaaa", "node": "node-a", "labels": { "app.kubernetes.io/name": "imdsnoop" },
+	   "report": "$work/api.report" }]
+END
+report_of node-a | jq '.pods = [] | .headline = { level: "problem", text: "t" }' >"$work/api.report"
+node "$LAB_DIR/fake_api.js" "$work/api.pods" "$work/api.address" >"$work/api.log" 2>&1 &
+api=$!
+e2e_later kill $api
+if command -v kubectl >/dev/null && lab_wait_for 5 test -s "$work/api.address"; then
+	printf '#!/bin/sh\nexec kubectl --kubeconfig=/dev/null --cache-dir="%s" --server="%s" "$@"\n' "$work/cache" "$(cat "$work/api.address")" >"$work/kubectl"
+	chmod +x "$work/kubectl"
+	real() { KUBECTL=$work/kubectl "$plugin" "$@"; }
+	unset IMDSNOOP_IMAGE
+	check "real kubectl: the agent's report comes through the proxy" eval 'real report web-1 -n shop --format json | jq -e ".nodes[0].node == \"node-a\""'
+	check "real kubectl: it asked for that" grep -q '^GET /api/v1/namespaces/imdsnoop/pods/http:imdsnoop-aaaaa:9754/proxy/api/v1/report' "$work/api.log"
+	check "real kubectl: pods by label, and the window" eval 'real report -n shop -l app=web --since 5m --format text | grep -q hop-limit-exhausted &&
+		grep -q "^GET /api/v1/namespaces/shop/pods?.*labelSelector=app%3Dweb" "$work/api.log" && grep -q "report?since=5m 200" "$work/api.log"'
+	check "real kubectl: a node without an agent is told" equal "$(real report db-1 -n shop 2>&1 | grep -c 'no agent is there to ask')" 1
+	check "real kubectl: a pod that is not there is told" equal "$(real report gone-1 -n shop 2>&1 | grep -c 'cannot list the pods')" 1
+else
+	echo "skip real kubectl: none here, or no server"
+fi

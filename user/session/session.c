@@ -417,8 +417,8 @@ int session_run(struct session *s)
 	/* who presses Ctrl-C may read the report in a pager, page by page; a slow disk is no reader that stands still */
 	if (!s->terminated || s->o->output || !strcmp(s->o->command->name, "serve"))
 		alarm(0);
-	else if (!writes_as_it_goes(s))
-		alarm(LAST_S);
+	else
+		alarm(writes_as_it_goes(s) ? END_S : LAST_S); /* anew: what the loop took is not the reader's */
 	/* what the last tick did not see: held requests, and those that stalled since */
 	now_ns = session_now_ns();
 	watches = session_watches(s, now_ns);
