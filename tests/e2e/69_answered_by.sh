@@ -74,3 +74,9 @@ said moved "two servers, and who the second is" \
 	'any(.[]; .code == "two-servers" and (.evidence | any(test("kube-system/kube2iam")))) and any(.[]; .code == "intercepted")'
 expect_report "$r" "the rows name them too" \
 	'pod("proxied").answered_by.pod == "kube2iam" and pod("plain").answered_by == null'
+
+# a stored trace says the same of them
+"$IMDSNOOP" report --from "$t" --json >"$r.from"
+check "a report from the trace has the same answerers and findings" equal \
+	"$(jq -c '[.pods[] | {pod, answered_by}] | sort' "$r.from")$(jq -c '[.findings[] | [.code, .summary]] | sort' "$r.from")" \
+	"$(jq -c '[.pods[] | {pod, answered_by}] | sort' "$r")$(jq -c '[.findings[] | [.code, .summary]] | sort' "$r")"

@@ -25,12 +25,23 @@ struct open_stall {
 	UT_hash_handle hh;
 };
 
+#define ANSWERERS_MAX 256 /* as many as a session tells apart */
+
+/* Who a line says answered; strings are v's. */
+struct told_answerer {
+	struct told_answerer *next;
+	json_t *v;
+	struct answerer a;
+	struct pod_identity who;
+};
+
 struct trace_input {
 	const struct options *o;
 	const struct session_callbacks *cb;
 	struct pod_table *table;
 	struct open_stall *stalls;
-	json_t *start, *end; /* first and last line; the snapshot borrows from them */
+	struct told_answerer *answerers; /* rows point to them */
+	json_t *start, *end;		 /* first and last line; the snapshot borrows from them */
 	struct imds_endpoint endpoints[IMDS_MAX_ENDPOINTS];
 	const char *endpoint_texts[IMDS_MAX_ENDPOINTS + 1];
 	struct feature features[FEATURES_READ];
@@ -241,6 +252,46 @@ static void add(struct trace_input *t, struct request *r)
 		t->cb->on_request(t->cb->arg, r, now_ns);
 }
 
+static const char *answerer_text(const json_t *v, const char *key)
+{
+	const char *s = json_string_value(json_object_get(v, key));
+
+	return s ? s : "";
+}
+
+/* NULL: nobody is said to, or too many are. */
+static const struct answerer *answerer_of(struct trace_input *t, const json_t *line)
+{
+	static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
+	json_t *v = json_object_get(line, "answered_by");
+	json_int_t pid = json_integer_value(json_object_get(v, "pid"));
+	struct told_answerer *a;
+	size_t n = 0;
+
+	if (!json_is_object(v))
+		return NULL;
+	for (a = t->answerers; a; a = a->next, n++)
+		if (json_equal(a->v, v))
+			return &a->a;
+	a = n < ANSWERERS_MAX ? calloc(1, sizeof(*a)) : NULL;
+	if (!a)
+		return NULL;
+	a->v = json_incref(v);
+	a->who = nobody;
+	a->who.namespace = answerer_text(v, "namespace");
+	a->who.pod = answerer_text(v, "pod");
+	a->who.container = answerer_text(v, "container");
+	a->who.cgroup = answerer_text(v, "cgroup");
+	a->a.process = answerer_text(v, "process");
+	a->a.pid = pid > 0 && pid <= UINT32_MAX ? (uint32_t)pid : 0;
+	snprintf(a->a.address, sizeof(a->a.address), "%s", answerer_text(v, "address"));
+	if (a->who.pod[0] || a->who.container[0] || a->who.cgroup[0])
+		a->a.who = &a->who;
+	a->next = t->answerers;
+	t->answerers = a;
+	return &a->a;
+}
+
 static void read_request(struct trace_input *t, json_t *line)
 {
 	struct pod_identity who;
@@ -252,6 +303,7 @@ static void read_request(struct trace_input *t, json_t *line)
 		refuse(t, why);
 		return;
 	}
+	r.answered_by = answerer_of(t, line);
 	if (r.running) {
 		stall_keep(t, &r, line);
 	} else {
@@ -272,6 +324,7 @@ static void close_stalls(struct trace_input *t, uint64_t now_ns)
 		struct request r;
 
 		if (!trace_input_request(st->line, &r, &who)) {
+			r.answered_by = answerer_of(t, st->line);
 			r.running = false;
 			r.judged_ns = now_ns;
 			r.rec.req.end = IMDS_END_EXPIRED;
@@ -427,6 +480,11 @@ void trace_input_free(struct trace_input *t)
 	findings_free(t->snapshot.findings, t->snapshot.findings_len);
 	histogram_clear(&t->snapshot.totals.latency);
 	pod_table_free(t->table);
+	for (struct told_answerer *a = t->answerers, *next; a; a = next) {
+		next = a->next;
+		json_decref(a->v);
+		free(a);
+	}
 	json_decref(t->start);
 	json_decref(t->end);
 	free(t);

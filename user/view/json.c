@@ -167,6 +167,7 @@ static json_t *answerer_value(const struct answerer *a)
 	put(&b, "namespace", json_text(a->who ? a->who->namespace : ""));
 	put(&b, "pod", json_text(a->who ? a->who->pod : ""));
 	put(&b, "container", json_text(a->who ? a->who->container : ""));
+	put(&b, "cgroup", json_text(a->who ? a->who->cgroup : ""));
 	put(&b, "address", json_text(a->address));
 	return end(&b);
 }
