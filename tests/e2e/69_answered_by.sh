@@ -72,6 +72,8 @@ said refused "refused by this node, with the target" \
 said agent "the agent throttles" 'any(.[]; .code == "throttled" and (.summary | test("by imds_server of .*ecs-agent")))'
 said moved "two servers, and who the second is" \
 	'any(.[]; .code == "two-servers" and (.evidence | any(test("kube-system/kube2iam")))) and any(.[]; .code == "intercepted")'
+expect_report "$r" "rows: in a few words, by whom" \
+	'pod("agent").cause_text == "throttled by imds_server" and (pod("refused").cause_text | test("refused by 127.0.0.1:988"))'
 expect_report "$r" "the rows name them too" \
 	'pod("proxied").answered_by.pod == "kube2iam" and pod("plain").answered_by == null'
 

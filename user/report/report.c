@@ -67,12 +67,41 @@ static void fill_row(struct report_row *row, const struct snapshot *s, const str
 	path_plan(s, p, &row->path);
 }
 
+/* What a process of this node that answers in the service's place did is its doing: no switch of the cloud's. */
+static const char *text_of_answerer(const struct answerer *a, enum cause cause, char *buf, size_t len)
+{
+	const char *who = a->process && a->process[0] ? a->process
+			  : a->who && a->who->pod[0]  ? a->who->pod
+						      : a->address;
+
+	switch (cause) {
+	case CAUSE_NO_ROLE:
+	case CAUSE_NOT_THIS_CLOUD:
+	case CAUSE_ENDPOINT_DISABLED:
+		cause = CAUSE_ANSWERED_WITH_ERROR;
+		break;
+	case CAUSE_ANSWERED_WITH_ERROR:
+	case CAUSE_THROTTLED:
+	case CAUSE_REFUSED:
+	case CAUSE_SLOW:
+		break;
+	default:
+		return report_cause_text(cause);
+	}
+	snprintf(buf, len, "%s by %.40s", report_cause_text(cause), who);
+	return buf;
+}
+
 static void fill_text(struct report_row *row)
 {
 	const struct pod_stats *p = row->p;
+	char buf[80];
 
 	if (row->cause == CAUSE_HOP_LIMIT && p->required_hop_limit > 0)
 		snprintf(row->text, sizeof(row->text), "hop limit, needs %d", p->required_hop_limit);
+	else if (row->cause != CAUSE_NONE && p->answered_by)
+		snprintf(row->text, sizeof(row->text), "%s",
+			 text_of_answerer(p->answered_by, row->cause, buf, sizeof(buf)));
 	else if (row->cause != CAUSE_NONE)
 		snprintf(row->text, sizeof(row->text), "%s", report_cause_text(row->cause));
 	else
