@@ -371,7 +371,9 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress, bool li
 	if ((void *)(ip + 1) > end)
 		return IMDS_PASS;
 	if (ip->version == 4) {
-		if (!v4_may_match(egress ? ip->daddr : ip->saddr))
+		__be32 remote = egress ? redirected_v4(skb, ip->daddr, &p.redirected) : ip->saddr;
+
+		if (!v4_may_match(remote))
 			return IMDS_PASS;
 		p.family = 4;
 		p.proto = ip->protocol;
@@ -380,7 +382,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress, bool li
 		short_ip = ip->ihl < 5; /* a raw socket may send that */
 		p.fragment = ip->frag_off & bpf_htons(0x1fff);
 		addr_from_v4(&p.local, egress ? ip->saddr : ip->daddr);
-		addr_from_v4(&p.remote, egress ? ip->daddr : ip->saddr);
+		addr_from_v4(&p.remote, remote);
 	} else {
 		struct ipv6hdr *ip6 = data;
 		struct imds_addr a;
@@ -403,6 +405,10 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress, bool li
 			count_loss(IMDS_LOSS_MALFORMED);
 		return IMDS_PASS;
 	}
+	if (egress && p.redirected) {
+		p.redirected = p.remote_port;
+		p.remote_port = bpf_ntohl(skb->remote_port);
+	}
 	endpoint = endpoint_find(&p.remote, p.remote_port);
 	if (endpoint < 0)
 		return IMDS_PASS;
@@ -417,6 +423,11 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress, bool li
 			imds_count_packet(f->peer.cgroup_id, p.proto, skb->len, direction);
 		else
 			imds_count_skb(skb, bpf_skb_cgroup_id(skb), p.proto, direction);
+		if (egress && p.redirected && f && !f->to_port) {
+			addr_from_v4(&f->to, bpf_htonl(0x7f000001));
+			f->to_port = p.redirected;
+			f->flags |= IMDS_F_REDIRECTED;
+		}
 		if (egress)
 			on_tcp_egress(skb, &p, &key, f, endpoint, now, lite);
 		else if (f)

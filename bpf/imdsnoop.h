@@ -152,6 +152,7 @@ enum imds_status_class { /* label `code` of imdsnoop_responses_total */
 #define IMDS_F_OWN_NETNS (1u << 13)	/* the socket lives in the loader's network namespace */
 #define IMDS_F_UNFINDABLE (1u << 14)	/* a table had no room: some drops of this connection may not be found */
 #define IMDS_F_ELSEWHERE (1u << 15)	/* no packet of ours, yet the socket was connected: rewritten or redirected */
+#define IMDS_F_REDIRECTED (1u << 18)	/* by REDIRECT in the socket's own network namespace */
 #define IMDS_F_MPTCP (1u << 17)		/* a subflow of MPTCP: the process closes another socket than this one */
 #define IMDS_F_SOCKET_DEAD (1u << 16)	/* the kernel had ended the socket when the process closed it */
 

@@ -21,8 +21,21 @@ struct packet {
 	__u32 l4_off; /* from the IP header */
 	__u32 payload_off;
 	__u32 payload_len;
-	bool fragment; /* not the first one: no ports in it */
+	bool fragment;	  /* not the first one: no ports in it */
+	__u16 redirected; /* not 0: to this host behind the socket's back, see redirected_v4(); then to this port */
 };
+
+/*
+ * REDIRECT in the OUTPUT chain (a sidecar's, ecs-init's for tasks on the host's network) sends to 127.0.0.1 what its socket
+ * sends elsewhere; the answers come back as from there. Where the socket thinks it sends to; addr itself for all others.
+ */
+static __always_inline __be32 redirected_v4(const struct __sk_buff *skb, __be32 addr, __u16 *ret_redirected)
+{
+	if ((addr & bpf_htonl(0xff000000)) != bpf_htonl(0x7f000000))
+		return addr;
+	*ret_redirected = 1;
+	return skb->remote_ip4;
+}
 
 /* Follows IPv6 extension headers from *off; returns the upper protocol or -1. RFC 8200 section 4. */
 static __always_inline int skip_ipv6_ext(struct __sk_buff *skb, __u8 next, __u32 *off, bool *fragment)

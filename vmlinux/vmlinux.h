@@ -75,6 +75,13 @@ struct __sk_buff {
 	__u32 tc_classid;
 	__u32 data;
 	__u32 data_end;
+	__u32 napi_id;
+	__u32 family;
+	__u32 remote_ip4; /* of the socket, cgroup_skb may read these; network order */
+	__u32 local_ip4;
+	__u32 remote_ip6[4];
+	__u32 local_ip6[4];
+	__u32 remote_port; /* network order, in 32 bits */
 };
 
 struct bpf_sock {
@@ -86,9 +93,9 @@ struct bpf_sock {
 	__u32 priority;
 	__u32 src_ip4;
 	__u32 src_ip6[4];
-	__u32 src_port;			/* host order */
+	__u32 src_port; /* host order */
 	__be16 dst_port;
-	__u16 :16;
+	__u16 : 16;
 	__u32 dst_ip4;
 	__u32 dst_ip6[4];
 	__u32 state;
@@ -131,7 +138,7 @@ struct in6_addr {
 };
 
 struct ipv6hdr {
-	__be32 flow;			/* version, traffic class, flow label */
+	__be32 flow; /* version, traffic class, flow label */
 	__be16 payload_len;
 	__u8 nexthdr;
 	__u8 hop_limit;
@@ -144,8 +151,8 @@ struct tcphdr {
 	__be16 dest;
 	__be32 seq;
 	__be32 ack_seq;
-	__u8 offset;			/* header length in 32-bit words: the high four bits */
-	__u8 flags;			/* CWR ECE URG ACK PSH RST SYN FIN */
+	__u8 offset; /* header length in 32-bit words: the high four bits */
+	__u8 flags;  /* CWR ECE URG ACK PSH RST SYN FIN */
 	__be16 window;
 	__sum16 check;
 	__be16 urg_ptr;
@@ -193,7 +200,7 @@ struct sock_common {
 };
 
 struct sock {
-	struct sock_common __sk_common;	/* first in sockets, request sockets and those in TIME_WAIT */
+	struct sock_common __sk_common; /* first in sockets, request sockets and those in TIME_WAIT */
 };
 
 struct sk_buff {
@@ -206,7 +213,7 @@ struct sk_buff {
 };
 
 struct kernfs_node {
-	__u64 id;			/* a union before 5.5 */
+	__u64 id; /* a union before 5.5 */
 };
 
 struct cgroup_root {

@@ -41,7 +41,7 @@ here() {			# here CLIENT
 	esac
 }
 run() {				# run POD CLIENT: what it says
-	local start alone=(env -i PATH="$PATH" HOME=/nonexistent NODE_PATH="$NODE_PATH")	# a proxy or CA bundle of ours is none of theirs
+	local start alone=(env -i PATH="$PATH" HOME="$LAB_ROOT/home" NODE_PATH="$NODE_PATH")	# a proxy or CA bundle of ours is none of theirs
 	case $2 in
 	botocore) lab_exec "$1" "${alone[@]}" PYTHONPATH="$bin/usr/lib/python3/dist-packages" python3 "$LAB_DIR/sdk.py" ;;
 	rclone)	# has no clock of its own, and does not give up

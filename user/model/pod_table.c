@@ -628,6 +628,7 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 		s->ttl_low = !s->ttl_low || ttl < s->ttl_low ? ttl : s->ttl_low;
 		s->ttl_high = ttl > s->ttl_high ? ttl : s->ttl_high;
 	}
+	s->redirected_at_home |= !!(q->flags & IMDS_F_REDIRECTED);
 	if (r->answered_by)
 		s->answered_by = r->answered_by;
 }

@@ -121,6 +121,7 @@ struct pod_stats {
 	struct drop_note notes[POD_STATS_NOTES];
 	size_t notes_len;
 	int ttl_low, ttl_high;		    /* of SYN-ACKs of its own sockets to the IMDS addresses; 0: none */
+	bool redirected_at_home;	    /* by a rule in its own network namespace: a sidecar's, ecs-init's */
 	const struct answerer *answered_by; /* newest that is known; NULL: none */
 	bool uses_pod_identity;	    /* credentials answered by EKS Pod Identity or ECS: IMDS is probably not needed */
 	bool needs_credentials;	    /* asked IMDS for credentials */

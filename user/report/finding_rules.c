@@ -66,6 +66,11 @@ static const char *request_text(const struct error_count *e, char *buf, size_t l
 	return buf;
 }
 
+static const char *redirector(const struct pod_stats *p)
+{
+	return p->redirected_at_home && !p->host_network ? "a rule in its own network (a sidecar)" : "this node";
+}
+
 /* Who answered, where it was looked up: " by haproxy of ..."; " at 10.0.0.9:80, where this node redirects it"; else "". */
 static const char *by_whom(const struct pod_stats *p, char *buf, size_t len)
 {
@@ -78,7 +83,7 @@ static const char *by_whom(const struct pod_stats *p, char *buf, size_t len)
 	if (findings_answerer(a, who, sizeof(who))[0])
 		snprintf(buf, len, " by %.500s", who);
 	else
-		snprintf(buf, len, " at %s, where this node redirects it", a->address);
+		snprintf(buf, len, " at %s, where %s redirects it", a->address, redirector(p));
 	return buf;
 }
 
@@ -93,7 +98,7 @@ static void add_answerer(struct draft *d)
 	if (a->pid)
 		snprintf(pid, sizeof(pid), " (pid %u)", a->pid);
 	if (!who[0])
-		EVIDENCE(d, "this node redirects its connections to %s", a->address);
+		EVIDENCE(d, "%s redirects its connections to %s", redirector(d->p), a->address);
 	else if (!d->p->answered)
 		EVIDENCE(d, "its connections go to %s%s, in the metadata service's place", who, pid);
 	else
@@ -460,11 +465,11 @@ static bool find_refused(struct draft *d)
 			(unsigned long long)note->requests, PLURAL(p->requests));
 	else if (a && !findings_answerer(a, who, sizeof(who))[0])
 		SUMMARY(d,
-			"%s: refused by this node %llu time%s: it redirects the connection to %s, where nobody listens",
-			d->subject, PLURAL(n), a->address);
+			"%s: refused by this node %llu time%s: %s redirects the connection to %s, where nobody listens",
+			d->subject, PLURAL(n), redirector(p), a->address);
 	else if (a)
-		SUMMARY(d, "%s: refused by this node %llu time%s: it redirects the connection to %s", d->subject,
-			PLURAL(n), who);
+		SUMMARY(d, "%s: refused by this node %llu time%s: %s redirects the connection to %s", d->subject,
+			PLURAL(n), redirector(p), who);
 	else
 		SUMMARY(d, "%s: the connection to the metadata service was refused %llu time%s", d->subject, PLURAL(n));
 	add_notes(d, true);
