@@ -79,6 +79,8 @@ scenario() {			# scenario NAME
 		put "$p" 0.8 >/dev/null
 		get "$p" 0.8 >/dev/null
 	done
+	# half-closed is not gone
+	raw web-1 'send:GET /latest/user-data HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n' shutdown expect: close >/dev/null
 	sleep 1
 	trace_stop
 	capture_stop
@@ -161,6 +163,7 @@ expect_trace "$dir/web-1.jsonl" "silent-token, in the pod: not the hop limit, it
 lab_server_set silent-token 0
 lab_server_set hop-limit 2
 scenario limit-2
+expect_trace "$dir/web-1.jsonl" "half-closed, then answered" 'requests | map(select(.path == "/latest/user-data")) | all_are(.outcome == "ok" and .status == 200)'
 
 # what is no capture, or half of one
 printf 'GIF89a' >"$LAB_ROOT/bad"

@@ -56,6 +56,7 @@ struct flow {
 	uint64_t death_ns;
 	bool dead_payload, told, recorded, fin_acked;
 	uint64_t held; /* number of its last ended request, 0: none */
+	bool revived;  /* that request runs again: the client had closed its side alone, and bytes of an answer came */
 };
 
 struct held {
@@ -64,6 +65,7 @@ struct held {
 	uint64_t at_ns, fin_ns;
 	uint32_t answer_end;
 	bool confirmed, client_seen, retransmitted;
+	bool late, acked; /* answered behind the client's FIN; which took it */
 };
 
 struct capture_flows {
@@ -177,7 +179,7 @@ static void release_first(struct capture_flows *c)
 	struct imds_request *q = &h->rec.req;
 
 	/* seen on its way, sent again and again, and never acknowledged: the client did not get it */
-	if (q->end == IMDS_END_ANSWERED && h->client_seen && !h->confirmed && h->retransmitted) {
+	if (q->end == IMDS_END_ANSWERED && (h->late ? !h->acked : h->client_seen && !h->confirmed && h->retransmitted)) {
 		q->end = h->fin_ns ? IMDS_END_CLOSED : IMDS_END_EXPIRED;
 		q->end_ns = h->fin_ns ? h->fin_ns : c->now_ns;
 		q->first_byte_ns = q->last_byte_ns = 0;
@@ -222,13 +224,25 @@ static void take_evidence(const struct flow *f, struct imds_request *q, struct c
 static void finish(struct capture_flows *c, struct flow *f, struct imds_request *q, enum imds_end end, uint64_t now)
 {
 	struct held *h;
+	uint64_t fin_ns;
+	bool late;
 
 	release(c, false);
 	q->end = end;
 	q->end_ns = now;
 	q->flags |= f->flags;
-	h = &c->held[c->held_next % CAPTURE_HELD_MAX];
-	*h = (struct held){ .at_ns = now, .answer_end = f->rcv_nxt, .client_seen = f->client_seen };
+	h = f->revived ? held_of(c, f) : NULL;
+	late = h != NULL;
+	if (f->revived && !late) { /* told already, as not answered */
+		f->revived = false;
+		return;
+	}
+	fin_ns = late ? h->fin_ns : 0;
+	if (!late)
+		h = &c->held[c->held_next % CAPTURE_HELD_MAX];
+	*h = (struct held){
+		.at_ns = now, .late = late, .fin_ns = fin_ns, .answer_end = f->rcv_nxt, .client_seen = f->client_seen
+	};
 	h->retransmitted = f->answer_retransmits > 0;
 	for (int i = 0; i < f->points_len; i++) /* the client's own place saw it */
 		h->confirmed |= f->points[i].answer && !f->points[i].depth;
@@ -243,7 +257,9 @@ static void finish(struct capture_flows *c, struct flow *f, struct imds_request 
 		.syn_retransmits = f->syn_retransmits,
 		.req = *q,
 	};
-	f->held = c->held_next++;
+	if (!late)
+		f->held = c->held_next++;
+	f->revived = false;
 	if (end == IMDS_END_ANSWERED) {
 		for (int i = 0; i < f->points_len; i++)
 			f->points[i].answer = false;
@@ -483,7 +499,7 @@ static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack)
 
 	f->client_ack = ack;
 	if (h && h->rec.req.end == IMDS_END_ANSWERED && !before(ack, h->answer_end))
-		h->confirmed = true;
+		h->confirmed = h->acked = true;
 	if (f->deaths && f->dead_payload && !before(ack, f->dead_end)) {
 		/* it arrived after all: this client's packets do not begin with the usual TTL */
 		f->deaths = 0;
@@ -558,7 +574,7 @@ static void from_client(struct capture_flows *c, const struct packet *p, const s
 		f->has_snd = true;
 		return;
 	}
-	if (f->closed && !s->length && !(s->flags & (SEGMENT_FIN | SEGMENT_RST))) {
+	if ((f->closed || f->fin) && !s->length && !(s->flags & (SEGMENT_FIN | SEGMENT_RST))) {
 		client_acks(c, f, s->ack);
 		return;
 	}
@@ -631,6 +647,10 @@ static void answer_bytes(struct capture_flows *c, struct flow *f, const struct s
 				done = true;
 			}
 		}
+		if (f->scan_in.state == IMDS_HTTP_DEAD) { /* not HTTP, or no chunks: nobody but the client knows its end */
+			f->body_in = true;
+			f->scan_in.body_left = IMDS_BODY_UNTIL_CLOSE;
+		}
 		q->bytes_in += n;
 		if (done) {
 			finish(c, f, q, IMDS_END_ANSWERED, now);
@@ -661,6 +681,22 @@ static void answer_dies(struct capture_flows *c, struct flow *f, const struct se
 	evidence_changed(c, f);
 }
 
+/*
+ * Behind the client's FIN: whether it closed its socket or its side alone is told by what it does with the answer. Where it
+ * was the last request, it runs again, in the place that it has among the ended ones.
+ */
+static void revive(struct capture_flows *c, struct flow *f)
+{
+	struct held *h = held_of(c, f);
+
+	if (!f->closed || !f->fin || !h || h->rec.req.end != IMDS_END_CLOSED ||
+	    h->rec.req.kind == IMDS_KIND_CONNECT_ONLY || f->head != f->tail || !f->head)
+		return;
+	f->tail--;
+	f->closed = false;
+	f->revived = true;
+}
+
 static void service_payload(struct capture_flows *c, struct flow *f, const struct segment *s, struct point *at, int ttl,
 			    uint64_t now)
 {
@@ -677,6 +713,7 @@ static void service_payload(struct capture_flows *c, struct flow *f, const struc
 	if (before(s->seq, f->rcv_nxt))
 		skip = f->rcv_nxt - s->seq;
 	if (skip < s->length) {
+		revive(c, f);
 		if (!f->closed)
 			answer_bytes(c, f, s, skip, ttl, now);
 		f->answer_copy_ns = now;
