@@ -277,7 +277,9 @@ static struct request dead(const struct pod_identity *who, uint64_t at_ms)
 
 static void counts(const struct session_count_callbacks *cb)
 {
-	struct imds_packet_counters packets = { .packets = { { 5, 1, 0, 2 }, { 4 } }, .bytes = { 500, 400 } };
+	struct imds_packet_counters packets = { .packets = { { 5, 1, 0, 2 }, { 4 } },
+						.bytes = { 500, 400 },
+						.untracked = 3 };
 	struct imds_request_key lost = { .cgroup_id = 11,
 					 .kind = IMDS_KIND_DATA,
 					 .version = IMDS_VERSION_V2,

@@ -70,6 +70,8 @@ static void on_packets(void *arg, const struct pod_identity *who, const struct i
 			append(w, o, "packets", json_integer((json_int_t)c->packets[d][p]));
 		append(w, o, "bytes", json_integer((json_int_t)c->bytes[d]));
 	}
+	if (c->untracked)
+		put(w, o, "untracked", json_integer((json_int_t)c->untracked));
 }
 
 static void on_lost(void *arg, const struct pod_identity *who, const struct imds_request_key *k, uint64_t n)
@@ -157,12 +159,15 @@ static uint64_t number_at(const json_t *array, size_t i)
 static bool read_packets(const json_t *o, struct imds_packet_counters *c)
 {
 	const json_t *packets = json_object_get(o, "packets"), *bytes = json_object_get(o, "bytes");
+	json_int_t untracked;
 
 	for (int d = 0; d < IMDS_DIRECTION_COUNT; d++) {
 		for (int p = 0; p < IMDS_PROTO_COUNT; p++)
 			c->packets[d][p] = number_at(packets, (size_t)d * IMDS_PROTO_COUNT + p);
 		c->bytes[d] = number_at(bytes, (size_t)d);
 	}
+	untracked = json_integer_value(json_object_get(o, "untracked")); /* not in older traces */
+	c->untracked = untracked > 0 ? (uint64_t)untracked : 0;
 	return packets;
 }
 

@@ -9,7 +9,7 @@
 #include "session.h"
 
 /*
- * An array with an object for each cgroup: who it is, "in_flight", "packets" (direction, protocol, counts), "bytes",
+ * An array with an object for each cgroup: who it is, "in_flight", "packets" (direction, protocol, counts), "bytes", "untracked",
  * "lost" (requests whose records were lost), "drops" (packets). One without identity holds the drops of no known
  * connection. A new reference, or NULL without memory.
  */
