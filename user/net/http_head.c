@@ -150,9 +150,8 @@ static int take_header(char *line, const char *values[HEADER_COUNT])
 	for (size_t i = 0; i < HEADER_COUNT; i++) {
 		if (strcasecmp(line, names[i]))
 			continue;
-		if (values[i])
-			return i == ACCEPT || i == ENCODING || i == CONNECTION ? 0
-									       : 400; /* lists may: the first will do */
+		if (values[i]) /* lists may: the first will do */
+			return i == ACCEPT || i == ENCODING || i == CONNECTION ? 0 : 400;
 		values[i] = trim(colon + 1);
 	}
 	return 0;
