@@ -83,7 +83,7 @@ static void defaults_are_those_of_the_interface(void **state)
 	assert_int_equal(r->o.slow_ns, 1000000000);
 	assert_int_equal(r->o.duration_ns, 30000000000);
 	assert_int_equal(r->o.max_pods, 1024);
-	assert_int_equal(r->o.max_flows, 16384);
+	assert_int_equal(r->o.max_flows, 65536);
 	assert_int_equal(r->o.format, FORMAT_TEXT);
 	assert_int_equal(r->o.endpoints_len, 5);
 	for (int i = 0; i < 5; i++) {

@@ -227,7 +227,7 @@ static const struct option_row options[] = {
 	SECTION("Hooks and bounds"),
 	NUMBER("max-pods", max_pods, OPTION_U32, OPTIONS_MAX_PODS, OPTIONS_OBSERVE | OPTIONS_CHECK, "1024",
 	       "rows of the pod table; the rest is counted as 'other'"),
-	NUMBER("max-flows", max_flows, OPTION_U32, OPTIONS_MAX_FLOWS, OPTIONS_OBSERVE | OPTIONS_CHECK, "16384",
+	NUMBER("max-flows", max_flows, OPTION_U32, OPTIONS_MAX_FLOWS, OPTIONS_OBSERVE | OPTIONS_CHECK, "65536",
 	       "connections followed at once; the rest is counted"),
 	FLAG("no-drops", no_drops, OPTIONS_OBSERVE | OPTIONS_LIVE, "leave out the hook that sees dropped packets"),
 	FLAG("no-process", no_process, OPTIONS_OBSERVE | OPTIONS_LIVE, "leave out the hook that names processes"),
