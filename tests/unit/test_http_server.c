@@ -300,7 +300,7 @@ static void idle_connections_give_way(void **state)
 	assert_int_equal(stats.connections, HTTP_CONNECTIONS_MAX);
 	assert_int_equal(stats.refused, 10);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		closed += is_closed(fds[i]) && i < 10;
+		closed += i < 10 && is_closed(fds[i]);
 	assert_int_equal(closed, 10);
 	answers("GET /small" TAIL "\r\n", "HTTP/1.1 200 ", "");
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)

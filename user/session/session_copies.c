@@ -260,6 +260,7 @@ void session_copies_write(struct session *s, uint64_t now_ns, bool all)
 
 	if (!cs)
 		return;
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed is off the list */
 	while ((first = TAILQ_FIRST(&cs->waiting)) && (all || is_due(first, now_ns)))
 		write_first(s);
 	HASH_ITER (hh, cs->connections, c, tmp)
