@@ -55,7 +55,7 @@ check "text: it tells how to change it" grep -q 'modify-instance-metadata-option
 check "text: no colour in a file" sh -c "! grep -q \$(printf '\033') '$r'"
 
 { lab_imdsnoop trace --json --duration 20s 2>"$t.err"; : >"$LAB_ROOT/ended"; } | head -1 >"$t" &
-sleep 0.5
+lab_wait_for 10 test -s "$t"		# it is attached, and head has gone
 put cart-1 0.4 >/dev/null
 check "stdout closed early: it ends, with one line that says so" lab_wait_for 5 test -e "$LAB_ROOT/ended"
 check "stdout closed early: one line" test "$(wc -l <"$t.err")" -le 1

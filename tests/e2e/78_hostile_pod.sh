@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
+# alone: it fills the processors; with less of them than it counts on, records are lost.
 # A hundred pods, one of them hostile in ten ways at once (hostile_pod.py): the other 99 lose nothing, their requests and
 # deaths are those that the server and the clients know of, the agent answers its probes and stays small, and the hostile
 # one is told by name.

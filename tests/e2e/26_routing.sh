@@ -18,7 +18,8 @@ for p in blackhole prohibit unreachable none still; do
 	esac
 done
 lab_pod_bridge off || e2e_die "pod off comes up"
-IMDSNOOP=$(e2e_in_node) report_start "$r"
+IMDSNOOP=$(e2e_in_node)
+report_start "$r"
 trace_start "$t"
 for p in blackhole prohibit unreachable none; do put $p 1 >/dev/null; done
 put still 5 >/dev/null
