@@ -37,6 +37,7 @@ bytes_mark
 begin=$SECONDS
 part=$((PODS / 5))
 churn 1 $part >"$LAB_ROOT/churn.1"
+ask /api/v1/report >/dev/null	# what making one takes is no growth
 scrape "$LAB_ROOT/early"
 early=$(resident_kib)
 resident=$early

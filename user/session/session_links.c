@@ -30,7 +30,8 @@ static void lost_sight(struct session *s, size_t links, uint64_t now_ns)
 {
 	const char *why = folder_is_gone(s) ? "its cgroup folder was removed" : "another tool detached our programs";
 
-	s->detached_ns = s->attached_ns;
+	s->detached_ns = s->blind_from_ns = s->attached_ns;
+	s->blind_until_ns = UINT64_MAX;
 	s->tried_ns = 0;
 	s->fresh_until_ns = 0;
 	note(s, "missing", why);
@@ -46,6 +47,7 @@ static void sees_again(struct session *s, uint64_t now_ns)
 	snprintf(why, sizeof(why), "was detached for %.1f s and is attached again",
 		 (double)(now_ns - s->detached_ns) / 1e9);
 	s->detached_ns = 0;
+	s->blind_until_ns = now_ns;
 	s->fresh_until_ns = 0;
 	note(s, "ok", why);
 	session_log("attached again: %.1f s were not watched", (double)s->unwatched_ns / 1e9);

@@ -64,9 +64,10 @@ struct session {
 	struct answerers *answerers;
 	uint64_t unread; /* readings of a kernel table that failed */
 	/* our programs at the cgroup's hooks, which another tool may take off */
-	uint64_t attached_ns; /* newest moment at which all were known to be there */
-	uint64_t detached_ns; /* since when some are not; 0: all are */
-	uint64_t tried_ns;    /* to attach them again */
+	uint64_t attached_ns;			/* newest moment at which all were known to be there */
+	uint64_t detached_ns;			/* since when some are not; 0: all are */
+	uint64_t blind_from_ns, blind_until_ns; /* the newest time of that kind, its end open while it lasts */
+	uint64_t tried_ns;			/* to attach them again */
 	uint64_t unwatched_ns, unjudged;
 	bool ended_blind;
 	bool terminated; /* by SIGTERM */

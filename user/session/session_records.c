@@ -73,10 +73,13 @@ void session_release_held(struct session *s, uint64_t now_ns, bool all)
 	s->held_len = kept;
 }
 
-/* Its answer may have come while one of our programs was off its hook. */
+/* Its answer may have come while one of our programs was off its hook. Each reader of the ring looks at that first. */
 static bool cannot_judge(const struct session *s, const struct imds_rec_request *rec)
 {
-	return s->detached_ns && rec->req.end != IMDS_END_ANSWERED && rec->hdr.ts_ns >= s->detached_ns;
+	uint64_t start_ns = rec->req.start_ns ? rec->req.start_ns : rec->syn_ns;
+
+	return s->blind_until_ns && rec->req.end != IMDS_END_ANSWERED && rec->hdr.ts_ns >= s->blind_from_ns &&
+	       start_ns <= s->blind_until_ns;
 }
 
 /*
