@@ -283,10 +283,28 @@ memory:
  */
 #define END_S 2
 #define LAST_S 10
+#define SLOW_TRIES 5 /* of END_S, on a machine that is slow */
 static struct sigaction libevents[2];
+static uint64_t worked_ns; /* processor time when the clock was set */
+
+/* Who waits for a reader takes no processor time; who does is at work, on a machine that has little for us. */
+static void on_clock(int sig)
+{
+	static int tries;
+	uint64_t now_ns = session_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+
+	if (tries++ < SLOW_TRIES && now_ns - worked_ns > END_S * 1000000000ull / 20) {
+		worked_ns = now_ns;
+		alarm(END_S);
+		return;
+	}
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
 
 static void on_signal(int sig)
 {
+	worked_ns = session_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	alarm(END_S);
 	libevents[sig == SIGTERM].sa_handler(sig);
 }
@@ -298,6 +316,7 @@ static bool writes_as_it_goes(const struct session *s)
 
 static void guard_signals(const int signals[2])
 {
+	signal(SIGALRM, on_clock); /* `top` has one of its own, which gives the terminal back */
 	for (int i = 0; i < 2; i++) {
 		struct sigaction ours;
 
