@@ -54,6 +54,7 @@ check "text: the way of the packet is drawn" grep -qE 'TTL 1.*ip_forward|ip_forw
 check "text: it tells how to change it" grep -q 'modify-instance-metadata-options.*--http-put-response-hop-limit 2' "$r"
 check "text: no colour in a file" sh -c "! grep -q \$(printf '\033') '$r'"
 
+rm -f "$t"
 { lab_imdsnoop trace --json --duration 20s 2>"$t.err"; : >"$LAB_ROOT/ended"; } | head -1 >"$t" &
 lab_wait_for 10 test -s "$t"		# it is attached, and head has gone
 put cart-1 0.4 >/dev/null
