@@ -94,9 +94,10 @@ static int add_node(struct merged *m, const struct report_doc *d, const struct m
 		{ &version, d->version, WORD_MAX_LEN }, { &kernel, d->kernel, WORD_MAX_LEN },
 	};
 	struct merge_node *n, *twin;
-	size_t key_len, room = room_for(fields, LEN(fields));
+	size_t key_len, room;
 
 	snprintf(duration, sizeof(duration), "%.6f", d->duration_s);
+	room = room_for(fields, LEN(fields));
 	n = calloc(1, sizeof(*n) + room);
 	if (!n)
 		return -ENOMEM;
