@@ -314,9 +314,10 @@ static bool writes_as_it_goes(const struct session *s)
 	return !strcmp(s->o->command->name, "trace") || !strcmp(s->o->command->name, "top");
 }
 
-static void guard_signals(const int signals[2])
+static void guard_signals(const struct session *s, const int signals[2])
 {
-	signal(SIGALRM, on_clock); /* `top` has one of its own, which gives the terminal back */
+	if (strcmp(s->o->command->name, "top")) /* it has one of its own, which gives the terminal back */
+		signal(SIGALRM, on_clock);
 	for (int i = 0; i < 2; i++) {
 		struct sigaction ours;
 
@@ -348,7 +349,7 @@ static int add_events(struct session *s)
 			return -ENOMEM;
 	}
 	if (writes_as_it_goes(s))
-		guard_signals(signals);
+		guard_signals(s, signals);
 	if (s->o->duration_ns) {
 		struct timeval end = { .tv_sec = s->o->duration_ns / 1000000000,
 				       .tv_usec = s->o->duration_ns / 1000 % 1000000 };
