@@ -179,6 +179,31 @@ static void baseline_is_the_one_that_was_used(void **state)
 	done(t, &s);
 }
 
+/* What a process of this node answers in the service's place, with a fresh TTL, tells nothing of the service's. */
+static void a_stand_in_does_not_speak_for_the_service(void **state)
+{
+	static const struct answerer proxy = { .pid = 9, .process = "haproxy", .address = "172.31.0.10:8181" };
+
+	for (int by_flag = 0; by_flag < 2; by_flag++) {
+		struct pod_table *t = table_new();
+		struct snapshot s = { 0 };
+		struct request r = of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 64);
+
+		if (by_flag)
+			r.rec.req.flags |= IMDS_F_REDIRECTED;
+		else
+			r.answered_by = &proxy;
+		add(t, r);
+		r = add(t, died(request(IMDS_KIND_TOKEN, 2 * S, S, 0)));
+		assert_int_equal(r.outcome, OUTCOME_HOP_LIMIT);
+		assert_int_equal(r.confidence, CONFIDENCE_PROVEN);
+		assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
+		assert_int_equal(s.node_token_ttl, 0);
+		assert_int_equal(s.baseline_ttl, 0);
+		done(t, &s);
+	}
+}
+
 /* GCE's guest agent asks to be told of the next change: minutes are no slowness, and none coming is no silence. */
 static void long_poll_is_neither_slow_nor_silent(void **state)
 {
@@ -273,6 +298,7 @@ int main(void)
 		cmocka_unit_test(ttl_that_a_rule_set_tells_no_hops),
 		cmocka_unit_test(limit_that_was_lowered_is_no_rule),
 		cmocka_unit_test(baseline_is_the_one_that_was_used),
+		cmocka_unit_test(a_stand_in_does_not_speak_for_the_service),
 		cmocka_unit_test(long_poll_is_neither_slow_nor_silent),
 		cmocka_unit_test(lost_records_keep_the_cause),
 		cmocka_unit_test(addresses_are_known_with_what_died),

@@ -266,6 +266,12 @@ static bool is_host(const struct imds_rec_request *rec)
 	return (rec->req.flags & IMDS_F_NETNS_KNOWN) && (rec->req.flags & IMDS_F_HOST_NETNS);
 }
 
+/* What TTLs the service's own packets have on the node: not so if a process here answered in its place, with a fresh TTL. */
+static bool speaks_for_node(const struct request *r)
+{
+	return is_host(&r->rec) && !r->answered_by && !(r->rec.req.flags & IMDS_F_REDIRECTED);
+}
+
 static void note_address(struct pod_table *t, const struct request *r)
 {
 	const struct imds_drop *drop = &r->rec.req.drop;
@@ -389,7 +395,7 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 	};
 	struct verdict v;
 
-	if (is_host(&r->rec) && r->rec.ttl_synack)
+	if (speaks_for_node(r) && r->rec.ttl_synack)
 		e->baseline_ttl = r->rec.ttl_synack;
 	find_hops(row, e, r);
 	in.hops = r->hops;
@@ -673,7 +679,7 @@ static void note_ttl(struct pod_table *t, struct row *row, const struct request 
 		s->baseline_ttl = r->baseline_ttl;
 	}
 	/* any other status may come from a proxy, or be no EC2 service's at all */
-	if (is_host(&r->rec) && q->kind == IMDS_KIND_TOKEN && q->ttl_response && q->end == IMDS_END_ANSWERED &&
+	if (speaks_for_node(r) && q->kind == IMDS_KIND_TOKEN && q->ttl_response && q->end == IMDS_END_ANSWERED &&
 	    q->status >= 200 && q->status < 300)
 		e->token_ttl = q->ttl_response;
 	if (s->own_network && e->baseline_ttl && r->rec.ttl_synack >= e->baseline_ttl)
