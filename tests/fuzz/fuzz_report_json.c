@@ -3,7 +3,7 @@
 /* needs: user/replay/report_input.c user/report/merge.c user/report/compare.c user/pods/workload.c user/model/words.c */
 /* needs: user/view/html.c user/view/html_merge.c user/view/html_part.c user/view/html_style.c user/view/svg.c */
 /* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c user/view/json_extras.c */
-/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/report/path.c user/report/headline.c */
+/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c user/report/headline.c */
 /* needs: user/model/histogram.c user/model/request.c user/report/what_if.c user/report/timeline.c */
 /* needs: user/model/counters.c user/report/ready.c user/view/text_ready.c */
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/report/path.c user/model/words.c */
+/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c user/model/words.c */
 /* needs: user/model/histogram.c */
 /* needs: user/report/platform.c user/model/counters.c user/pods/workload.c user/model/request.c */
 #include <setjmp.h>
@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "../../user/report/findings.h"
+#include "../../user/report/path.h"
 #include "golden/case.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
@@ -633,10 +634,12 @@ static void the_way_shows_each_ttl_and_the_death(void **state)
 	(void)state;
 	for (size_t i = 0; i < LEN(ways); i++) {
 		struct snapshot s = { .node_token_ttl = ways[i].node_token_ttl };
+		struct path path;
 
-		assert_string_equal(findings_draw_way(&s, &ways[i].p, 0, buf, sizeof(buf)), ways[i].ascii);
+		path_plan(&s, &ways[i].p, &path);
+		assert_string_equal(path_draw(&path, 0, buf, sizeof(buf)), ways[i].ascii);
 		for (size_t len = 1; len < 20; len++)
-			assert_true(strlen(findings_draw_way(&s, &ways[i].p, 1, buf, len)) < len);
+			assert_true(strlen(path_draw(&path, 1, buf, len)) < len);
 	}
 }
 

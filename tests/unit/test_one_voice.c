@@ -3,10 +3,10 @@
 /* needs: user/replay/report_input.c user/report/advice.c user/report/compare.c user/report/finding_rules.c */
 /* needs: user/report/findings.c user/report/headline.c user/report/level.c user/report/merge.c */
 /* needs: user/report/path.c user/report/platform.c user/report/report.c user/report/timeline.c */
-/* needs: user/report/way.c user/report/what_if.c user/view/html.c user/view/html_part.c */
+/* needs: user/report/what_if.c user/view/html.c user/view/html_part.c */
 /* needs: user/view/html_style.c user/view/json.c user/view/svg.c user/view/text.c user/view/text_escape.c */
 /* needs: user/view/text_extras.c user/view/text_layout.c user/view/ui_rows.c */
-/* A dozen snapshots in all views: one level, one count, one sentence. What is said of them is other tests' matter. */
+/* Two dozen snapshots in all views: one level, one count, one sentence. What is said of them is other tests' matter. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "../../user/model/counters.h"
+#include "../../user/model/request.h"
 #include "../../user/replay/report_input.h"
 #include "../../user/report/findings.h"
 #include "../../user/report/merge.h"
@@ -27,15 +29,23 @@
 #include "../../user/view/ui_rows.h"
 
 #define S 1000000000ull
+#define ROWS_MAX 25
 
 static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
+static const struct answerer kube2iam = { .process = "kube2iam", .pid = 77, .address = "10.0.0.5:8181" };
 
 static const struct voice {
 	const char *name;
-	struct pod_stats pod; /* its identity and unknowns are filled in */
-	uint64_t unowned;     /* packets */
-	const char *feature;  /* that is missing */
-	bool quiet;	      /* nobody asked */
+	struct pod_stats pod;  /* its identity and unknowns are filled in */
+	size_t more;	       /* pods of its workload, alike */
+	struct pod_stats gone; /* sums of rows that have left; none without requests */
+	uint64_t unowned;      /* packets */
+	const char *feature;   /* that is missing */
+	uint64_t lost;	       /* events */
+	bool quiet;	       /* nobody asked */
+	bool missed;	       /* the filters chose nothing */
+	const char *unsaid;    /* that its headline must not say */
+	enum level level;      /* that it must have; QUIET: whatever it is, all say it */
 } voices[] = {
 	{ .name = "ECS credentials and a dead token",
 	  .pod = { .requests = 4,
@@ -103,6 +113,7 @@ static const struct voice {
 		   .outcomes = { [OUTCOME_OK] = 4, [OUTCOME_HTTP_ERROR] = 1, [OUTCOME_NO_RESPONSE] = 2, [OUTCOME_REFUSED] = 2 },
 		   .causes = { [CAUSE_SILENT] = 2, [CAUSE_REFUSED] = 2, [CAUSE_NO_ROLE] = 1 } } },
 	{ .name = "a problem of the past",
+	  .unsaid = " gets no",
 	  .pod = { .requests = 8,
 		   .answered = 6,
 		   .failed = 2,
@@ -113,7 +124,91 @@ static const struct voice {
 		   .token_answered = 2,
 		   .hop_limit = HOP_LIMIT_OK,
 		   .hops = 1,
-		   .required_hop_limit = 2 } },
+		   .required_hop_limit = 2,
+		   .last_failed_ns = 2 * S,
+		   .last_ok_ns = 20 * S } },
+	{ .name = "two servers within one pod",
+	  .level = LEVEL_WARNING,
+	  .pod = { .requests = 6,
+		   .answered = 6,
+		   .outcomes = { [OUTCOME_OK] = 6 },
+		   .own_network = true,
+		   .ttl_synack = 64,
+		   .ttl_low = 63,
+		   .ttl_high = 64 } },
+	{ .name = "not sent",
+	  .level = LEVEL_WARNING,
+	  .pod = { .requests = 3, .failed = 3, .outcomes = { [OUTCOME_NOT_SENT] = 3 }, .causes = { [CAUSE_NOT_SENT] = 3 } } },
+	{ .name = "meant block: credentials come from another service",
+	  .level = LEVEL_NOTE,
+	  .pod = { .requests = 5,
+		   .answered = 3,
+		   .failed = 2,
+		   .outcomes = { [OUTCOME_OK] = 3, [OUTCOME_BLOCKED] = 2 },
+		   .causes = { [CAUSE_FILTERED] = 2 },
+		   .uses_pod_identity = true,
+		   .policy_drops = 4,
+		   .policy_location = "nf_hook_slow",
+		   .policy_reason = "NETFILTER_DROP" } },
+	{ .name = "probes of other clouds",
+	  .level = LEVEL_NOTE,
+	  .pod = { .requests = 4,
+		   .answered = 4,
+		   .failed = 1,
+		   .outcomes = { [OUTCOME_OK] = 2, [OUTCOME_HTTP_ERROR] = 2 },
+		   .causes = { [CAUSE_NOT_THIS_CLOUD] = 1 },
+		   .responses = { [IMDS_STATUS_404] = 2, [IMDS_STATUS_2XX] = 2 },
+		   .providers = 1u << PROVIDER_GCE | 1u << PROVIDER_EC2 | 1u << PROVIDER_AZURE,
+		   .providers_ok = 1u << PROVIDER_GCE,
+		   .token_requests = 1,
+		   .last_failed_ns = 2 * S,
+		   .last_ok_ns = 3 * S } },
+	{ .name = "credentials answered with an error by a process of this node",
+	  .level = LEVEL_PROBLEM,
+	  .pod = { .requests = 4,
+		   .answered = 4,
+		   .failed = 4,
+		   .outcomes = { [OUTCOME_HTTP_ERROR] = 4 },
+		   .causes = { [CAUSE_ANSWERED_WITH_ERROR] = 4 },
+		   .responses = { [IMDS_STATUS_5XX] = 4 },
+		   .credentials_requests = 4,
+		   .errors = { { .requests = 4,
+				 .status = 500,
+				 .kind = IMDS_KIND_CREDENTIALS,
+				 .method = IMDS_METHOD_GET,
+				 .path = "/latest/meta-data/iam/security-credentials/cart" } },
+		   .errors_len = 1,
+		   .answered_by = &kube2iam } },
+	{ .name = "a filter that matches nothing", .level = LEVEL_BLIND, .quiet = true, .missed = true },
+	{ .name = "events lost beside what works",
+	  .level = LEVEL_BLIND,
+	  .lost = 12,
+	  .pod = { .requests = 5, .answered = 5, .outcomes = { [OUTCOME_OK] = 5 } } },
+	{ .name = "beyond its share",
+	  .level = LEVEL_NOTE,
+	  .pod = { .requests = 5, .answered = 5, .outcomes = { [OUTCOME_OK] = 5 }, .untracked = 900, .records_lost = 3 } },
+	{ .name = "all that failed has left",
+	  .level = LEVEL_WARNING,
+	  .gone = { .requests = 4, .failed = 4, .outcomes = { [OUTCOME_NO_RESPONSE] = 4 }, .last_failed_ns = 9 * S },
+	  .pod = { .requests = 1, .answered = 1, .outcomes = { [OUTCOME_OK] = 1 } } },
+	{ .name = "one that has only left",
+	  .unsaid = "p99",
+	  .quiet = true,
+	  .level = LEVEL_OK,
+	  .gone = { .requests = 4, .answered = 4 } },
+	{ .name = "waits for its first answer", .unsaid = "no problem", .level = LEVEL_OK, .pod = { .in_flight = 2 } },
+	{ .name = "pods of one workload",
+	  .level = LEVEL_PROBLEM,
+	  .more = ROWS_MAX - 1,
+	  .pod = { .requests = 3,
+		   .failed = 3,
+		   .outcomes = { [OUTCOME_DROPPED] = 3 },
+		   .causes = { [CAUSE_REVERSE_PATH] = 3 },
+		   .notes = { { .cause = CAUSE_REVERSE_PATH, .reason = "IP_RPFILTER", .requests = 3, .ttl = 64 } },
+		   .notes_len = 1,
+		   .seconds_lost = 3 } },
+	{ .name = "redirected at connect",
+	  .pod = { .requests = 3, .outcomes = { [OUTCOME_REDIRECTED] = 3 }, .causes = { [CAUSE_REDIRECTED] = 3 } } },
 };
 
 static char *drawn(const struct report *r, bool html)
@@ -168,6 +263,24 @@ static void page_says_it(const struct report *r)
 	free(text);
 }
 
+static const struct merge_pod *merged_row(const struct merged *m, const char *pod)
+{
+	for (size_t i = 0; i < m->pods_len; i++)
+		if (!strcmp(m->pods[i].pod, pod))
+			return &m->pods[i];
+	return NULL;
+}
+
+static void read_back(const struct report *r, const char *node, struct report_doc *ret)
+{
+	json_t *root = json_said(r);
+	char msg[256];
+
+	assert_non_null(root);
+	assert_int_equal(json_object_set_new(root, "node", json_string(node)), 0);
+	assert_int_equal(report_input_from_json(root, node, ret, msg, sizeof(msg)), 0); /* takes root */
+}
+
 /* What the status page draws, and what `merge` reads. */
 static void json_and_merge_say_it(const struct report *r)
 {
@@ -176,14 +289,13 @@ static void json_and_merge_say_it(const struct report *r)
 	struct merged m = { 0 };
 	struct report_doc d;
 	const char *twin;
-	char msg[256];
 
-	assert_non_null(root);
 	assert_string_equal(json_string_value(json_object_get(headline, "level")), level_word(r->level));
 	assert_string_equal(json_string_value(json_object_get(headline, "text")), r->headline);
 	assert_int_equal(json_integer_value(json_object_get(totals, "answered")), r->answered);
 	assert_int_equal(json_integer_value(json_object_get(totals, "failed")), r->failed);
-	assert_int_equal(report_input_from_json(root, "", &d, msg, sizeof(msg)), 0); /* takes root */
+	json_decref(root);
+	read_back(r, "n", &d);
 	assert_int_equal(merge_add(&m, &d, &twin), 0);
 	assert_int_equal(merge_end(&m), 0);
 	assert_int_equal(m.level, r->level);
@@ -192,12 +304,42 @@ static void json_and_merge_say_it(const struct report *r)
 	assert_int_equal(m.failed, r->failed);
 	assert_int_equal(m.pods_len, r->rows_len);
 	for (size_t i = 0; i < r->rows_len; i++) {
-		assert_int_equal(m.pods[i].level, r->rows[i].level);
-		assert_string_equal(m.pods[i].text, r->rows[i].text);
-		assert_int_equal(m.pods[i].failed, r->rows[i].p->failed);
+		const struct merge_pod *p = merged_row(&m, r->rows[i].p->who.pod);
+
+		assert_non_null(p);
+		assert_int_equal(p->level, r->rows[i].level);
+		assert_string_equal(p->text, r->rows[i].text);
+		assert_int_equal(p->failed, r->rows[i].p->failed);
 	}
 	merge_clear(&m);
 	report_input_clear(&d);
+}
+
+/* Two nodes of which each says this: the level stays, the counts are twice as high, the workloads are told once. */
+static void two_nodes_say_it(const struct report *r)
+{
+	struct merged m = { 0 };
+	struct report_doc d;
+	const char *twin;
+
+	for (int i = 0; i < 2; i++) {
+		read_back(r, i ? "n2" : "n1", &d);
+		assert_int_equal(merge_add(&m, &d, &twin), 0);
+		report_input_clear(&d);
+	}
+	assert_int_equal(merge_end(&m), 0);
+	assert_int_equal(m.level, r->level);
+	assert_int_equal(m.answered, 2 * r->answered);
+	assert_int_equal(m.failed, 2 * r->failed);
+	assert_int_equal(m.pods_len, 2 * r->rows_len);
+	for (size_t i = 0; i < m.groups_len; i++)
+		assert_int_equal(m.groups[i]->nodes, 2);
+	assert_int_equal(m.groups_len, r->s->findings_len);
+	if (m.groups_len && r->level > LEVEL_OK && r->level != LEVEL_BLIND && !strstr(m.headline, "no metadata token"))
+		assert_non_null(strstr(m.headline, m.groups[0]->summary));
+	if (r->s->totals.requests)
+		assert_null(strstr(m.headline, "nothing asked"));
+	merge_clear(&m);
 }
 
 static void top_says_it(const struct report *r)
@@ -216,62 +358,105 @@ static void top_says_it(const struct report *r)
 	ui_rows_clear(&rows);
 }
 
+static const char *const endpoints[] = { "169.254.169.254", NULL };
+
+/* A snapshot of v, with the room that it borrows. */
+struct scene {
+	struct pod_stats rows[ROWS_MAX], gone;
+	const struct pod_stats *pods[ROWS_MAX];
+	char names[ROWS_MAX][32];
+	struct feature feature;
+	struct unowned unowned;
+	struct loss loss;
+	struct snapshot s;
+};
+
+static void set_scene(struct scene *c, const struct voice *v)
+{
+	*c = (struct scene){
+		.gone = v->gone,
+		.feature = { v->feature, "degraded", "not on this kernel" },
+		.unowned = { .device = "tap0", .name = "", .packets = v->unowned, .ttl = 1 },
+		.loss = { .name = "ring_request", .what = "details of requests", .count = v->lost },
+	};
+	c->s = (struct snapshot){
+		.version = "1",
+		.node = "n",
+		.kernel = "6.1",
+		.now_ns = 30 * S,
+		.slow_us = 1000000,
+		.endpoints = endpoints,
+		.drops_watched = true,
+		.pods = c->pods,
+		.pods_len = v->quiet ? 0 : 1 + v->more,
+		.features = &c->feature,
+		.features_len = v->feature != NULL,
+		.losses = &c->loss,
+		.losses_len = v->lost > 0,
+		.unowned = &c->unowned,
+		.unowned_len = v->unowned > 0,
+		.gone = v->gone.requests ? &c->gone : NULL,
+		.gone_rows = v->gone.requests > 0,
+		.totals = { .who = nobody, .hops = -1, .last_failed_ns = v->pod.last_failed_ns },
+	};
+	for (size_t i = 0; i < c->s.pods_len; i++) {
+		struct pod_stats *p = &c->rows[i];
+
+		snprintf(c->names[i], sizeof(c->names[i]), "cart-7d9f6c5b8-x2x%c%c", 'b' + (char)i / 5 * 5,
+			 '4' + (char)i % 5);
+		*p = v->pod;
+		p->who = nobody;
+		p->who.cgroup_id = 7 + i;
+		p->who.namespace = "shop";
+		p->who.pod = c->names[i];
+		p->who.container = "app";
+		p->who.cgroup = "kubepods/x";
+		p->hops = p->hops ? p->hops : -1;
+		c->pods[i] = p;
+		counters_add(&c->s.totals, p);
+		c->s.totals.in_flight += p->in_flight;
+	}
+	counters_add(&c->s.totals, &c->gone);
+}
+
 static void all_views_say_the_same(void **state)
 {
-	static const char *const endpoints[] = { "169.254.169.254", NULL };
+	static const char *const wanted[] = { "--pod", "nobody-*", NULL };
+	static struct scene c;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(voices) / sizeof(voices[0]); i++) {
-		struct pod_stats pod = voices[i].pod, totals = voices[i].pod;
-		const struct pod_stats *pods[] = { &pod };
-		const struct feature feature = { voices[i].feature, "degraded", "not on this kernel" };
-		const struct unowned unowned = { .device = "tap0", .name = "", .packets = voices[i].unowned, .ttl = 1 };
-		struct snapshot s = {
-			.version = "1",
-			.node = "n",
-			.kernel = "6.1",
-			.now_ns = 30 * S,
-			.slow_us = 1000000,
-			.endpoints = endpoints,
-			.drops_watched = true,
-			.pods = pods,
-			.pods_len = !voices[i].quiet,
-			.features = &feature,
-			.features_len = voices[i].feature != NULL,
-			.unowned = &unowned,
-			.unowned_len = voices[i].unowned > 0,
-		};
+		const struct voice *v = &voices[i];
 		struct report r;
 
-		print_message("%s\n", voices[i].name);
-		pod.who = nobody;
-		pod.who.cgroup_id = 7;
-		pod.who.namespace = "shop";
-		pod.who.pod = "cart-7d9f6c5b8-x2x1q";
-		pod.who.container = "app";
-		pod.who.cgroup = "kubepods/x";
-		pod.hops = pod.hops ? pod.hops : -1;
-		totals.who = nobody;
-		totals.hops = -1;
-		s.totals = totals;
-		assert_int_equal(findings_collect(&s, &s.findings, &s.findings_len), 0);
-		assert_int_equal(report_build(&s, &r), 0);
+		print_message("%s\n", v->name);
+		set_scene(&c, v);
+		assert_int_equal(findings_collect(&c.s, &c.s.findings, &c.s.findings_len), 0);
+		assert_int_equal(report_build(&c.s, &r), 0);
+		if (v->missed)
+			assert_int_equal(report_filter_missed(&r, &c.s, wanted), 0);
+		if (v->level != LEVEL_QUIET)
+			assert_int_equal(r.level, v->level);
+		if (v->unsaid)
+			assert_null(strstr(r.headline, v->unsaid));
 		/* that nothing asked is a claim: not beside a program that may have sent it elsewhere */
-		if (voices[i].quiet && voices[i].feature && !strcmp(voices[i].feature, "other_programs")) {
+		if (v->quiet && v->feature && !strcmp(v->feature, "other_programs")) {
 			assert_int_equal(r.level, LEVEL_BLIND);
 			assert_null(strstr(r.headline, "nothing asked"));
 		}
 		text_says_it_first_and_last(&r);
 		page_says_it(&r);
 		json_and_merge_say_it(&r);
+		two_nodes_say_it(&r);
 		top_says_it(&r);
 		report_clear(&r);
-		findings_free(s.findings, s.findings_len);
+		findings_free(c.s.findings, c.s.findings_len);
+		counters_free_kinds(&c.s.totals);
 	}
 }
 
 /* Rows of one workload, blocked, and one that stands apart. */
-#define ROWS 4
+#define ROWS 4 /* of a choice */
 
 static void fill_rows(struct pod_stats *rows, const struct pod_stats **pods, struct snapshot *s)
 {

@@ -3,7 +3,7 @@
 /* needs: user/view/prometheus_node.c user/view/prometheus_workload.c user/model/workload_table.c user/pods/workload.c */
 /* needs: user/view/prometheus_process.c user/view/json.c user/model/counters.c user/model/words.c user/model/request.c */
 /* needs: user/model/histogram.c */
-/* needs: user/report/report.c user/report/headline.c user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/way.c user/report/platform.c user/pods/workload.c user/report/path.c */
+/* needs: user/report/report.c user/report/headline.c user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/platform.c user/pods/workload.c user/report/path.c */
 /* needs: user/report/level.c */
 #include <setjmp.h>
 #include <stdarg.h>

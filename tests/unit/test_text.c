@@ -3,7 +3,7 @@
 /* needs: user/view/text_layout.c user/report/headline.c user/report/report.c user/report/platform.c */
 /* needs: user/view/text_extras.c user/report/compare.c user/report/what_if.c */
 /* needs: user/view/text.c user/view/text_escape.c user/report/findings.c user/report/finding_rules.c */
-/* needs: user/report/advice.c user/report/way.c user/report/path.c user/model/words.c user/model/histogram.c user/model/request.c */
+/* needs: user/report/advice.c user/report/path.c user/model/words.c user/model/histogram.c user/model/request.c */
 /* needs: user/report/platform.c user/model/counters.c user/pods/workload.c */
 /*
  * The report and the trace lines against golden files, beside this file in golden/. GOLDEN_WRITE=1 writes them anew:

@@ -28,13 +28,6 @@ static bool is_local_service(const struct pod_stats *p)
 	return (p->providers & local) && !(p->providers & ~local);
 }
 
-/* "ago" without a clock: a failure that is over is told as over. */
-static bool is_past(const struct pod_stats *p)
-{
-	return p->last_failed_ns && p->last_ok_ns > p->last_failed_ns &&
-	       p->last_ok_ns - p->last_failed_ns > 5000000000ull;
-}
-
 static void clock_text(const struct snapshot *s, uint64_t ns, char *buf, size_t len)
 {
 	time_t t = (time_t)((s->now_wall_ns - (s->now_ns - ns)) / 1000000000u);
@@ -49,7 +42,7 @@ static void add_past(struct draft *d)
 {
 	char until[32];
 
-	if (!is_past(d->p))
+	if (!findings_is_past(d->p))
 		return;
 	clock_text(d->s, d->p->last_failed_ns, until, sizeof(until));
 	EVIDENCE(d, "this ended: the newest failure was at %s, requests are answered since", until);
@@ -239,7 +232,7 @@ static bool find_hop_limit(struct draft *d)
 			snprintf(needs + at, sizeof(needs) - (size_t)at, ", the node %s %d",
 				 s->node_token_ttl < p->required_hop_limit ? "has" : "now has", s->node_token_ttl);
 	}
-	SUMMARY(d, "%s %s no metadata %s: %s%s%s", d->subject, is_past(p) ? "got" : "gets",
+	SUMMARY(d, "%s %s no metadata %s: %s%s%s", d->subject, findings_is_past(p) ? "got" : "gets",
 		p->token_requests ? "token" : "answer", sure[confidence], needs,
 		advice_is_meant(p) ? ". Probably blocked on purpose" : "");
 

@@ -62,6 +62,13 @@ const char *findings_answerer(const struct answerer *a, char *buf, size_t len)
 	return buf;
 }
 
+#define PAST_NS 5000000000ull
+
+bool findings_is_past(const struct pod_stats *p)
+{
+	return p->last_failed_ns && p->last_ok_ns > p->last_failed_ns && p->last_ok_ns - p->last_failed_ns > PAST_NS;
+}
+
 static void draft_clear(struct draft *d)
 {
 	lines_free(d->summary.v);

@@ -16,12 +16,8 @@ int findings_collect(const struct snapshot *s, struct finding **ret, size_t *ret
 int findings_collect_view(const struct snapshot *s, const struct snapshot *view, struct finding **ret, size_t *ret_len);
 void findings_free(struct finding *findings, size_t len);
 
-/*
- * The way of the answer, or of the request that got no further, drawn in one line, e.g.
- *   IMDS --TTL 1--> node X dies in ip_forward (IP_INHDR) - - -> pod
- * ASCII or UTF-8; "" where no TTL was seen. Cut at len. Returns buf.
- */
-char *findings_draw_way(const struct snapshot *s, const struct pod_stats *p, int utf8, char *buf, size_t len);
+/* Whether what failed of it is over: requests have been answered since. Then it is told as over. */
+bool findings_is_past(const struct pod_stats *p);
 
 /* "850 us", "3.1 ms", "42 ms", "4.4 s". 32 bytes suffice. Returns buf. */
 char *findings_duration(uint64_t us, char *buf, size_t len);

@@ -26,7 +26,7 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 
 	snprintf(node, sizeof(node), "%.200s", s->node);
 	for (size_t i = 0; i < s->pods_len; i++) {
-		if (!s->pods[i]->outcomes[OUTCOME_HOP_LIMIT])
+		if (!s->pods[i]->outcomes[OUTCOME_HOP_LIMIT] || findings_is_past(s->pods[i]))
 			continue;
 		dead++;
 		lost_s += s->pods[i]->seconds_lost;
@@ -40,7 +40,7 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 		warnings += s->findings[i].severity == SEVERITY_WARNING;
 	}
 	if (s->findings_len && s->findings[0].code == FINDING_HOP_LIMIT_EXHAUSTED &&
-	    s->findings[0].severity != SEVERITY_INFO) {
+	    s->findings[0].severity != SEVERITY_INFO && dead) {
 		const char *maybe = s->findings[0].severity == SEVERITY_WARNING ? "probably " : "";
 		int at = snprintf(buf, len, "%zu of %zu pods on %s get%s no metadata token: ", dead, s->pods_len, node,
 				  dead == 1 ? "s" : "");
@@ -73,10 +73,15 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 		    "proxy asks in its place (HTTP_PROXY without NO_PROXY), a redirect at connect, another address "
 		    "(100.100.100.200, 168.63.129.16: give --endpoint). `imdsnoop probe --all` asks from each pod",
 		    node, watched_s);
+	} else if (!t->requests) {
+		snprintf(buf, len, "no request has ended on %s yet: %llu wait%s for %s answer", node,
+			 (unsigned long long)t->in_flight, t->in_flight == 1 ? "s" : "",
+			 t->in_flight == 1 ? "its" : "their");
 	} else {
-		snprintf(buf, len, "no problem on %s: %zu pod%s, %llu request%s, %llu answered, p99 %s", node,
-			 s->pods_len, s->pods_len == 1 ? "" : "s", (unsigned long long)t->requests,
-			 t->requests == 1 ? "" : "s", (unsigned long long)t->answered,
-			 findings_duration(histogram_quantile_us(&t->latency, 0.99), p99, sizeof(p99)));
+		if (t->latency.count)
+			findings_duration(histogram_quantile_us(&t->latency, 0.99), p99, sizeof(p99));
+		snprintf(buf, len, "no problem on %s: %zu pod%s, %llu request%s, %llu answered%s%s", node, s->pods_len,
+			 s->pods_len == 1 ? "" : "s", (unsigned long long)t->requests, t->requests == 1 ? "" : "s",
+			 (unsigned long long)t->answered, t->latency.count ? ", p99 " : "", t->latency.count ? p99 : "");
 	}
 }

@@ -827,35 +827,64 @@ int merge_add(struct merged *m, const struct report_doc *d, const char **ret_twi
 	return err ? err : add_facts(m, node, d);
 }
 
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* The sentence of one host's own reports, for all of them. */
+static void say_hop_limit(struct merged *m)
+{
+	size_t len = sizeof(m->headline);
+	int at = snprintf(m->headline, len, "%zu pod%s on %zu node%s: no metadata token, the hop limit is too low",
+			  m->hop_limit_pods, plural(m->hop_limit_pods), m->hosts, plural(m->hosts));
+
+	if (m->exhausted_hop_limit)
+		at += snprintf(m->headline + at, len - (size_t)at, ", %d is needed", m->exhausted_hop_limit);
+	if (m->seconds_lost >= 0.05)
+		snprintf(m->headline + at, len - (size_t)at, "; %.1f s lost", m->seconds_lost);
+}
+
+/* How many findings, and the sentence of the gravest. */
+static void say_gravest(struct merged *m)
+{
+	const size_t errors = m->severities[SEVERITY_ERROR], warnings = m->severities[SEVERITY_WARNING];
+	char problems[64] = "", lesser[64] = "";
+
+	if (errors)
+		snprintf(problems, sizeof(problems), "%zu problem%s", errors, plural(errors));
+	if (warnings)
+		snprintf(lesser, sizeof(lesser), "%zu warning%s", warnings, plural(warnings));
+	snprintf(m->headline, sizeof(m->headline), "%s%s%s on %zu node%s: %.800s", problems,
+		 errors && warnings ? " and " : "", lesser, m->hosts, plural(m->hosts), m->groups[0]->summary);
+}
+
 /* What the reports say, said again of all: their levels are not judged anew. */
 static void add_headline(struct merged *m)
 {
-	const char *nodes = m->hosts == 1 ? "" : "s";
+	const struct merge_group *first = m->groups_len ? m->groups[0] : NULL;
+	const bool grave = first && first->severity != SEVERITY_INFO;
 	size_t len = sizeof(m->headline);
-	int at;
 
-	if (m->nodes_len == 1 && m->said[0]) {
+	if (m->nodes_len == 1 && m->said[0])
 		snprintf(m->headline, len, "%s", m->said);
-	} else if (m->hop_limit_pods && m->level == LEVEL_PROBLEM) {
-		at = snprintf(m->headline, len, "%zu pod%s on %zu node%s: no metadata token, the hop limit is too low",
-			      m->hop_limit_pods, m->hop_limit_pods == 1 ? "" : "s", m->hosts, nodes);
-		if (m->exhausted_hop_limit)
-			at += snprintf(m->headline + at, len - (size_t)at, ", %d is needed", m->exhausted_hop_limit);
-		if (m->seconds_lost >= 0.05)
-			snprintf(m->headline + at, len - (size_t)at, "; %.1f s lost", m->seconds_lost);
-	} else if (m->level == LEVEL_PROBLEM || m->level == LEVEL_WARNING) {
-		snprintf(m->headline, len, "%zu problem%s and %zu warning%s on %zu node%s", m->severities[SEVERITY_ERROR],
-			 m->severities[SEVERITY_ERROR] == 1 ? "" : "s", m->severities[SEVERITY_WARNING],
-			 m->severities[SEVERITY_WARNING] == 1 ? "" : "s", m->hosts, nodes);
-	} else if (m->level == LEVEL_BLIND && m->said[0]) {
+	else if (grave && m->level == LEVEL_PROBLEM && m->hop_limit_pods &&
+		 !strcmp(first->code, finding_word(FINDING_HOP_LIMIT_EXHAUSTED)))
+		say_hop_limit(m);
+	else if (grave && (m->level == LEVEL_PROBLEM || m->level == LEVEL_WARNING))
+		say_gravest(m);
+	else if (m->level != LEVEL_OK && m->level != LEVEL_QUIET && m->level != LEVEL_NOTE && m->said[0])
 		snprintf(m->headline, len, "%zu of %zu node%s: %.900s", m->alike < m->hosts ? m->alike : m->hosts,
-			 m->hosts, nodes, m->said);
-	} else if (m->level == LEVEL_QUIET) {
-		snprintf(m->headline, len, "nothing asked a metadata service on %zu node%s", m->hosts, nodes);
-	} else {
-		snprintf(m->headline, len, "no problem on %zu node%s: %llu request%s, %llu answered", m->hosts, nodes,
-			 (unsigned long long)m->requests, m->requests == 1 ? "" : "s", (unsigned long long)m->answered);
-	}
+			 m->hosts, plural(m->hosts), m->said);
+	else if (m->level == LEVEL_NOTE && first)
+		snprintf(m->headline, len, "nothing to mend on %zu node%s, but to know: %.800s", m->hosts,
+			 plural(m->hosts), first->summary);
+	else if (m->level == LEVEL_QUIET)
+		snprintf(m->headline, len, "nothing asked a metadata service on %zu node%s", m->hosts, plural(m->hosts));
+	else
+		snprintf(m->headline, len, "no problem on %zu node%s: %llu request%s, %llu answered", m->hosts,
+			 plural(m->hosts), (unsigned long long)m->requests, plural(m->requests),
+			 (unsigned long long)m->answered);
 }
 
 int merge_end(struct merged *m)
