@@ -53,7 +53,16 @@ static void workloads(void **state)
 		{ "api-v2-5d69f8c7b9-wq4tz", "", "api-v2" },
 		{ "redis-cluster-11", "", "redis-cluster" },
 		{ "aws-node-x7k2m", "", "aws-node" },
-		{ "migrate-3-qwrtp", "", "migrate-3" }, /* Job named by a person */
+		{ "migrate-3-qwrtp", "", "migrate-3" },	   /* Job named by a person */
+		{ "batch-29301445-7-9sd2k", "", "batch" }, /* CronJob, indexed */
+		{ "batch-29301445-07-9sd2k", "", "batch-29301445-07" },
+		{ "cart-5d9f7b6-x2x4q", "", "cart" }, /* a small hash: 7 digits */
+		{ "cart-fb5678-x2x4q", "", "cart" },
+		{ "cart-x2x4q-x2x4q", "", "cart-x2x4q" },
+		{ "hello-00001-deployment-7d9f8b6c5-x2x4q", "", "hello-00001-deployment" }, /* Knative */
+		{ "virt-launcher-web-x2x4q", "", "virt-launcher-web" },
+		{ "etcd-ip-10-0-1-17.ec2.internal", "ip-10-0-1-17.ec2.internal", "etcd" },
+		{ "ingress-nginx-admission-create-4f5gh", "", "ingress-nginx-admission-create" },
 		/* cut at 58 bytes before the suffix: a whole hash, half of one, and none of it */
 		{ "a123456789-b123456789-c123456789-d123456789-7d9f8b6c5-x2x4q", "",
 		  "a123456789-b123456789-c123456789-d123456789" },
@@ -64,8 +73,12 @@ static void workloads(void **state)
 		/* they only look so */
 		{ "data-exporter-proxy", "", "data-exporter-proxy" },
 		{ "web-https", "", "web-https" },
-		{ "cart-x2a1q", "", "cart-x2a1q" }, /* 'a' and '1' are never drawn */
-		{ "node-01", "", "node-01" },	    /* no ordinal begins with 0 */
+		{ "my-httpd", "", "my-httpd" },
+		{ "orders-pgsql", "", "orders-pgsql" },
+		{ "edge-http2", "", "edge-http2" },
+		{ "web-7d9f8b6c5", "", "web-7d9f8b6c5" }, /* no suffix behind it */
+		{ "cart-x2a1q", "", "cart-x2a1q" },	  /* 'a' and '1' are never drawn */
+		{ "node-01", "", "node-01" },		  /* no ordinal begins with 0 */
 		{ "report-20260102", "", "report-20260102" },
 		{ "log4j-x2x4qq", "", "log4j-x2x4qq" },
 		{ "cart-7d9f8b6c5-checkout", "", "cart-7d9f8b6c5-checkout" },
@@ -87,6 +100,29 @@ static void workloads(void **state)
 		{ "web-0a1b2c3d-1111-4222-8333-0123456789ab", "web" },
 		{ "0a1b2c3d-1111-4222-8333-0123456789ab", "0a1b2c3d-1111-4222-8333-0123456789ab" },
 	};
+	static const struct {
+		const char *cgroup, *workload;
+	} units[] = {
+		{ "system.slice/web.service", "web" },
+		{ "system.slice/system-getty.slice/getty@tty1.service", "getty" },
+		{ "user.slice/user-1000.slice/user@1000.service/app.slice/x.service/y", "x" },
+		{ "user.slice/user-1000.slice/session-3.scope", "" },
+		{ ".service", "" },
+		/* machines: what is inside is a tenant's */
+		{ "machine.slice/systemd-nspawn@web.service/payload/system.slice/cron.service", "web" },
+		{ "machine.slice/machine-qemu\\x2d3\\x2dweb\\x2d1.scope/libvirt/emulator", "web-1" },
+		{ "machine.slice/machine-web.scope", "web" },
+		{ "machine.slice/machine-qemu\\x2dweb.scope", "qemu-web" }, /* no number: a name of a person's */
+		{ "machine.slice/machine-.scope", "" },
+		{ "machine.slice/machine-a\\x2.scope", "a\\x2" },
+		{ "machine.slice/machine-a\\x2fb\\x1b.scope", "a/b\\x1b" },
+		{ "lxc.payload.web/system.slice/kubelet.service", "web" },
+		{ "lxc.payload.", "" },
+		{ "nomad.slice/share.slice/0a1b2c3d-1111-4222-8333-0123456789ab.web.scope", "web" },
+		{ "nomad.slice/share.slice/0a1b2c3d-1111-4222-8333-0123456789ab..scope", "" },
+		{ "nomad.slice/share.slice/0a1b2c3d-1111-4222-8333-0123456789ab.scope", "" },
+		{ "default/web", "" },
+	};
 	char buf[WORKLOAD_LEN];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -94,14 +130,9 @@ static void workloads(void **state)
 	assert_string_equal(workload_name("abcdef", "", buf, 4), "abc");
 	for (size_t i = 0; i < sizeof(containers) / sizeof(containers[0]); i++)
 		assert_string_equal(workload_of_container(containers[i].name, buf, sizeof(buf)), containers[i].workload);
-	assert_string_equal(workload_of_unit("system.slice/web.service", buf, sizeof(buf)), "web");
-	assert_string_equal(workload_of_unit("system.slice/system-getty.slice/getty@tty1.service", buf, sizeof(buf)),
-			    "getty");
-	assert_string_equal(
-	    workload_of_unit("user.slice/user-1000.slice/user@1000.service/app.slice/x.service/y", buf, sizeof(buf)),
-	    "x");
-	assert_string_equal(workload_of_unit("user.slice/user-1000.slice/session-3.scope", buf, sizeof(buf)), "");
-	assert_string_equal(workload_of_unit(".service", buf, sizeof(buf)), "");
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		assert_string_equal(workload_of_unit(units[i].cgroup, buf, sizeof(buf)), units[i].workload);
+	assert_string_equal(workload_of_unit("lxc.payload.web", buf, 3), "we");
 }
 
 static void pods_of_other_names_meet(void **state)

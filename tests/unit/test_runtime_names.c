@@ -125,6 +125,37 @@ static const struct docker_case {
 	  "{\"ID\":\"" C1 "\",\"Config\":{\"Labels\":{\"com.docker.stack.namespace\":\"shop\","
 	  "\"com.docker.swarm.service.name\":\"shop_cart\"}},\"Name\":\"/shop_cart.1.x1y2z3\"}",
 	  RUNTIME_DOCKER, "", "", "shop_cart.1.x1y2z3", "shop_cart", "shop" },
+	{ "an image that compose built, run by hand",
+	  "{\"ID\":\"" C1 "\",\"Config\":{\"Labels\":{\"com.docker.compose.project\":\"shop\","
+	  "\"com.docker.compose.service\":\"checkout\",\"com.docker.compose.version\":\"2.29.1\"}},\"Name\":\"/cart\"}",
+	  RUNTIME_DOCKER, "", "", "cart", "cart", "" },
+	{ "compose, a run of one time",
+	  "{\"ID\":\"" C1 "\",\"Config\":{\"Labels\":{\"com.docker.compose.config-hash\":\"0a1b\","
+	  "\"com.docker.compose.oneoff\":\"True\",\"com.docker.compose.project\":\"shop\","
+	  "\"com.docker.compose.service\":\"checkout\",\"com.docker.compose.version\":\"2.29.1\"}},"
+	  "\"Name\":\"/shop-checkout-run-6f1c\"}",
+	  RUNTIME_DOCKER, "", "", "shop-checkout-run-6f1c", "checkout", "shop" },
+	{ "swarm, without a stack, of such an image",
+	  "{\"ID\":\"" C1 "\",\"Config\":{\"Labels\":{\"com.docker.compose.project\":\"src\","
+	  "\"com.docker.compose.service\":\"app\",\"com.docker.compose.version\":\"2.29.1\","
+	  "\"com.docker.swarm.service.name\":\"cart\",\"com.docker.swarm.task.name\":\"cart.1.x1y2z3\"}},"
+	  "\"Name\":\"/cart.1.x1y2z3\"}",
+	  RUNTIME_DOCKER, "", "", "cart.1.x1y2z3", "cart", "" },
+	{ "Nomad, its labels asked for",
+	  "{\"ID\":\"" C1 "\",\"Config\":{\"Labels\":{\"com.hashicorp.nomad.alloc_id\":\"0a1b\","
+	  "\"com.hashicorp.nomad.job_name\":\"shop\",\"com.hashicorp.nomad.task_name\":\"web\"}},"
+	  "\"Name\":\"/web-0a1b2c3d-1111-4222-8333-0123456789ab\"}",
+	  RUNTIME_DOCKER, "", "", "web-0a1b2c3d-1111-4222-8333-0123456789ab", "web", "shop" },
+	{ "Nomad",
+	  "{\"ID\":\"" C1 "\",\"Config\":{\"Labels\":{\"com.hashicorp.nomad.alloc_id\":\"0a1b\"}},"
+	  "\"Name\":\"/web-0a1b2c3d-1111-4222-8333-0123456789ab\"}",
+	  RUNTIME_DOCKER, "", "", "web-0a1b2c3d-1111-4222-8333-0123456789ab", "web", "" },
+	{ "cri-dockerd, an image that compose made a container of",
+	  "{\"ID\":\"" C1 "\",\"Config\":{\"Labels\":{\"com.docker.compose.container-number\":\"1\","
+	  "\"com.docker.compose.project\":\"src\",\"io.kubernetes.container.name\":\"app\","
+	  "\"io.kubernetes.pod.name\":\"cart-1\",\"io.kubernetes.pod.namespace\":\"shop\"}},"
+	  "\"Name\":\"/k8s_app_cart-1_shop_0a1b_0\"}",
+	  RUNTIME_KUBERNETES, "shop", "cart-1", "app", "", "" },
 	{ "ECS",
 	  "{\"ID\":\"" C1 "\",\"Config\":{\"Labels\":{\"com.amazonaws.ecs.cluster\":\"prod\","
 	  "\"com.amazonaws.ecs.container-name\":\"app\",\"com.amazonaws.ecs.task-arn\":"
@@ -146,8 +177,12 @@ static const struct docker_case {
 	  "{\"ID\":\"" C1
 	  "\",\"Config\":{\"Labels\":{\"io.kubernetes.container.name\":\"POD\",\"io.kubernetes.docker.type\":"
 	  "\"podsandbox\",\"io.kubernetes.pod.name\":\"cart-1\",\"io.kubernetes.pod.namespace\":\"shop\"}},\"Name\":\"/"
-	  "x\"}",
+	  "k8s_POD_cart-1_shop_0a1b_0\"}",
 	  RUNTIME_KUBERNETES, "shop", "cart-1", "", "", "" },
+	{ "an image that says it is a pod's",
+	  "{\"ID\":\"" C1 "\",\"Config\":{\"Labels\":{\"io.kubernetes.container.name\":\"app\","
+	  "\"io.kubernetes.pod.name\":\"cart-1\",\"io.kubernetes.pod.namespace\":\"shop\"}},\"Name\":\"/cart\"}",
+	  RUNTIME_DOCKER, "", "", "cart", "cart", "" },
 	{ "a label that is no text, and one with a control character",
 	  "{\"ID\":\"" C1 "\",\"Config\":{\"Labels\":{\"com.docker.compose.project\":7,"
 	  "\"com.docker.compose.service\":\"a\\u001b[31m\"}},\"Name\":\"/cart\"}",
@@ -178,8 +213,15 @@ static void docker_names_are_read(void **state)
 
 static void each_runtime_is_found(void **state)
 {
+	static const char *const places[] = {
+		"run/k3s/containerd/io.containerd.runtime.v2.task",
+		"run/k0s/containerd/io.containerd.runtime.v2.task",
+		"var/snap/microk8s/common/run/containerd/io.containerd.runtime.v2.task",
+		"run/containerd/io.containerd.runtime.v1.linux",
+	};
 	struct fixture *f = *state;
 	struct runtime_state states[RUNTIME_STATES];
+	char path[256], text[256];
 
 	put(f, DOCKER C1 "/config.v2.json", dockers[0].text);
 	put(f, TASKS "moby/" C1 "/config.json", "{\"ociVersion\":\"1.0.2\",\"annotations\":{}}");
@@ -190,6 +232,20 @@ static void each_runtime_is_found(void **state)
 	put(f, TASKS "default/" C3 "/config.json",
 	    "{\"annotations\":{\"nerdctl/name\":\"web\",\"nerdctl/namespace\":\"default\"}}");
 	put(f, TASKS "default/cart/config.json", "{}");
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(path, sizeof(path), "%s/k8s.io/%064zx/config.json", places[i], i);
+		snprintf(text, sizeof(text),
+			 "{\"annotations\":{\"io.kubernetes.cri.container-name\":\"app\","
+			 "\"io.kubernetes.cri.sandbox-name\":\"cart-%zu\",\"io.kubernetes.cri.sandbox-namespace\":"
+			 "\"shop\"}}",
+			 i);
+		put(f, path, text);
+	}
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(path, sizeof(path), "%064zx", i);
+		snprintf(text, sizeof(text), "cart-%zu", i);
+		is(runtime_names_find(f->names, path, 0, SEC), RUNTIME_KUBERNETES, "shop", text, "app", "", "");
+	}
 	is(runtime_names_find(f->names, C1, 0, SEC), RUNTIME_DOCKER, "", "", "cart", "cart", "");
 	is(runtime_names_find(f->names, C2, 0, SEC), RUNTIME_KUBERNETES, "shop", "cart-1", "app", "", "");
 	is(runtime_names_find(f->names, C3, 0, SEC), RUNTIME_CONTAINERD, "", "", "web", "web", "");
@@ -200,7 +256,7 @@ static void each_runtime_is_found(void **state)
 	runtime_names_state(f->names, states);
 	assert_int_equal(states[0].err, 0);
 	assert_int_equal(states[0].containers, 1);
-	assert_int_equal(states[1].containers, 3);
+	assert_int_equal(states[1].containers, 7);
 	assert_int_equal(states[2].err, -ENOENT);
 	assert_int_equal(skipped(f), 0);
 }
@@ -219,10 +275,11 @@ static void crio_and_podman_share_a_folder(void **state)
 	    "[{\"id\":\"" C1 "\",\"names\":[\"k8s_app_cart-1_shop_0a1b_0\"]},{\"id\":\"" C2 "\",\"names\":[\"cart\"],"
 	    "\"image\":\"aa\",\"metadata\":\"{\\\"name\\\":\\\"cart\\\"}\"}]");
 	put(f, "var/lib/containers/storage/overlay-containers/volatile-containers.json",
-	    "[{\"id\":\"" C3 "\",\"names\":[\"once\"]}]");
+	    "[{\"id\":\"" C3 "\",\"names\":[\"web-0a1b2c3d-1111-4222-8333-0123456789ab\"]}]");
 	is(runtime_names_find(f->names, C1, 0, SEC), RUNTIME_KUBERNETES, "shop", "cart-1", "app", "", "");
 	is(runtime_names_find(f->names, C2, 0, SEC), RUNTIME_PODMAN, "", "", "cart", "cart", "");
-	is(runtime_names_find(f->names, C3, 0, SEC), RUNTIME_PODMAN, "", "", "once", "once", "");
+	is(runtime_names_find(f->names, C3, 0, SEC), RUNTIME_PODMAN, "", "", "web-0a1b2c3d-1111-4222-8333-0123456789ab",
+	   "web", ""); /* Nomad's podman driver */
 }
 
 static void data_elsewhere_is_found_by_the_configuration(void **state)

@@ -349,7 +349,8 @@ static const struct pod_identity *fill(struct pod_names *names, const struct cgr
 	who->cgroup = node && node->path[0] ? node->path : names->text;
 	if (!who->runtime && node && node->path[0])
 		who->runtime = cgroup_path_runtime(node->path, &names->ids);
-	if (who->runtime == RUNTIME_SYSTEMD)
+	/* LXC's folder is no unit of systemd's */
+	if (node && (who->runtime == RUNTIME_SYSTEMD || (!who->runtime && !names->ids.container_id[0])))
 		who->workload = workload_of_unit(node->path, names->unit, sizeof(names->unit));
 	return who;
 }

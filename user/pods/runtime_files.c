@@ -12,6 +12,7 @@
 #include "workload.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define KUBERNETES_NAME "k8s_" /* how the names of cri-dockerd's and CRI-O's containers begin */
 /* A document deeper than this is none of a runtime's; jansson itself stops at 2048. */
 #define JSON_FLAGS JSON_REJECT_DUPLICATES
 
@@ -68,7 +69,22 @@ static const char *cluster_of(const char *value)
 	return slash ? slash + 1 : value;
 }
 
-static void read_labels(const json_t *object, struct runtime_text *to)
+/*
+ * Compose puts its names on the images that it builds too, and any container of such an image inherits them: then without
+ * what it gives to containers alone (compose pkg/compose: getImageBuildLabels, hasConfigHashLabel).
+ */
+static bool is_of_image(const json_t *labels_object, const char *key)
+{
+	static const char compose[] = "com.docker.compose.";
+
+	return !strncmp(key, compose, sizeof(compose) - 1) &&
+	       json_object_get(labels_object, "com.docker.compose.version") &&
+	       !json_object_get(labels_object, "com.docker.compose.config-hash") &&
+	       !json_object_get(labels_object, "com.docker.compose.container-number");
+}
+
+/* pods: whether the container is one of Kubernetes' by more than these labels, which an image can have too. */
+static void read_labels(const json_t *object, bool pods, struct runtime_text *to)
 {
 	bool sandbox = false;
 	const char *type;
@@ -76,8 +92,9 @@ static void read_labels(const json_t *object, struct runtime_text *to)
 	for (size_t i = 0; i < LEN(labels); i++) {
 		const char *value = json_string_value(json_object_get(object, labels[i].key));
 
-		if (!value ||
-		    (labels[i].runtime && to->runtime == RUNTIME_KUBERNETES && labels[i].runtime != RUNTIME_KUBERNETES))
+		if (!value || (labels[i].runtime == RUNTIME_KUBERNETES && !pods) ||
+		    (to->runtime == RUNTIME_KUBERNETES && labels[i].runtime != RUNTIME_KUBERNETES) ||
+		    is_of_image(object, labels[i].key))
 			continue;
 		if (labels[i].part == RUNTIME_PART_PROJECT)
 			value = cluster_of(value);
@@ -114,9 +131,11 @@ int runtime_parse_docker(const char *text, size_t len, const char *id, struct ru
 		return -EINVAL;
 	}
 	ret->runtime = RUNTIME_DOCKER;
-	read_labels(json_object_get(json_object_get(root, "Config"), "Labels"), ret);
-	if (name && ret->runtime != RUNTIME_KUBERNETES) {
+	if (name)
 		name += *name == '/';
+	read_labels(json_object_get(json_object_get(root, "Config"), "Labels"),
+		    name && !strncmp(name, KUBERNETES_NAME, 4), ret);
+	if (name && ret->runtime != RUNTIME_KUBERNETES) {
 		set_part(ret, RUNTIME_PART_CONTAINER, name);
 		/* of the name that was taken: one that is not clean is nobody's */
 		if (!ret->part[RUNTIME_PART_WORKLOAD][0] && ret->part[RUNTIME_PART_CONTAINER][0])
@@ -135,7 +154,7 @@ int runtime_parse_bundle(const char *text, size_t len, struct runtime_text *ret)
 		json_decref(root);
 		return -EINVAL;
 	}
-	read_labels(json_object_get(root, "annotations"), ret);
+	read_labels(json_object_get(root, "annotations"), true, ret);
 	if (ret->runtime != RUNTIME_KUBERNETES && !ret->part[RUNTIME_PART_WORKLOAD][0])
 		set_part(ret, RUNTIME_PART_WORKLOAD, ret->part[RUNTIME_PART_CONTAINER]);
 	json_decref(root);
@@ -159,7 +178,7 @@ int runtime_parse_storage(const char *text, size_t len, size_t max, runtime_stor
 		const char *name = json_string_value(json_array_get(json_object_get(row, "names"), 0));
 
 		if (!id || strlen(id) != CONTAINER_ID_SIZE - 1 || cgroup_path_hex_span(id, strlen(id)) != strlen(id) ||
-		    !name || !strncmp(name, "k8s_", 4))
+		    !name || !strncmp(name, KUBERNETES_NAME, 4))
 			continue;
 		if (taken++ >= max) {
 			++*ret_over;
@@ -168,7 +187,8 @@ int runtime_parse_storage(const char *text, size_t len, size_t max, runtime_stor
 		memset(&what, 0, sizeof(what));
 		what.runtime = RUNTIME_PODMAN;
 		set_part(&what, RUNTIME_PART_CONTAINER, name);
-		set_part(&what, RUNTIME_PART_WORKLOAD, what.part[RUNTIME_PART_CONTAINER]);
+		workload_of_container(what.part[RUNTIME_PART_CONTAINER], what.part[RUNTIME_PART_WORKLOAD],
+				      RUNTIME_TEXT_LEN);
 		fn(arg, id, &what);
 	}
 	json_decref(root);

@@ -47,6 +47,7 @@ static const char *const docker_roots[] = {
 /* <place>/NAMESPACE/ID/config.json */
 static const char *const task_roots[] = {
 	"/run/containerd/io.containerd.runtime.v2.task",
+	"/run/containerd/io.containerd.runtime.v1.linux",    /* containerd before 1.4, Docker 19.03 */
 	"/run/k3s/containerd/io.containerd.runtime.v2.task", /* RKE2 too */
 	"/run/k0s/containerd/io.containerd.runtime.v2.task",
 	"/var/snap/microk8s/common/run/containerd/io.containerd.runtime.v2.task",

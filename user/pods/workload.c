@@ -3,14 +3,16 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /*
  * How Kubernetes makes names:
  *   suffix   5 letters of the safe alphabet, without vowels that could make a word (apimachinery pkg/util/rand)
  *   hash     a 32-bit number in decimal, each digit d as letter (d + '0') % 27 of that alphabet (SafeEncodeString), so 10
- *            letters of it only and 10 digits at most; decimal before 1.10. We take any of the safe alphabet from 8 on.
- *   CronJob  its Job is named by the minute since 1970 (1.21), seconds before
+ *            letters of it only and 10 digits at most; decimal before 1.10. We take any of the safe alphabet from 8 on,
+ *            and from 6 those ten letters alone: one hash in 430 is so short.
+ *   CronJob  its Job is named by the minute since 1970 (1.21), seconds before; of an indexed Job the index follows
  *   cut      what a suffix is put behind has 58 bytes at most (apiserver pkg/storage/names), so a name of 63 bytes may
  *            have lost the end of its hash, and the dash
  */
@@ -19,6 +21,7 @@
 #define DIGITS "0123456789"
 #define SUFFIX 5
 #define HASH_MIN 8
+#define HASH_ONLY_MIN 6
 #define HASH_MAX 10
 #define BASE_MAX 58
 #define ORDINAL_MAX 4 /* digits of a StatefulSet's ordinal */
@@ -34,7 +37,9 @@ static bool is_all(const char *s, size_t len, const char *of)
 /* Words that are written with letters of the safe alphabet alone. */
 static bool is_word(const char *s)
 {
-	static const char *const words[] = { "https", "xhtml", "mssql", "grpcs", "nntps", "sshfs", "nfsv4" };
+	static const char *const words[] = { "https", "xhtml", "mssql", "grpcs", "nntps", "sshfs",
+					     "nfsv4", "httpd", "http2", "pgsql", "smtps", "mqtts",
+					     "tmpfs", "lxcfs", "cvmfs", "dhcpd", "tftpd", "nfsd4" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (!strncmp(s, words[i], SUFFIX))
@@ -55,22 +60,28 @@ static size_t before_last_dash(const char *s, size_t len, size_t *ret_part)
 
 static bool is_hash(const char *s, size_t len)
 {
-	return len >= HASH_MIN && len <= HASH_MAX && (is_all(s, len, SAFE) || is_all(s, len, DIGITS));
-}
-
-/* s[0..len) had a suffix behind it: what a ReplicaSet or a CronJob put before that goes too. */
-static size_t strip_hash(const char *s, size_t len, bool cut)
-{
-	size_t part, above = before_last_dash(s, len, &part);
-
-	if (above && (is_hash(s + above + 1, part) || (cut && part <= HASH_MAX && is_all(s + above + 1, part, HASH_ONLY))))
-		return above;
-	return len;
+	if (len >= HASH_MIN && len <= HASH_MAX)
+		return is_all(s, len, SAFE) || is_all(s, len, DIGITS);
+	return len >= HASH_ONLY_MIN && len < HASH_MIN && is_all(s, len, HASH_ONLY);
 }
 
 static bool is_ordinal(const char *s, size_t len)
 {
 	return len <= ORDINAL_MAX && is_all(s, len, DIGITS) && (len == 1 || *s != '0');
+}
+
+/* s[0..len) had a suffix behind it: what a ReplicaSet or a CronJob put before that goes too. */
+static size_t strip_hash(const char *s, size_t len, bool cut)
+{
+	size_t part, above = before_last_dash(s, len, &part), over;
+
+	if (above && is_ordinal(s + above + 1, part)) {
+		over = before_last_dash(s, above, &part);
+		return over && part >= HASH_MIN && part <= HASH_MAX && is_all(s + over + 1, part, DIGITS) ? over : len;
+	}
+	if (above && (is_hash(s + above + 1, part) || (cut && part <= HASH_MAX && is_all(s + above + 1, part, HASH_ONLY))))
+		return above;
+	return len;
 }
 
 static size_t strip(const char *pod, size_t len)
@@ -143,6 +154,80 @@ char *workload_of_container(const char *name, char *buf, size_t len)
 	return buf;
 }
 
+/* systemd's spelling of a name in a unit's ("web\x2d1" of "web-1"). */
+static void unescape(const char *s, size_t n, char *buf, size_t len)
+{
+	size_t to = 0;
+	char *stop;
+
+	for (size_t i = 0; i < n && to + 1 < len; i++) {
+		char hex[3] = "";
+
+		buf[to] = s[i];
+		if (i + 3 < n && s[i] == '\\' && s[i + 1] == 'x') {
+			unsigned long byte;
+
+			memcpy(hex, s + i + 2, 2);
+			byte = strtoul(hex, &stop, 16);
+			if (stop == hex + 2 && byte > 0x20 && byte < 0x7f) {
+				buf[to] = (char)byte;
+				i += 3;
+			}
+		}
+		to++;
+	}
+	if (len)
+		buf[to] = '\0';
+}
+
+/* libvirt's "qemu-3-web" (virDomainGenerateMachineName), of which a person knows "web". */
+static const char *domain_of(const char *machine)
+{
+	static const char *const drivers[] = { "qemu-", "lxc-", "xen-" };
+
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
+		size_t n = strlen(drivers[i]), digits;
+
+		if (strncmp(machine, drivers[i], n))
+			continue;
+		digits = strspn(machine + n, DIGITS);
+		if (digits && machine[n + digits] == '-' && machine[n + digits + 1])
+			return machine + n + digits + 1;
+	}
+	return machine;
+}
+
+/*
+ * A folder that is a whole machine's: what is below it was made inside. systemd-nspawn and systemd-machined, LXC 4 and
+ * Incus, Nomad's drivers without containers ("<allocation>.<task>.scope", its client/lib/cgroupslib).
+ */
+static bool machine_of(const char *folder, size_t n, char *buf, size_t len)
+{
+	static const struct {
+		const char *start, *end;
+	} rows[] = {
+		{ "systemd-nspawn@", ".service" },
+		{ "machine-", ".scope" },
+		{ "lxc.payload.", "" },
+	};
+	char name[WORKLOAD_LEN];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t start = strlen(rows[i].start), end = strlen(rows[i].end);
+
+		if (n <= start + end || strncmp(folder, rows[i].start, start) ||
+		    strncmp(folder + n - end, rows[i].end, end))
+			continue;
+		unescape(folder + start, n - start - end, name, sizeof(name));
+		snprintf(buf, len, "%s", domain_of(name));
+		return true;
+	}
+	if (n <= 37 + 6 || !is_uuid(folder) || folder[36] != '.' || strncmp(folder + n - 6, ".scope", 6))
+		return false;
+	snprintf(buf, len, "%.*s", (int)(n - 37 - 6), folder + 37);
+	return true;
+}
+
 char *workload_of_unit(const char *cgroup, char *buf, size_t len)
 {
 	static const char ending[] = ".service";
@@ -153,6 +238,8 @@ char *workload_of_unit(const char *cgroup, char *buf, size_t len)
 	while (*at) {
 		size_t part = strcspn(at, "/");
 
+		if (machine_of(at, part, buf, len))
+			return buf;
 		if (part >= sizeof(ending) && !memcmp(at + part - (sizeof(ending) - 1), ending, sizeof(ending) - 1)) {
 			found = at;
 			n = part - (sizeof(ending) - 1);
