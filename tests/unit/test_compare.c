@@ -107,6 +107,7 @@ static void workloads(void **state)
 		{ "system.slice/system-getty.slice/getty@tty1.service", "getty" },
 		{ "user.slice/user-1000.slice/user@1000.service/app.slice/x.service/y", "x" },
 		{ "user.slice/user-1000.slice/session-3.scope", "" },
+		{ "user.slice/user-1000.slice/user@1000.service/app.slice", "user@1000" },
 		{ ".service", "" },
 		/* machines: what is inside is a tenant's */
 		{ "machine.slice/systemd-nspawn@web.service/payload/system.slice/cron.service", "web" },

@@ -247,7 +247,8 @@ char *workload_of_unit(const char *cgroup, char *buf, size_t len)
 		at += part;
 		at += *at == '/';
 	}
-	if (found && memchr(found + 1, '@', n - 1))
+	/* two users are not one, as two instances of a service are */
+	if (found && strncmp(found, "user@", 5) && memchr(found + 1, '@', n - 1))
 		n = (const char *)memchr(found, '@', n) - found;
 	snprintf(buf, len, "%.*s", (int)n, found ? found : "");
 	return buf;

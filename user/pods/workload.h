@@ -21,7 +21,7 @@ char *workload_name(const char *pod, const char *node, char *buf, size_t len);
 char *workload_of_container(const char *name, char *buf, size_t len);
 
 /*
- * "web.service" gives "web", "getty@tty1.service" "getty"; what is in a machine gives that one's name: "web" in
+ * "web.service" gives "web", "getty@tty1.service" "getty", "user@1000.service" itself; what is in a machine gives that one's name: "web" in
  * "systemd-nspawn@web.service", "machine-qemu\x2d3\x2dweb.scope", "lxc.payload.web"; Nomad's "<UUID>.web.scope" too. "" for
  * what is none of these. Cut at len. Returns buf.
  */
