@@ -18,7 +18,7 @@
 #define STALL (250 * MS)
 #define DEATH (IMDS_D_FROM_ENDPOINT | IMDS_D_PAYLOAD | IMDS_D_WAITING_TOKEN | IMDS_D_EXPECTED_SEQ | IMDS_D_HAS_REASON)
 
-static const struct imds_endpoint endpoints[] = { { .class = IMDS_EP_IMDS } };
+static const struct imds_endpoint endpoints[] = { { .class = IMDS_EP_IMDS }, { .class = IMDS_EP_EKS } };
 static const struct pod_identity web = { .cgroup_id = 7,
 					 .namespace = "shop",
 					 .pod = "web-1",
@@ -41,7 +41,7 @@ static const struct pod_identity agent = { .cgroup_id = 8,
 static struct pod_table *table_new(void)
 {
 	struct pod_table_options o = {
-		.max_pods = 8, .stall_ns = STALL, .slow_ns = S, .endpoints = endpoints, .endpoints_len = 1
+		.max_pods = 8, .stall_ns = STALL, .slow_ns = S, .endpoints = endpoints, .endpoints_len = 2
 	};
 	struct pod_table *t;
 
@@ -158,6 +158,44 @@ static void limit_that_was_lowered_is_no_rule(void **state)
 	add(t, of_host(request(IMDS_KIND_TOKEN, 4 * S, MS, 200), 1));
 	r = add(t, request(IMDS_KIND_DATA, 5 * S, MS, 200));
 	assert_int_equal(r.hops, 1);
+	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
+	done(t, &s);
+}
+
+/* The same where a token came through before: its TTL fits the hops, so no rule sets any. */
+static void limit_that_was_lowered_leaves_the_hops(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r = request(IMDS_KIND_TOKEN, 2 * S, MS, 200);
+
+	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 2));
+	r.rec.req.ttl_response = 1;
+	add(t, r);
+	r = add(t, died(request(IMDS_KIND_TOKEN, 3 * S, S, 0)));
+	assert_int_equal(r.hops, 1);
+	assert_int_equal(r.required_hop_limit, 2);
+	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
+	assert_int_equal(s.node_token_ttl, 0); /* not known any more */
+	done(t, &s);
+}
+
+/* An agent of the node is as near as the node itself; the service is not. */
+static void near_agent_does_not_shorten_the_way(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request near = request(IMDS_KIND_CREDENTIALS, 2 * S, MS, 200);
+
+	near.rec.peer.endpoint = 1;
+	near.rec.ttl_synack = 64;
+	add(t, near);
+	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 1);
+	add(t, request(IMDS_KIND_TOKEN, 3 * S, MS, 200));
+	near.rec.req.start_ns += 2 * S;
+	near.rec.req.end_ns += 2 * S;
+	add(t, near);
+	assert_int_equal(row_of(t, &s, "web-1")->hops, 1);
 	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
 	done(t, &s);
 }
@@ -297,6 +335,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ttl_that_a_rule_set_tells_no_hops),
 		cmocka_unit_test(limit_that_was_lowered_is_no_rule),
+		cmocka_unit_test(limit_that_was_lowered_leaves_the_hops),
+		cmocka_unit_test(near_agent_does_not_shorten_the_way),
 		cmocka_unit_test(baseline_is_the_one_that_was_used),
 		cmocka_unit_test(a_stand_in_does_not_speak_for_the_service),
 		cmocka_unit_test(long_poll_is_neither_slow_nor_silent),

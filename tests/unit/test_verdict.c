@@ -92,6 +92,8 @@ static const struct row rows[] = {
 	{ "tc egress, behind the forward", BLOCKED, TOKEN, DIED(ANSWER, 1, "TC_EGRESS", "__dev_queue_xmit") },
 	{ "tc, the hop limit that is set is enough", BLOCKED, TOKEN, .hops = 2, .node_ttl = 2,
 	  DIED(ANSWER, 1, "TC_INGRESS", "") },
+	{ "tc, before un-NAT: the forward was yet to come, so the limit was lowered since", PROVEN, TOKEN, .hops = 2,
+	  .node_ttl = 2, DIED(ANSWER, 1, "TC_INGRESS", ""), .match = IMDS_MATCH_FINGERPRINT },
 	{ "tc in the pod's own network", BLOCKED, TOKEN, DIED(ANSWER | IMDS_D_AT_HOME, 1, "TC_INGRESS", "") },
 	{ "tc, no forward between", BLOCKED, TOKEN, .hops = 1, DIED(ANSWER, 1, "TC_INGRESS", "") },
 	/* another connection's packet, or a forged one */

@@ -56,6 +56,12 @@ struct row {
 	uint64_t other_packets; /* neither TCP nor DNS requests: ICMP, other UDP */
 	bool ttl_rewritten;	/* an answer died that by the TTLs seen could not: they tell no hops */
 	int died_with_ttl;	/* what token answers had on the node then: more is needed; 0: unknown */
+	struct distance {	/* to each endpoint: those of this node are nearer than the service */
+		int hops;
+		int required;
+		int baseline_ttl;
+		enum hops_source source;
+	} distances[IMDS_MAX_ENDPOINTS];
 	UT_hash_handle hh;
 	char key[];
 };
@@ -177,6 +183,8 @@ static struct row *row_new(const struct pod_identity *who, const char *key)
 		return NULL;
 	}
 	r->s.hops = -1;
+	for (size_t i = 0; i < IMDS_MAX_ENDPOINTS; i++)
+		r->distances[i].hops = -1;
 	return r;
 }
 
@@ -261,6 +269,12 @@ static enum imds_endpoint_class endpoint_class(const struct pod_table *t, unsign
 	return endpoint < t->o.endpoints_len ? t->o.endpoints[endpoint].class : IMDS_EP_OTHER;
 }
 
+/* It answers on the node itself, with a fresh TTL, and knows no hop limit. */
+static bool is_local_class(enum imds_endpoint_class class)
+{
+	return class == IMDS_EP_ECS || class == IMDS_EP_EKS;
+}
+
 static bool is_host(const struct imds_rec_request *rec)
 {
 	return (rec->req.flags & IMDS_F_NETNS_KNOWN) && (rec->req.flags & IMDS_F_HOST_NETNS);
@@ -327,6 +341,7 @@ static struct client *client_get(struct row *row, uint32_t pid, uint64_t now_ns)
 /* Where the request's sockets stand: by its own SYN-ACK, by a data answer of a connection older than us, by its row. */
 static void find_hops(const struct row *row, const struct endpoint_state *e, struct request *r)
 {
+	const struct distance *d = &row->distances[r->rec.peer.endpoint % IMDS_MAX_ENDPOINTS];
 	const struct imds_request *q = &r->rec.req;
 
 	r->hops = -1;
@@ -339,12 +354,19 @@ static void find_hops(const struct row *row, const struct endpoint_state *e, str
 		r->baseline_ttl = r->hops_source == HOPS_FROM_BASELINE ? e->baseline_ttl : 0;
 	} else if (q->ttl_response && q->kind != IMDS_KIND_TOKEN && q->end == IMDS_END_ANSWERED) {
 		r->hops = verdict_hops(q->ttl_response, e->baseline_ttl, &r->hops_source);
-	} else if (row->s.hops >= 0) {
-		r->hops = row->s.hops;
-		r->hops_source = row->s.hops_source;
-		r->baseline_ttl = row->s.baseline_ttl;
+	} else if (d->hops >= 0) {
+		r->hops = d->hops;
+		r->hops_source = d->source;
+		r->baseline_ttl = d->baseline_ttl;
 	}
 	r->required_hop_limit = r->hops >= 0 ? r->hops + 1 : 0;
+}
+
+/* What its token answers had left before fits the hops: no rule sets TTLs on this way, so the limit was lowered since. */
+static bool limit_was_lowered(const struct row *row, const struct endpoint_state *e, const struct request *r)
+{
+	return r->outcome == OUTCOME_HOP_LIMIT && r->confidence == CONFIDENCE_PROVEN && r->hops > 0 && !row->s.other &&
+	       r->hops < e->token_ttl && row->s.ttl_token_response + r->hops == e->token_ttl;
 }
 
 /*
@@ -352,8 +374,10 @@ static void find_hops(const struct row *row, const struct endpoint_state *e, str
  * request and of those that come after it. That ends with a death that fits, or when the node's own answers show that
  * what they had was less by then.
  */
-static void correct_required(struct row *row, const struct endpoint_state *e, struct request *r)
+static void correct_required(struct row *row, struct endpoint_state *e, struct request *r)
 {
+	if (limit_was_lowered(row, e, r))
+		e->token_ttl = 0;
 	if (row->s.other) /* of one of many */
 		row->ttl_rewritten = false;
 	if (r->outcome == OUTCOME_HOP_LIMIT && r->hops >= 0) {
@@ -628,7 +652,7 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 	}
 	if (verdict_is_failure(r->outcome, q->kind))
 		s->last_failed_ns = q->end_ns ? q->end_ns : r->judged_ns;
-	if (r->rec.ttl_synack && class != IMDS_EP_ECS && class != IMDS_EP_EKS) {
+	if (r->rec.ttl_synack && !is_local_class(class)) {
 		int ttl = r->rec.ttl_synack;
 
 		s->ttl_low = !s->ttl_low || ttl < s->ttl_low ? ttl : s->ttl_low;
@@ -654,6 +678,40 @@ static void note_drop(struct pod_stats *s, const struct imds_drop *drop, const c
 	}
 }
 
+static bool is_farther(const struct pod_table *t, const struct row *row, unsigned int a, unsigned int b)
+{
+	bool local_a = is_local_class(endpoint_class(t, a)), local_b = is_local_class(endpoint_class(t, b));
+	const struct distance *x = &row->distances[a], *y = &row->distances[b];
+
+	if (local_a != local_b)
+		return local_b && (x->hops >= 0 || x->required);
+	return x->required > y->required;
+}
+
+/*
+ * The row's distance is that of the endpoint farthest away, for the limit is one for all addresses of the service. What
+ * answers on the node itself has no such limit.
+ */
+static void note_distance(struct pod_table *t, struct row *row, const struct request *r)
+{
+	unsigned int endpoint = r->rec.peer.endpoint % IMDS_MAX_ENDPOINTS;
+	struct distance *d = &row->distances[endpoint];
+	const struct distance *far = d;
+	struct pod_stats *s = &row->s;
+
+	/* a row that sums others shows the highest */
+	if ((r->hops < 0 && !row->ttl_rewritten) || (s->other && r->required_hop_limit < d->required))
+		return;
+	*d = (struct distance){ r->hops, r->required_hop_limit, r->baseline_ttl, r->hops_source };
+	for (unsigned int i = 0; i < IMDS_MAX_ENDPOINTS; i++)
+		if (is_farther(t, row, i, far - row->distances))
+			far = &row->distances[i];
+	s->hops = far->hops;
+	s->hops_source = far->source;
+	s->required_hop_limit = far->required;
+	s->baseline_ttl = far->baseline_ttl;
+}
+
 static void note_ttl(struct pod_table *t, struct row *row, const struct request *r)
 {
 	struct endpoint_state *e = &t->endpoints[r->rec.peer.endpoint % IMDS_MAX_ENDPOINTS];
@@ -671,13 +729,7 @@ static void note_ttl(struct pod_table *t, struct row *row, const struct request 
 		if (q->kind == IMDS_KIND_TOKEN)
 			s->ttl_token_response = q->ttl_response;
 	}
-	/* a row that sums others shows the highest */
-	if ((r->hops >= 0 || row->ttl_rewritten) && !(s->other && r->required_hop_limit < s->required_hop_limit)) {
-		s->hops = r->hops;
-		s->hops_source = r->hops_source;
-		s->required_hop_limit = r->required_hop_limit;
-		s->baseline_ttl = r->baseline_ttl;
-	}
+	note_distance(t, row, r);
 	/* any other status may come from a proxy, or be no EC2 service's at all */
 	if (speaks_for_node(r) && q->kind == IMDS_KIND_TOKEN && q->ttl_response && q->end == IMDS_END_ANSWERED &&
 	    q->status >= 200 && q->status < 300)
@@ -738,7 +790,7 @@ static void add(struct pod_table *t, struct row *row, struct request *r, uint64_
 	if (q->kind == IMDS_KIND_CREDENTIALS) {
 		enum imds_endpoint_class class = endpoint_class(t, r->rec.peer.endpoint);
 
-		if (class == IMDS_EP_ECS || class == IMDS_EP_EKS)
+		if (is_local_class(class))
 			s->uses_pod_identity |= answered && q->status < 400;
 		else
 			s->needs_credentials = true;
@@ -1082,7 +1134,7 @@ int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 	s->baseline_ttl = 0;
 	s->node_token_ttl = 0;
 	for (size_t i = 0; i < t->o.endpoints_len && i < IMDS_MAX_ENDPOINTS; i++) {
-		if (t->o.endpoints[i].class == IMDS_EP_ECS || t->o.endpoints[i].class == IMDS_EP_EKS)
+		if (is_local_class(t->o.endpoints[i].class))
 			continue;
 		if (!s->baseline_ttl)
 			s->baseline_ttl = t->endpoints[i].baseline_ttl;

@@ -204,6 +204,18 @@ static bool ttl_suffices(const struct verdict_input *in)
 }
 
 /*
+ * A tc program behind the forward finds TTL 1 on what is healthy, so arithmetic must not speak against a death there. Where
+ * NAT still hid the connection the forward was yet to come: what the node got earlier was another limit's.
+ */
+static bool is_ahead_of_forward(const struct verdict_input *in)
+{
+	const struct imds_drop *drop = &in->rec->req.drop;
+
+	return in->hops > 0 && drop->match == IMDS_MATCH_FINGERPRINT &&
+	       ttl_death_place(in->drop_reason, in->drop_location) == PLACE_TC;
+}
+
+/*
  * How sure it is that the packet that this request waits for died of its TTL, by the drop alone. The flow's own sequence
  * number is what makes a packet the answer: addresses and ports are used by two networks of one node at once, and forged.
  */
@@ -220,8 +232,7 @@ static enum confidence death_confidence(const struct verdict_input *in)
 	if (token && !(drop->flags & IMDS_D_WAITING_TOKEN))
 		return CONFIDENCE_NONE;
 	place = ttl_death_place(in->drop_reason, in->drop_location);
-	/* A tc program behind the forward finds TTL 1 on what is healthy: arithmetic must not speak against it. */
-	if (place == PLACE_ELSEWHERE || (place != PLACE_FORWARDS && ttl_suffices(in)))
+	if (place == PLACE_ELSEWHERE || (place != PLACE_FORWARDS && !is_ahead_of_forward(in) && ttl_suffices(in)))
 		return CONFIDENCE_NONE;
 	if (place != PLACE_UNKNOWN && (drop->flags & (IMDS_D_PAYLOAD | IMDS_D_SYN)))
 		return CONFIDENCE_PROVEN;

@@ -18,13 +18,36 @@ static bool is_ec2(const struct pod_stats *p)
 	return p->providers & (1u << PROVIDER_EC2);
 }
 
+static bool has_limit(const struct pod_stats *p)
+{
+	return p->providers & (1u << PROVIDER_EC2 | 1u << PROVIDER_IBM);
+}
+
 /*
- * It works although it needs more than the limit that is set: someone else answers it, or a rule raises the TTL. Then the
- * limit is not what decides.
+ * It works although it needs more than the limit that the node saw: someone else answers it, or a rule raises the TTL. Then
+ * the limit is not what decides. When a token's TTL is lower than that of the SYN-ACK a limit did decide, and what the node
+ * saw is old.
  */
 static bool is_beyond_limit(const struct snapshot *s, const struct pod_stats *p)
 {
-	return p->token_answered && s->node_token_ttl > 0 && p->required_hop_limit > s->node_token_ttl;
+	return p->token_answered && s->node_token_ttl > 0 && p->required_hop_limit > s->node_token_ttl &&
+	       p->ttl_token_response >= p->ttl_synack;
+}
+
+/*
+ * Requests without a token that are answered, each of them 401 once tokens are required. A 404 is such an answer too: of a
+ * poll it is the normal one.
+ */
+static uint64_t v1_served(const struct pod_stats *p)
+{
+	uint64_t errors = 0;
+
+	for (int i = 0; i < IMDS_KIND_COUNT; i++)
+		errors += p->by_kind[i] ? p->by_kind[i]->cells[IMDS_VERSION_V1][OUTCOME_HTTP_ERROR] : 0;
+	errors = errors > p->v1_unauthorized ? errors - p->v1_unauthorized : 0;
+	if (errors > p->responses[IMDS_STATUS_404])
+		errors = p->responses[IMDS_STATUS_404];
+	return p->v1_answered + errors;
 }
 
 /* Its requests bear tokens; one that was kept from before the watch is asked for again, within six hours. */
@@ -35,13 +58,13 @@ static bool uses_tokens(const struct pod_stats *p)
 
 static bool loses_tokens(const struct what_if *w, const struct snapshot *s, const struct pod_stats *p)
 {
-	return w->hop_limit && is_ec2(p) && uses_tokens(p) && p->required_hop_limit > (int)w->hop_limit &&
+	return w->hop_limit && has_limit(p) && uses_tokens(p) && p->required_hop_limit > (int)w->hop_limit &&
 	       !is_beyond_limit(s, p);
 }
 
 static bool loses_v1(const struct what_if *w, const struct pod_stats *p)
 {
-	return w->tokens_required && is_ec2(p) && p->v1_answered;
+	return w->tokens_required && is_ec2(p) && v1_served(p);
 }
 
 /*
@@ -58,7 +81,7 @@ enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s
 
 	if (loses_tokens(w, s, p) || loses_v1(w, p))
 		return WHAT_IF_BREAKS;
-	if (w->hop_limit && is_ec2(p) && p->v2_requests) {
+	if (w->hop_limit && has_limit(p) && p->v2_requests) {
 		if (is_beyond_limit(s, p))
 			return WHAT_IF_UNTOUCHED;
 		if (!known)
@@ -110,7 +133,7 @@ static void add_evidence(struct lines *e, const struct what_if *w, const struct 
 	}
 	if (loses_v1(w, p)) {
 		lines_add(e, "%llu IMDSv1 request%s, %llu answered now; with tokens required each is answered 401",
-			  PLURAL(p->v1_requests), (unsigned long long)p->v1_answered);
+			  PLURAL(p->v1_requests), (unsigned long long)v1_served(p));
 		if (p->fallbacks)
 			lines_add(e, "%llu of these came after an unanswered token request: it lives on the fallback",
 				  (unsigned long long)p->fallbacks);
@@ -159,7 +182,7 @@ static int add_finding(struct what_if_result *r, const struct snapshot *s, size_
 			  v1 ? " and its IMDSv1 calls" : "", p->required_hop_limit);
 	else
 		lines_add(&summary, "%s would lose its IMDSv1 calls: %llu answered without a token", subject,
-			  (unsigned long long)p->v1_answered);
+			  (unsigned long long)v1_served(p));
 	add_evidence(&evidence, w, s, p);
 	add_advice(&advice, w, s, p);
 	if (summary.failed || evidence.failed || advice.failed) {
