@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/kernel/features.c user/kernel/hooks.c user/kernel/netns.c user/kernel/netlink.c user/kernel/kernel_btf.c user/kernel/http_table.c user/kernel/nfa.c */
+/* needs: user/model/figures.c user/kernel/features.c user/kernel/hooks.c user/kernel/netns.c user/kernel/netlink.c user/kernel/kernel_btf.c user/kernel/http_table.c user/kernel/nfa.c */
 /* needs: user/model/pod_table.c user/model/verdict.c user/model/cause.c user/report/findings.c user/report/finding_rules.c */
 /* needs: user/report/advice.c user/report/path.c user/model/histogram.c user/model/words.c user/model/request.c */
 /* needs: user/model/counters.c user/view/json.c */

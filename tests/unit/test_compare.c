@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/report/compare.c user/pods/workload.c user/model/words.c */
+/* needs: user/model/figures.c user/report/compare.c user/pods/workload.c user/model/words.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c user/model/words.c */
+/* needs: user/model/figures.c user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c user/model/words.c */
 /* needs: user/model/histogram.c */
 /* needs: user/report/platform.c user/model/counters.c user/pods/workload.c user/model/request.c */
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/view/json.c user/model/words.c user/model/request.c user/model/histogram.c */
+/* needs: user/model/figures.c user/view/json.c user/model/words.c user/model/request.c user/model/histogram.c */
 /* needs: user/report/report.c user/report/headline.c user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/platform.c user/model/counters.c user/pods/workload.c user/report/path.c */
 /* needs: user/report/level.c */
 #include <setjmp.h>

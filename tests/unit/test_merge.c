@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/report/level.c */
+/* needs: user/model/figures.c user/report/level.c */
 /* needs: user/report/merge.c user/pods/workload.c user/model/words.c */
 #include <setjmp.h>
 #include <stdarg.h>

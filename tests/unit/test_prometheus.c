@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/view/prometheus.c user/view/prometheus_samples.c user/view/prometheus_pod.c user/view/prometheus_agent.c */
+/* needs: user/model/figures.c user/view/prometheus.c user/view/prometheus_samples.c user/view/prometheus_pod.c user/view/prometheus_agent.c */
 /* needs: user/view/prometheus_node.c user/view/prometheus_workload.c user/model/workload_table.c user/pods/workload.c */
 /* needs: user/view/prometheus_process.c user/view/json.c user/model/counters.c user/model/words.c user/model/request.c */
 /* needs: user/model/histogram.c */

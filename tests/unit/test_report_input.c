@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/report/level.c */
+/* needs: user/model/figures.c user/report/level.c */
 /* needs: user/replay/report_input.c user/replay/trace_input.c user/replay/trace_line.c user/session/trace_counts.c */
 /* needs: user/options/options_value.c user/view/json.c user/model/pod_table.c user/model/verdict.c user/model/cause.c user/report/findings.c */
 /* needs: user/report/finding_rules.c user/report/advice.c user/report/path.c user/model/histogram.c user/model/words.c */

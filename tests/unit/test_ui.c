@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/report/report.c user/report/level.c user/report/headline.c user/report/platform.c user/view/text.c user/view/text_extras.c user/report/compare.c user/report/what_if.c user/pods/workload.c */
+/* needs: user/model/figures.c user/report/report.c user/report/level.c user/report/headline.c user/report/platform.c user/view/text.c user/view/text_extras.c user/report/compare.c user/report/what_if.c user/pods/workload.c */
 /* needs: user/view/ui.c user/view/ui_table.c user/view/ui_page.c user/view/ui_keys.c user/view/ui_rows.c */
 /* needs: user/view/ui_terminal.c user/view/text_layout.c user/view/text_escape.c */
 /* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c user/model/words.c */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/report/window.c user/model/counters.c user/model/pod_table.c user/model/verdict.c user/model/cause.c user/report/findings.c */
+/* needs: user/model/figures.c user/report/window.c user/model/counters.c user/model/pod_table.c user/model/verdict.c user/model/cause.c user/report/findings.c */
 /* needs: user/report/finding_rules.c user/report/advice.c user/report/path.c user/model/words.c user/model/request.c */
 /* needs: user/model/histogram.c */
 /* needs: user/report/platform.c user/pods/workload.c */

@@ -16,29 +16,23 @@ struct span {
 	}
 #define HISTOGRAM(field) SPAN(field.count), SPAN(field.sum_us), SPAN(field.bucket)
 
+#define FIGURE_SPAN(member, key) SPAN(member),
+#define NO_SPAN(member, key)
+#define ONE(member, key) +1
+#define NONE(member, key)
+
 static const struct span reported[] = {
-	SPAN(requests),
-	SPAN(outcomes),
-	SPAN(answered),
-	SPAN(failed),
+	FIGURES(FIGURE_SPAN, NO_SPAN, NO_SPAN) SPAN(outcomes),
 	SPAN(causes),
 	SPAN(credentials_requests),
 	SPAN(credentials_ok),
 	SPAN(confidences),
 	SPAN(kinds),
 	SPAN(responses),
-	SPAN(v1_requests),
 	SPAN(v1_answered),
 	SPAN(v1_unauthorized),
-	SPAN(v2_requests),
-	SPAN(fallbacks),
 	SPAN(fallback_answered_us_sum),
 	SPAN(fallbacks_answered),
-	SPAN(token_requests),
-	SPAN(token_answered),
-	SPAN(records_lost),
-	SPAN(untracked),
-	SPAN(slow),
 	SPAN(hop_limit_drops),
 	SPAN(policy_drops),
 	SPAN(packets),
@@ -66,11 +60,11 @@ static void add_spans(struct pod_stats *into, const struct pod_stats *from, cons
 			at(into, &spans[i])[k] += at_const(from, &spans[i])[k];
 }
 
-static void add_drop(struct pod_stats *into, const struct drop_count *drop)
+void counters_add_drop(struct pod_stats *into, const char *reason, uint64_t packets)
 {
 	size_t i = 0;
 
-	while (i < into->drops_len && strcmp(into->drops[i].reason, drop->reason))
+	while (i < into->drops_len && strcmp(into->drops[i].reason, reason))
 		i++;
 	if (i == POD_STATS_REASONS)
 		i--;
@@ -78,14 +72,14 @@ static void add_drop(struct pod_stats *into, const struct drop_count *drop)
 		into->drops_len++;
 	if (!into->drops[i].packets)
 		snprintf(into->drops[i].reason, sizeof(into->drops[i].reason), "%s",
-			 i == POD_STATS_REASONS - 1 ? "other" : drop->reason);
-	into->drops[i].packets += drop->packets;
+			 i == POD_STATS_REASONS - 1 ? "other" : reason);
+	into->drops[i].packets += packets;
 }
 
 void counters_add_drops(struct pod_stats *into, const struct pod_stats *from)
 {
 	for (size_t i = 0; i < from->drops_len; i++)
-		add_drop(into, &from->drops[i]);
+		counters_add_drop(into, from->drops[i].reason, from->drops[i].packets);
 }
 
 struct kind_stats *counters_kind(struct pod_stats *p, enum imds_kind kind)
@@ -127,6 +121,22 @@ void counters_add(struct pod_stats *into, const struct pod_stats *from)
 	counters_add_drops(into, from);
 }
 
+void counters_add_totals(struct pod_stats *into, const struct pod_stats *from)
+{
+	const struct histogram latency = into->latency;
+
+	add_spans(into, from, reported, LEN(reported));
+	into->latency = latency;
+	histogram_merge(&into->latency, &from->latency); /* with its fine steps, which no span has */
+	for (int i = 0; i < IMDS_DIRECTION_COUNT; i++)
+		into->bytes[i] += from->bytes[i];
+	into->in_flight += from->in_flight;
+	into->seconds_lost += from->seconds_lost;
+	if (from->last_failed_ns > into->last_failed_ns)
+		into->last_failed_ns = from->last_failed_ns;
+	counters_add_drops(into, from);
+}
+
 static uint32_t *process_figures(uint32_t *v, const struct process_count *c)
 {
 	*v++ = c->requests;
@@ -151,8 +161,8 @@ void counters_mark(const struct pod_stats *p, struct counters_mark *ret)
 }
 
 /* Members that a mark holds, counted by the compiler. */
-_Static_assert(18 + OUTCOME_COUNT + CAUSE_COUNT + CONFIDENCE_COUNT + IMDS_KIND_COUNT + IMDS_STATUS_COUNT +
-		       IMDS_DIRECTION_COUNT + 2 + HISTOGRAM_BUCKETS + 1 + POD_STATS_REASONS +
+_Static_assert(0 FIGURES(ONE, NONE, NONE) + 8 + OUTCOME_COUNT + CAUSE_COUNT + CONFIDENCE_COUNT + IMDS_KIND_COUNT +
+		       IMDS_STATUS_COUNT + IMDS_DIRECTION_COUNT + 2 + HISTOGRAM_BUCKETS + 1 + POD_STATS_REASONS +
 		       PROCESS_FIGURES * POD_STATS_PROCESSES <=
 		   COUNTERS_MARK_LEN,
 	       "a mark holds every figure");

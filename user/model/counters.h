@@ -9,6 +9,9 @@
 
 /* All that grows, except histograms' fine steps. into's kinds are freed by counters_free_kinds(). */
 void counters_add(struct pod_stats *into, const struct pod_stats *from);
+/* For totals: with fine steps and what runs now, without kinds. */
+void counters_add_totals(struct pod_stats *into, const struct pod_stats *from);
+void counters_add_drop(struct pod_stats *into, const char *reason, uint64_t packets);
 void counters_add_drops(struct pod_stats *into, const struct pod_stats *from); /* packets dropped alone */
 
 /* The figures of one kind, made if there are none yet; NULL: no memory. */
@@ -26,12 +29,12 @@ struct counters_mark {
 };
 void counters_mark(const struct pod_stats *p, struct counters_mark *ret);
 
+/* What mark `to` has more than `from`, as figures: those that counters_since() has, drops and processes left out. */
+void counters_between(const struct counters_mark *from, const struct counters_mark *to, struct pod_stats *ret);
 /*
  * Leaves in p what was added since mark. p->latency.fine must not be shared: it is set to NULL, so that percentiles come
  * from the buckets. Returns false when nothing was added.
  */
-/* What mark `to` has more than `from`, as figures: those that counters_since() has, drops and processes left out. */
-void counters_between(const struct counters_mark *from, const struct counters_mark *to, struct pod_stats *ret);
 bool counters_since(struct pod_stats *p, const struct counters_mark *mark);
 
 #endif

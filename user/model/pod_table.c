@@ -230,23 +230,6 @@ static struct row *row_get(struct pod_table *t, const struct pod_identity *who)
 	return r;
 }
 
-static void count_reason(struct pod_stats *s, const char *reason, uint64_t n)
-{
-	size_t i;
-
-	for (i = 0; i < s->drops_len; i++)
-		if (!strcmp(s->drops[i].reason, reason))
-			break;
-	if (i == POD_STATS_REASONS)
-		i = POD_STATS_REASONS - 1;
-	if (i == s->drops_len) {
-		s->drops_len++;
-		snprintf(s->drops[i].reason, sizeof(s->drops[i].reason), "%s",
-			 i == POD_STATS_REASONS - 1 ? "other" : reason);
-	}
-	s->drops[i].packets += n;
-}
-
 static struct process_count *process_get(struct pod_stats *s, const struct imds_peer *peer)
 {
 	size_t i;
@@ -923,7 +906,7 @@ void pod_table_add_drops(struct pod_table *t, const struct pod_identity *who, co
 	} else if (verdict_is_policy_drop(&drop, reason, "")) {
 		row->s.policy_drops += n;
 	}
-	count_reason(&row->s, reason, n);
+	counters_add_drop(&row->s, reason, n);
 }
 
 void pod_table_add_packets(struct pod_table *t, const struct pod_identity *who, const struct imds_packet_counters *more,
@@ -1003,46 +986,6 @@ static void hand_over(struct pod_table *t, const struct row *gone)
 	}
 }
 
-static void add_totals(struct pod_stats *to, const struct pod_stats *s)
-{
-	to->requests += s->requests;
-	for (int i = 0; i < OUTCOME_COUNT; i++)
-		to->outcomes[i] += s->outcomes[i];
-	to->answered += s->answered;
-	to->failed += s->failed;
-	for (int i = 0; i < CAUSE_COUNT; i++)
-		to->causes[i] += s->causes[i];
-	to->v1_unauthorized += s->v1_unauthorized;
-	for (int i = 0; i < CONFIDENCE_COUNT; i++)
-		to->confidences[i] += s->confidences[i];
-	for (int i = 0; i < IMDS_KIND_COUNT; i++)
-		to->kinds[i] += s->kinds[i];
-	for (int i = 0; i < IMDS_STATUS_COUNT; i++)
-		to->responses[i] += s->responses[i];
-	to->v1_requests += s->v1_requests;
-	to->v1_answered += s->v1_answered;
-	to->v2_requests += s->v2_requests;
-	to->fallbacks += s->fallbacks;
-	to->token_requests += s->token_requests;
-	to->token_answered += s->token_answered;
-	to->records_lost += s->records_lost;
-	to->untracked += s->untracked;
-	to->in_flight += s->in_flight;
-	to->slow += s->slow;
-	to->seconds_lost += s->seconds_lost;
-	if (s->last_failed_ns > to->last_failed_ns)
-		to->last_failed_ns = s->last_failed_ns;
-	histogram_merge(&to->latency, &s->latency);
-	to->hop_limit_drops += s->hop_limit_drops;
-	to->policy_drops += s->policy_drops;
-	for (size_t i = 0; i < s->drops_len; i++)
-		count_reason(to, s->drops[i].reason, s->drops[i].packets);
-	for (int i = 0; i < IMDS_DIRECTION_COUNT; i++) {
-		to->packets[i] += s->packets[i];
-		to->bytes[i] += s->bytes[i];
-	}
-}
-
 void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns,
 		      bool (*alive)(void *arg, uint64_t cgroup_id), void *arg)
 {
@@ -1055,7 +998,7 @@ void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns,
 			continue;
 		HASH_DEL(t->rows, r);
 		t->rows_len--;
-		add_totals(&t->gone, &r->s);
+		counters_add_totals(&t->gone, &r->s);
 		t->gone_rows += r->s.requests > 0;
 		hand_over(t, r);
 		row_free(r);
@@ -1123,8 +1066,8 @@ int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 	if (t->other)
 		t->sorted[n++] = &t->other->s;
 	for (size_t i = 0; i < n; i++)
-		add_totals(&s->totals, t->sorted[i]);
-	add_totals(&s->totals, &t->gone);
+		counters_add_totals(&s->totals, t->sorted[i]);
+	counters_add_totals(&s->totals, &t->gone);
 	qsort(t->sorted, n, sizeof(*t->sorted), pod_table_worse);
 	s->gone = t->gone_rows ? &t->gone : NULL;
 	s->gone_rows = t->gone_rows;

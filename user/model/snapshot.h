@@ -9,6 +9,7 @@
 
 #include "../base/feature.h"
 #include "../pods/pod_names.h"
+#include "figures.h"
 #include "histogram.h"
 #include "words.h"
 
@@ -66,29 +67,22 @@ struct pod_stats {
 	bool host_network;	 /* known to live in the node's network namespace */
 	bool own_network;	 /* known to live in one of its own; both false: unknown */
 
-	uint64_t requests; /* finished ones, exact; stalled ones are in in_flight until they end */
-	uint64_t outcomes[OUTCOME_COUNT];
 	/*
-	 * answered: any complete answer. failed: left the client without what it asked for: no answer, or a token or
-	 * credentials request answered 4xx or 5xx. A poll's 404 is an answer and no failure.
+	 * requests: finished ones, exact; stalled ones are in in_flight until they end. answered: any complete answer. failed:
+	 * left the client without what it asked for: no answer, or a token or credentials request answered 4xx or 5xx. A
+	 * poll's 404 is an answer and no failure. slow: answered, but above --slow. records_lost: counted by the kernel, but
+	 * their records did not fit into the ring. untracked: connections and DNS queries that were not followed.
 	 */
-	uint64_t answered, failed;
+	FIGURES_HERE;
+	uint64_t outcomes[OUTCOME_COUNT];
 	uint64_t causes[CAUSE_COUNT];
 	uint64_t confidences[CONFIDENCE_COUNT]; /* of the hop-limit outcomes */
 	uint64_t kinds[IMDS_KIND_COUNT];
 	struct kind_stats *by_kind[IMDS_KIND_COUNT]; /* owned by the table; NULL: none of that kind */
 	uint64_t responses[IMDS_STATUS_COUNT];
-	uint64_t v1_requests, v1_answered;
+	uint64_t v1_answered;
 	uint64_t v1_unauthorized; /* 401 to a request without a token; with one it is an old token or a probe */
-	uint64_t v2_requests;
-	uint64_t fallbacks;
 	uint64_t fallback_answered_us_sum, fallbacks_answered;
-	uint64_t token_requests, token_answered;
-	uint64_t records_lost; /* counted by the kernel, but their records did not fit into the ring */
-	uint64_t untracked;    /* connections and DNS queries that were not followed */
-	uint64_t in_flight;
-	uint64_t slow; /* answered, but above --slow */
-	double seconds_lost;
 
 	struct histogram latency; /* answered requests */
 	struct histogram connect;

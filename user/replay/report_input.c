@@ -34,12 +34,6 @@ static uint64_t count_of(const json_t *object, const char *key)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-/* Stops at what JSON can hold. */
-static void add(uint64_t *sum, uint64_t n)
-{
-	*sum = n > INT64_MAX - *sum ? INT64_MAX : *sum + n;
-}
-
 static int small_of(const json_t *object, const char *key)
 {
 	uint64_t n = count_of(object, key);
@@ -71,6 +65,18 @@ static int64_t us_or_none(const json_t *object, const char *key)
 	return json_is_integer(v) && json_integer_value(v) >= 0 ? json_integer_value(v) : -1;
 }
 
+static void figures_from(const json_t *object, struct figures *ret)
+{
+	for (const struct figure *f = figures_table; f->key; f++) {
+		char *to = (char *)ret + f->offset;
+
+		if (f->is_time)
+			*(double *)to = seconds_of(object, f->key);
+		else
+			*(uint64_t *)to = count_of(object, f->key);
+	}
+}
+
 static enum level level_of(const json_t *object, enum level otherwise)
 {
 	const char *word = text_of(object, "level");
@@ -94,25 +100,18 @@ static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 		.other = json_is_true(json_object_get(v, "other")),
 		.text = text_of(v, "cause_text"),
 		.level = level_of(v, LEVEL_OK),
-		.answered = count_of(v, "answered"),
-		.failed = count_of(v, "failed"),
-		.requests = count_of(v, "requests"),
-		.v1_requests = count_of(v, "v1_requests"),
-		.v2_requests = count_of(v, "v2_requests"),
-		.fallbacks = count_of(v, "fallbacks"),
-		.token_requests = count_of(v, "token_requests"),
-		.token_answered = count_of(v, "token_answered"),
-		.seconds_lost = seconds_of(v, "seconds_lost"),
 		.p50_us = us_or_none(latency, "p50"),
 		.p99_us = us_or_none(latency, "p99"),
 		.required_hop_limit = small_of(v, "required_hop_limit"),
 	};
+	figures_from(v, &p->figures);
 	workload_name(p->pod, node, p->workload, sizeof(p->workload));
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		p->outcomes[i] = count_of(outcomes, outcome_word(i));
 	if (!json_object_get(v, "failed")) /* of a version that did not count it */
 		for (int i = 0; i < OUTCOME_COUNT; i++)
-			add(i == OUTCOME_OK || i == OUTCOME_HTTP_ERROR ? &p->answered : &p->failed, p->outcomes[i]);
+			figures_add_count(i == OUTCOME_OK || i == OUTCOME_HTTP_ERROR ? &p->answered : &p->failed,
+					  p->outcomes[i]);
 	for (int i = HOP_LIMIT_UNKNOWN; i <= HOP_LIMIT_EXHAUSTED; i++)
 		if (!strcmp(hop_limit, hop_limit_word(i)))
 			p->hop_limit = i;
@@ -174,11 +173,10 @@ static int fill(const json_t *root, struct report_doc *d)
 	d->headline = text_of(json_object_get(root, "headline"), "text");
 	d->duration_s = seconds_of(root, "duration_s");
 	d->node_token_ttl = small_of(root, "node_token_ttl");
-	d->requests = count_of(totals, "requests");
-	d->seconds_lost = seconds_of(totals, "seconds_lost");
+	figures_from(totals, &d->figures);
 	json_object_foreach(losses, key, v)
 	{
-		add(&d->lost, count_of(losses, key));
+		figures_add_count(&d->lost, count_of(losses, key));
 	}
 	d->features = calloc(FEATURES_READ, sizeof(*d->features));
 	d->pods = calloc(objects_in(pods) + 1, sizeof(*d->pods));
@@ -201,11 +199,9 @@ static int fill(const json_t *root, struct report_doc *d)
 		if (json_is_object(json_array_get(findings, i)) &&
 		    finding_from(json_array_get(findings, i), d->node, &d->findings[d->findings_len++], &d->left_out))
 			return -ENOMEM;
-	d->answered = count_of(totals, "answered");
-	d->failed = count_of(totals, "failed");
 	for (size_t i = 0; i < d->pods_len && !json_object_get(totals, "failed"); i++) {
-		add(&d->answered, d->pods[i].answered);
-		add(&d->failed, d->pods[i].failed);
+		figures_add_count(&d->answered, d->pods[i].answered);
+		figures_add_count(&d->failed, d->pods[i].failed);
 	}
 	d->level = d->requests ? LEVEL_OK : LEVEL_QUIET;
 	for (size_t i = 0; i < d->findings_len; i++)

@@ -68,11 +68,7 @@ static void add_figures(struct workload_figures *f, const struct report_pod *p)
 {
 	if (!f->pods++)
 		f->p50_us = f->p99_us = -1;
-	f->requests += p->requests;
-	f->failed += p->failed;
-	f->fallbacks += p->fallbacks;
-	f->token_requests += p->token_requests;
-	f->seconds_lost += p->seconds_lost;
+	figures_add(&f->figures, &p->figures);
 	if (p->p50_us > f->p50_us)
 		f->p50_us = p->p50_us;
 	if (p->p99_us > f->p99_us)

@@ -15,9 +15,8 @@ struct finding_change {
 
 struct workload_figures {
 	size_t pods; /* rows; 0: did not speak */
-	uint64_t requests, failed, fallbacks, token_requests;
+	FIGURES_HERE;
 	int64_t p50_us, p99_us; /* of the slowest row; -1: nothing was answered */
-	double seconds_lost;
 };
 
 struct workload_change {

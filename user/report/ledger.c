@@ -48,7 +48,7 @@ static const char *const statements[STATEMENT_COUNT] = {
 };
 
 /* Columns of a day, in the order of GET_DAY. */
-enum figure { V1, V1_ANSWERED, V1_CREDENTIALS, V2, OTHERS, TOKENS, TOKENS_ANSWERED, UNANSWERED, REQUIRED, FIGURES };
+enum day_figure { V1, V1_ANSWERED, V1_CREDENTIALS, V2, OTHERS, TOKENS, TOKENS_ANSWERED, UNANSWERED, REQUIRED, FIGURES };
 
 struct ledger {
 	sqlite3 *db;

@@ -11,11 +11,6 @@
 #define TEXT_MAX_LEN 1023 /* of a summary, or a line of advice */
 #define WORD_MAX_LEN 95	  /* a code, a version, a moment, a cause */
 
-static void add(uint64_t *sum, uint64_t n)
-{
-	*sum = n > INT64_MAX - *sum ? INT64_MAX : *sum + n;
-}
-
 /* --- copies ---------------------------------------------------------------------------------------------------------- */
 
 /* Length of s, at most max, and no character cut in two. */
@@ -116,11 +111,8 @@ static int add_node(struct merged *m, const struct report_doc *d, const struct m
 	n->kernel = kernel;
 	n->started_s = d->started_s;
 	n->duration_s = d->duration_s;
-	n->answered = d->answered;
-	n->failed = d->failed;
-	n->seconds_lost = d->seconds_lost;
+	n->figures = d->figures;
 	n->node_token_ttl = d->node_token_ttl;
-	n->requests = d->requests;
 	n->lost = d->lost;
 	n->level = d->level;
 	if (m->nodes_len == m->nodes_room) {
@@ -163,7 +155,7 @@ static void add_more(uint64_t *sum, uint64_t *most, uint64_t n)
 {
 	if (n <= *most)
 		return;
-	add(sum, n - *most);
+	figures_add_count(sum, n - *most);
 	*most = n;
 }
 
@@ -184,14 +176,8 @@ static void add_totals(struct merged *m)
 		((struct merge_node *)n)->stretch = stretch;
 		if (fresh)
 			most = (struct merge_node){ 0 };
-		add_more(&m->requests, &most.requests, n->requests);
-		add_more(&m->answered, &most.answered, n->answered);
-		add_more(&m->failed, &most.failed, n->failed);
+		figures_add_more(&m->figures, &most.figures, &n->figures);
 		add_more(&m->lost, &most.lost, n->lost);
-		if (n->seconds_lost > most.seconds_lost) {
-			m->seconds_lost += n->seconds_lost - most.seconds_lost;
-			most.seconds_lost = n->seconds_lost;
-		}
 	}
 	if (m->overlapping)
 		snprintf(m->note, sizeof(m->note),
@@ -260,11 +246,8 @@ static int add_pod(struct merged *m, const struct merge_node *node, const struct
 {
 	struct merge_pod p = {
 		.node = node,
-		.requests = from->requests,
-		.failed = from->failed,
-		.v1_requests = from->v1_requests,
+		.figures = from->figures,
 		.hop_limit_requests = from->outcomes[OUTCOME_HOP_LIMIT],
-		.seconds_lost = from->seconds_lost,
 		.p50_us = from->p50_us,
 		.p99_us = from->p99_us,
 		.required_hop_limit = from->required_hop_limit,
@@ -332,14 +315,8 @@ static void join_figures(struct merge_pod *sum, struct merge_pod *most, const st
 {
 	if (fresh)
 		*most = (struct merge_pod){ 0 };
-	add_more(&sum->requests, &most->requests, p->requests);
-	add_more(&sum->failed, &most->failed, p->failed);
-	add_more(&sum->v1_requests, &most->v1_requests, p->v1_requests);
+	figures_add_more(&sum->figures, &most->figures, &p->figures);
 	add_more(&sum->hop_limit_requests, &most->hop_limit_requests, p->hop_limit_requests);
-	if (p->seconds_lost > most->seconds_lost) {
-		sum->seconds_lost += p->seconds_lost - most->seconds_lost;
-		most->seconds_lost = p->seconds_lost;
-	}
 	sum->p50_us = p->p50_us > sum->p50_us ? p->p50_us : sum->p50_us;
 	sum->p99_us = p->p99_us > sum->p99_us ? p->p99_us : sum->p99_us;
 	if (p->required_hop_limit > sum->required_hop_limit)
@@ -362,11 +339,8 @@ static void join_rows(struct merge_pod *rows, size_t len)
 		if (i != gravest)
 			pod_clear(&rows[i]);
 	rows[0] = rows[gravest];
-	rows[0].requests = sum.requests;
-	rows[0].failed = sum.failed;
-	rows[0].v1_requests = sum.v1_requests;
+	rows[0].figures = sum.figures;
 	rows[0].hop_limit_requests = sum.hop_limit_requests;
-	rows[0].seconds_lost = sum.seconds_lost;
 	rows[0].p50_us = sum.p50_us;
 	rows[0].p99_us = sum.p99_us;
 	rows[0].required_hop_limit = sum.required_hop_limit;

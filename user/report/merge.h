@@ -25,8 +25,8 @@ struct merge_node {
 	const char *file, *version, *node, *kernel, *started;
 	double started_s, duration_s; /* since 1970; 0: not known */
 	int node_token_ttl;
-	uint64_t requests, answered, failed, lost;
-	double seconds_lost;
+	FIGURES_HERE;
+	uint64_t lost;
 	enum level level;
 	size_t stretch; /* of time in which reports of its node overlap: a number of its own, after merge_end() */
 	UT_hash_handle hh;
@@ -37,8 +37,8 @@ struct merge_node {
 struct merge_pod {
 	const struct merge_node *node;
 	const char *namespace, *pod, *container, *cgroup, *workload, *text;
-	uint64_t requests, failed, v1_requests, hop_limit_requests;
-	double seconds_lost;
+	FIGURES_HERE;
+	uint64_t hop_limit_requests;
 	int64_t p50_us, p99_us;
 	int required_hop_limit;
 	enum level level;
@@ -95,8 +95,8 @@ struct merged {
 	char said[1024];     /* by the first of the gravest reports */
 	const char *said_node;
 	size_t alike; /* reports of that level */
-	uint64_t requests, answered, failed, lost;
-	double seconds_lost;
+	FIGURES_HERE;
+	uint64_t lost;
 	size_t hop_limit_pods;	 /* exhausted ones */
 	size_t severities[3];	 /* groups by enum severity */
 	int required_hop_limit;	 /* the highest of all pods that use tokens; 0: unknown */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../model/figures.h"
 #include "../model/words.h"
 #include "../pods/workload.h"
 
@@ -17,11 +18,8 @@ struct report_pod {
 	bool other;		     /* the row of what is over --max-pods */
 	enum level level;	     /* as it was said; so are the next two */
 	const char *text;	     /* "ok", or the cause in a few words */
-	uint64_t answered, failed;
-	uint64_t requests;
+	FIGURES_HERE;
 	uint64_t outcomes[OUTCOME_COUNT];
-	uint64_t v1_requests, v2_requests, fallbacks, token_requests, token_answered;
-	double seconds_lost;
 	int64_t p50_us, p99_us; /* -1: nothing was answered */
 	int required_hop_limit; /* 0: unknown */
 	enum hop_limit_state hop_limit;
@@ -46,10 +44,9 @@ struct report_doc {
 	double duration_s;
 	enum level level;     /* as it was said; of reports before there were levels, the gravest finding's */
 	const char *headline; /* "" where none was said */
-	uint64_t answered, failed;
-	int node_token_ttl;	 /* the hop limit set, where a host-network process asked; 0: unknown */
-	uint64_t requests, lost; /* lost: sum of losses */
-	double seconds_lost;
+	FIGURES_HERE;	      /* the totals */
+	int node_token_ttl;   /* the hop limit set, where a host-network process asked; 0: unknown */
+	uint64_t lost;	      /* sum of losses */
 	struct report_feature *features;
 	size_t features_len;
 	struct report_pod *pods;

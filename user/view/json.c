@@ -322,24 +322,16 @@ static json_t *buckets_value(const struct histogram *h)
 /* What has a meaning for one container and, added up, for all. */
 static void put_counts(struct builder *b, const struct pod_stats *p)
 {
-	put(b, "requests", json_integer(p->requests));
-	put(b, "answered", json_integer(p->answered));
-	put(b, "failed", json_integer(p->failed));
+	for (const struct figure *f = figures_table; f->key; f++) {
+		const char *at = (const char *)&p->figures + f->offset;
+
+		put(b, f->key, f->is_time ? seconds(*(const double *)at, 1e6) : json_integer(*(const uint64_t *)at));
+	}
 	PUT_COUNTS(b, "outcomes", p->outcomes, OUTCOME_COUNT, outcome_word);
 	PUT_COUNTS(b, "causes", p->causes, CAUSE_COUNT, cause_word);
 	PUT_COUNTS(b, "confidences", p->confidences, CONFIDENCE_COUNT, confidence_word);
 	PUT_COUNTS(b, "kinds", p->kinds, IMDS_KIND_COUNT, kind_word);
 	PUT_COUNTS(b, "responses", p->responses, IMDS_STATUS_COUNT, status_class_word);
-	put(b, "v1_requests", json_integer(p->v1_requests));
-	put(b, "v2_requests", json_integer(p->v2_requests));
-	put(b, "token_requests", json_integer(p->token_requests));
-	put(b, "token_answered", json_integer(p->token_answered));
-	put(b, "fallbacks", json_integer(p->fallbacks));
-	put(b, "slow", json_integer(p->slow));
-	put(b, "in_flight", json_integer(p->in_flight));
-	put(b, "records_lost", json_integer(p->records_lost));
-	put(b, "untracked", json_integer(p->untracked));
-	put(b, "seconds_lost", seconds(p->seconds_lost, 1e6));
 	put(b, "latency_us", latency_value(&p->latency));
 	put(b, "latency_buckets_us", buckets_value(&p->latency));
 }

@@ -190,7 +190,7 @@ static void build_pod(struct ui *ui)
 	add_line(ui, TEXT_PLAIN, "");
 	snprintf(text, sizeof(text), "%llu request%s: %llu answered, %llu failed; %llu v1, %llu v2; %.1f s lost; %s",
 		 PLURAL(r->requests, "", "s"), (unsigned long long)r->answered, (unsigned long long)r->failed,
-		 (unsigned long long)r->v1, (unsigned long long)r->v2, r->seconds_lost, r->cause);
+		 (unsigned long long)r->v1_requests, (unsigned long long)r->v2_requests, r->seconds_lost, r->cause);
 	add_text(ui, TEXT_PLAIN, "  ", text, false);
 	if (r->max_us) {
 		snprintf(text, sizeof(text), "latency p50 %s, p99 %s, max %s; %.1f requests a second",

@@ -87,19 +87,13 @@ static void fill(struct ui_row *row, const struct report_row *said, uint64_t now
 
 	row->level = said->level;
 	snprintf(row->cause, sizeof(row->cause), "%s", said->text);
-	row->requests = p->requests;
-	row->v1 = p->v1_requests;
-	row->v2 = p->v2_requests;
-	row->failed = p->failed;
+	row->figures = p->figures;
 	row->drops = 0;
 	for (size_t i = 0; i < p->drops_len; i++)
 		row->drops += p->drops[i].packets;
-	row->in_flight = p->in_flight;
-	row->answered = p->answered;
 	row->p50_us = histogram_quantile_us(&p->latency, 0.5);
 	row->p99_us = histogram_quantile_us(&p->latency, 0.99);
 	row->max_us = p->latency.max_us;
-	row->seconds_lost = p->seconds_lost;
 	row->ttl = p->ttl_synack;
 	row->hops = p->hops;
 	row->required = p->required_hop_limit;

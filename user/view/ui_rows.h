@@ -37,10 +37,11 @@ struct ui_row {
 	char *notes; /* findings: lines, each begun by one of UI_NOTE_*; NULL without */
 	enum level level;
 	char cause[80]; /* "ok", or what went wrong in a few words */
-	uint64_t requests, v1, v2, answered, failed, drops, in_flight;
+	FIGURES_HERE;
+	uint64_t drops;
 	uint64_t p50_us, p99_us, max_us;
-	double seconds_lost, rate; /* rate: requests a second */
-	int ttl, hops, required;   /* ttl of the SYN-ACK, 0 unknown; hops -1 unknown */
+	double rate;		 /* requests a second */
+	int ttl, hops, required; /* ttl of the SYN-ACK, 0 unknown; hops -1 unknown */
 	bool host_network;
 	uint32_t recent_us[32];
 	size_t recent_len;

@@ -37,8 +37,8 @@ static void cell_duration(uint64_t us, bool known, char *buf, size_t len)
 		cell_duration(r->field, r->max_us > 0, buf, len);              \
 	}
 NUMBER_CELL(requests, requests)
-NUMBER_CELL(v1, v1)
-NUMBER_CELL(v2, v2)
+NUMBER_CELL(v1, v1_requests)
+NUMBER_CELL(v2, v2_requests)
 NUMBER_CELL(answered, answered)
 NUMBER_CELL(failed, failed)
 NUMBER_CELL(in_flight, in_flight)
