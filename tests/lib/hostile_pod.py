@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What a tenant with ten ideas does to the agent of its node, all at once: hostile_pod.py SECONDS VICTIM_ADDRESS CGROUP_NAME.
-Runs inside a pod of the lab, in its network namespace and cgroup. Prints how often it did each.
+What a tenant with ten ideas does to the agent of its node, all at once: hostile_pod.py SECONDS VICTIM_ADDRESS CGROUP_NAME
+[REST]. With REST it does them for a second, then holds what it has for so many, and again. Runs inside a pod of the lab, in its network namespace and cgroup. Prints how often it did each.
 """
 import os, random, resource, signal, socket, struct, sys, time
 
 SERVICE = ("169.254.169.254", 80)
 NOBODY = ("169.254.170.23", 80)	 # an endpoint without a server here
 victim, cgroup_name = sys.argv[2], sys.argv[3]
+rest = float(sys.argv[4]) if len(sys.argv) > 4 else 0
 end = time.time() + float(sys.argv[1])
 
 
@@ -98,8 +99,11 @@ for way in ways:
         children.append(pid)
         continue
     os.nice(15)
-    state, n, failed = {}, 0, 0
+    state, n, failed, burst = {}, 0, 0, time.time() + 1
     while time.time() < end:
+        if rest and time.time() >= burst:
+            time.sleep(rest)
+            burst = time.time() + 1
         try:
             way(n)
         except (OSError, IndexError, KeyError):
