@@ -201,7 +201,8 @@ static void a_merged_page_escapes_too(void **state)
 	const char *advice[] = { evil, NULL };
 	struct report_feature on[] = { { evil, evil } }, off[] = { { evil, "ok" } };
 	struct report_pod p[] = { { evil, evil, evil, evil, "<script>", .text = evil, .p50_us = -1, .p99_us = 7 } };
-	struct report_finding f[] = { { SEVERITY_ERROR, evil, evil, evil, evil, evil, evil, "<script>", advice } };
+	struct report_finding f[] = { { SEVERITY_ERROR, evil, evil, evil, evil, evil, evil, "<script>", advice, NULL,
+					0 } };
 	struct report_doc d[2] = {
 		{ .file = evil,
 		  .version = evil,

@@ -332,8 +332,11 @@ static void two_nodes_say_it(const struct report *r)
 	assert_int_equal(m.answered, 2 * r->answered);
 	assert_int_equal(m.failed, 2 * r->failed);
 	assert_int_equal(m.pods_len, 2 * r->rows_len);
-	for (size_t i = 0; i < m.groups_len; i++)
+	for (size_t i = 0; i < m.groups_len; i++) {
 		assert_int_equal(m.groups[i]->nodes, 2);
+		if (*m.groups[i]->workload)
+			assert_int_equal(m.groups[i]->pods, 2 * r->rows_len);
+	}
 	assert_int_equal(m.groups_len, r->s->findings_len);
 	if (m.groups_len && r->level > LEVEL_OK && r->level != LEVEL_BLIND && !strstr(m.headline, "no metadata token"))
 		assert_non_null(strstr(m.headline, m.groups[0]->summary));

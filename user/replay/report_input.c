@@ -117,6 +117,35 @@ static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 			p->hop_limit = i;
 }
 
+/* Objects of the array only: what else stands in it is no row. */
+static size_t objects_in(const json_t *array)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(array); i++)
+		n += json_is_object(json_array_get(array, i));
+	return n;
+}
+
+static int names_from(const json_t *list, struct report_finding *f)
+{
+	f->pods = calloc(objects_in(list) + 1, sizeof(*f->pods));
+	if (!f->pods)
+		return -ENOMEM;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *v = json_array_get(list, i);
+
+		if (json_is_object(v))
+			f->pods[f->pods_len++] = (struct report_name){
+				.namespace = text_of(v, "namespace"),
+				.pod = text_of(v, "pod"),
+				.container = text_of(v, "container"),
+				.cgroup = text_of(v, "cgroup"),
+			};
+	}
+	return 0;
+}
+
 static int finding_from(const json_t *v, const char *node, struct report_finding *f, size_t *left_out)
 {
 	const json_t *advice = json_object_get(v, "advice");
@@ -132,7 +161,7 @@ static int finding_from(const json_t *v, const char *node, struct report_finding
 		.summary = text_of(v, "summary"),
 		.advice = calloc(n + 1, sizeof(*f->advice)),
 	};
-	if (!f->advice)
+	if (!f->advice || names_from(json_object_get(v, "pods"), f))
 		return -ENOMEM;
 	*left_out += all - n;
 	workload_name(f->pod, node, f->workload, sizeof(f->workload));
@@ -146,16 +175,6 @@ static int finding_from(const json_t *v, const char *node, struct report_finding
 			f->advice[kept++] = line;
 	}
 	return 0;
-}
-
-/* Objects of the array only: what else stands in it is no row. */
-static size_t objects_in(const json_t *array)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < json_array_size(array); i++)
-		n += json_is_object(json_array_get(array, i));
-	return n;
 }
 
 static int fill(const json_t *root, struct report_doc *d)
@@ -244,8 +263,10 @@ int report_input_from_json(json_t *root, const char *file, struct report_doc *re
 
 void report_input_clear(struct report_doc *d)
 {
-	for (size_t i = 0; d->findings && i < d->findings_len; i++)
+	for (size_t i = 0; d->findings && i < d->findings_len; i++) {
 		free(d->findings[i].advice);
+		free(d->findings[i].pods);
+	}
 	free(d->findings);
 	free(d->pods);
 	free(d->features);

@@ -405,10 +405,10 @@ static int by_names(const void *a, const void *b)
 	return c ? c : strcmp(p->cgroup, q->cgroup);
 }
 
-static const struct report_pod *pod_of(const struct report_finding *f, const struct report_pod **index, size_t len)
+static const struct report_pod *pod_of(const struct report_name *n, const struct report_pod **index, size_t len)
 {
 	const struct report_pod want = {
-		.namespace = f->namespace, .pod = f->pod, .container = f->container, .cgroup = f->cgroup,
+		.namespace = n->namespace, .pod = n->pod, .container = n->container, .cgroup = n->cgroup,
 	}, *key = &want, **found;
 
 	found = len ? bsearch(&key, index, len, sizeof(*index), by_names) : NULL;
@@ -550,12 +550,36 @@ static int see(struct merged *m, const struct merge_node *node, uint64_t hash, b
 	return 0;
 }
 
-static int add_finding(struct merged *m, const struct merge_node *node, const struct report_finding *f,
-		       const struct report_pod *pod)
+/* A pod of group g, whose hash is that of the group and node. pod: its row, NULL unknown. */
+static int add_member(struct merged *m, struct merge_group *g, const struct merge_node *node, uint64_t hash,
+		      const struct report_name *name, const struct report_pod *pod)
 {
-	bool fresh_node, fresh_pod;
+	bool fresh;
+
+	hash = hash_text(hash_text(hash_text(hash, name->pod), name->container), name->cgroup);
+	if (see(m, node, hash, &fresh))
+		return -ENOMEM;
+	if (!fresh)
+		return 0;
+	g->pods++;
+	if (!pod)
+		return 0;
+	g->seconds_lost += pod->seconds_lost;
+	if (pod->required_hop_limit > g->required_hop_limit)
+		g->required_hop_limit = pod->required_hop_limit;
+	return 0;
+}
+
+/* index: rows of its report by name. */
+static int add_finding(struct merged *m, const struct merge_node *node, const struct report_finding *f,
+		       const struct report_pod **index, size_t len)
+{
+	const struct report_name own = { f->namespace, f->pod, f->container, f->cgroup };
+	const struct report_name *names = f->pods_len ? f->pods : &own;
 	struct merge_group *g;
 	uint64_t hash;
+	bool fresh;
+	int err = 0;
 
 	if (group_of(m, f, &g))
 		return -ENOMEM;
@@ -568,20 +592,13 @@ static int add_finding(struct merged *m, const struct merge_node *node, const st
 	    set_words(g, node, f))
 		return -ENOMEM;
 	hash = hash_text(FNV_BASIS ^ (uintptr_t)g, node->node);
-	if (see(m, node, hash, &fresh_node))
+	if (see(m, node, hash, &fresh))
 		return -ENOMEM;
-	hash = hash_text(hash_text(hash_text(hash, f->pod), f->container), f->cgroup);
-	if (see(m, node, hash, &fresh_pod))
-		return -ENOMEM;
-	g->nodes += fresh_node && g->newest != node;
+	g->nodes += fresh && g->newest != node;
 	g->newest = node;
-	g->pods += fresh_pod;
-	if (!pod || !fresh_pod)
-		return 0;
-	g->seconds_lost += pod->seconds_lost;
-	if (pod->required_hop_limit > g->required_hop_limit)
-		g->required_hop_limit = pod->required_hop_limit;
-	return 0;
+	for (size_t i = 0; !err && i < (f->pods_len ? f->pods_len : 1); i++)
+		err = add_member(m, g, node, hash, &names[i], pod_of(&names[i], index, len));
+	return err;
 }
 
 static int add_findings(struct merged *m, const struct merge_node *node, const struct report_doc *d)
@@ -594,7 +611,7 @@ static int add_findings(struct merged *m, const struct merge_node *node, const s
 	if (index && d->pods_len)
 		qsort(index, d->pods_len, sizeof(*index), by_names);
 	for (size_t i = 0; !err && i < d->findings_len; i++)
-		err = add_finding(m, node, &d->findings[i], pod_of(&d->findings[i], index, d->pods_len));
+		err = add_finding(m, node, &d->findings[i], index, d->pods_len);
 	free(index);
 	return err;
 }

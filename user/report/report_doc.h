@@ -25,12 +25,18 @@ struct report_pod {
 	enum hop_limit_state hop_limit;
 };
 
+struct report_name {
+	const char *namespace, *pod, *container, *cgroup;
+};
+
 struct report_finding {
 	enum severity severity;
 	const char *code; /* a word, perhaps of a later version */
 	const char *namespace, *pod, *container, *cgroup, *summary;
 	char workload[WORKLOAD_LEN];
-	const char **advice; /* NULL-ended */
+	const char **advice;	  /* NULL-ended */
+	struct report_name *pods; /* that it is about; none in reports before these were said: the one above */
+	size_t pods_len;
 };
 
 struct report_feature {

@@ -512,6 +512,7 @@ static json_t *folded_value(const struct finding *f)
 		put(&b, "namespace", json_text(f->pods[i]->namespace));
 		put(&b, "pod", json_text(f->pods[i]->pod));
 		put(&b, "container", json_text(f->pods[i]->container));
+		put(&b, "cgroup", json_text(f->pods[i]->cgroup));
 		append(list, end(&b), &failed);
 	}
 	if (!failed)
