@@ -18,18 +18,23 @@ for p in blackhole prohibit unreachable none still; do
 	esac
 done
 lab_pod_bridge off || e2e_die "pod off comes up"
+lab_pod_bridge moved || e2e_die "pod moved comes up"
+lab_pod_load moved
+lab_in node iptables -w -t nat -A PREROUTING -s "$pod_ip" -d "$LAB_IMDS4" -p tcp --dport 80 -j DNAT --to-destination 172.31.0.98:8181
 IMDSNOOP=$(e2e_in_node)
 report_start "$r"
 trace_start "$t"
 for p in blackhole prohibit unreachable none; do put $p 1 >/dev/null; done
+put moved 5 >/dev/null &
 put still 5 >/dev/null
+wait $!
 lab_sysctl node net/ipv4/ip_forward=0
 put off 1 >/dev/null
 lab_sysctl node net/ipv4/ip_forward=1
 trace_stop
 report_stop
 
-foreign='packet filter|networkpolicy|nft list|Nothing listens'	# what would send the reader elsewhere
+foreign='packet filter|networkpolicy|policy drop|Nothing listens'	# what would send the reader elsewhere
 said() {			# said POD CODE WORDS: what its one finding says
 	expect_report "$r" "$1: $3" ".findings | map(select(.pod == \"$1\" and .severity != \"info\")) | length == 1 and (.[0] |
 		.code == \"$2\" and (.summary | test(\"$3\")) and ([.summary, .advice[]] | join(\" \") | test(\"$foreign\") | not))"
@@ -38,6 +43,7 @@ for p in blackhole prohibit unreachable; do said $p blocked-by-policy "route of 
 said none endpoint-refused "this node has no route to the metadata service"
 said still dropped-on-node "nobody on this network has the service's address"
 said off dropped-on-node "forwarding is off"
-expect_trace "$t" "each has its cause" '[requests[] | [.pod, .cause]] | sort == ([["blackhole", "no-route"], ["none", "no-route"],
+said moved dropped-on-node "no neighbour has the address that it redirects to: 172.31.0.98:8181"
+expect_trace "$t" "each has its cause" '[requests[] | [.pod, .cause]] | sort == ([["blackhole", "no-route"], ["moved", "no-neighbour"], ["none", "no-route"],
 	["off", "forwarding-off"], ["prohibit", "no-route"], ["still", "no-neighbour"], ["unreachable", "no-route"]])'
 expect_report "$r" "nobody claims that nothing was dropped" '[.findings[].evidence[] | select(test("no packet of these was seen dropped"))] == []'

@@ -219,7 +219,7 @@ void probe_target_judge(struct probe_run *run, struct probe_target *t)
 	/* what answers, but not with a token, is another thing in the service's place */
 	if (v.outcome == OUTCOME_OK && a->r.rec.req.status / 100 != 2)
 		a->r.outcome = OUTCOME_HTTP_ERROR;
-	a->r.provider = verdict_provider(IMDS_EP_IMDS, a->r.rec.req.words, a->r.rec.req.kind);
+	a->r.provider = verdict_provider(IMDS_EP_IMDS, &a->r.rec.req);
 	a->r.who = &t->who;
 	a->r.node = run->node;
 	a->r.drop_reason = a->reason;

@@ -322,7 +322,7 @@ static void judge(struct self_run *run, struct self_answer *a)
 	a->r.hops = verdict_hops(a->m.ttl_synack, 0, &source);
 	a->r.required_hop_limit = a->r.hops < 0 ? 0 : a->r.hops + 1;
 	a->r.hops_source = source;
-	a->r.provider = verdict_provider(IMDS_EP_IMDS, a->r.rec.req.words, a->r.rec.req.kind);
+	a->r.provider = verdict_provider(IMDS_EP_IMDS, &a->r.rec.req);
 	if (t->status)
 		judge_answered(a);
 	else if (!t->connected_ns)

@@ -152,6 +152,10 @@ static enum cause cause_of_error(const struct cause_input *in)
 
 	if (q->status == 429 || q->status == 503)
 		return CAUSE_THROTTLED;
+	/* Azure answers 400, GCE 403, to whatever was forwarded; Oracle refuses it too */
+	if ((q->words & IMDS_W_H_FORWARDED) && (q->status == 400 || q->status == 403) &&
+	    (in->provider == PROVIDER_AZURE || in->provider == PROVIDER_GCE || in->provider == PROVIDER_ORACLE))
+		return CAUSE_FORWARDED;
 	if (!is_ec2(in))
 		return CAUSE_ANSWERED_WITH_ERROR;
 	if (q->kind == IMDS_KIND_TOKEN)

@@ -415,7 +415,7 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 	correct_required(row, e, r);
 	r->judged_ns = now_ns;
 	r->drops_watched = in.drops_watched;
-	r->provider = verdict_provider(endpoint_class(t, i), r->rec.req.words, r->rec.req.kind);
+	r->provider = verdict_provider(endpoint_class(t, i), &r->rec.req);
 	cause_explain(r);
 }
 
@@ -633,8 +633,11 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 		s->providers_ok |= 1u << r->provider;
 		s->last_ok_ns = q->end_ns;
 	}
-	if (verdict_is_failure(r->outcome, q->kind))
+	if (verdict_is_failure(r->outcome, q->kind)) {
 		s->last_failed_ns = q->end_ns ? q->end_ns : r->judged_ns;
+		s->providers_failed |= 1u << r->provider;
+		s->endpoints_failed |= 1u << (r->rec.peer.endpoint % 32);
+	}
 	if (r->rec.ttl_synack && !is_local_class(class)) {
 		int ttl = r->rec.ttl_synack;
 

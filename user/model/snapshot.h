@@ -105,10 +105,11 @@ struct pod_stats {
 	size_t processes_len;
 	uint64_t packets[IMDS_DIRECTION_COUNT];
 	uint64_t bytes[IMDS_DIRECTION_COUNT];
-	unsigned int providers;			       /* bit per enum provider */
-	unsigned int endpoints;			       /* bit per endpoint index */
-	unsigned int providers_ok;		       /* those whose answer was below 400 */
-	uint64_t credentials_requests, credentials_ok; /* ok: answered below 400 */
+	unsigned int providers;				 /* bit per enum provider */
+	unsigned int endpoints;				 /* bit per endpoint index */
+	unsigned int providers_ok;			 /* those whose answer was below 400 */
+	unsigned int providers_failed, endpoints_failed; /* as providers, endpoints: those of requests that failed */
+	uint64_t credentials_requests, credentials_ok;	 /* ok: answered below 400 */
 	uint64_t last_failed_ns, last_ok_ns; /* newest request that failed, newest answered below 400; 0: none */
 	struct error_count errors[POD_STATS_ERRORS]; /* what is over is in responses alone */
 	size_t errors_len;

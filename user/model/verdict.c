@@ -467,7 +467,15 @@ enum outcome verdict_from_key(const struct imds_request_key *key, int hops, int 
 	}
 }
 
-enum provider verdict_provider(enum imds_endpoint_class endpoint, __u32 words, enum imds_kind kind)
+/* /metadata/v1/… is IBM's, DigitalOcean's and UpCloud's; Azure's first segment is followed by a name. */
+static bool is_foreign_metadata(const struct imds_request *q)
+{
+	static const char root[] = "/metadata/v1";
+
+	return !(q->words & IMDS_W_H_METADATA) && !strncmp(q->path, root, sizeof(root) - 1);
+}
+
+enum provider verdict_provider(enum imds_endpoint_class endpoint, const struct imds_request *q)
 {
 	/* First match wins: headers that only one provider has, then path roots (EC2's are imitated by others). */
 	static const struct {
@@ -494,10 +502,11 @@ enum provider verdict_provider(enum imds_endpoint_class endpoint, __u32 words, e
 		break;
 	}
 	/* GCE and Oracle serve DNS at the same address: a query names neither. */
-	if (kind == IMDS_KIND_DNS || kind == IMDS_KIND_CONNECT_ONLY)
+	if (q->kind == IMDS_KIND_DNS || q->kind == IMDS_KIND_CONNECT_ONLY)
 		return PROVIDER_OTHER;
 	for (size_t i = 0; i < LEN(marks); i++)
-		if (words & marks[i].any)
-			return marks[i].provider;
+		if (q->words & marks[i].any)
+			return marks[i].provider == PROVIDER_AZURE && is_foreign_metadata(q) ? PROVIDER_OTHER
+											     : marks[i].provider;
 	return PROVIDER_OTHER;
 }

@@ -68,6 +68,6 @@ bool verdict_is_failure(enum outcome outcome, enum imds_kind kind);
  */
 enum outcome verdict_from_key(const struct imds_request_key *key, int hops, int node_token_ttl);
 
-enum provider verdict_provider(enum imds_endpoint_class endpoint, __u32 words, enum imds_kind kind);
+enum provider verdict_provider(enum imds_endpoint_class endpoint, const struct imds_request *q);
 
 #endif

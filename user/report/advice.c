@@ -48,6 +48,7 @@ enum {
 	EC2 = 1u << PROVIDER_EC2,
 	GCE = 1u << PROVIDER_GCE,
 	AZURE = 1u << PROVIDER_AZURE,
+	OPENSTACK = 1u << PROVIDER_OPENSTACK,
 	IBM = 1u << PROVIDER_IBM,
 	ALIBABA = 1u << PROVIDER_ALIBABA,
 	ECS = 1u << PROVIDER_ECS,
@@ -69,24 +70,41 @@ enum when {
 	ALWAYS,
 	MEANT,
 	NOT_MEANT,
-	NOT_ROUTED, /* nor meant: it is no route of this node that keeps it away */
+	NOT_ROUTED,  /* nor meant: it is no route of this node that keeps it away */
+	BY_RULE,     /* nor that, nor a program: a rule of netfilter, as far as is known */
+	BY_RULE_POD, /* the same, in a pod's way, not a host process's */
+	BY_TC,
+	BY_PROGRAM, /* at a cgroup or a socket */
+	BEHIND,	    /* a redirect of this node comes first */
+	AT_HOME,    /* the redirect is in the pod's own network */
+	NOT_AT_HOME,
 	NEEDS_KNOWN,
 	NEEDS_UNKNOWN,
 	HOST_ANSWERED,
 	HOST_NOT_ANSWERED,
+	HOST_ASKS,    /* it lives in the host's network itself */
+	WAS_SILENT,   /* rather than cut off */
+	WAS_CUT,      /* nothing but that */
+	ANOTHER_HOST, /* its packets were seen thrown away as another host's */
+	OVER_IPV4,
+	OVER_IPV6,
 	FROM_POD,
+	FROM_POD_ALONE, /* and the node itself was answered */
 	TO_POD,
 	HELD,
 	DIRECT,	 /* nobody is known to answer in the service's place */
 	IN_PLACE /* somebody is: the cloud's own limits and switches are not what it met */
 };
 
+/* The condition, and the status of an error that was answered. */
+#define WITH(status, when) ((when) | (status) << 8)
+
 static const struct row {
 	enum finding_code code;
 	enum cause cause; /* NONE: any */
 	unsigned int providers, runtimes;
-	enum when when;
-	const char *line; /* "%d" is the hop limit needed */
+	unsigned int when; /* enum when, or WITH() */
+	const char *line;  /* "%d" is the hop limit needed, "%a" the address asked, "%r" where a redirect sent it */
 } rows[] = {
 #define HOP FINDING_HOP_LIMIT_EXHAUSTED, CAUSE_NONE
 	{ HOP, EC2 | LOCAL, ANY, MEANT,
@@ -153,12 +171,12 @@ static const struct row {
 #define FELL FINDING_IMDSV1_FALLBACK, CAUSE_NONE
 	{ FELL, EC2, ANY, HELD,
 	  "It works with the node's role and without tokens, after the wait: cure what stops its token requests." },
-	{ FELL, EC2, K8S, ALWAYS,
-	  "These calls end the day tokens are required (--http-tokens required): move the pod to an SDK that uses "
-	  "IMDSv2, or to "
-	  "a role of its own by EKS Pod Identity or IRSA." },
-	{ FELL, EC2, ANY & ~K8S, ALWAYS,
-	  "These calls end the day tokens are required (--http-tokens required): move it to an SDK that uses IMDSv2." },
+	{ FELL, EC2, ANY, ALWAYS,
+	  "It asks for tokens already: an SDK without IMDSv2 is not the trouble. Let its tokens arrive before tokens "
+	  "are "
+	  "required (--http-tokens required), or it is left with nothing." },
+	{ FELL, EC2, K8S, HELD,
+	  "Or give the pod a role of its own by EKS Pod Identity or IRSA: then it needs no instance metadata." },
 #define V1 FINDING_IMDSV1_IN_USE, CAUSE_NONE
 	{ V1, EC2, K8S, DIRECT,
 	  "These calls end the day tokens are required (--http-tokens required): move the pod to an SDK that uses "
@@ -173,23 +191,39 @@ static const struct row {
 	  "opened." },
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "To save the wait, tell its SDK not to ask:" },
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "  AWS_EC2_METADATA_DISABLED=true" },
-	{ BLOCK, ALL, ANY, NOT_ROUTED,
+	{ BLOCK, ALL, ANY, BY_RULE,
 	  "Someone's rule drops these packets: a network policy, an iptables or nftables rule, or the CNI. A block of "
 	  "the "
 	  "metadata address is often meant; ask before opening it." },
+	{ BLOCK, ALL, ANY, BY_TC,
+	  "Someone's policy drops these packets: a network policy that the CNI keeps in BPF. A block of the metadata "
+	  "address is often meant; ask before opening it." },
+	{ BLOCK, ALL, ANY, BY_PROGRAM,
+	  "A BPF program or filter of someone else's stops these packets at the pod's own cgroup or socket: "
+	  "IPAddressDeny of "
+	  "a systemd unit, a security agent. No packet filter and no network policy is in it. To see which:" },
+	{ BLOCK, ALL, ANY, BY_PROGRAM, "  bpftool cgroup tree; systemctl show -p IPAddressDeny UNIT" },
+	{ BLOCK, ALL, ANY, BEHIND,
+	  "The filter sees the packets as they are behind the redirect: a rule that allows %a does not help, %r is "
+	  "what "
+	  "the pods must reach." },
 	{ BLOCK, EC2, K8S, NOT_MEANT,
 	  "On AWS the pod needs no IMDS once it has a role by EKS Pod Identity or IRSA; AWS_EC2_METADATA_DISABLED=true "
 	  "then "
 	  "saves the wait." },
 	{ BLOCK, EC2, TASK,
 	  NOT_MEANT, "A task with a role of its own (taskRoleArn) needs no IMDS; AWS_EC2_METADATA_DISABLED=true then saves the wait." },
-	{ BLOCK, ALL, ANY, NOT_ROUTED, "If it must get through, look for the rule:" },
-	{ BLOCK, ALL, K8S, NOT_ROUTED, "  kubectl get networkpolicy -A" },
-	{ BLOCK, ALL, ANY, NOT_ROUTED, "  nft list ruleset | grep -n 169.254" },
+	{ BLOCK, ALL, ANY, BY_RULE,
+	  "If it must get through, look for the rule, or a chain that drops what no rule allows:" },
+	{ BLOCK, ALL, K8S, BY_RULE_POD, "  kubectl get networkpolicy -A" },
+	{ BLOCK, ALL, ANY, BY_RULE, "  nft list ruleset | grep -nE '%a|policy drop'" },
+	{ BLOCK, ALL, ANY, BY_TC, "If it must get through, look for the policy:" },
+	{ BLOCK, ALL, K8S, BY_TC, "  kubectl get networkpolicy -A" },
+	{ BLOCK, ALL, ANY, BY_TC, "  bpftool net; tc filter show dev POD_INTERFACE ingress" },
 	{ FINDING_BLOCKED_BY_POLICY, CAUSE_NO_ROUTE, ALL, ANY, NOT_MEANT,
 	  "Someone's route keeps the address from the pods, often on purpose; ask before removing it. To see which:" },
 	{ FINDING_BLOCKED_BY_POLICY, CAUSE_NO_ROUTE, ALL, ANY, NOT_MEANT,
-	  "  ip route get 169.254.169.254 from POD_ADDRESS iif POD_INTERFACE; ip rule; ip route show table all" },
+	  "  ip route get %a from POD_ADDRESS iif POD_INTERFACE; ip rule; ip route show table all" },
 #define DROP FINDING_DROPPED_ON_NODE
 	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY, ALWAYS,
 	  "Loosen the reverse path filter on the interface that the answers come in by; the higher of `all` and the "
@@ -197,19 +231,34 @@ static const struct row {
 	  "counts:" },
 	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY, ALWAYS, "  sysctl -w net.ipv4.conf.INTERFACE.rp_filter=2" },
 	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, ALWAYS, "Let the node forward; hardened images switch it off at boot:" },
-	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, ALWAYS, "  sysctl -w net.ipv4.ip_forward=1" },
-	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, ALWAYS,
+	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, OVER_IPV4, "  sysctl -w net.ipv4.ip_forward=1" },
+	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, OVER_IPV4,
 	  "If this node redirects the address to 127.0.0.1 instead, it is route_localnet that is off:" },
-	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, ALWAYS, "  sysctl -w net.ipv4.conf.all.route_localnet=1" },
+	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, OVER_IPV4, "  sysctl -w net.ipv4.conf.all.route_localnet=1" },
+	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, OVER_IPV6, "  sysctl -w net.ipv6.conf.all.forwarding=1" },
 	{ DROP, CAUSE_MARTIAN, ALL, ANY, ALWAYS, "Let the node route to its loopback addresses:" },
 	{ DROP, CAUSE_MARTIAN, ALL, ANY, ALWAYS, "  sysctl -w net.ipv4.conf.all.route_localnet=1" },
 	{ DROP, CAUSE_MARTIAN, ECS, ANY, ALWAYS,
 	  "The ECS agent's own set-up does so (ecs-init); see whether something undid it." },
-	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, ANY, FROM_POD,
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, ANY, BEHIND,
+	  "Whoever should answer at %r is gone, or moved: look at the agent that set up the redirect." },
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, ANY, BEHIND, "  iptables-save -t nat | grep %a; nft list ruleset | grep %a" },
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD_ALONE,
+	  "The node itself was answered, so the service is there: the pod's packets go another way. A route of the pod "
+	  "or of "
+	  "the node, such as 169.254.0.0/16 of zeroconf, sends them to an interface where nobody has the address:" },
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD_ALONE,
+	  "  nsenter -t PID -n ip route get %a; ip route get %a" },
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD,
 	  "No host on this network has the metadata service's address: a laptop, a kind cluster, another cloud. Tell "
-	  "the client not to "
-	  "ask, and give it credentials otherwise." },
+	  "the "
+	  "client not to ask, and give it credentials otherwise." },
 	{ DROP, CAUSE_NO_NEIGHBOUR, EC2, ANY, FROM_POD, "  AWS_EC2_METADATA_DISABLED=true" },
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY,
+	  FROM_POD, "If this is a cloud's machine, a route such as 169.254.0.0/16 of zeroconf may send it to the wrong interface:" },
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD, "  ip route get %a" },
+	{ DROP, CAUSE_NO_NEIGHBOUR, LOCAL, ANY, FROM_POD,
+	  "An agent on this node should have this address, or a redirect to it: does it run?" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, ANY, TO_POD,
 	  "The node cannot reach the pod: look at its interface and at the CNI." },
 	{ DROP, CAUSE_TOO_BIG, ALL, ANY,
@@ -224,7 +273,9 @@ static const struct row {
 	  "Look at the routes inside the pod's network: a missing default route, or a blackhole or prohibit route that "
 	  "keeps it "
 	  "from the metadata service on purpose." },
-	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS, "  nsenter -t PID -n ip route get 169.254.169.254" },
+	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS, "  nsenter -t PID -n ip route get %a" },
+	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS, "If there is a route, a BPF program denies connect():" },
+	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS, "  bpftool cgroup tree" },
 	{ FINDING_NOT_SENT, CAUSE_NONE, EC2 | ECS, TASK, ALWAYS,
 	  "On ECS, ECS_AWSVPC_BLOCK_IMDS=true puts such a blackhole route into each task." },
 #define REFUSED FINDING_ENDPOINT_REFUSED, CAUSE_NONE
@@ -234,25 +285,29 @@ static const struct row {
 	  "The EKS Pod Identity agent gives these credentials: does it run on this node?" },
 	{ REFUSED, PODID, ANY, NOT_ROUTED,
 	  "  kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
-	{ REFUSED, GCE, K8S, NOT_ROUTED,
+	{ REFUSED, GCE, K8S, NOT_AT_HOME,
 	  "On GKE, gke-metadata-server takes the service's place: does it run on this node?" },
-	{ REFUSED, GCE, K8S, NOT_ROUTED, "  kubectl -n kube-system get pods -l k8s-app=gke-metadata-server -o wide" },
-	{ REFUSED, AZURE, K8S, NOT_ROUTED,
+	{ REFUSED, GCE, K8S, NOT_AT_HOME, "  kubectl -n kube-system get pods -l k8s-app=gke-metadata-server -o wide" },
+	{ REFUSED, AZURE, K8S, NOT_AT_HOME,
 	  "If aad-pod-identity's NMI takes the service's place: does it run on this node?" },
-	{ REFUSED, EC2, K8S, NOT_ROUTED,
+	{ REFUSED, EC2, K8S, NOT_AT_HOME,
 	  "If kiam or kube2iam takes the service's place: does its agent run on this node?" },
-	{ REFUSED, ALL & ~LOCAL, ANY, NOT_ROUTED,
-	  "Nothing listens where the connection goes, or a rule rejects it. See whether this node redirects it to an "
-	  "agent of its "
-	  "own:" },
-	{ REFUSED, ALL & ~LOCAL, ANY, NOT_ROUTED,
-	  "  iptables-save -t nat | grep 169.254.169.254; nft list ruleset | grep 169.254" },
+	{ REFUSED, ALL & ~LOCAL, ANY, AT_HOME,
+	  "The sidecar that should listen there is not up, or not yet: start it before the application (a native "
+	  "sidecar, "
+	  "holdApplicationUntilProxyStarts), or leave %a out of its redirect." },
+	{ REFUSED, ALL & ~LOCAL, ANY, AT_HOME, "  nsenter -t PID -n iptables-save -t nat" },
+	{ REFUSED, ALL & ~LOCAL, ANY, NOT_AT_HOME,
+	  "Nothing listens where the connection goes, a rule rejects it, or the metadata service is off. See whether "
+	  "this "
+	  "node redirects it to an agent of its own:" },
+	{ REFUSED, ALL & ~LOCAL, ANY, NOT_AT_HOME, "  iptables-save -t nat | grep %a; nft list ruleset | grep %a" },
 	{ FINDING_ENDPOINT_REFUSED, CAUSE_NO_ROUTE, ALL, ANY, ALWAYS,
 	  "Look at this node's routes for the pod: a routing table of its own (ip rule) may lack a default route, or "
 	  "the "
 	  "interface is down." },
 	{ FINDING_ENDPOINT_REFUSED, CAUSE_NO_ROUTE, ALL, ANY, ALWAYS,
-	  "  ip route get 169.254.169.254 from POD_ADDRESS iif POD_INTERFACE; ip rule" },
+	  "  ip route get %a from POD_ADDRESS iif POD_INTERFACE; ip rule" },
 	{ FINDING_TOKEN_REQUIRED, CAUSE_NONE, EC2, K8S, ALWAYS,
 	  "Tokens are required on this node: use an SDK that asks for one, or give the pod a role of its own by EKS "
 	  "Pod Identity "
@@ -265,23 +320,46 @@ static const struct row {
 	  "token asked for by a dated path." },
 	{ FINDING_ENDPOINT_DISABLED, CAUSE_NONE, EC2, ANY,
 	  ALWAYS, "  aws ec2 describe-instances --instance-ids INSTANCE_ID --query 'Reservations[].Instances[].MetadataOptions'" },
-	{ FINDING_FORWARDED_HEADER, CAUSE_NONE, EC2, ANY, ALWAYS,
-	  "A proxy adds this header. Have it not do so, or let the metadata address past it: the service refuses "
-	  "tokens to "
-	  "whatever was forwarded, by design." },
+	{ FINDING_FORWARDED_HEADER, CAUSE_NONE, ALL, ANY, ALWAYS,
+	  "A proxy adds this header. Have it not do so, or let the metadata address past it (NO_PROXY=%a): the service "
+	  "refuses whatever was forwarded, by design." },
 	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, ANY, DIRECT, "Attach an instance profile to the instance:" },
 	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, ANY, DIRECT,
 	  "  aws ec2 associate-iam-instance-profile --instance-id INSTANCE_ID --iam-instance-profile Name=PROFILE" },
 	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, K8S, DIRECT,
 	  "or give the pod a role of its own, by EKS Pod Identity or IRSA." },
 	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, TASK, DIRECT, "or give the task a role (taskRoleArn)." },
-	{ FINDING_CREDENTIALS_REFUSED, CAUSE_NONE, AZURE, ANY, ALWAYS,
-	  "Azure answers 400 where the machine has no managed identity, or not the one asked for (client_id):" },
-	{ FINDING_CREDENTIALS_REFUSED, CAUSE_NONE, AZURE, ANY, ALWAYS,
-	  "  az vm identity show --resource-group GROUP --name MACHINE" },
-	{ FINDING_CREDENTIALS_REFUSED, CAUSE_NONE, ECS, ANY, ALWAYS,
+#define ERRORS FINDING_CREDENTIALS_REFUSED, CAUSE_NONE
+	{ ERRORS, AZURE, ANY, WITH(400, DIRECT),
+	  "Azure answers 400 where the machine has no managed identity, or not the one asked for (client_id), and "
+	  "where the "
+	  "header Metadata: true is missing:" },
+	{ ERRORS, AZURE, ANY, WITH(400, DIRECT), "  az vm identity show --resource-group GROUP --name MACHINE" },
+	{ ERRORS, AZURE, ANY, WITH(410, DIRECT),
+	  "410 is Azure's word for a service that is being updated: ask again, for 70 s at least." },
+	{ ERRORS, AZURE, ANY, WITH(500, DIRECT), "5xx is a fault of Azure's service: ask again with growing pauses." },
+	{ ERRORS, GCE, ANY, WITH(403, ALWAYS),
+	  "403 is the answer to a request without the header Metadata-Flavor: Google, and on GKE to a service account "
+	  "that "
+	  "may not act as the Google one it names (roles/iam.workloadIdentityUser)." },
+	{ ERRORS, GCE, ANY, WITH(404, DIRECT),
+	  "404 to a token request: the machine has no service account, or not the one named:" },
+	{ ERRORS, GCE, ANY, WITH(404, DIRECT),
+	  "  gcloud compute instances describe MACHINE --format='value(serviceAccounts)'" },
+	{ ERRORS, EC2, ANY, WITH(401, DIRECT),
+	  "401 to a request with a token: the token is expired (at most 6 hours), or of another instance. Ask for a "
+	  "new one "
+	  "when the answer is 401." },
+	{ ERRORS, EC2, ANY, WITH(404, DIRECT),
+	  "404 to a role's name: it is not the role of this instance. Ask the list above it for the name." },
+	{ ERRORS, OPENSTACK, ANY,
+	  WITH(500, DIRECT), "500 comes from Neutron's metadata agent: see that it reaches Nova, and that both have the same shared secret." },
+	{ ERRORS, IBM, ANY, DIRECT,
+	  "The metadata service of the instance may be off, or the header Metadata-Flavor: ibm is missing:" },
+	{ ERRORS, IBM, ANY, DIRECT, "  ibmcloud is instance INSTANCE --output json | grep -A3 metadata_service" },
+	{ ERRORS, ECS, ANY, ALWAYS,
 	  "The ECS agent gives these credentials: look at its log, and whether the task has a role." },
-	{ FINDING_CREDENTIALS_REFUSED, CAUSE_NONE, PODID, ANY, ALWAYS,
+	{ ERRORS, PODID, ANY, ALWAYS,
 	  "The EKS Pod Identity agent should answer here: see that it runs, that nothing else takes its address (a "
 	  "hostPort 80), "
 	  "and that the service account has an association." },
@@ -302,6 +380,10 @@ static const struct row {
 	  "and let many short processes share them." },
 	{ SLOW, EC2, ANY, DIRECT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
 #define SILENT FINDING_NO_RESPONSE, CAUSE_NONE
+	{ SILENT, ALL & ~LOCAL, ANY, WAS_CUT,
+	  "Whoever listens there ends the connections: the service when it has too many of them, or a proxy or "
+	  "security "
+	  "appliance on the way." },
 #define LOOK_AT_IT                                                                                              \
 	"What answers in the service's place is that process: look at its log and at what it asks itself. The " \
 	"metadata "                                                                                             \
@@ -310,19 +392,36 @@ static const struct row {
 	{ BUSY, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
 	{ SILENT, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
 	{ FINDING_NO_ROLE, CAUSE_NONE, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
-	{ FINDING_CREDENTIALS_REFUSED, CAUSE_NONE, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
-	{ SILENT, EC2, ANY, DIRECT,
+	{ ERRORS, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
+	{ SILENT, ALL & ~LOCAL, ANY, ANOTHER_HOST,
+	  "Its packets came to this node and were thrown away as another host's (OTHERHOST): a neighbour entry holds a "
+	  "wrong "
+	  "MAC address, of the pod here or of this node at the gateway. See:" },
+	{ SILENT, ALL & ~LOCAL, ANY, ANOTHER_HOST, "  ip neigh; ip -d link show" },
+	{ SILENT, EC2, ANY, WAS_SILENT,
 	  "On EC2, packets above 1024 a second to link-local services are dropped below the guest, unseen here. See "
 	  "whether this "
 	  "counter rises:" },
-	{ SILENT, EC2, ANY, DIRECT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
-	{ SILENT, ECS, ANY, ALWAYS, "The ECS agent on this node gives these credentials: does it run?" },
-	{ SILENT, PODID, ANY, ALWAYS, "The EKS Pod Identity agent on this node gives these credentials: does it run?" },
+	{ SILENT, EC2, ANY, WAS_SILENT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
+	{ SILENT, ECS, ANY, ALWAYS,
+	  "The ECS agent on this node gives these credentials, by a redirect of %a to it: does it run, and is the "
+	  "redirect "
+	  "there?" },
+	{ SILENT, ECS, ANY, ALWAYS, "  iptables-save -t nat | grep %a" },
+	{ SILENT, PODID, ANY, ALWAYS,
+	  "The EKS Pod Identity agent on this node gives these credentials and has the address %a: does it run?" },
+	{ SILENT, PODID, ANY,
+	  ALWAYS, "  ip addr show pod-id-link0; kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED,
 	  "The node itself was answered. See whether the pod's packets leave with the node's address (SNAT, "
 	  "masquerade): many "
 	  "services answer no other source address." },
-	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED, "  tcpdump -ni INTERFACE host 169.254.169.254" },
+	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED, "  tcpdump -ni INTERFACE host %a" },
+	{ SILENT, ALL & ~LOCAL, ANY, HOST_ASKS,
+	  "It is the node itself that is not answered. See where its packets go: a VPN or a link-local route may take "
+	  "them; else "
+	  "the service is off or overloaded." },
+	{ SILENT, ALL & ~LOCAL, ANY, HOST_ASKS, "  ip route get %a" },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_NOT_ANSWERED,
 	  "Ask from the node itself. If that works, look for a policy outside this node's kernel (security appliance, "
 	  "another "
@@ -339,11 +438,15 @@ static const struct row {
 	  "These addresses are of sandboxes or virtual machines (gVisor, Kata, KubeVirt), of packets sent without a "
 	  "socket, or of connections older than this watch: the hop limit is too low for them too." },
 #define ELSEWHERE FINDING_NOT_THIS_CLOUD, CAUSE_NONE
-	{ ELSEWHERE, ALL, ANY, ALWAYS,
+	{ ELSEWHERE, ALL, ANY, DIRECT,
 	  "Its AWS SDK looks for an instance role that does not exist here. Tell it not to ask, and give it "
 	  "credentials otherwise "
 	  "(environment, a web identity):" },
-	{ ELSEWHERE, ALL, ANY, ALWAYS, "  AWS_EC2_METADATA_DISABLED=true" },
+	{ ELSEWHERE, ALL, ANY, DIRECT, "  AWS_EC2_METADATA_DISABLED=true" },
+	{ ELSEWHERE, ALL, ANY, IN_PLACE,
+	  "What stands in the service's place does not pass token requests on: let it (newer versions of kiam and "
+	  "kube2iam do; a "
+	  "sidecar must leave %a out), or SDKs go on without a token." },
 };
 
 bool advice_is_meant(const struct pod_stats *p)
@@ -357,7 +460,7 @@ bool advice_is_meant(const struct pod_stats *p)
  */
 static unsigned int providers_of(const struct draft *d)
 {
-	unsigned int asked = d->p ? d->p->providers & ~UNKNOWN : 0;
+	unsigned int asked = d->p ? finding_providers(d->p) & ~UNKNOWN : 0;
 
 	if (asked && !(asked & ~(unsigned int)LOCAL))
 		return asked;
@@ -384,6 +487,32 @@ static const struct drop_note *main_note(const struct pod_stats *p)
 	return best;
 }
 
+static bool is_by_program(const struct drop_note *note)
+{
+	return note && (!strncmp(note->reason, "BPF_CGROUP", 10) || note->cause == CAUSE_REFUSED_AT_SOCKET);
+}
+
+static bool is_by_tc(const struct drop_note *note)
+{
+	return note && (!strncmp(note->reason, "TC_", 3) || !strncmp(note->reason, "XDP", 3));
+}
+
+static bool is_ipv6(const struct draft *d)
+{
+	char address[64];
+
+	return strchr(finding_endpoint(d->s, d->p, address, sizeof(address)), ':');
+}
+
+/* Nothing of the row's own was dropped but what was addressed to another host. */
+static bool is_another_host(const struct pod_stats *p)
+{
+	for (size_t i = 0; i < p->drops_len; i++)
+		if (strcmp(p->drops[i].reason, "OTHERHOST"))
+			return false;
+	return p->drops_len && !p->last_ok_ns;
+}
+
 static bool host_is_answered(const struct snapshot *s)
 {
 	for (size_t i = 0; i < s->pods_len; i++)
@@ -405,16 +534,44 @@ static bool holds(enum when when, const struct draft *d)
 		return !p || !advice_is_meant(p);
 	case NOT_ROUTED:
 		return (!p || !advice_is_meant(p)) && !(note && note->cause == CAUSE_NO_ROUTE);
+	case BY_RULE_POD:
+		return p && !p->host_network && holds(BY_RULE, d);
+	case BY_RULE:
+		return holds(NOT_ROUTED, d) && !is_by_program(note) && !is_by_tc(note);
+	case BY_TC:
+		return holds(NOT_ROUTED, d) && is_by_tc(note);
+	case BY_PROGRAM:
+		return holds(NOT_ROUTED, d) && is_by_program(note);
+	case BEHIND:
+		return note && note->to[0];
+	case AT_HOME:
+		return p && p->redirected_at_home && !p->host_network && holds(NOT_ROUTED, d);
+	case NOT_AT_HOME:
+		return !holds(AT_HOME, d) && holds(NOT_ROUTED, d);
 	case NEEDS_KNOWN:
 		return known && !advice_is_meant(p);
 	case NEEDS_UNKNOWN:
 		return !known && p && !advice_is_meant(p);
 	case HOST_ANSWERED:
-		return p && !p->host_network && host_is_answered(d->s);
+		return p && !p->host_network && !p->answered_by && host_is_answered(d->s) && !holds(WAS_CUT, d);
 	case HOST_NOT_ANSWERED:
-		return !host_is_answered(d->s);
+		return p && !p->host_network && !p->answered_by && !host_is_answered(d->s) && !holds(WAS_CUT, d);
+	case HOST_ASKS:
+		return p && p->host_network && !p->answered_by && !holds(WAS_CUT, d);
+	case WAS_SILENT:
+		return p && p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by;
+	case WAS_CUT:
+		return p && !p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by;
+	case ANOTHER_HOST:
+		return p && is_another_host(p);
+	case OVER_IPV4:
+		return !is_ipv6(d);
+	case OVER_IPV6:
+		return is_ipv6(d);
 	case FROM_POD:
-		return !note || !note->from_endpoint;
+		return (!note || (!note->from_endpoint && !note->to[0])) && !holds(FROM_POD_ALONE, d);
+	case FROM_POD_ALONE:
+		return note && !note->from_endpoint && !note->to[0] && p && !p->host_network && host_is_answered(d->s);
 	case TO_POD:
 		return note && note->from_endpoint;
 	case HELD:
@@ -428,23 +585,50 @@ static bool holds(enum when when, const struct draft *d)
 	}
 }
 
+/* The line with what stands for its marks. */
+static void add_line(struct lines *advice, const char *line, const struct draft *d)
+{
+	const struct drop_note *note = main_note(d->p);
+	char buf[1024], address[64];
+	size_t at = 0;
+
+	for (const char *c = line; *c && at < sizeof(buf) - 1; c++) {
+		if (*c != '%') {
+			buf[at++] = *c;
+			continue;
+		}
+		switch (*++c) {
+		case 'd':
+			at += (size_t)snprintf(buf + at, sizeof(buf) - at, "%d", d->p ? d->p->required_hop_limit : 0);
+			break;
+		case 'r':
+			at += (size_t)snprintf(buf + at, sizeof(buf) - at, "%s", note ? note->to : "");
+			break;
+		default:
+			at += (size_t)snprintf(buf + at, sizeof(buf) - at, "%s",
+					       finding_endpoint(d->s, d->p, address, sizeof(address)));
+			break;
+		}
+	}
+	buf[at < sizeof(buf) ? at : sizeof(buf) - 1] = '\0';
+	lines_add(advice, "%s", buf);
+}
+
 void advice_add(struct lines *advice, enum finding_code code, const struct draft *d)
 {
 	unsigned int providers = providers_of(d), runtimes = runtimes_of(d);
 	const struct drop_note *note = main_note(d->p);
-	int limit = d->p ? d->p->required_hop_limit : 0;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct row *r = &rows[i];
-		const char *number = strstr(r->line, "%d");
 
-		if (r->code != code || !(r->providers & providers) || !(r->runtimes & runtimes) || !holds(r->when, d))
+		if (r->code != code || !(r->providers & providers) || !(r->runtimes & runtimes) ||
+		    !holds(r->when & 0xff, d))
 			continue;
 		if (r->cause != CAUSE_NONE && (!note || note->cause != r->cause))
 			continue;
-		if (number)
-			lines_add(advice, "%.*s%d%s", (int)(number - r->line), r->line, limit, number + 2);
-		else
-			lines_add(advice, "%s", r->line);
+		if (r->when >> 8 && !finding_has_status(d->p, r->when >> 8))
+			continue;
+		add_line(advice, r->line, d);
 	}
 }

@@ -20,12 +20,63 @@ static bool is_ec2(const struct pod_stats *p)
 	return p->providers & (1u << PROVIDER_EC2);
 }
 
+/* The verb that fits the subject: "gets", "get". */
+static const char *verb(const struct draft *d, const char *one, const char *many)
+{
+	return d->many ? many : one;
+}
+
+unsigned int finding_providers(const struct pod_stats *p)
+{
+	return p->providers_failed ? p->providers_failed : p->providers;
+}
+
+const char *finding_endpoint(const struct snapshot *s, const struct pod_stats *p, char *buf, size_t len)
+{
+	unsigned int asked = p ? p->endpoints_failed ? p->endpoints_failed : p->endpoints : 0;
+	const char *text = "169.254.169.254";
+
+	for (size_t i = 0; i < 32 && s->endpoints && s->endpoints[i]; i++)
+		if (asked & 1u << i) {
+			text = s->endpoints[i];
+			break;
+		}
+	if (text[0] == '[')
+		snprintf(buf, len, "%.*s", (int)strcspn(text + 1, "]"), text + 1);
+	else if (strchr(text, '.'))
+		snprintf(buf, len, "%.*s", (int)strcspn(text, ":"), text);
+	else
+		snprintf(buf, len, "%s", text);
+	return buf;
+}
+
+bool finding_has_status(const struct pod_stats *p, unsigned int status)
+{
+	for (size_t i = 0; p && i < p->errors_len; i++)
+		if (p->errors[i].status == status)
+			return true;
+	return false;
+}
+
+/* The answerer's address is the one that was asked: no redirect, this node has that address itself. */
+static bool is_own_address(const struct draft *d)
+{
+	const char *address = d->p->answered_by ? d->p->answered_by->address : "";
+	char asked[64];
+	size_t len;
+
+	finding_endpoint(d->s, d->p, asked, sizeof(asked));
+	len = strlen(asked);
+	address += address[0] == '[';
+	return !strncmp(address, asked, len) && (address[len] == ':' || address[len] == ']');
+}
+
 /* Asked nothing but services that a process on the node gives: no cloud's network is in it. */
 static bool is_local_service(const struct pod_stats *p)
 {
 	const unsigned int local = 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
 
-	return (p->providers & local) && !(p->providers & ~local);
+	return (finding_providers(p) & local) && !(finding_providers(p) & ~local);
 }
 
 static void clock_text(const struct snapshot *s, uint64_t ns, char *buf, size_t len)
@@ -65,9 +116,9 @@ static const char *redirector(const struct pod_stats *p)
 }
 
 /* Who answered, where it was looked up: " by haproxy of ..."; " at 10.0.0.9:80, where this node redirects it"; else "". */
-static const char *by_whom(const struct pod_stats *p, char *buf, size_t len)
+static const char *by_whom(const struct draft *d, char *buf, size_t len)
 {
-	const struct answerer *a = p->answered_by;
+	const struct answerer *a = d->p->answered_by;
 	char who[SUBJECT_LEN];
 
 	buf[0] = '\0';
@@ -75,8 +126,10 @@ static const char *by_whom(const struct pod_stats *p, char *buf, size_t len)
 		return buf;
 	if (findings_answerer(a, who, sizeof(who))[0])
 		snprintf(buf, len, " by %.500s", who);
+	else if (is_own_address(d))
+		snprintf(buf, len, " at %s, an address of this node", a->address);
 	else
-		snprintf(buf, len, " at %s, where %s redirects it", a->address, redirector(p));
+		snprintf(buf, len, " at %s, where %s redirects it", a->address, redirector(d->p));
 	return buf;
 }
 
@@ -90,7 +143,9 @@ static void add_answerer(struct draft *d)
 	findings_answerer(a, who, sizeof(who));
 	if (a->pid)
 		snprintf(pid, sizeof(pid), " (pid %u)", a->pid);
-	if (!who[0])
+	if (!who[0] && is_own_address(d))
+		EVIDENCE(d, "%s is an address of this node itself", a->address);
+	else if (!who[0])
 		EVIDENCE(d, "%s redirects its connections to %s", redirector(d->p), a->address);
 	else if (!d->p->answered)
 		EVIDENCE(d, "its connections go to %s%s, in the metadata service's place", who, pid);
@@ -217,7 +272,7 @@ static bool find_hop_limit(struct draft *d)
 	const struct snapshot *s = d->s;
 	const struct pod_stats *p = d->p;
 	enum confidence confidence = best_confidence(p);
-	char needs[96] = "", counts[128];
+	char needs[96] = "", counts[128] = "";
 	int at;
 
 	if (!p->outcomes[OUTCOME_HOP_LIMIT])
@@ -232,8 +287,12 @@ static bool find_hop_limit(struct draft *d)
 			snprintf(needs + at, sizeof(needs) - (size_t)at, ", the node %s %d",
 				 s->node_token_ttl < p->required_hop_limit ? "has" : "now has", s->node_token_ttl);
 	}
-	SUMMARY(d, "%s %s no metadata %s: %s%s%s", d->subject, findings_is_past(p) ? "got" : "gets",
-		p->token_requests ? "token" : "answer", sure[confidence], needs,
+	if (p->token_answered && !findings_is_past(p))
+		snprintf(counts, sizeof(counts), " for %llu of %llu requests",
+			 (unsigned long long)(p->token_requests - p->token_answered),
+			 (unsigned long long)p->token_requests);
+	SUMMARY(d, "%s %s no metadata %s%s: %s%s%s", d->subject, findings_is_past(p) ? "got" : verb(d, "gets", "get"),
+		p->token_requests ? "token" : "answer", counts, sure[confidence], needs,
 		advice_is_meant(p) ? ". Probably blocked on purpose" : "");
 
 	EVIDENCE(d, "%llu token request%s, %llu answered; %s", PLURAL(p->token_requests),
@@ -268,9 +327,10 @@ static bool find_fallback(struct draft *d)
 
 	if (!p->fallbacks)
 		return false;
-	d->severity = SEVERITY_WARNING;
-	SUMMARY(d, "%s fell back to IMDSv1 %llu time%s after token requests went unanswered", d->subject,
-		PLURAL(p->fallbacks));
+	/* what got nothing by it either is told by what kills its requests */
+	d->severity = p->fallbacks_answered ? SEVERITY_WARNING : SEVERITY_INFO;
+	SUMMARY(d, "%s fell back to IMDSv1 %llu time%s after token requests went unanswered%s", d->subject,
+		PLURAL(p->fallbacks), p->fallbacks_answered ? "" : ", without success");
 	EVIDENCE(d, "%llu of %llu token request%s answered", (unsigned long long)p->token_answered,
 		 PLURAL(p->token_requests));
 	add_lost_seconds(d);
@@ -279,16 +339,23 @@ static bool find_fallback(struct draft *d)
 	return true;
 }
 
+/* Whether another cloud's service is known to answer here, or another provider's requests of this pod are served. */
+static bool is_elsewhere(const struct draft *d)
+{
+	return d->platform.cloud != PROVIDER_OTHER && d->platform.cloud != PROVIDER_EC2;
+}
+
 static bool find_v1(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t ok = outcomes_of_version(p, IMDS_VERSION_V1, OUTCOME_OK);
 
 	/* Fallbacks have a finding of their own. */
-	if (!ok || p->v1_requests <= p->fallbacks || !is_ec2(p))
+	if (!ok || p->v1_requests <= p->fallbacks || !is_ec2(p) || is_elsewhere(d))
 		return false;
 	d->severity = SEVERITY_INFO;
-	SUMMARY(d, "%s uses IMDSv1: %llu request%s without a token", d->subject, PLURAL(p->v1_requests - p->fallbacks));
+	SUMMARY(d, "%s %s IMDSv1: %llu request%s without a token", d->subject, verb(d, "uses", "use"),
+		PLURAL(p->v1_requests - p->fallbacks));
 	EVIDENCE(d, "%llu IMDSv1 request%s, %llu served; %llu with a token", PLURAL(p->v1_requests),
 		 (unsigned long long)ok, (unsigned long long)p->v2_requests);
 	for (size_t i = 0; i < p->processes_len; i++)
@@ -307,10 +374,11 @@ static const char *place_text(const struct drop_note *n, char *buf, size_t len)
 	return buf;
 }
 
-/* What keeps packets away by a rule, of a filter or of a routing table; the rest goes wrong. */
-static bool is_rule(enum cause cause)
+/* What keeps packets away by a rule: of a filter, a routing table, or a program at the socket; the rest goes wrong. */
+static bool is_rule(const struct pod_stats *p, enum cause cause)
 {
-	return cause == CAUSE_FILTERED || cause == CAUSE_NO_ROUTE;
+	return cause == CAUSE_FILTERED || cause == CAUSE_NO_ROUTE ||
+	       (cause == CAUSE_REFUSED_AT_SOCKET && p->outcomes[OUTCOME_BLOCKED]);
 }
 
 static void add_notes(struct draft *d, bool rules)
@@ -321,7 +389,7 @@ static void add_notes(struct draft *d, bool rules)
 	for (size_t i = 0; i < p->notes_len; i++) {
 		const struct drop_note *n = &p->notes[i];
 
-		if (is_rule(n->cause) != rules || n->cause == CAUSE_HOP_LIMIT || n->cause == CAUSE_NONE)
+		if (is_rule(p, n->cause) != rules || n->cause == CAUSE_HOP_LIMIT || n->cause == CAUSE_NONE)
 			continue;
 		EVIDENCE(d, "%llu request%s stopped: the %s dropped %s%s%s", PLURAL(n->requests),
 			 n->from_endpoint ? "answer's packets were" : "pod's own packets were",
@@ -334,29 +402,54 @@ static const struct drop_note *first_note(const struct pod_stats *p, bool rules)
 	const struct drop_note *best = NULL;
 
 	for (size_t i = 0; i < p->notes_len; i++)
-		if (is_rule(p->notes[i].cause) == rules && p->notes[i].cause != CAUSE_HOP_LIMIT &&
+		if (is_rule(p, p->notes[i].cause) == rules && p->notes[i].cause != CAUSE_HOP_LIMIT &&
 		    p->notes[i].cause != CAUSE_NONE && (!best || p->notes[i].requests > best->requests))
 			best = &p->notes[i];
 	return best;
+}
+
+/* What kind of rule it is: first match by the reason's start; netfilter, and what has no reason, is the last. */
+static const char *filter_text(const struct drop_note *note)
+{
+	static const struct {
+		const char *reason, *text;
+	} kinds[] = {
+		{ "TC_", "a tc program, as CNIs have for their policies" },
+		{ "XDP", "an XDP program" },
+		{ "BPF_CGROUP", "another BPF program at its cgroup (systemd's IPAddressDeny is one)" },
+		{ "SOCKET_FILTER", "a filter at its own socket" },
+	};
+
+	if (note && note->cause == CAUSE_NO_ROUTE)
+		return "a route of this node (blackhole, prohibit or unreachable)";
+	for (size_t i = 0; note && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strncmp(note->reason, kinds[i].reason, strlen(kinds[i].reason)))
+			return kinds[i].text;
+	return "a packet filter";
 }
 
 static bool find_blocked(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	const struct drop_note *note = first_note(p, true);
-	uint64_t n = p->outcomes[OUTCOME_BLOCKED];
+	uint64_t n = p->outcomes[OUTCOME_BLOCKED], dns = 0;
 
 	if (!n)
 		return false;
 	d->severity = advice_is_meant(p) ? SEVERITY_INFO : SEVERITY_WARNING;
-	SUMMARY(d, "%s is kept from the metadata service by %s%s%s: %llu of %llu request%s%s", d->subject,
-		note && note->cause == CAUSE_NO_ROUTE ? "a route of this node (blackhole, prohibit or unreachable)"
-						      : "a packet filter",
+	for (int v = 0; p->by_kind[IMDS_KIND_DNS] && v < IMDS_VERSION_COUNT; v++)
+		dns += p->by_kind[IMDS_KIND_DNS]->cells[v][OUTCOME_BLOCKED];
+	SUMMARY(d, "%s %s kept from the metadata service by %s%s%s%s: %llu of %llu request%s%s", d->subject,
+		findings_is_past(p) ? verb(d, "was", "were") : verb(d, "is", "are"), filter_text(note),
+		note && note->from_endpoint ? ", which drops the answers" : "",
 		note && note->to[0] ? ", behind a redirect of this node to " : "", note && note->to[0] ? note->to : "",
 		(unsigned long long)n, PLURAL(p->requests), advice_is_meant(p) ? ". Probably on purpose" : "");
+	if (dns)
+		EVIDENCE(d, "%llu of the blocked requests %s DNS (port 53 of the same address)",
+			 (unsigned long long)dns, dns == 1 ? "is" : "are");
 	add_notes(d, true);
 	if (p->policy_drops || !note)
-		EVIDENCE(d, "%llu of its own packet%s dropped%s%s%s%s%s", PLURAL(p->policy_drops),
+		EVIDENCE(d, "%llu of its own packets dropped%s%s%s%s%s", (unsigned long long)p->policy_drops,
 			 p->policy_location[0] ? " in " : "", p->policy_location, p->policy_reason[0] ? " (" : "",
 			 p->policy_reason, p->policy_reason[0] ? ")" : "");
 	if (p->outcomes[OUTCOME_OK])
@@ -395,11 +488,15 @@ static bool find_dropped(struct draft *d)
 		return false;
 	d->severity = SEVERITY_ERROR;
 	if (note && note->cause == CAUSE_NO_NEIGHBOUR)
-		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node: %s", d->subject, (unsigned long long)n,
+		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node: %s%s", d->subject, (unsigned long long)n,
 			PLURAL(p->requests),
-			note->from_endpoint
-			    ? "the node finds no neighbour with the pod's address"
-			    : "nobody on this network has the service's address (no neighbour answers)");
+			note->from_endpoint ? "the node finds no neighbour with the pod's address"
+			: note->to[0]	    ? "no neighbour has the address that it redirects to: "
+			: answered_host(d->s) && !p->host_network
+			    ? "the pod's packets find nobody with the service's address where they go (no neighbour "
+			      "answers)"
+			    : "nobody on this network has the service's address (no neighbour answers)",
+			note->from_endpoint ? "" : note->to);
 	else if (note && why[note->cause])
 		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node: %s%s%s", d->subject, (unsigned long long)n,
 			PLURAL(p->requests), why[note->cause], note->to[0] ? "; redirected to " : "", note->to);
@@ -423,16 +520,18 @@ static bool find_not_sent(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->outcomes[OUTCOME_NOT_SENT];
+	char address[64];
 
 	if (!n)
 		return false;
 	d->severity = SEVERITY_WARNING;
-	SUMMARY(
-	    d,
-	    "%s: no packet left the pod for %llu of %llu request%s: its own network has no route to the service, or "
-	    "connect() is denied there",
-	    d->subject, (unsigned long long)n, PLURAL(p->requests));
-	EVIDENCE(d, "connect() was called and was over at once, without a packet to the service");
+	SUMMARY(d,
+		"%s: no packet left %s for %llu of %llu request%s: its own network has no route to the service, or "
+		"connect() is denied there",
+		d->subject, p->host_network ? "the host's network" : "the pod", (unsigned long long)n,
+		PLURAL(p->requests));
+	EVIDENCE(d, "connect() to %s was called and was over at once, without a packet to the service",
+		 finding_endpoint(d->s, p, address, sizeof(address)));
 	if (p->outcomes[OUTCOME_OK])
 		EVIDENCE(d, "%llu request%s went through", PLURAL(p->outcomes[OUTCOME_OK]));
 	add_past(d);
@@ -456,6 +555,9 @@ static bool find_refused(struct draft *d)
 			"%s: this node has no route %s, and says so at once (host unreachable): %llu of %llu request%s",
 			d->subject, note->from_endpoint ? "back to the pod" : "to the metadata service",
 			(unsigned long long)note->requests, PLURAL(p->requests));
+	else if (a && is_own_address(d))
+		SUMMARY(d, "%s: refused by this node %llu time%s: it has the address %s itself, and nobody listens there",
+			d->subject, PLURAL(n), a->address);
 	else if (a && !findings_answerer(a, who, sizeof(who))[0])
 		SUMMARY(d,
 			"%s: refused by this node %llu time%s: %s redirects the connection to %s, where nobody listens",
@@ -484,7 +586,8 @@ static bool find_token_required(struct draft *d)
 	if (!n || !is_ec2(p) || (p->token_requests && !p->token_answered))
 		return false;
 	d->severity = SEVERITY_WARNING;
-	SUMMARY(d, "%s asks without a token where tokens are required: %llu answer%s 401", d->subject, PLURAL(n));
+	SUMMARY(d, "%s %s without a token where tokens are required: %llu answer%s 401", d->subject,
+		verb(d, "asks", "ask"), PLURAL(n));
 	EVIDENCE(d, "%llu IMDSv1 request%s, %llu answer%s 401", PLURAL(p->v1_requests),
 		 PLURAL(p->responses[IMDS_STATUS_401]));
 	EVIDENCE(d, "%llu token request%s, %llu answered", PLURAL(p->token_requests),
@@ -504,15 +607,15 @@ static bool find_disabled(struct draft *d)
 	if (p->outcomes[OUTCOME_OK] || p->answered_by)
 		return false;
 	d->severity = SEVERITY_WARNING;
-	SUMMARY(d, "%s is answered 403: the metadata endpoint is off or forbids the request (%llu time%s)", d->subject,
-		PLURAL(n));
+	SUMMARY(d, "%s %s answered 403: the metadata endpoint is off or forbids the request (%llu time%s)", d->subject,
+		verb(d, "is", "are"), PLURAL(n));
 	EVIDENCE(d, "%llu answer%s 403, no request served", PLURAL(n));
 	add_errors(d, FINDING_ENDPOINT_DISABLED);
 	add_processes(d);
 	return true;
 }
 
-/* X-Forwarded-For in a token request: EC2 refuses it, on purpose. The proxy's request is another row's than the pod's. */
+/* X-Forwarded-For: EC2 refuses a token, Azure and GCE any request, on purpose. The proxy's request is another row's than the pod's. */
 static bool find_forwarded(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
@@ -521,53 +624,64 @@ static bool find_forwarded(struct draft *d)
 	if (!n)
 		return false;
 	d->severity = SEVERITY_WARNING;
-	SUMMARY(d, "%s sends token requests that carry X-Forwarded-For: the service refuses them with 403 (%llu time%s)",
-		d->subject, PLURAL(n));
+	SUMMARY(d, "%s %s requests that carry X-Forwarded-For: the service refuses them with %d (%llu time%s)",
+		d->subject, verb(d, "sends", "send"), finding_has_status(p, 403) ? 403 : 400, PLURAL(n));
 	add_errors(d, FINDING_FORWARDED_HEADER);
 	add_processes(d);
 	return true;
+}
+
+/* "429", "503", "429 or 503" */
+static const char *busy_text(const struct pod_stats *p)
+{
+	bool limited = finding_has_status(p, 429), unavailable = finding_has_status(p, 503);
+
+	return limited == unavailable ? "429 or 503" : limited ? "429" : "503";
 }
 
 static bool find_throttled(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->causes[CAUSE_THROTTLED];
+	/* a proxy's 503 says that it reaches nobody; the cloud's own services throttle by it */
+	bool reaches_nobody = p->answered_by && finding_has_status(p, 503) && !finding_has_status(p, 429);
 	char who[SUBJECT_LEN];
 
 	if (!n)
 		return false;
 	d->severity = SEVERITY_WARNING;
-	if (is_local_service(p))
-		SUMMARY(d, "%s is throttled by the agent on this node%s: %llu answer%s 429 or 503", d->subject,
-			by_whom(p, who, sizeof(who)), PLURAL(n));
-	else
-		SUMMARY(d, "%s is throttled%s: %llu answer%s 429 or 503", d->subject, by_whom(p, who, sizeof(who)),
-			PLURAL(n));
+	SUMMARY(d, "%s %s %s%s%s: %llu answer%s %s", d->subject, verb(d, "is", "are"),
+		reaches_nobody ? "turned away (service unavailable)" : "throttled",
+		is_local_service(p) ? " by the agent on this node" : "", by_whom(d, who, sizeof(who)), PLURAL(n),
+		busy_text(p));
 	add_errors(d, FINDING_THROTTLED);
 	EVIDENCE(d, "%llu of %llu request%s served", (unsigned long long)p->outcomes[OUTCOME_OK], PLURAL(p->requests));
+	add_answerer(d);
 	add_processes(d);
 	return true;
-}
-
-/* Whether another cloud's service is known to answer here, or another provider's requests of this pod are served. */
-static bool is_elsewhere(const struct draft *d)
-{
-	return d->platform.cloud != PROVIDER_OTHER && d->platform.cloud != PROVIDER_EC2;
 }
 
 static bool find_not_this_cloud(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->causes[CAUSE_NOT_THIS_CLOUD];
+	char who[SUBJECT_LEN];
 
 	if (!n || p->token_answered)
 		return false;
 	/* an agent that asks every cloud's service once is served by the one that is there: harmless */
-	d->severity = !p->credentials_requests && p->last_ok_ns ? SEVERITY_INFO : SEVERITY_WARNING;
-	SUMMARY(d, "%s asks for an EC2 token, but the service here is not EC2's%s%s: %llu token request%s refused",
-		d->subject, is_elsewhere(d) ? ", it is that of " : "",
-		is_elsewhere(d) ? provider_word(d->platform.cloud) : "", PLURAL(n));
+	d->severity = (!p->credentials_requests || p->credentials_ok) && p->last_ok_ns ? SEVERITY_INFO : SEVERITY_WARNING;
+	if (p->answered_by)
+		SUMMARY(
+		    d,
+		    "%s %s for an EC2 token, which is refused%s, in the metadata service's place: %llu token request%s",
+		    d->subject, verb(d, "asks", "ask"), by_whom(d, who, sizeof(who)), PLURAL(n));
+	else
+		SUMMARY(d, "%s %s for an EC2 token, but the service here is not EC2's%s%s: %llu token request%s refused",
+			d->subject, verb(d, "asks", "ask"), is_elsewhere(d) ? ", it is that of " : "",
+			is_elsewhere(d) ? provider_word(d->platform.cloud) : "", PLURAL(n));
 	add_errors(d, FINDING_NOT_THIS_CLOUD);
+	add_answerer(d);
 	add_processes(d);
 	return true;
 }
@@ -582,13 +696,13 @@ static bool find_no_role(struct draft *d)
 		return false;
 	d->severity = SEVERITY_WARNING;
 	if (p->answered_by)
-		SUMMARY(d, "%s gets no credentials: answered 404, no role for it,%s (%llu time%s)", d->subject,
-			by_whom(p, who, sizeof(who)), PLURAL(n));
+		SUMMARY(d, "%s %s no credentials: answered 404, no role for it,%s (%llu time%s)", d->subject,
+			verb(d, "gets", "get"), by_whom(d, who, sizeof(who)), PLURAL(n));
 	else
 		SUMMARY(d,
-			"%s gets no credentials: no role is attached to this instance, the list is answered 404 "
+			"%s %s no credentials: no role is attached to this instance, the list is answered 404 "
 			"(%llu time%s)",
-			d->subject, PLURAL(n));
+			d->subject, verb(d, "gets", "get"), PLURAL(n));
 	add_errors(d, FINDING_NO_ROLE);
 	if (p->token_answered)
 		EVIDENCE(d, "%llu of %llu token request%s answered: the service itself works",
@@ -623,12 +737,14 @@ static bool find_credentials_refused(struct draft *d)
 	if (p->causes[CAUSE_ENDPOINT_DISABLED] && is_ec2(p) && !p->outcomes[OUTCOME_OK] && !p->answered_by)
 		return false;
 	d->severity = credentials && !p->credentials_ok ? SEVERITY_ERROR : SEVERITY_WARNING;
-	SUMMARY(d, "%s asks for %s and gets only errors: %s answered %u%s", d->subject,
-		credentials ? "credentials" : "a token", request_text(worst, text, sizeof(text)), worst->status,
-		by_whom(p, who, sizeof(who)));
+	SUMMARY(d, "%s %s for %s and %s only errors: %s answered %u%s", d->subject, verb(d, "asks", "ask"),
+		credentials ? "credentials" : "a token", verb(d, "gets", "get"),
+		request_text(worst, text, sizeof(text)), worst->status, by_whom(d, who, sizeof(who)));
 	add_errors(d, FINDING_CREDENTIALS_REFUSED);
 	if (p->outcomes[OUTCOME_OK])
 		EVIDENCE(d, "%llu other request%s of this pod served", PLURAL(p->outcomes[OUTCOME_OK]));
+	if (finding_has_status(p, 401) && p->token_answered)
+		EVIDENCE(d, "its requests carry a token that is refused: expired, or given to another instance");
 	if (is_local_service(p) && p->hops > 0)
 		EVIDENCE(
 		    d,
@@ -657,24 +773,39 @@ static bool is_error_of_server(uint16_t status)
 	return status >= 500 && status != 503;
 }
 
-/* 500 and 502 to what is neither token nor credentials: a broken server, not a busy one. */
-static bool find_server_errors(struct draft *d)
+/* Errors to what is neither token nor credentials: a broken server, or a question that it does not take. */
+static bool find_other_errors(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
-	uint64_t n = 0;
-	uint16_t status = 0;
+	uint64_t broken = 0, refused = 0;
+	uint16_t status = 0, refusal = 0;
 	char who[SUBJECT_LEN];
 
-	for (size_t i = 0; i < p->errors_len; i++)
-		if (is_error_of_server(p->errors[i].status)) {
-			n += p->errors[i].requests;
-			status = p->errors[i].status;
+	for (size_t i = 0; i < p->errors_len; i++) {
+		const struct error_count *e = &p->errors[i];
+
+		if (is_error_of_server(e->status)) {
+			broken += e->requests;
+			status = e->status;
+		} else if (e->status != 404 && e->status != 429 && e->status != 503) {
+			refused += e->requests;
+			refusal = e->status;
 		}
-	if (!n || (p->credentials_requests && !p->credentials_ok))
+	}
+	if (p->credentials_requests && !p->credentials_ok)
 		return false;
-	d->severity = SEVERITY_WARNING;
-	SUMMARY(d, "%s is answered with server errors%s: %llu answer%s %u", d->subject, by_whom(p, who, sizeof(who)),
-		PLURAL(n), status);
+	if (broken) {
+		d->severity = SEVERITY_WARNING;
+		SUMMARY(d, "%s %s answered with server errors%s: %llu answer%s %u", d->subject, verb(d, "is", "are"),
+			by_whom(d, who, sizeof(who)), PLURAL(broken), status);
+	} else if (refused && !p->last_ok_ns && !p->failed && !p->causes[CAUSE_FORWARDED] &&
+		   !p->causes[CAUSE_TOKEN_REQUIRED] && !p->causes[CAUSE_ENDPOINT_DISABLED]) {
+		d->severity = SEVERITY_INFO;
+		SUMMARY(d, "%s %s answered, but only with errors%s: %llu answer%s %u", d->subject, verb(d, "is", "are"),
+			by_whom(d, who, sizeof(who)), PLURAL(refused), refusal);
+	} else {
+		return false;
+	}
 	add_errors(d, FINDING_CREDENTIALS_REFUSED);
 	EVIDENCE(d, "%llu of %llu request%s served", (unsigned long long)p->outcomes[OUTCOME_OK], PLURAL(p->requests));
 	add_processes(d);
@@ -693,8 +824,8 @@ static bool find_slow(struct draft *d)
 	findings_duration(histogram_quantile_us(&p->latency, 0.5), p50, sizeof(p50));
 	findings_duration(histogram_quantile_us(&p->latency, 0.99), p99, sizeof(p99));
 	findings_duration(p->latency.max_us, max, sizeof(max));
-	SUMMARY(d, "%s is answered late%s: %llu above %s, the slowest %s", d->subject, by_whom(p, who, sizeof(who)),
-		(unsigned long long)p->slow, limit, max);
+	SUMMARY(d, "%s %s answered late%s: %llu above %s, the slowest %s", d->subject, verb(d, "is", "are"),
+		by_whom(d, who, sizeof(who)), (unsigned long long)p->slow, limit, max);
 	EVIDENCE(d, "%llu of %llu answered request%s above %s; p50 %s, p99 %s, max %s", (unsigned long long)p->slow,
 		 PLURAL(p->latency.count), limit, p50, p99, max);
 	add_processes(d);
@@ -714,13 +845,22 @@ static bool find_no_response(struct draft *d)
 	const struct snapshot *s = d->s;
 	const struct pod_stats *p = d->p;
 	uint64_t silent = p->outcomes[OUTCOME_NO_RESPONSE], reset = p->outcomes[OUTCOME_RESET];
+	char who[SUBJECT_LEN];
 
 	if (!silent && !reset)
 		return false;
 	d->severity = SEVERITY_WARNING;
-	SUMMARY(d, "%s: %llu of %llu request%s without an answer, cause not seen", d->subject,
-		(unsigned long long)(silent + reset), PLURAL(p->requests));
-	EVIDENCE(d, "%llu unanswered, %llu cut off by the service, %llu went through", (unsigned long long)silent,
+	if (!silent)
+		SUMMARY(d, "%s: %llu of %llu request%s cut off%s: the connection stood, and was ended without an answer",
+			d->subject, (unsigned long long)reset, PLURAL(p->requests),
+			p->answered_by ? by_whom(d, who, sizeof(who)) : " by the service");
+	else if (p->answered_by)
+		SUMMARY(d, "%s: %llu of %llu request%s left without an answer%s", d->subject,
+			(unsigned long long)(silent + reset), PLURAL(p->requests), by_whom(d, who, sizeof(who)));
+	else
+		SUMMARY(d, "%s: %llu of %llu request%s without an answer, cause not seen", d->subject,
+			(unsigned long long)(silent + reset), PLURAL(p->requests));
+	EVIDENCE(d, "%llu unanswered, %llu cut off, %llu went through", (unsigned long long)silent,
 		 (unsigned long long)reset, (unsigned long long)p->outcomes[OUTCOME_OK]);
 	if (p->token_requests)
 		EVIDENCE(d, "%llu of %llu token request%s answered", (unsigned long long)p->token_answered,
@@ -750,20 +890,24 @@ static bool find_no_response(struct draft *d)
 	return true;
 }
 
+/* As it was sent: nothing forwarded it. */
+static bool is_fresh(int ttl)
+{
+	return ttl == 64 || ttl == 128 || ttl == 255;
+}
+
 /*
  * A process on the node answers in the service's place (GKE's metadata server, kiam, NMI): it was found, or the TTL is fresh
  * although the pod lives behind a forward, and is not the one that the node itself receives.
  */
 static bool is_intercepted(const struct snapshot *s, const struct pod_stats *p)
 {
-	bool fresh = p->ttl_synack == 64 || p->ttl_synack == 128 || p->ttl_synack == 255;
-
 	/* ECS and EKS Pod Identity agents are on the node by design. */
 	if (!p->own_network || is_local_service(p))
 		return false;
 	if (p->answered_by && p->answered)
 		return true;
-	if (!fresh)
+	if (!is_fresh(p->ttl_synack))
 		return false;
 	if (s->baseline_ttl > 0 && s->baseline_ttl != p->ttl_synack)
 		return true;
@@ -804,9 +948,11 @@ static bool find_intercepted(struct draft *d)
 		return false;
 	d->severity = SEVERITY_INFO;
 	if (p->answered_by)
-		SUMMARY(d, "%s is answered%s, in the metadata service's place", d->subject, by_whom(p, who, sizeof(who)));
+		SUMMARY(d, "%s %s answered%s, in the metadata service's place", d->subject, verb(d, "is", "are"),
+			by_whom(d, who, sizeof(who)));
 	else
-		SUMMARY(d, "%s is answered by a process on this node in the metadata service's place", d->subject);
+		SUMMARY(d, "%s %s answered by a process on this node in the metadata service's place", d->subject,
+			verb(d, "is", "are"));
 	add_answerer(d);
 	if (p->ttl_synack && p->hops == 0)
 		EVIDENCE(d, "answers arrive with TTL %d although the pod has a network of its own", p->ttl_synack);
@@ -830,7 +976,7 @@ static bool find_redirected(struct draft *d)
 		"pod's "
 		"own network (a sidecar), sends them to another address%s%s",
 		d->subject, (unsigned long long)n, PLURAL(p->requests), p->answered_by ? ", answered" : "",
-		by_whom(p, who, sizeof(who)));
+		by_whom(d, who, sizeof(who)));
 	EVIDENCE(
 	    d, "connect() to the metadata service was seen, and no packet to it: what was answered there is not seen");
 	add_processes(d);
@@ -844,12 +990,15 @@ static bool find_two_servers(struct draft *d)
 
 	if (!p->own_network || !p->ttl_low || p->ttl_low == p->ttl_high || is_local_service(p))
 		return false;
+	/* a container with networks of its own within (Docker in Docker) is at two distances from one server */
+	if (!p->answered_by && !is_fresh(p->ttl_high))
+		return false;
 	d->severity = SEVERITY_WARNING;
 	SUMMARY(d,
-		"%s is answered by two different servers: some of its connections by the service itself, others by a "
+		"%s %s answered by two different servers: some of its connections by the service itself, others by a "
 		"process "
 		"on this node in its place",
-		d->subject);
+		d->subject, verb(d, "is", "are"));
 	EVIDENCE(d, "SYN-ACKs arrive with TTL %d and with TTL %d: the higher one was sent nearer", p->ttl_low,
 		 p->ttl_high);
 	EVIDENCE(
@@ -895,7 +1044,7 @@ const struct finding_rule finding_rules[] = {
 	{ FINDING_TOKEN_REQUIRED, find_token_required },
 	{ FINDING_ENDPOINT_DISABLED, find_disabled },
 	{ FINDING_THROTTLED, find_throttled },
-	{ FINDING_CREDENTIALS_REFUSED, find_server_errors },
+	{ FINDING_CREDENTIALS_REFUSED, find_other_errors },
 	{ FINDING_SLOW, find_slow },
 	{ FINDING_NO_RESPONSE, find_no_response },
 	{ FINDING_TTL_REWRITTEN, find_ttl_rewritten },

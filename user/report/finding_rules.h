@@ -13,6 +13,7 @@ struct draft {
 	struct platform platform;
 	const struct pod_stats *p; /* NULL for the node as a whole */
 	char subject[SUBJECT_LEN];
+	bool many; /* the subject is several pods */
 	enum severity severity;
 	struct lines summary; /* one line */
 	struct lines evidence, advice;
@@ -29,5 +30,12 @@ extern const struct finding_rule finding_rules[];
 bool finding_rule_unowned(struct draft *d);
 bool finding_rule_gone(struct draft *d);
 bool finding_rule_incomplete(struct draft *d);
+
+/* Of the providers asked: those whose requests failed; where none did, all of them. */
+unsigned int finding_providers(const struct pod_stats *p);
+/* The endpoint that failed, or else that was asked, as text without its port. 64 bytes suffice. Returns buf. */
+const char *finding_endpoint(const struct snapshot *s, const struct pod_stats *p, char *buf, size_t len);
+/* Where answers of this status came from among the errors of p: whether any did. */
+bool finding_has_status(const struct pod_stats *p, unsigned int status);
 
 #endif

@@ -186,8 +186,8 @@ static struct member *members_of(const struct snapshot *s)
 	return m;
 }
 
-/* "3 pods of shop/cart (app)", "shop/cart-7d9f (app, istio-proxy)" */
-static void subject_of_group(const struct pod_stats **pods, size_t len, const char *workload, char *buf, size_t size)
+/* "3 pods of shop/cart (app)", "shop/cart-7d9f (app, istio-proxy)"; true: it is several pods */
+static bool subject_of_group(const struct pod_stats **pods, size_t len, const char *workload, char *buf, size_t size)
 {
 	const struct pod_identity *first = &pods[0]->who;
 	size_t distinct = 1, at;
@@ -195,11 +195,11 @@ static void subject_of_group(const struct pod_stats **pods, size_t len, const ch
 
 	if (pods[0]->other) {
 		snprintf(buf, size, "the pods beyond --max-pods");
-		return;
+		return true;
 	}
 	if (len == 1) {
 		findings_subject(first, buf, size);
-		return;
+		return false;
 	}
 	for (size_t i = 1; i < len; i++) {
 		bool seen = false;
@@ -221,6 +221,7 @@ static void subject_of_group(const struct pod_stats **pods, size_t len, const ch
 		at += (size_t)snprintf(buf + at, size - at, "%s", first->container);
 	if (at < size && (distinct == 1 || (same_container && first->container[0])))
 		snprintf(buf + at, size - at, ")");
+	return distinct > 1;
 }
 
 /* Counts are summed; what is no count is that of the worst. */
@@ -235,6 +236,8 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 	for (size_t i = 1; i < len; i++) {
 		counters_add(sum, pods[i]);
 		sum->providers |= pods[i]->providers;
+		sum->providers_failed |= pods[i]->providers_failed;
+		sum->endpoints_failed |= pods[i]->endpoints_failed;
 		if (pods[i]->required_hop_limit > sum->required_hop_limit) {
 			sum->required_hop_limit = pods[i]->required_hop_limit;
 			sum->hops = pods[i]->hops;
@@ -263,7 +266,7 @@ static int tell_group(struct list *list, const struct finding_rule *r, const str
 	char name[SUBJECT_LEN];
 	int err = 0;
 
-	subject_of_group(pods, len, workload, d.subject, sizeof(d.subject));
+	d.many = subject_of_group(pods, len, workload, d.subject, sizeof(d.subject));
 	if (len > 1) {
 		sum_group(&sum, pods, len);
 		d.p = &sum;

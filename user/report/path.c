@@ -87,14 +87,41 @@ static void plan_request(struct path *path, const struct pod_stats *p, const cha
 	snprintf(path->note, sizeof(path->note), "%s", note);
 }
 
+/* What stopped the most requests, but for deaths by TTL. */
+static const struct drop_note *main_note(const struct pod_stats *p)
+{
+	const struct drop_note *best = NULL;
+
+	for (size_t i = 0; i < p->notes_len; i++)
+		if (p->notes[i].cause != CAUSE_NONE && p->notes[i].cause != CAUSE_HOP_LIMIT &&
+		    (!best || p->notes[i].requests > best->requests))
+			best = &p->notes[i];
+	return best;
+}
+
+/* Dropped on this node, in the direction that was seen. */
+static void plan_dropped(struct path *path, const struct pod_stats *p)
+{
+	const struct drop_note *note = main_note(p);
+
+	if (note && note->from_endpoint) {
+		path->is_answer = true;
+		add(path, "IMDS", 0);
+		add(path, "node", 0)->died = true;
+		add_ghost(path, p->host_network ? "host network" : "pod");
+	} else {
+		plan_request(path, p, "", "node", "");
+	}
+	note_place(path, "dropped", note ? note->location : p->policy_location, note ? note->reason : p->policy_reason);
+}
+
 void path_plan(const struct snapshot *s, const struct pod_stats *p, struct path *ret)
 {
 	*ret = (struct path){ 0 };
 	if (p->outcomes[OUTCOME_HOP_LIMIT]) {
 		plan_exhausted(ret, s, p);
-	} else if (p->outcomes[OUTCOME_BLOCKED]) {
-		plan_request(ret, p, "", "node", "");
-		note_place(ret, "dropped", p->policy_location, p->policy_reason);
+	} else if (p->outcomes[OUTCOME_BLOCKED] || p->outcomes[OUTCOME_DROPPED]) {
+		plan_dropped(ret, p);
 	} else if (p->outcomes[OUTCOME_REFUSED]) {
 		plan_request(ret, p, "SYN", "...", "refused");
 	} else if (p->outcomes[OUTCOME_NO_RESPONSE] || p->outcomes[OUTCOME_RESET]) {

@@ -30,7 +30,7 @@ const char *report_cause_text(enum cause cause)
 		[CAUSE_ANSWERED_WITH_ERROR] = "answered with an error",
 		[CAUSE_NO_ROLE] = "no role attached",
 		[CAUSE_NOT_THIS_CLOUD] = "not EC2's service",
-		[CAUSE_FORWARDED] = "X-Forwarded-For, 403",
+		[CAUSE_FORWARDED] = "X-Forwarded-For refused",
 		[CAUSE_TOKEN_REQUIRED] = "token required",
 		[CAUSE_ENDPOINT_DISABLED] = "endpoint is off",
 		[CAUSE_THROTTLED] = "throttled",
@@ -85,6 +85,12 @@ static const char *text_of_answerer(const struct answerer *a, enum cause cause, 
 	case CAUSE_REFUSED:
 	case CAUSE_SLOW:
 		break;
+	case CAUSE_SILENT:
+		snprintf(buf, len, "no answer from %.40s", who);
+		return buf;
+	case CAUSE_RESET:
+		snprintf(buf, len, "cut by %.40s", who);
+		return buf;
 	default:
 		return report_cause_text(cause);
 	}
