@@ -37,10 +37,16 @@ static void put(struct builder *b, const char *key, json_t *value)
 		b->failed = true;
 }
 
-static void append(json_t *array, json_t *value, bool *failed)
+json_t *json_list(const void *of, size_t len, json_t *(*value)(const void *of, size_t i))
 {
-	if (json_array_append_new(array, value))
-		*failed = true;
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < len; i++)
+		if (json_array_append_new(list, value(of, i))) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
 }
 
 json_t *json_text(const char *bytes)
@@ -142,17 +148,18 @@ static json_t *request_address_value(const struct imds_addr *addr, uint16_t port
 	return json_string(request_address(addr, port, buf, sizeof(buf)));
 }
 
+static json_t *ancestor_at(const void *peer, size_t i)
+{
+	return comm_value(((const struct imds_peer *)peer)->ancestors[i]);
+}
+
 static json_t *ancestors_value(const struct imds_peer *peer)
 {
-	json_t *names = json_array();
-	bool failed = !names;
+	size_t len = 0;
 
-	for (int i = 0; i < IMDS_ANCESTORS && peer->ancestors[i][0]; i++)
-		append(names, comm_value(peer->ancestors[i]), &failed);
-	if (!failed)
-		return names;
-	json_decref(names);
-	return NULL;
+	while (len < IMDS_ANCESTORS && peer->ancestors[len][0])
+		len++;
+	return json_list(peer, len, ancestor_at);
 }
 
 static json_t *answerer_value(const struct answerer *a)
@@ -359,41 +366,34 @@ static json_t *drops_value(const struct pod_stats *p)
 	return end(&b);
 }
 
-static json_t *processes_value(const struct pod_stats *p)
+static json_t *process_at(const void *of, size_t i)
 {
-	json_t *list = json_array();
-	bool failed = !list;
+	const struct process_count *c = &((const struct pod_stats *)of)->processes[i];
+	struct builder b = begin();
 
-	for (size_t i = 0; i < p->processes_len && i < POD_STATS_PROCESSES; i++) {
-		const struct process_count *c = &p->processes[i];
-		struct builder b = begin();
+	put(&b, "pid", json_integer(c->pid));
+	put(&b, "comm", comm_value(c->comm));
+	put(&b, "parent", comm_value(c->parent));
+	put(&b, "requests", json_integer(c->requests));
+	put(&b, "v1_requests", json_integer(c->v1_requests));
+	put(&b, "token_unanswered", json_integer(c->token_unanswered));
+	return end(&b);
+}
 
-		put(&b, "pid", json_integer(c->pid));
-		put(&b, "comm", comm_value(c->comm));
-		put(&b, "parent", comm_value(c->parent));
-		put(&b, "requests", json_integer(c->requests));
-		put(&b, "v1_requests", json_integer(c->v1_requests));
-		put(&b, "token_unanswered", json_integer(c->token_unanswered));
-		append(list, end(&b), &failed);
-	}
-	if (!failed)
-		return list;
-	json_decref(list);
-	return NULL;
+static json_t *word_at(const void *words, size_t i)
+{
+	return json_text(((const char *const *)words)[i]);
 }
 
 static json_t *providers_value(unsigned int bits)
 {
-	json_t *list = json_array();
-	bool failed = !list;
+	const char *words[PROVIDER_COUNT];
+	size_t len = 0;
 
 	for (int i = 0; i < PROVIDER_COUNT; i++)
 		if (bits & (1u << i))
-			append(list, json_string(provider_word(i)), &failed);
-	if (!failed)
-		return list;
-	json_decref(list);
-	return NULL;
+			words[len++] = provider_word(i);
+	return json_list(words, len, word_at);
 }
 
 static const char *highest_confidence(const struct pod_stats *p)
@@ -404,30 +404,23 @@ static const char *highest_confidence(const struct pod_stats *p)
 	return NULL;
 }
 
-static json_t *way_value(const struct path *path)
+static json_t *station_at(const void *of, size_t i)
 {
-	json_t *list = json_array();
-	bool failed = !list;
+	const struct path *path = of;
+	const struct station *st = &path->stations[i];
+	struct builder b = begin();
 
-	for (size_t i = 0; i < path->len; i++) {
-		const struct station *st = &path->stations[i];
-		struct builder b = begin();
-
-		put(&b, "name", json_text(st->name));
-		put(&b, "ttl", positive_or_null(st->ttl));
-		put(&b, "reached", json_boolean(st->reached));
-		put(&b, "died", json_boolean(st->died));
-		put(&b, "note", text_or_null(st->died ? path->note : i + 1 == path->len ? path->tail : ""));
-		append(list, end(&b), &failed);
-	}
-	if (!failed)
-		return list;
-	json_decref(list);
-	return NULL;
+	put(&b, "name", json_text(st->name));
+	put(&b, "ttl", positive_or_null(st->ttl));
+	put(&b, "reached", json_boolean(st->reached));
+	put(&b, "died", json_boolean(st->died));
+	put(&b, "note", text_or_null(st->died ? path->note : i + 1 == path->len ? path->tail : ""));
+	return end(&b);
 }
 
-static json_t *pod_value(const struct report_row *row)
+static json_t *pod_at(const void *rows, size_t i)
 {
+	const struct report_row *row = &((const struct report_row *)rows)[i];
 	const struct pod_stats *p = row->p;
 	struct builder b = begin();
 
@@ -450,45 +443,38 @@ static json_t *pod_value(const struct report_row *row)
 	put(&b, "drop_location", text_or_null(p->hop_limit_drops ? p->drop_location : p->policy_location));
 	put(&b, "drop_reason", text_or_null(p->hop_limit_drops ? p->death_reason : p->policy_reason));
 	put(&b, "providers", providers_value(p->providers));
-	put(&b, "processes", processes_value(p));
+	put(&b, "processes", json_list(p, p->processes_len, process_at));
 	put(&b, "level", json_string(level_word(row->level)));
 	put(&b, "cause", text_or_null(cause_word(row->cause)));
 	put(&b, "cause_text", json_text(row->text));
-	put(&b, "way", way_value(&row->path));
+	put(&b, "way", json_list(&row->path, row->path.len, station_at));
 	put(&b, "answered_by", answerer_value(p->answered_by));
 	return end(&b);
 }
 
-static json_t *texts_value(const char *const *texts)
+json_t *json_texts(const char *const *texts)
 {
-	json_t *list = json_array();
-	bool failed = !list;
+	size_t len = 0;
 
-	for (; texts && *texts && !failed; texts++)
-		append(list, json_text(*texts), &failed);
-	if (!failed)
-		return list;
-	json_decref(list);
-	return NULL;
+	while (texts && texts[len])
+		len++;
+	return json_list(texts, len, word_at);
+}
+
+static json_t *feature_at(const void *rows, size_t i)
+{
+	const struct feature *f = &((const struct feature *)rows)[i];
+	struct builder b = begin();
+
+	put(&b, "name", json_text(f->name));
+	put(&b, "state", json_text(f->state));
+	put(&b, "why", json_text(f->why));
+	return end(&b);
 }
 
 json_t *json_features(const struct feature *rows, size_t len)
 {
-	json_t *list = json_array();
-	bool failed = !list;
-
-	for (size_t i = 0; i < len; i++) {
-		struct builder b = begin();
-
-		put(&b, "name", json_text(rows[i].name));
-		put(&b, "state", json_text(rows[i].state));
-		put(&b, "why", json_text(rows[i].why));
-		append(list, end(&b), &failed);
-	}
-	if (!failed)
-		return list;
-	json_decref(list);
-	return NULL;
+	return json_list(rows, len, feature_at);
 }
 
 static json_t *losses_value(const struct snapshot *s)
@@ -501,28 +487,21 @@ static json_t *losses_value(const struct snapshot *s)
 }
 
 /* All pods of a finding, the first one's name stands in it too. */
-static json_t *folded_value(const struct finding *f)
+static json_t *folded_at(const void *pods, size_t i)
 {
-	json_t *list = json_array();
-	bool failed = !list;
+	const struct pod_identity *who = ((const struct pod_identity *const *)pods)[i];
+	struct builder b = begin();
 
-	for (size_t i = 0; i < f->pods_len; i++) {
-		struct builder b = begin();
-
-		put(&b, "namespace", json_text(f->pods[i]->namespace));
-		put(&b, "pod", json_text(f->pods[i]->pod));
-		put(&b, "container", json_text(f->pods[i]->container));
-		put(&b, "cgroup", json_text(f->pods[i]->cgroup));
-		append(list, end(&b), &failed);
-	}
-	if (!failed)
-		return list;
-	json_decref(list);
-	return NULL;
+	put(&b, "namespace", json_text(who->namespace));
+	put(&b, "pod", json_text(who->pod));
+	put(&b, "container", json_text(who->container));
+	put(&b, "cgroup", json_text(who->cgroup));
+	return end(&b);
 }
 
-static json_t *finding_value(const struct finding *f)
+static json_t *finding_at(const void *findings, size_t i)
 {
+	const struct finding *f = &((const struct finding *)findings)[i];
 	struct builder b = begin();
 
 	put(&b, "severity", json_string(severity_word(f->severity)));
@@ -532,10 +511,10 @@ static json_t *finding_value(const struct finding *f)
 	put(&b, "container", json_text(f->container));
 	put(&b, "cgroup", json_text(f->cgroup));
 	put(&b, "workload", json_text(f->workload));
-	put(&b, "pods", folded_value(f));
+	put(&b, "pods", json_list(f->pods, f->pods_len, folded_at));
 	put(&b, "summary", json_text(f->summary));
-	put(&b, "evidence", texts_value((const char *const *)f->evidence));
-	put(&b, "advice", texts_value((const char *const *)f->advice));
+	put(&b, "evidence", json_texts((const char *const *)f->evidence));
+	put(&b, "advice", json_texts((const char *const *)f->advice));
 	return end(&b);
 }
 
@@ -572,28 +551,19 @@ static json_t *platform_value(const struct platform *p)
 	return end(&b);
 }
 
-static json_t *unowned_value(const struct snapshot *s)
+static json_t *unowned_at(const void *rows, size_t i)
 {
-	json_t *list = json_array();
-	bool failed = !list;
+	const struct unowned *u = &((const struct unowned *)rows)[i];
+	struct builder b = begin();
 
-	for (size_t i = 0; i < s->unowned_len; i++) {
-		const struct unowned *u = &s->unowned[i];
-		struct builder b = begin();
-
-		put(&b, "address", request_address_value(&u->address, u->port));
-		put(&b, "device", json_text(u->device));
-		put(&b, "name", json_text(u->name ? u->name : ""));
-		put(&b, "packets", json_integer(u->packets));
-		put(&b, "ttl", json_integer(u->ttl));
-		put(&b, "drop_reason", text_or_null(u->reason));
-		put(&b, "drop_location", text_or_null(u->location));
-		append(list, end(&b), &failed);
-	}
-	if (!failed)
-		return list;
-	json_decref(list);
-	return NULL;
+	put(&b, "address", request_address_value(&u->address, u->port));
+	put(&b, "device", json_text(u->device));
+	put(&b, "name", json_text(u->name ? u->name : ""));
+	put(&b, "packets", json_integer(u->packets));
+	put(&b, "ttl", json_integer(u->ttl));
+	put(&b, "drop_reason", text_or_null(u->reason));
+	put(&b, "drop_location", text_or_null(u->location));
+	return end(&b);
 }
 
 json_t *json_report(const struct snapshot *s)
@@ -608,13 +578,7 @@ json_t *json_report(const struct snapshot *s)
 json_t *json_said(const struct report *r)
 {
 	const struct snapshot *s = r->s;
-	json_t *pods = json_array(), *findings = json_array();
 	struct builder b = begin();
-
-	for (size_t i = 0; i < s->pods_len; i++)
-		append(pods, pod_value(&r->rows[i]), &b.failed);
-	for (size_t i = 0; i < s->findings_len; i++)
-		append(findings, finding_value(&s->findings[i]), &b.failed);
 
 	put(&b, "schema", json_string("imdsnoop.report/1"));
 	put(&b, "version", json_text(s->version));
@@ -624,15 +588,15 @@ json_t *json_said(const struct report *r)
 	put(&b, "duration_s", duration_value(s));
 	put(&b, "headline", headline_value(r));
 	put(&b, "platform", platform_value(&r->platform));
-	put(&b, "endpoints", texts_value(s->endpoints));
+	put(&b, "endpoints", json_texts(s->endpoints));
 	put(&b, "baseline_ttl", positive_or_null(s->baseline_ttl));
 	put(&b, "node_token_ttl", positive_or_null(s->node_token_ttl));
 	put(&b, "features", json_features(s->features, s->features_len));
 	put(&b, "losses", losses_value(s));
 	put(&b, "totals", totals_value(s));
-	put(&b, "pods", pods);
-	put(&b, "findings", findings);
-	put(&b, "unowned", unowned_value(s));
+	put(&b, "pods", json_list(r->rows, r->rows_len, pod_at));
+	put(&b, "findings", json_list(s->findings, s->findings_len, finding_at));
+	put(&b, "unowned", json_list(s->unowned, s->unowned_len, unowned_at));
 	return end(&b);
 }
 
@@ -645,7 +609,7 @@ json_t *json_start(const struct snapshot *s)
 	put(&b, "version", json_text(s->version));
 	put(&b, "kernel", json_text(s->kernel));
 	put(&b, "node", json_text(s->node));
-	put(&b, "endpoints", texts_value(s->endpoints));
+	put(&b, "endpoints", json_texts(s->endpoints));
 	put(&b, "features", json_features(s->features, s->features_len));
 	put(&b, "abi", json_integer(IMDS_ABI_VERSION));
 	put(&b, "started_ns", json_integer(s->started_ns));

@@ -9,16 +9,6 @@
 #include "extras.h"
 #include "json.h"
 
-static json_t *array_put(json_t *array, json_t *value)
-{
-	if (array && !json_array_append_new(array, value))
-		return array;
-	if (!array)
-		json_decref(value);
-	json_decref(array);
-	return NULL;
-}
-
 static json_t *count(uint64_t n)
 {
 	return json_integer((json_int_t)n);
@@ -53,8 +43,9 @@ json_t *json_what_if(const struct what_if_result *r)
 
 /* --- changes ------------------------------------------------------------------------------------------------------ */
 
-static json_t *change_value(const struct finding_change *f)
+static json_t *change_at(const void *changes, size_t i)
 {
+	const struct finding_change *f = &((const struct finding_change *)changes)[i];
 	const struct report_finding *said = f->after ? f->after : f->before;
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "code", json_text(said->code), "severity",
@@ -65,14 +56,14 @@ static json_t *change_value(const struct finding_change *f)
 			 json_text(said->summary), "asked_since", f->spoke_after);
 }
 
+/* They stand in the order of their kinds. */
 static json_t *changes_of(const struct changes *c, enum change_kind kind)
 {
-	json_t *list = json_array();
+	const struct finding_change *first = c->findings;
 
-	for (size_t i = 0; i < c->findings_len && list; i++)
-		if (c->findings[i].kind == kind)
-			list = array_put(list, change_value(&c->findings[i]));
-	return list;
+	for (int k = 0; k < (int)kind; k++)
+		first += c->counts[k];
+	return json_list(first, c->counts[kind], change_at);
 }
 
 static json_t *figures_value(const struct workload_figures *f)
@@ -90,28 +81,28 @@ static json_t *report_value(const struct report_doc *d)
 			 "duration_s", json_real(d->duration_s), "seconds_lost", seconds(d->seconds_lost));
 }
 
+static json_t *workload_at(const void *workloads, size_t i)
+{
+	const struct workload_change *w = &((const struct workload_change *)workloads)[i];
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "namespace", json_text(w->namespace), "workload",
+			 json_text(w->workload), "container", json_text(w->container), "cgroup", json_text(w->cgroup),
+			 "before", figures_value(&w->before), "after", figures_value(&w->after));
+}
+
 json_t *json_changes(const struct changes *c)
 {
-	json_t *workloads = json_array();
-
-	for (size_t i = 0; i < c->workloads_len && workloads; i++) {
-		const struct workload_change *w = &c->workloads[i];
-
-		workloads = array_put(workloads,
-				      json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "namespace", json_text(w->namespace),
-						"workload", json_text(w->workload), "container",
-						json_text(w->container), "cgroup", json_text(w->cgroup), "before",
-						figures_value(&w->before), "after", figures_value(&w->after)));
-	}
 	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "before", report_value(c->before), "new",
 			 changes_of(c, CHANGE_NEW), "still", changes_of(c, CHANGE_STILL), "gone",
-			 changes_of(c, CHANGE_GONE), "workloads", workloads);
+			 changes_of(c, CHANGE_GONE), "workloads", json_list(c->workloads, c->workloads_len, workload_at));
 }
 
 /* --- merge -------------------------------------------------------------------------------------------------------- */
 
-static json_t *node_value(const struct merge_node *d)
+static json_t *node_at(const void *nodes, size_t i)
 {
+	const struct merge_node *d = ((const struct merge_node *const *)nodes)[i];
+
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node", json_text(d->node), "file",
 			 json_text(d->file), "version", json_text(d->version), "kernel", json_text(d->kernel),
 			 "started", json_text(d->started), "duration_s", json_real(d->duration_s), "requests",
@@ -130,52 +121,37 @@ static json_t *pod_value(const struct merge_pod *p)
 			 "latency_us", "p50", us(p->p50_us), "p99", us(p->p99_us));
 }
 
-static json_t *group_value(const struct merge_group *g)
+static json_t *group_at(const void *groups, size_t i)
 {
-	json_t *advice = json_array();
+	const struct merge_group *g = ((const struct merge_group *const *)groups)[i];
 
-	for (const char **line = g->advice; *line && advice; line++)
-		advice = array_put(advice, json_text(*line));
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "severity",
 			 json_string(severity_word(g->severity)), "code", json_text(g->code), "namespace",
 			 json_text(g->namespace), "workload", json_text(g->workload), "container",
 			 json_text(g->container), "cgroup", json_text(g->cgroup), "pods", count(g->pods), "nodes",
 			 count(g->nodes), "seconds_lost", seconds(g->seconds_lost), "required_hop_limit",
-			 positive(g->required_hop_limit), "summary", json_text(g->summary), "advice", advice);
+			 positive(g->required_hop_limit), "summary", json_text(g->summary), "advice",
+			 json_texts(g->advice));
 }
 
-static json_t *difference_value(const struct merge_difference *d)
+static json_t *name_at(const void *nodes, size_t i)
 {
-	json_t *values = json_array();
-
-	for (size_t i = 0; i < d->values_len && values; i++) {
-		json_t *nodes = json_array();
-
-		for (size_t j = 0; j < d->values[i].nodes_len && nodes; j++)
-			nodes = array_put(nodes, json_text(d->values[i].nodes[j]->node));
-		values =
-		    array_put(values, json_pack("{s:o, s:o}", "value", json_text(d->values[i].value), "nodes", nodes));
-	}
-	return json_pack("{s:o, s:o}", "what", json_text(d->what), "values", values);
+	return json_text(((const struct merge_node *const *)nodes)[i]->node);
 }
 
-#define LIST(of, len, value_of)                                        \
-	({                                                             \
-		json_t *list_ = json_array();                          \
-                                                                       \
-		for (size_t i_ = 0; i_ < (len) && list_; i_++)         \
-			list_ = array_put(list_, value_of(&(of)[i_])); \
-		list_;                                                 \
-	})
-
-static json_t *node_at(const struct merge_node *const *n)
+static json_t *value_at(const void *values, size_t i)
 {
-	return node_value(*n);
+	const struct merge_value *v = &((const struct merge_value *)values)[i];
+
+	return json_pack("{s:o, s:o}", "value", json_text(v->value), "nodes", json_list(v->nodes, v->nodes_len, name_at));
 }
 
-static json_t *group_at(const struct merge_group *const *g)
+static json_t *difference_at(const void *differences, size_t i)
 {
-	return group_value(*g);
+	const struct merge_difference *d = &((const struct merge_difference *)differences)[i];
+
+	return json_pack("{s:o, s:o}", "what", json_text(d->what), "values",
+			 json_list(d->values, d->values_len, value_at));
 }
 
 static json_t *merge_totals(const struct merged *m)
@@ -207,9 +183,9 @@ int json_merge(const struct merged *m, const char *version, FILE *f)
 	put_member(f, "version", json_string(version), &err);
 	put_member(f, "headline", headline, &err);
 	put_member(f, "note", m->note[0] ? json_text(m->note) : json_null(), &err);
-	put_member(f, "nodes", LIST(m->nodes, m->nodes_len, node_at), &err);
+	put_member(f, "nodes", json_list(m->nodes, m->nodes_len, node_at), &err);
 	put_member(f, "totals", merge_totals(m), &err);
-	put_member(f, "findings", LIST(m->groups, m->groups_len, group_at), &err);
+	put_member(f, "findings", json_list(m->groups, m->groups_len, group_at), &err);
 	fputs(",\n\"pods\": [\n", f);
 	for (size_t i = 0; i < m->pods_len && !err; i++) { /* one by one: there may be very many */
 		if (i)
@@ -217,7 +193,7 @@ int json_merge(const struct merged *m, const char *version, FILE *f)
 		err = json_print(pod_value(&m->pods[i]), false, f);
 	}
 	fputs("]", f);
-	put_member(f, "differences", LIST(m->differences, m->differences_len, difference_value), &err);
+	put_member(f, "differences", json_list(m->differences, m->differences_len, difference_at), &err);
 	return fputs("}\n", f) == EOF && !err ? -EIO : err;
 }
 
@@ -233,8 +209,10 @@ static json_t *moment(uint64_t s)
 	return s ? json_integer((json_int_t)s) : json_null();
 }
 
-static json_t *ready_value(const struct ready_row *r)
+static json_t *ready_at(const void *rows, size_t i)
 {
+	const struct ready_row *r = &((const struct ready_row *)rows)[i];
+
 	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "namespace",
 			 json_text(r->namespace), "workload", json_text(r->name), "verdict", ready_word(r->verdict),
 			 "reason", json_text(r->reason), "coverage_percent", share(r->coverage), "nodes",
@@ -257,5 +235,5 @@ json_t *json_ready(const struct ready *r, const char *version)
 	    (json_int_t)r->from_s, "to_s", (json_int_t)r->to_s, "nodes", count(r->nodes), "coverage_percent",
 	    share(r->coverage), "watched_percent", share(r->watched), "rarest_caller_s", count((uint64_t)r->rarest_s),
 	    "counts", "breaks", count(r->counts[READY_BREAKS]), "unknown", count(r->counts[READY_UNKNOWN]), "safe",
-	    count(r->counts[READY_SAFE]), "workloads", LIST(r->rows, r->rows_len, ready_value));
+	    count(r->counts[READY_SAFE]), "workloads", json_list(r->rows, r->rows_len, ready_at));
 }
