@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/model/histogram.c user/model/counters.c user/model/request.c user/model/words.c user/pods/workload.c */
+/* needs: user/view/columns.c user/model/figures.c user/model/histogram.c user/model/counters.c user/model/request.c user/model/words.c user/pods/workload.c */
 /* needs: user/replay/report_input.c user/report/advice.c user/report/compare.c user/report/finding_rules.c */
 /* needs: user/report/findings.c user/report/headline.c user/report/level.c user/report/merge.c */
 /* needs: user/report/path.c user/report/platform.c user/report/report.c user/report/timeline.c */
@@ -355,8 +355,8 @@ static void top_says_it(const struct report *r)
 	for (size_t i = 0; i < rows.len; i++) {
 		assert_int_equal(rows.order[i]->level, r->rows[i].level);
 		assert_string_equal(rows.order[i]->cause, r->rows[i].text);
-		assert_int_equal(rows.order[i]->answered, r->rows[i].p->answered);
-		assert_int_equal(rows.order[i]->failed, r->rows[i].p->failed);
+		assert_int_equal(rows.order[i]->cells.answered, r->rows[i].p->answered);
+		assert_int_equal(rows.order[i]->cells.failed, r->rows[i].p->failed);
 	}
 	ui_rows_clear(&rows);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/report/level.c user/pods/workload.c */
+/* needs: user/view/columns.c user/model/figures.c user/report/level.c user/pods/workload.c */
 /* needs: user/view/text_layout.c user/report/headline.c user/report/report.c user/report/platform.c */
 /* needs: user/view/text_extras.c user/report/compare.c user/report/what_if.c */
 /* needs: user/view/text.c user/view/text_escape.c user/report/findings.c user/report/finding_rules.c */

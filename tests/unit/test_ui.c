@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/report/report.c user/report/level.c user/report/headline.c user/report/platform.c user/view/text.c user/view/text_extras.c user/report/compare.c user/report/what_if.c user/pods/workload.c */
+/* needs: user/view/columns.c user/model/figures.c user/report/report.c user/report/level.c user/report/headline.c user/report/platform.c user/view/text.c user/view/text_extras.c user/report/compare.c user/report/what_if.c user/pods/workload.c */
 /* needs: user/view/ui.c user/view/ui_table.c user/view/ui_page.c user/view/ui_keys.c user/view/ui_rows.c */
 /* needs: user/view/ui_terminal.c user/view/text_layout.c user/view/text_escape.c */
 /* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c user/model/words.c */
@@ -103,16 +103,16 @@ static void rows_follow_the_snapshot(void **state)
 	assert_int_equal(ui_rows_init(&rows), 0);
 	assert_int_equal(update_rows(&rows, &c.s, NULL, NULL), 0);
 	assert_int_equal(rows.len, 3);
-	assert_int_equal(rows.order[1]->failed, 2);
-	assert_int_equal(rows.order[0]->failed, 4);
+	assert_int_equal(rows.order[1]->cells.failed, 2);
+	assert_int_equal(rows.order[0]->cells.failed, 4);
 	assert_string_equal(rows.order[0]->cause, "hop limit, needs 2");
-	assert_true(rows.order[2]->rate == 0); /* one sample is no rate */
+	assert_true(rows.order[2]->cells.rate == 0); /* one sample is no rate */
 	for (int i = 1; i <= 10; i++) {
 		c.agent.requests += 5;
 		c.s.now_ns += S;
 		assert_int_equal(update_rows(&rows, &c.s, NULL, NULL), 0);
 	}
-	assert_true(rows.order[2]->rate > 4.99 && rows.order[2]->rate < 5.01);
+	assert_true(rows.order[2]->cells.rate > 4.99 && rows.order[2]->cells.rate < 5.01);
 	assert_int_equal(update_rows(&rows, &c.s, only_cart, (void *)"cart"), 0);
 	assert_int_equal(rows.len, 1);
 	assert_int_equal(HASH_COUNT(rows.by_key), 1); /* what is gone is freed */
@@ -184,7 +184,7 @@ static void figures_are_short(void **state)
 	char buf[64];
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		assert_string_equal(ui_number(numbers[i].n, buf, sizeof(buf)), numbers[i].text);
+		assert_string_equal(columns_number(numbers[i].n, buf, sizeof(buf)), numbers[i].text);
 	assert_string_equal(ui_spark(us, 5, 4, false, buf, sizeof(buf)), "_.:#");
 	assert_string_equal(ui_spark(us, 5, 4, true, buf, sizeof(buf)), "▁▂▃█");
 	assert_string_equal(ui_spark(us, 5, 4, true, buf, 7), "▁▂"); /* no half character */

@@ -373,3 +373,28 @@ void findings_free(struct finding *findings, size_t len)
 	}
 	free(findings);
 }
+
+static bool same_lines(char **a, char **b)
+{
+	for (; *a && *b; a++, b++)
+		if (strcmp(*a, *b))
+			return false;
+	return !*a && !*b;
+}
+
+size_t findings_advised_before(const struct finding *findings, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (findings[i].code == findings[n].code && findings[i].code != FINDING_OBSERVATION_INCOMPLETE &&
+		    same_lines(findings[i].advice, findings[n].advice))
+			return i;
+	return n;
+}
+
+bool findings_is_first_of_row(const struct finding *findings, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (findings[i].pod_index == findings[n].pod_index)
+			return false;
+	return true;
+}

@@ -14,6 +14,10 @@
 int findings_collect(const struct snapshot *s, struct finding **ret, size_t *ret_len);
 /* The same of the rows of view alone, a choice out of s; the other rows still are evidence. pod_index is that of view. */
 int findings_collect_view(const struct snapshot *s, const struct snapshot *view, struct finding **ret, size_t *ret_len);
+/* The first of those before n that is advised the same; n: none, its advice is new. */
+size_t findings_advised_before(const struct finding *findings, size_t n);
+/* Whether no finding before n is about its row: the packet's path is drawn there. */
+bool findings_is_first_of_row(const struct finding *findings, size_t n);
 void findings_free(struct finding *findings, size_t len);
 
 /* Whether what failed of it is over: requests have been answered since. Then it is told as over. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../report/findings.h"
+#include "columns.h"
 #include "extras.h"
 #include "html_part.h"
 #include "json.h"
@@ -47,32 +48,6 @@ static void facts(FILE *out, const struct snapshot *s)
 
 /* --- findings ----------------------------------------------------------------------------------------------------- */
 
-static bool same_lines(char **a, char **b)
-{
-	for (; *a && *b; a++, b++)
-		if (strcmp(*a, *b))
-			return false;
-	return !*a && !*b;
-}
-
-/* The card that already gave this advice; findings_len when this is the first. */
-static size_t advised_before(const struct finding *findings, size_t n)
-{
-	for (size_t i = 0; i < n && i < CARDS; i++)
-		if (findings[i].code == findings[n].code && findings[i].code != FINDING_OBSERVATION_INCOMPLETE &&
-		    same_lines(findings[i].advice, findings[n].advice))
-			return i;
-	return n;
-}
-
-static bool pod_is_new(const struct finding *findings, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (findings[i].pod_index == findings[n].pod_index)
-			return false;
-	return true;
-}
-
 static void card(FILE *out, const struct report *r, const struct finding *findings, size_t n, bool with_path)
 {
 	const struct finding *f = &findings[n];
@@ -85,16 +60,16 @@ static void card(FILE *out, const struct report *r, const struct finding *findin
 	fputs("<h3>", out);
 	html_text(out, f->summary);
 	fputs("</h3></summary>\n", out);
-	if (with_path && f->pod_index < r->rows_len && pod_is_new(findings, n))
+	if (with_path && f->pod_index < r->rows_len && findings_is_first_of_row(findings, n))
 		svg_path(out, &r->rows[f->pod_index].path);
 	if (f->evidence && f->evidence[0]) {
 		fputs("<h4>Evidence</h4>\n", out);
 		html_list(out, (const char *const *)f->evidence);
 	}
 	if (f->advice && f->advice[0]) {
-		before = advised_before(findings, n);
+		before = findings_advised_before(findings, n);
 		fputs("<h4>What to do</h4>\n", out);
-		if (before < n) {
+		if (before < n && before < CARDS) {
 			fputs("<p>As above, under: ", out);
 			html_text(out, findings[before].summary);
 			fputs("</p>\n", out);
@@ -354,14 +329,6 @@ static void latency_section(FILE *out, const struct report *r)
 	html_section_end(out);
 }
 
-static void number(FILE *out, int n, bool known)
-{
-	if (known)
-		fprintf(out, "<td>%d</td>", n);
-	else
-		fputs("<td>–</td>", out);
-}
-
 static void pod_row(FILE *out, const struct report_row *row)
 {
 	static const char *const classes[LEVEL_COUNT] = {
@@ -369,26 +336,23 @@ static void pod_row(FILE *out, const struct report_row *row)
 		[LEVEL_BLIND] = "warn", [LEVEL_WARNING] = "warn", [LEVEL_PROBLEM] = "bad",
 	};
 	const struct pod_stats *p = row->p;
-	uint64_t drops = 0;
+	struct cells cells;
+	char buf[32];
 
-	for (size_t i = 0; i < p->drops_len; i++)
-		drops += p->drops[i].packets;
+	columns_cells(p, &cells);
 	fputs("<tr><td>", out);
 	html_text(out, row->subject);
 	fprintf(out, "%s</td><td class=\"l %s\">", p->host_network ? " <span class=\"soft\">host network</span>" : "",
 		classes[row->level]);
 	html_text(out, row->text);
-	fprintf(out, "</td><td>%llu</td><td>%llu</td><td>%llu</td><td>%llu</td><td>%llu</td><td>%llu</td><td>",
-		(unsigned long long)p->requests, (unsigned long long)p->answered, (unsigned long long)p->failed,
-		(unsigned long long)p->v1_requests, (unsigned long long)p->v2_requests, (unsigned long long)p->fallbacks);
-	html_us(out, p->latency.count ? (int64_t)histogram_quantile_us(&p->latency, 0.5) : -1);
-	fputs("</td><td>", out);
-	html_us(out, p->latency.count ? (int64_t)histogram_quantile_us(&p->latency, 0.99) : -1);
-	fprintf(out, "</td><td%s>%.1f</td>", p->seconds_lost >= 0.05 ? " class=\"bad\"" : "", p->seconds_lost);
-	number(out, p->ttl_synack, p->ttl_synack > 0);
-	number(out, p->hops, p->hops >= 0);
-	number(out, p->required_hop_limit, p->required_hop_limit > 0);
-	fprintf(out, "<td>%llu</td></tr>\n", (unsigned long long)drops);
+	fputs("</td>", out);
+	for (size_t i = 0; i < COLUMNS; i++) {
+		if (!pod_columns[i].heading)
+			continue;
+		pod_columns[i].cell(&cells, pod_columns[i].figure, buf, sizeof(buf));
+		fprintf(out, "<td>%s</td>", strcmp(buf, "-") ? buf : "–");
+	}
+	fputs("</tr>\n", out);
 }
 
 static void pods_section(FILE *out, const struct report *r)
@@ -399,10 +363,11 @@ static void pods_section(FILE *out, const struct report *r)
 		html_section_end(out);
 		return;
 	}
-	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th class=\"l\">cause</th><th>requests</th>"
-	      "<th>answered</th><th>failed</th><th>v1</th><th>v2</th><th>fallbacks</th><th>p50</th><th>p99</th>"
-	      "<th>s lost</th><th>TTL</th><th>hops</th><th>needs</th><th>drops</th></tr>\n",
-	      out);
+	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th class=\"l\">cause</th>", out);
+	for (size_t i = 0; i < COLUMNS; i++)
+		if (pod_columns[i].heading)
+			fprintf(out, "<th>%s</th>", pod_columns[i].heading);
+	fputs("</tr>\n", out);
 	for (size_t i = 0; i < r->rows_len; i++)
 		pod_row(out, &r->rows[i]);
 	fputs("</table></div>\n<p class=\"soft\">TTL of the SYN-ACK as received; hops are the forwards between service "

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "../report/findings.h"
+#include "columns.h"
 #include "extras.h"
 #include "text_layout.h"
 
@@ -71,41 +72,18 @@ static void report_where(FILE *out, const struct snapshot *s, const struct text_
 	fputs(text_off(o), out);
 }
 
-static bool same_advice(const struct finding *a, const struct finding *b)
-{
-	size_t i = 0;
-
-	if (a->code != b->code)
-		return false;
-	for (; a->advice[i] && b->advice[i]; i++)
-		if (strcmp(a->advice[i], b->advice[i]))
-			return false;
-	return !a->advice[i] && !b->advice[i];
-}
-
-/* The same pod's way is drawn at its first finding only; findings without a pod have none. */
-static bool way_is_new(const struct snapshot *s, size_t n)
-{
-	if (s->findings[n].pod_index >= s->pods_len)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (s->findings[i].pod_index == s->findings[n].pod_index)
-			return false;
-	return true;
-}
-
 static void report_advice(FILE *out, const struct snapshot *s, size_t n, const size_t *numbers,
 			  const struct text_options *o)
 {
 	const struct finding *f = &s->findings[n];
+	size_t before;
 
 	if (!f->advice[0])
 		return;
-	for (size_t i = 0; i < n; i++) {
-		if (numbers[i] && same_advice(&s->findings[i], f)) {
-			fprintf(out, "\n   What to do: as under %zu.\n", numbers[i]);
-			return;
-		}
+	before = findings_advised_before(s->findings, n);
+	if (before < n) {
+		fprintf(out, "\n   What to do: as under %zu.\n", numbers[before]);
+		return;
 	}
 	fprintf(out, "\n   %sWhat to do%s\n", text_on(o, TEXT_BOLD), text_off(o));
 	for (char **line = f->advice; *line; line++)
@@ -125,7 +103,8 @@ static void report_finding(FILE *out, const struct report *r, size_t n, const si
 	fputs(text_on(o, TEXT_BOLD), out);
 	text_paragraph(out, o, "   ", f->summary);
 	fputs(text_off(o), out);
-	if (way_is_new(s, n) && path_draw(&r->rows[f->pod_index].path, o->utf8, way, sizeof(way))[0])
+	if (f->pod_index < r->rows_len && findings_is_first_of_row(s->findings, n) &&
+	    path_draw(&r->rows[f->pod_index].path, o->utf8, way, sizeof(way))[0])
 		fprintf(out, "\n       %s%s%s\n", text_on(o, styles[f->severity]),
 			text_escape(way, o->utf8, 0, buf, sizeof(buf)), text_off(o));
 	if (f->evidence && f->evidence[0])
@@ -161,71 +140,6 @@ static void report_findings(FILE *out, const struct report *r, const struct text
 	free(numbers);
 }
 
-static void number_or_dash(FILE *out, int width, long long n, bool known)
-{
-	if (known)
-		fprintf(out, " %*lld", width, n);
-	else
-		fprintf(out, " %*s", width, "-");
-}
-
-/* "3.1ms": no blank, to be narrow */
-static void latency_cell(FILE *out, const struct histogram *h, double quantile)
-{
-	char buf[32] = "-", *blank;
-
-	if (h->count)
-		duration(histogram_quantile_us(h, quantile), buf);
-	blank = strchr(buf, ' ');
-	if (blank)
-		memmove(blank, blank + 1, strlen(blank));
-	fprintf(out, " %6s", buf);
-}
-
-#define COLUMN(name, width, value, known)                               \
-	static void column_##name(FILE *out, const struct pod_stats *p) \
-	{                                                               \
-		number_or_dash(out, width, (long long)(value), known);  \
-	}
-#define LATENCY(name, quantile)                                         \
-	static void column_##name(FILE *out, const struct pod_stats *p) \
-	{                                                               \
-		latency_cell(out, &p->latency, quantile);               \
-	}
-static uint64_t drops_of(const struct pod_stats *p)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < p->drops_len; i++)
-		n += p->drops[i].packets;
-	return n;
-}
-
-COLUMN(requests, 5, p->requests, true)
-COLUMN(v1, 4, p->v1_requests, true)
-COLUMN(v2, 4, p->v2_requests, true)
-COLUMN(answered, 5, p->answered, true)
-COLUMN(failed, 5, p->failed, true)
-LATENCY(p50, 0.5)
-LATENCY(p99, 0.99)
-LATENCY(max, 1)
-COLUMN(ttl, 3, p->ttl_synack, p->ttl_synack > 0)
-COLUMN(hops, 4, p->hops, p->hops >= 0)
-COLUMN(needs, 5, p->required_hop_limit, p->required_hop_limit > 0)
-COLUMN(drops, 5, drops_of(p), true)
-
-/* A narrow terminal leaves out those of the highest rank; without a terminal's width names are whole. */
-static const struct pod_column {
-	const char *title;
-	int width, rank;
-	void (*cell)(FILE *out, const struct pod_stats *p);
-} columns[] = {
-	{ "REQS", 5, 1, column_requests }, { "V1", 4, 7, column_v1 },	    { "V2", 4, 8, column_v2 },
-	{ "ANSW", 5, 3, column_answered }, { "FAIL", 5, 2, column_failed }, { "P50", 6, 10, column_p50 },
-	{ "P99", 6, 5, column_p99 },	   { "MAX", 6, 11, column_max },    { "TTL", 3, 9, column_ttl },
-	{ "HOPS", 4, 12, column_hops },	   { "NEEDS", 5, 4, column_needs }, { "DROPS", 5, 6, column_drops },
-};
-
 #define NAME_MIN 30 /* of a longer name */
 #define CAUSE_WIDTH 24
 
@@ -233,6 +147,7 @@ static void report_pods(FILE *out, const struct report *r, const struct text_opt
 {
 	size_t name = 3, name_max = o->width ? (size_t)text_width(o) - CAUSE_WIDTH - 2 : SIZE_MAX;
 	unsigned int shown = 0;
+	struct cells cells;
 	char buf[1024];
 
 	if (!r->rows_len)
@@ -242,27 +157,34 @@ static void report_pods(FILE *out, const struct report *r, const struct text_opt
 
 		name = n > name ? n : name;
 	}
-	for (int rank = 1; rank <= (int)LEN(columns); rank++)
-		for (size_t i = 0; i < LEN(columns); i++)
-			if (columns[i].rank == rank &&
-			    name_max > (name < NAME_MIN ? name : NAME_MIN) + (size_t)columns[i].width) {
+	for (int rank = 1; rank <= COLUMNS; rank++)
+		for (size_t i = 0; i < COLUMNS; i++) {
+			size_t width = (size_t)pod_columns[i].in[COLUMNS_REPORT].width;
+
+			if (pod_columns[i].in[COLUMNS_REPORT].rank == rank &&
+			    name_max > (name < NAME_MIN ? name : NAME_MIN) + width) {
 				shown |= 1u << i;
-				name_max -= o->width ? (size_t)columns[i].width + 1 : 0;
+				name_max -= o->width ? width + 1 : 0;
 			}
+		}
 	name = name < name_max ? name : name_max;
 	fprintf(out, "\n%s", text_on(o, TEXT_BOLD));
 	text_cell(out, "POD", name);
-	for (size_t i = 0; i < LEN(columns); i++)
+	for (size_t i = 0; i < COLUMNS; i++)
 		if (shown & 1u << i)
-			fprintf(out, " %*s", columns[i].width, columns[i].title);
+			fprintf(out, " %*s", pod_columns[i].in[COLUMNS_REPORT].width, pod_columns[i].title);
 	fprintf(out, "  CAUSE%s\n", text_off(o));
 	for (size_t i = 0; i < r->rows_len; i++) {
 		const struct report_row *row = &r->rows[i];
 
 		text_cell(out, text_escape(row->subject, o->utf8, o->width ? name : 0, buf, sizeof(buf)), name);
-		for (size_t k = 0; k < LEN(columns); k++)
-			if (shown & 1u << k)
-				columns[k].cell(out, row->p);
+		columns_cells(row->p, &cells);
+		for (size_t k = 0; k < COLUMNS; k++) {
+			if (!(shown & 1u << k))
+				continue;
+			pod_columns[k].cell(&cells, pod_columns[k].figure, buf, sizeof(buf));
+			fprintf(out, " %*s", pod_columns[k].in[COLUMNS_REPORT].width, buf);
+		}
 		fprintf(out, "  %s%s%s\n", text_on(o, text_level_style(row->level)),
 			text_escape(row->text, o->utf8, o->width ? CAUSE_WIDTH : 0, buf, sizeof(buf)), text_off(o));
 	}
@@ -326,6 +248,14 @@ void text_report(FILE *out, const struct report *r, const struct what_if_result 
 	report_limits(out, r->s, o);
 	fputc('\n', out);
 	text_verdict(out, r->level, r->headline, o);
+}
+
+static void number_or_dash(FILE *out, int width, long long n, bool known)
+{
+	if (known)
+		fprintf(out, " %*lld", width, n);
+	else
+		fprintf(out, " %*s", width, "-");
 }
 
 /* --- trace ------------------------------------------------------------------------------------------------ */

@@ -154,7 +154,7 @@ static void add_requests(struct ui *ui, const struct ui_row *r, size_t max)
 	char buf[2048], title[2048];
 	size_t n = 0;
 
-	snprintf(title, sizeof(title), "Requests, newest first%s", r->in_flight ? ", some still unanswered" : "");
+	snprintf(title, sizeof(title), "Requests, newest first%s", r->cells.in_flight ? ", some still unanswered" : "");
 	add_line(ui, TEXT_BOLD, title);
 	for (; n < max && (u = ui_rows_next_request(&ui->rows, r->key, &at)); n++) {
 		format_request(ui, u, buf, sizeof(buf));
@@ -189,13 +189,15 @@ static void build_pod(struct ui *ui)
 	}
 	add_line(ui, TEXT_PLAIN, "");
 	snprintf(text, sizeof(text), "%llu request%s: %llu answered, %llu failed; %llu v1, %llu v2; %.1f s lost; %s",
-		 PLURAL(r->requests, "", "s"), (unsigned long long)r->answered, (unsigned long long)r->failed,
-		 (unsigned long long)r->v1_requests, (unsigned long long)r->v2_requests, r->seconds_lost, r->cause);
+		 PLURAL(r->cells.requests, "", "s"), (unsigned long long)r->cells.answered,
+		 (unsigned long long)r->cells.failed, (unsigned long long)r->cells.v1_requests,
+		 (unsigned long long)r->cells.v2_requests, r->cells.seconds_lost, r->cause);
 	add_text(ui, TEXT_PLAIN, "  ", text, false);
-	if (r->max_us) {
+	if (r->cells.max_us >= 0) {
 		snprintf(text, sizeof(text), "latency p50 %s, p99 %s, max %s; %.1f requests a second",
-			 findings_duration(r->p50_us, p50, sizeof(p50)), findings_duration(r->p99_us, p99, sizeof(p99)),
-			 findings_duration(r->max_us, max, sizeof(max)), r->rate);
+			 findings_duration((uint64_t)r->cells.p50_us, p50, sizeof(p50)),
+			 findings_duration((uint64_t)r->cells.p99_us, p99, sizeof(p99)),
+			 findings_duration((uint64_t)r->cells.max_us, max, sizeof(max)), r->cells.rate);
 		add_text(ui, TEXT_PLAIN, "  ", text, false);
 	}
 	add_line(ui, TEXT_PLAIN, "");
@@ -230,10 +232,11 @@ static void build_help(struct ui *ui)
 		add_text(ui, TEXT_PLAIN, "  ", text, true);
 	}
 	add_line(ui, TEXT_BOLD, "Columns (a narrow screen leaves some out)");
-	for (size_t i = 0; i < LEN(ui_columns); i++) {
-		snprintf(text, sizeof(text), "%-6s %s", ui_columns[i].title, ui_columns[i].help);
-		if (ui_columns[i].help[0])
-			add_text(ui, TEXT_PLAIN, "  ", text, true);
+	for (size_t i = 0; i < COLUMNS; i++) {
+		if (!pod_columns[i].in[COLUMNS_TOP].rank || !pod_columns[i].help[0])
+			continue;
+		snprintf(text, sizeof(text), "%-6s %s", pod_columns[i].title, pod_columns[i].help);
+		add_text(ui, TEXT_PLAIN, "  ", text, true);
 	}
 	add_text(ui, TEXT_PLAIN, "  LATENCY ",
 		 "the newest answers: lowest below 0.3 ms, then 1, 3, 10, 30, 100 ms, highest above 1 s", false);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of ui.h share: its state, its parts of the screen, and the tables of columns and sort keys. */
+/* What the files of ui.h share: its state, its parts of the screen, and the table of sort keys. */
 #ifndef IMDSNOOP_UI_PART_H
 #define IMDSNOOP_UI_PART_H
 
@@ -10,7 +10,6 @@
 #include "ui_rows.h"
 
 #define UI_ROWS_MIN 6 /* a smaller screen shows nothing */
-#define UI_COLUMN_COUNT 14
 
 enum ui_page { UI_PAGE_TABLE, UI_PAGE_POD, UI_PAGE_HELP };
 
@@ -37,14 +36,6 @@ struct ui {
 	struct ui_line *lines;
 	size_t lines_len;
 };
-
-struct ui_column {
-	const char *title;
-	int width, rank; /* rank 1 is left out last when the screen is narrow */
-	void (*cell)(const struct ui_row *r, char *buf, size_t len);
-	const char *help;
-};
-extern const struct ui_column ui_columns[UI_COLUMN_COUNT]; /* in the order on the screen */
 
 struct ui_sort_key {
 	char key;

@@ -59,12 +59,12 @@ static void sample_rate(struct ui_row *row, uint64_t now_ns)
 	uint64_t from_ns;
 
 	row->samples[n % UI_SAMPLES].ns = now_ns;
-	row->samples[n % UI_SAMPLES].requests = row->requests;
+	row->samples[n % UI_SAMPLES].requests = row->cells.requests;
 	row->samples_len++;
 	from_ns = row->samples[first % UI_SAMPLES].ns;
-	row->rate = now_ns > from_ns
-			? (row->requests - row->samples[first % UI_SAMPLES].requests) / ((now_ns - from_ns) / 1e9)
-			: 0;
+	row->cells.rate = now_ns > from_ns ? (row->cells.requests - row->samples[first % UI_SAMPLES].requests) /
+						 ((now_ns - from_ns) / 1e9)
+					   : 0;
 }
 
 static void list_processes(const struct pod_stats *p, char *buf, size_t len)
@@ -87,16 +87,8 @@ static void fill(struct ui_row *row, const struct report_row *said, uint64_t now
 
 	row->level = said->level;
 	snprintf(row->cause, sizeof(row->cause), "%s", said->text);
-	row->figures = p->figures;
-	row->drops = 0;
-	for (size_t i = 0; i < p->drops_len; i++)
-		row->drops += p->drops[i].packets;
-	row->p50_us = histogram_quantile_us(&p->latency, 0.5);
-	row->p99_us = histogram_quantile_us(&p->latency, 0.99);
-	row->max_us = p->latency.max_us;
-	row->ttl = p->ttl_synack;
-	row->hops = p->hops;
-	row->required = p->required_hop_limit;
+	columns_cells(p, &row->cells);
+	row->cells.brief = true;
 	row->host_network = p->host_network;
 	row->recent_len = p->recent_len;
 	memcpy(row->recent_us, p->recent_us, sizeof(row->recent_us));
@@ -179,17 +171,17 @@ static double weight(const struct ui_row *row, enum ui_sort sort)
 {
 	switch (sort) {
 	case UI_SORT_REQUESTS:
-		return row->requests;
+		return row->cells.requests;
 	case UI_SORT_FAILURES:
-		return row->failed;
+		return row->cells.failed;
 	case UI_SORT_LOST:
-		return row->seconds_lost;
+		return row->cells.seconds_lost;
 	case UI_SORT_LATENCY:
-		return row->p99_us ? row->p99_us : 0;
+		return (double)row->cells.p99_us;
 	case UI_SORT_RATE:
-		return row->rate;
+		return row->cells.rate;
 	case UI_SORT_DROPS:
-		return row->drops;
+		return row->cells.drops;
 	default:
 		return -(double)row->rank;
 	}
@@ -304,23 +296,5 @@ char *ui_spark(const uint32_t *us, size_t len, size_t columns, bool utf8, char *
 		at += strlen(mark);
 	}
 	buf[at] = '\0';
-	return buf;
-}
-
-char *ui_number(uint64_t n, char *buf, size_t len)
-{
-	static const char units[] = "kMGTPE";
-	double v = n;
-	int u = -1;
-
-	if (n < 100000) {
-		snprintf(buf, len, "%llu", (unsigned long long)n);
-		return buf;
-	}
-	do {
-		v /= 1000;
-		u++;
-	} while (v >= 1000 && u < 5);
-	snprintf(buf, len, v < 9.95 ? "%.1f%c" : "%.0f%c", v, units[u]);
 	return buf;
 }

@@ -8,6 +8,7 @@
 
 #include "../model/request.h"
 #include "../report/report.h"
+#include "columns.h"
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -37,11 +38,7 @@ struct ui_row {
 	char *notes; /* findings: lines, each begun by one of UI_NOTE_*; NULL without */
 	enum level level;
 	char cause[80]; /* "ok", or what went wrong in a few words */
-	FIGURES_HERE;
-	uint64_t drops;
-	uint64_t p50_us, p99_us, max_us;
-	double rate;		 /* requests a second */
-	int ttl, hops, required; /* ttl of the SYN-ACK, 0 unknown; hops -1 unknown */
+	struct cells cells;
 	bool host_network;
 	uint32_t recent_us[32];
 	size_t recent_len;
@@ -108,8 +105,5 @@ const struct ui_request *ui_rows_next_request(const struct ui_rows *rows, uint64
  * which is the same for each pod, so that rows can be compared. Returns buf.
  */
 char *ui_spark(const uint32_t *us, size_t len, size_t columns, bool utf8, char *buf, size_t buf_len);
-
-/* "12345", "123k", "1.2M": at most five columns. */
-char *ui_number(uint64_t n, char *buf, size_t len);
 
 #endif
