@@ -9,6 +9,9 @@
 #include "copy.bpf.h"
 #include "flow.bpf.h"
 
+#define ETH_ADDR 6
+#define ETH_HEAD 14
+
 struct dropped {
 	struct imds_addr source, dest;
 	__u16 source_port, dest_port;
@@ -243,6 +246,22 @@ static __always_inline bool is_at_home(const struct sk_buff *skb, const struct i
 	return cookie && cookie == f->netns_cookie;
 }
 
+/*
+ * A device that passes the frame on and is not the one that it is addressed to: a port of a bridge. What forwards packets
+ * gets frames of its own.
+ */
+static __always_inline bool is_switched(const struct sk_buff *skb)
+{
+	const struct net_device *dev = skb->dev;
+	__u64 to = 0, own = 0;
+
+	if (!dev || (__u16)(skb->network_header - skb->mac_header) < ETH_HEAD ||
+	    bpf_probe_read_kernel(&to, ETH_ADDR, skb->head + skb->mac_header) ||
+	    bpf_probe_read_kernel(&own, ETH_ADDR, dev->dev_addr))
+		return false;
+	return to != own;
+}
+
 /* An endpoint's packet that died of its TTL and has no connection here. */
 static __always_inline void count_unowned(const struct sk_buff *skb, const struct dropped *d, int endpoint,
 					  const struct imds_drop *drop)
@@ -384,7 +403,7 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	}
 	if (from_endpoint && (d.seq == f->rcv_nxt || (d.tcp_flags & TCP_SYN)))
 		drop.flags |= IMDS_D_EXPECTED_SEQ;
-	if (is_at_home(skb, f))
+	if (is_at_home(skb, f) || (reason && reason == imds_reason_tc_ingress && is_switched(skb)))
 		drop.flags |= IMDS_D_AT_HOME;
 	f->last_ns = drop.ts_ns;
 	if (from_endpoint && d.proto == IPPROTO_TCP)

@@ -172,7 +172,7 @@ enum imds_drop_match {
 #define IMDS_D_SYN (1u << 4)	       /* it was a SYN or a SYN-ACK */
 #define IMDS_D_HAS_REASON (1u << 5)    /* this kernel passes a reason (5.17 and later) */
 #define IMDS_D_FORWARD (1u << 6)       /* freed where the kernel checks the TTL of what it forwards */
-#define IMDS_D_AT_HOME (1u << 8)       /* in the socket's own network namespace: behind all forwards */
+#define IMDS_D_AT_HOME (1u << 8)       /* in the socket's own network namespace, or on a switch: behind all forwards */
 #define IMDS_D_ARRIVED (1u << 7)       /* our ingress hook had let it pass: refused behind that, by the socket's side */
 
 /* The drop that says most about a request: the first of the highest imds_drop_rank(). */

@@ -189,6 +189,7 @@ struct net_device {
 	char name[16];
 	int ifindex;
 	possible_net_t nd_net;
+	const unsigned char *dev_addr;
 };
 
 typedef struct {
@@ -207,7 +208,7 @@ struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
 	unsigned char *head, *data;
-	__u16 network_header;
+	__u16 network_header, mac_header;
 	__be16 protocol;
 	unsigned int len, data_len;
 };

@@ -11,9 +11,26 @@ head="PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\n$E2E_TTL\r\n\r\n"
 pods() { lab_pod_bridge policy && policy_veth=veth$lab_n && lab_pod_bridge victim && lab_pod_bridge evil &&
 	lab_pod_inner inner-a && lab_pod_inner inner-b && lab_pod_host agent; }
 pods || e2e_die "pods come up"
+# a pod on a switch of its own: the node forwards, the switch only passes on
+lab_pod_bridge switched && lab_pod_load switched && lab_netns switch || e2e_die "the switch comes up"
+lab_ip node link set "veth$lab_n" netns "$LAB_ID-switch"
+lab_ip node link add up0 type veth peer name uplink netns "$LAB_ID-switch"
+lab_ip node link set up0 master docker0 up
+lab_ip switch <<-END || e2e_die "the switch has its ports"
+	link add br0 type bridge
+	link set uplink master br0 up
+	link set veth$lab_n master br0 up
+	link set br0 up
+END
 IMDSNOOP=$(e2e_in_node) report_start "$r"
 IMDSNOOP=$(e2e_in_node) trace_start "$t"
-check "hop limit 2 is enough for one forward" equal "$(put agent)$(put policy)" 200200
+check "hop limit 2 is enough for one forward" equal "$(put policy)$(put switched)" 200200
+
+# a policy on the switch, where packets come in: what it drops has TTL 1, for the node has forwarded it; no process of the
+# node has told what the hop limit is
+lab_in switch tc qdisc add dev uplink clsact
+lab_in switch tc filter add dev uplink ingress bpf da obj "$LAB_BIN/tc_ttl_drop.bpf.o" sec tc
+check "the policy of the switch keeps the answer away" equal "$(put switched 1)$(put agent)" 000200
 
 # a network policy on the host's side of the pod's device: what it drops has TTL 1, for the forward is behind
 lab_in node tc qdisc add dev "$policy_veth" clsact
@@ -42,6 +59,8 @@ report_stop
 
 expect_trace "$t" "a policy's drop is no death by TTL" 'tokens("policy") | length == 2 and .[0].outcome == "ok" and
 	.[1].outcome != "hop-limit" and .[1].drops > 0'
+expect_trace "$t" "nor is that of a switch" 'tokens("switched") | length == 2 and .[0].outcome == "ok" and
+	.[1].outcome == "blocked" and .[1].ttl_dropped == 1'
 expect_trace "$t" "a forged packet is no death of the victim's" 'tokens("victim") | length == 1 and .[0].outcome == "no-response"'
 expect_trace "$t" "the network whose answer died is told so" 'tokens("inner-a") | length == 1 and (.[0] |
 	.outcome == "hop-limit" and .confidence == "proven" and .required_hop_limit == 3)'

@@ -60,6 +60,7 @@ struct row {
 		int hops;
 		int required;
 		int baseline_ttl;
+		int ttl_synack;
 		enum hops_source source;
 	} distances[IMDS_MAX_ENDPOINTS];
 	UT_hash_handle hh;
@@ -623,7 +624,8 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 
 	if (q->end == IMDS_END_ANSWERED && q->status >= 400)
 		note_error(s, r);
-	if (r->rec.req.end != IMDS_END_ANSWERED && cause_drop_counts(&r->rec))
+	if ((q->end != IMDS_END_ANSWERED || r->outcome == OUTCOME_BLOCKED || r->outcome == OUTCOME_DROPPED) &&
+	    cause_drop_counts(&r->rec))
 		note_place(s, r);
 	if (q->kind == IMDS_KIND_CREDENTIALS) {
 		s->credentials_requests++;
@@ -647,6 +649,7 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 	s->redirected_at_home |= !!(q->flags & IMDS_F_REDIRECTED);
 	if (r->answered_by)
 		s->answered_by = r->answered_by;
+	s->stood_in_for |= r->answered_by && !is_local_class(class);
 }
 
 static void note_drop(struct pod_stats *s, const struct imds_drop *drop, const char *reason, const char *location)
@@ -688,7 +691,8 @@ static void note_distance(struct pod_table *t, struct row *row, const struct req
 	/* a row that sums others shows the highest */
 	if ((r->hops < 0 && !row->ttl_rewritten) || (s->other && r->required_hop_limit < d->required))
 		return;
-	*d = (struct distance){ r->hops, r->required_hop_limit, r->baseline_ttl, r->hops_source };
+	*d = (struct distance){ r->hops, r->required_hop_limit, r->baseline_ttl,
+				r->rec.ttl_synack ? r->rec.ttl_synack : d->ttl_synack, r->hops_source };
 	for (unsigned int i = 0; i < IMDS_MAX_ENDPOINTS; i++)
 		if (is_farther(t, row, i, far - row->distances))
 			far = &row->distances[i];
@@ -696,6 +700,8 @@ static void note_distance(struct pod_table *t, struct row *row, const struct req
 	s->hops_source = far->source;
 	s->required_hop_limit = far->required;
 	s->baseline_ttl = far->baseline_ttl;
+	if (far->ttl_synack)
+		s->ttl_synack = far->ttl_synack;
 }
 
 static void note_ttl(struct pod_table *t, struct row *row, const struct request *r)

@@ -118,6 +118,7 @@ struct pod_stats {
 	int ttl_low, ttl_high;		    /* of SYN-ACKs of its own sockets to the IMDS addresses; 0: none */
 	bool redirected_at_home;	    /* by a rule in its own network namespace: a sidecar's, ecs-init's */
 	const struct answerer *answered_by; /* newest that is known; NULL: none */
+	bool stood_in_for;		    /* by answered_by: some process answered in the metadata service's place */
 	bool uses_pod_identity;	    /* credentials answered by EKS Pod Identity or ECS: IMDS is probably not needed */
 	bool needs_credentials;	    /* asked IMDS for credentials */
 	bool ttl_above_baseline;    /* TTL in its own namespace as high as, or higher than, on the node */

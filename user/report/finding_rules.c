@@ -151,7 +151,7 @@ static void add_answerer(struct draft *d)
 		EVIDENCE(d, "its connections go to %s%s, in the metadata service's place", who, pid);
 	else
 		EVIDENCE(d, "answered by %s%s%s", who, pid,
-			 is_local_service(d->p) ? "" : ", in the metadata service's place");
+			 d->p->stood_in_for ? ", in the metadata service's place" : "");
 }
 
 static void add_errors(struct draft *d, enum finding_code code)
@@ -478,6 +478,7 @@ static bool find_dropped(struct draft *d)
 		    "another program refuses the answers at the pod's own socket, behind the network",
 		[CAUSE_FILTERED] = "a packet filter",
 		[CAUSE_HOP_LIMIT] = "the answers' TTL is used up",
+		[CAUSE_NO_ROUTE] = "a routing table on the way has no route for them, or one that forbids",
 	};
 	const struct pod_stats *p = d->p;
 	const struct drop_note *note = first_note(p, false);
@@ -486,6 +487,8 @@ static bool find_dropped(struct draft *d)
 
 	if (!n)
 		return false;
+	if (!note) /* a route: a rule of the node by its cause, yet no filter freed the packets */
+		note = first_note(p, true);
 	d->severity = SEVERITY_ERROR;
 	if (note && note->cause == CAUSE_NO_NEIGHBOUR)
 		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node: %s%s", d->subject, (unsigned long long)n,
@@ -504,7 +507,7 @@ static bool find_dropped(struct draft *d)
 		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node by its kernel %s", d->subject,
 			(unsigned long long)n, PLURAL(p->requests),
 			note ? place_text(note, place, sizeof(place)) : "in a place that was not seen");
-	add_notes(d, false);
+	add_notes(d, note && is_rule(note->cause));
 	for (size_t i = 0; i < p->drops_len; i++)
 		EVIDENCE(d, "%s: %llu packet%s", p->drops[i].reason, PLURAL(p->drops[i].packets));
 	if (p->token_requests)
@@ -905,7 +908,7 @@ static bool is_intercepted(const struct snapshot *s, const struct pod_stats *p)
 	/* ECS and EKS Pod Identity agents are on the node by design. */
 	if (!p->own_network || is_local_service(p))
 		return false;
-	if (p->answered_by && p->answered)
+	if (p->stood_in_for && p->answered)
 		return true;
 	if (!is_fresh(p->ttl_synack))
 		return false;
