@@ -200,6 +200,20 @@ static void near_agent_does_not_shorten_the_way(void **state)
 	done(t, &s);
 }
 
+/* The service's acknowledgement of the client's FIN may die first: the answer itself is still waited for. */
+static void dead_acknowledgement_is_not_the_last_word(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r = died(request(IMDS_KIND_TOKEN, S, 100 * MS, 0));
+
+	assert_false(pod_table_wants_later(t, &r, r.rec.req.end_ns));
+	r.rec.req.drop.flags &= ~IMDS_D_PAYLOAD;
+	assert_true(pod_table_wants_later(t, &r, r.rec.req.end_ns));
+	assert_false(pod_table_wants_later(t, &r, r.rec.req.end_ns + 5 * S));
+	done(t, &s);
+}
+
 /* The node's own TTL changes later: a row keeps the one that its hops were counted with. */
 static void baseline_is_the_one_that_was_used(void **state)
 {
@@ -336,6 +350,7 @@ int main(void)
 		cmocka_unit_test(ttl_that_a_rule_set_tells_no_hops),
 		cmocka_unit_test(limit_that_was_lowered_is_no_rule),
 		cmocka_unit_test(limit_that_was_lowered_leaves_the_hops),
+		cmocka_unit_test(dead_acknowledgement_is_not_the_last_word),
 		cmocka_unit_test(near_agent_does_not_shorten_the_way),
 		cmocka_unit_test(baseline_is_the_one_that_was_used),
 		cmocka_unit_test(a_stand_in_does_not_speak_for_the_service),

@@ -507,7 +507,7 @@ static bool find_dropped(struct draft *d)
 		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node by its kernel %s", d->subject,
 			(unsigned long long)n, PLURAL(p->requests),
 			note ? place_text(note, place, sizeof(place)) : "in a place that was not seen");
-	add_notes(d, note && is_rule(note->cause));
+	add_notes(d, note && is_rule(p, note->cause));
 	for (size_t i = 0; i < p->drops_len; i++)
 		EVIDENCE(d, "%s: %llu packet%s", p->drops[i].reason, PLURAL(p->drops[i].packets));
 	if (p->token_requests)
