@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/view/columns.c user/model/figures.c user/report/level.c user/report/report.c user/report/platform.c user/view/text.c */
+/* needs: user/report/merge_findings.c user/report/merge_differences.c user/view/columns.c user/model/figures.c user/report/level.c user/report/report.c user/report/platform.c user/view/text.c */
 /* needs: user/replay/report_input.c user/report/merge.c user/report/compare.c user/pods/workload.c user/model/words.c */
 /* needs: user/view/html.c user/view/html_merge.c user/view/html_part.c user/view/html_style.c user/view/svg.c */
 /* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c user/view/json_extras.c */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/view/columns.c user/model/figures.c user/report/level.c user/report/report.c user/report/platform.c user/view/text.c */
+/* needs: user/report/merge_findings.c user/report/merge_differences.c user/view/columns.c user/model/figures.c user/report/level.c user/report/report.c user/report/platform.c user/view/text.c */
 /* needs: user/view/html.c user/view/html_merge.c user/view/html_part.c user/view/html_style.c user/view/svg.c */
 /* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c user/report/timeline.c */
 /* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c user/report/headline.c */

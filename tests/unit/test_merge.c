@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/report/level.c */
+/* needs: user/report/merge_findings.c user/report/merge_differences.c user/model/figures.c user/report/level.c */
 /* needs: user/report/merge.c user/pods/workload.c user/model/words.c */
 #include <setjmp.h>
 #include <stdarg.h>

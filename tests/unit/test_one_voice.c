@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/view/columns.c user/model/figures.c user/model/histogram.c user/model/counters.c user/model/request.c user/model/words.c user/pods/workload.c */
+/* needs: user/report/merge_findings.c user/report/merge_differences.c user/view/columns.c user/model/figures.c user/model/histogram.c user/model/counters.c user/model/request.c user/model/words.c user/pods/workload.c */
 /* needs: user/replay/report_input.c user/report/advice.c user/report/compare.c user/report/finding_rules.c */
 /* needs: user/report/findings.c user/report/headline.c user/report/level.c user/report/merge.c */
 /* needs: user/report/path.c user/report/platform.c user/report/report.c user/report/timeline.c */

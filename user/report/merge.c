@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "merge.h"
+#include "merge_part.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAX_LEN 253 /* of a namespace, pod, container or node */
-#define CGROUP_MAX_LEN 512
-#define TEXT_MAX_LEN 1023 /* of a summary, or a line of advice */
-#define WORD_MAX_LEN 95	  /* a code, a version, a moment, a cause */
-
 /* --- copies ---------------------------------------------------------------------------------------------------------- */
 
-/* Length of s, at most max, and no character cut in two. */
-static size_t length_of(const char *s, size_t max)
+size_t merge_length(const char *s, size_t max)
 {
 	size_t n = strnlen(s, max + 1);
 
@@ -25,27 +19,19 @@ static size_t length_of(const char *s, size_t max)
 	return n;
 }
 
-/* A text of a row: where its copy belongs, and how much of it is kept. */
-struct field {
-	const char **to;
-	const char *from;
-	size_t max;
-};
-
-static size_t room_for(const struct field *fields, size_t len)
+size_t merge_room(const struct merge_field *fields, size_t len)
 {
 	size_t room = 0;
 
 	for (size_t i = 0; i < len; i++)
-		room += length_of(fields[i].from, fields[i].max) + 1;
+		room += merge_length(fields[i].from, fields[i].max) + 1;
 	return room;
 }
 
-/* Into buf, one behind the other. Returns the end. */
-static char *put(const struct field *fields, size_t len, char *buf)
+char *merge_put(const struct merge_field *fields, size_t len, char *buf)
 {
 	for (size_t i = 0; i < len; i++) {
-		size_t n = length_of(fields[i].from, fields[i].max);
+		size_t n = merge_length(fields[i].from, fields[i].max);
 
 		memcpy(buf, fields[i].from, n);
 		buf[n] = '\0';
@@ -55,11 +41,9 @@ static char *put(const struct field *fields, size_t len, char *buf)
 	return buf;
 }
 
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
-
 /* --- nodes ----------------------------------------------------------------------------------------------------------- */
 
-static int by_node(const struct merge_node *x, const struct merge_node *y)
+int merge_by_node(const struct merge_node *x, const struct merge_node *y)
 {
 	int c = strcmp(x->node, y->node);
 
@@ -74,16 +58,16 @@ static bool is_same_node(const struct merge_node *x, const struct merge_node *y)
 	return x == y || (x->node[0] && !strcmp(x->node, y->node));
 }
 
-static int by_node_at(const void *a, const void *b)
+int merge_by_node_at(const void *a, const void *b)
 {
-	return by_node(*(const struct merge_node *const *)a, *(const struct merge_node *const *)b);
+	return merge_by_node(*(const struct merge_node *const *)a, *(const struct merge_node *const *)b);
 }
 
 static int add_node(struct merged *m, const struct report_doc *d, const struct merge_node **ret, const char **ret_twin)
 {
 	const char *node, *started, *lasted, *file, *version, *kernel;
 	char duration[32];
-	const struct field fields[] = {
+	const struct merge_field fields[] = {
 		{ &node, d->node, NAME_MAX_LEN },	{ &started, d->started, WORD_MAX_LEN },
 		{ &lasted, duration, WORD_MAX_LEN },	{ &file, d->file, CGROUP_MAX_LEN },
 		{ &version, d->version, WORD_MAX_LEN }, { &kernel, d->kernel, WORD_MAX_LEN },
@@ -92,11 +76,11 @@ static int add_node(struct merged *m, const struct report_doc *d, const struct m
 	size_t key_len, room;
 
 	snprintf(duration, sizeof(duration), "%.6f", d->duration_s);
-	room = room_for(fields, LEN(fields));
+	room = merge_room(fields, LEN(fields));
 	n = calloc(1, sizeof(*n) + room);
 	if (!n)
 		return -ENOMEM;
-	put(fields, LEN(fields), n->key);
+	merge_put(fields, LEN(fields), n->key);
 	key_len = (size_t)(file - n->key);
 	HASH_FIND(hh, m->by_key, n->key, key_len, twin);
 	if (twin || m->nodes_len == MERGE_NODES_MAX) {
@@ -207,7 +191,7 @@ static int by_pod(const void *a, const void *b)
 	c = c ? c : strcmp(p->pod, q->pod);
 	c = c ? c : strcmp(p->container, q->container);
 	c = c ? c : strcmp(p->cgroup, q->cgroup);
-	return c ? c : by_node(p->node, q->node);
+	return c ? c : merge_by_node(p->node, q->node);
 }
 
 /* The names begin the row's block. */
@@ -255,12 +239,12 @@ static int add_pod(struct merged *m, const struct merge_node *node, const struct
 		.hop_limit = from->hop_limit,
 		.other = from->other,
 	};
-	const struct field fields[] = {
+	const struct merge_field fields[] = {
 		{ &p.namespace, from->namespace, NAME_MAX_LEN }, { &p.pod, from->pod, NAME_MAX_LEN },
 		{ &p.container, from->container, NAME_MAX_LEN }, { &p.cgroup, from->cgroup, CGROUP_MAX_LEN },
 		{ &p.workload, from->workload, NAME_MAX_LEN },	 { &p.text, from->text, WORD_MAX_LEN },
 	};
-	const size_t room = room_for(fields, LEN(fields));
+	const size_t room = merge_room(fields, LEN(fields));
 	char *block;
 
 	if (m->pods_len == m->pods_room && pods_grow(m))
@@ -268,7 +252,7 @@ static int add_pod(struct merged *m, const struct merge_node *node, const struct
 	block = malloc(room);
 	if (!block)
 		return -ENOMEM;
-	put(fields, LEN(fields), block);
+	merge_put(fields, LEN(fields), block);
 	m->pods[m->pods_len++] = p;
 	m->pods_seen++;
 	m->hop_limit_pods += p.hop_limit_requests > 0;
@@ -298,7 +282,7 @@ static int by_place_and_node(const void *a, const void *b)
 	const struct merge_pod *p = a, *q = b;
 	int c = by_place(p, q);
 
-	return c ? c : p->node == q->node ? 0 : by_node(p->node, q->node);
+	return c ? c : p->node == q->node ? 0 : merge_by_node(p->node, q->node);
 }
 
 /* Two rows of one report are two containers, whatever they are called. */
@@ -374,421 +358,6 @@ static void join_pods(struct merged *m)
 	m->pods_len = n;
 }
 
-/* --- findings by workload -------------------------------------------------------------------------------------------- */
-
-static int by_gravity(const void *a, const void *b)
-{
-	const struct merge_group *x = *(const struct merge_group *const *)a, *y = *(const struct merge_group *const *)b;
-	int c;
-
-	if (x->severity != y->severity)
-		return x->severity > y->severity ? -1 : 1;
-	if (x->seconds_lost != y->seconds_lost)
-		return x->seconds_lost > y->seconds_lost ? -1 : 1;
-	if (x->pods != y->pods)
-		return x->pods > y->pods ? -1 : 1;
-	c = strcmp(x->code, y->code);
-	c = c ? c : strcmp(x->namespace, y->namespace);
-	c = c ? c : strcmp(x->workload, y->workload);
-	c = c ? c : strcmp(x->container, y->container);
-	return c ? c : strcmp(x->cgroup, y->cgroup);
-}
-
-/* A row of one report, to be found by its names. */
-static int by_names(const void *a, const void *b)
-{
-	const struct report_pod *p = *(const struct report_pod *const *)a, *q = *(const struct report_pod *const *)b;
-	int c = strcmp(p->namespace, q->namespace);
-
-	c = c ? c : strcmp(p->pod, q->pod);
-	c = c ? c : strcmp(p->container, q->container);
-	return c ? c : strcmp(p->cgroup, q->cgroup);
-}
-
-static const struct report_pod *pod_of(const struct report_name *n, const struct report_pod **index, size_t len)
-{
-	const struct report_pod want = {
-		.namespace = n->namespace, .pod = n->pod, .container = n->container, .cgroup = n->cgroup,
-	}, *key = &want, **found;
-
-	found = len ? bsearch(&key, index, len, sizeof(*index), by_names) : NULL;
-	return found ? *found : NULL;
-}
-
-static void words_clear(struct merge_group *g)
-{
-	free((char *)g->summary);
-	free(g->advice);
-}
-
-/* The words of f, in two blocks. */
-static int set_words(struct merge_group *g, const struct merge_node *node, const struct report_finding *f)
-{
-	const char *lines[MERGE_ADVICE_MAX + 1] = { NULL }, *summary;
-	struct field fields[MERGE_ADVICE_MAX + 1] = { { &summary, f->summary, TEXT_MAX_LEN } };
-	const char **advice;
-	size_t n = 0;
-	char *block;
-
-	for (; n < MERGE_ADVICE_MAX && f->advice[n]; n++)
-		fields[n + 1] = (struct field){ &lines[n], f->advice[n], TEXT_MAX_LEN };
-	block = malloc(room_for(fields, n + 1));
-	advice = calloc(n + 1, sizeof(*advice));
-	if (!block || !advice) {
-		free(block);
-		free(advice);
-		return -ENOMEM;
-	}
-	put(fields, n + 1, block);
-	memcpy(advice, lines, n * sizeof(*advice));
-	words_clear(g);
-	g->summary = summary;
-	g->advice = advice;
-	g->worst = node;
-	g->severity = f->severity;
-	return 0;
-}
-
-/* The group of f, made when there is none. *ret NULL: there are too many already. */
-static int group_of(struct merged *m, const struct report_finding *f, struct merge_group **ret)
-{
-	struct merge_group *g, names;
-	const struct field fields[] = {
-		{ &names.code, f->code, WORD_MAX_LEN },
-		{ &names.namespace, f->namespace, NAME_MAX_LEN },
-		{ &names.workload, f->workload, NAME_MAX_LEN },
-		{ &names.container, f->container, NAME_MAX_LEN },
-		{ &names.cgroup, f->workload[0] ? "" : f->cgroup, CGROUP_MAX_LEN },
-	};
-	char key[WORD_MAX_LEN + 3 * NAME_MAX_LEN + CGROUP_MAX_LEN + LEN(fields)];
-	size_t len = room_for(fields, LEN(fields));
-
-	put(fields, LEN(fields), key);
-	HASH_FIND(hh, m->by_group, key, len, g);
-	*ret = g;
-	if (g || m->groups_len == MERGE_GROUPS_MAX)
-		return 0;
-	g = calloc(1, sizeof(*g) + len);
-	if (!g)
-		return -ENOMEM;
-	put(fields, LEN(fields), g->key);
-	g->code = names.code;
-	g->namespace = names.namespace;
-	g->workload = names.workload;
-	g->container = names.container;
-	g->cgroup = names.cgroup;
-	HASH_ADD_KEYPTR(hh, m->by_group, g->key, len, g);
-	if (!g->hh.tbl) {
-		free(g);
-		return -ENOMEM;
-	}
-	m->groups_len++;
-	*ret = g;
-	return 0;
-}
-
-#define FNV_BASIS 0xcbf29ce484222325ull
-#define FNV_PRIME 0x100000001b3ull
-
-static uint64_t hash_text(uint64_t hash, const char *s)
-{
-	do {
-		hash = (hash ^ (unsigned char)*s) * FNV_PRIME;
-	} while (*s++);
-	return hash;
-}
-
-static struct merge_seen *seen_place(struct merge_seen *seen, size_t room, uint64_t hash)
-{
-	size_t i = (size_t)(hash ^ hash >> 32) & (room - 1);
-
-	while (seen[i].by && seen[i].hash != hash)
-		i = (i + 1) & (room - 1);
-	return &seen[i];
-}
-
-static int seen_grow(struct merged *m)
-{
-	size_t room = m->seen_room ? m->seen_room * 2 : 1024;
-	struct merge_seen *more = calloc(room, sizeof(*more));
-
-	if (!more)
-		return -ENOMEM;
-	for (size_t i = 0; i < m->seen_room; i++)
-		if (m->seen[i].by)
-			*seen_place(more, room, m->seen[i].hash) = m->seen[i];
-	free(m->seen);
-	m->seen = more;
-	m->seen_room = room;
-	return 0;
-}
-
-/*
- * *ret_fresh: whether no other report of this node told the same before. Told by a hash: two that agree in it are one too
- * few, of thousands of millions. Beyond MERGE_SEEN_MAX all are fresh.
- */
-static int see(struct merged *m, const struct merge_node *node, uint64_t hash, bool *ret_fresh)
-{
-	struct merge_seen *place;
-
-	*ret_fresh = true;
-	if (!node->node[0])
-		return 0;
-	if (m->seen_len * 2 >= m->seen_room) {
-		if (m->seen_room == MERGE_SEEN_MAX)
-			return 0;
-		if (seen_grow(m))
-			return -ENOMEM;
-	}
-	place = seen_place(m->seen, m->seen_room, hash);
-	if (place->by) {
-		*ret_fresh = place->by == node;
-		return 0;
-	}
-	*place = (struct merge_seen){ hash, node };
-	m->seen_len++;
-	return 0;
-}
-
-/* A pod of group g, whose hash is that of the group and node. pod: its row, NULL unknown. */
-static int add_member(struct merged *m, struct merge_group *g, const struct merge_node *node, uint64_t hash,
-		      const struct report_name *name, const struct report_pod *pod)
-{
-	bool fresh;
-
-	hash = hash_text(hash_text(hash_text(hash, name->pod), name->container), name->cgroup);
-	if (see(m, node, hash, &fresh))
-		return -ENOMEM;
-	if (!fresh)
-		return 0;
-	g->pods++;
-	if (!pod)
-		return 0;
-	g->seconds_lost += pod->seconds_lost;
-	if (pod->required_hop_limit > g->required_hop_limit)
-		g->required_hop_limit = pod->required_hop_limit;
-	return 0;
-}
-
-/* index: rows of its report by name. */
-static int add_finding(struct merged *m, const struct merge_node *node, const struct report_finding *f,
-		       const struct report_pod **index, size_t len)
-{
-	const struct report_name own = { f->namespace, f->pod, f->container, f->cgroup };
-	const struct report_name *names = f->pods_len ? f->pods : &own;
-	struct merge_group *g;
-	uint64_t hash;
-	bool fresh;
-	int err = 0;
-
-	if (group_of(m, f, &g))
-		return -ENOMEM;
-	if (!g) {
-		m->groups_lost++;
-		return 0;
-	}
-	if ((!g->summary || f->severity > g->severity ||
-	     (f->severity == g->severity && g->worst != node && by_node(node, g->worst) < 0)) &&
-	    set_words(g, node, f))
-		return -ENOMEM;
-	hash = hash_text(FNV_BASIS ^ (uintptr_t)g, node->node);
-	if (see(m, node, hash, &fresh))
-		return -ENOMEM;
-	g->nodes += fresh && g->newest != node;
-	g->newest = node;
-	for (size_t i = 0; !err && i < (f->pods_len ? f->pods_len : 1); i++)
-		err = add_member(m, g, node, hash, &names[i], pod_of(&names[i], index, len));
-	return err;
-}
-
-static int add_findings(struct merged *m, const struct merge_node *node, const struct report_doc *d)
-{
-	const struct report_pod **index = calloc(d->pods_len + 1, sizeof(*index));
-	int err = index ? 0 : -ENOMEM;
-
-	for (size_t i = 0; index && i < d->pods_len; i++)
-		index[i] = &d->pods[i];
-	if (index && d->pods_len)
-		qsort(index, d->pods_len, sizeof(*index), by_names);
-	for (size_t i = 0; !err && i < d->findings_len; i++)
-		err = add_finding(m, node, &d->findings[i], index, d->pods_len);
-	free(index);
-	return err;
-}
-
-/* --- in what nodes differ -------------------------------------------------------------------------------------------- */
-
-static struct merge_value *value_get(struct merge_difference *d, const char *text)
-{
-	char value[sizeof(d->values->value)];
-
-	snprintf(value, sizeof(value), "%.*s", (int)length_of(text, sizeof(value) - 1), text);
-	for (size_t i = 0; i < d->values_len; i++)
-		if (!strcmp(d->values[i].value, value))
-			return &d->values[i];
-	if (d->values_len == MERGE_VALUES_MAX)
-		return &d->values[MERGE_VALUES_MAX]; /* the place behind them is for all others */
-	snprintf(d->values[d->values_len].value, sizeof(value), "%s", value);
-	return &d->values[d->values_len++];
-}
-
-/* *ret NULL: there are too many facts already. */
-static int difference_get(struct merged *m, const char *what, const char *name, struct merge_difference **ret)
-{
-	char whole[sizeof(m->differences->what)];
-	struct merge_difference *d;
-
-	snprintf(whole, sizeof(whole), "%s%.*s", what, (int)length_of(name, 40), name);
-	for (size_t i = 0; i < m->differences_len; i++) {
-		*ret = &m->differences[i];
-		if (!strcmp((*ret)->what, whole))
-			return 0;
-	}
-	*ret = NULL;
-	if (m->differences_len == MERGE_DIFFERENCES_MAX) {
-		m->differences_lost++;
-		return 0;
-	}
-	if (!m->differences)
-		m->differences = calloc(MERGE_DIFFERENCES_MAX, sizeof(*m->differences));
-	if (!m->differences)
-		return -ENOMEM;
-	d = &m->differences[m->differences_len];
-	d->values = calloc(MERGE_VALUES_MAX + 1, sizeof(*d->values));
-	if (!d->values)
-		return -ENOMEM;
-	memcpy(d->what, whole, sizeof(whole));
-	snprintf(d->values[MERGE_VALUES_MAX].value, sizeof(d->values->value), "other values");
-	m->differences_len++;
-	*ret = d;
-	return 0;
-}
-
-static int add_fact(struct merged *m, const struct merge_node *node, const char *what, const char *name, const char *value)
-{
-	struct merge_difference *d;
-	struct merge_value *v;
-
-	if (difference_get(m, what, name, &d))
-		return -ENOMEM;
-	if (!d)
-		return 0;
-	v = value_get(d, value);
-	if (v->nodes_len && v->nodes[v->nodes_len - 1] == node)
-		return 0; /* said twice */
-	if (v->nodes_len == v->room) {
-		size_t room = v->room ? v->room * 2 : 16;
-		const struct merge_node **more = realloc(v->nodes, room * sizeof(struct merge_node *));
-
-		if (!more)
-			return -ENOMEM;
-		v->nodes = more;
-		v->room = room;
-	}
-	v->nodes[v->nodes_len++] = node;
-	d->known++;
-	return 0;
-}
-
-#define FEATURE "feature "
-
-static int add_facts(struct merged *m, const struct merge_node *node, const struct report_doc *d)
-{
-	char limit[16];
-	int err = 0;
-
-	snprintf(limit, sizeof(limit), "%d", d->node_token_ttl);
-	if (d->node_token_ttl) /* else no host-network process asked: nothing to compare */
-		err = add_fact(m, node, "hop limit", "", limit);
-	err = err ? err : add_fact(m, node, "kernel", "", d->kernel);
-	err = err ? err : add_fact(m, node, "version", "", d->version);
-	for (size_t i = 0; !err && i < d->features_len; i++)
-		err = add_fact(m, node, FEATURE, d->features[i].name, d->features[i].state);
-	return err;
-}
-
-static int by_frequency(const void *a, const void *b)
-{
-	const struct merge_value *x = a, *y = b;
-
-	if (x->nodes_len != y->nodes_len)
-		return x->nodes_len > y->nodes_len ? -1 : 1;
-	return strcmp(x->value, y->value);
-}
-
-static int by_what(const void *a, const void *b)
-{
-	static const char *const first[] = { "hop limit", "kernel", "version" };
-	const struct merge_difference *x = a, *y = b;
-
-	for (size_t i = 0; i < LEN(first); i++)
-		if (!strcmp(x->what, first[i]) != !strcmp(y->what, first[i]))
-			return strcmp(x->what, first[i]) ? 1 : -1;
-	return strcmp(x->what, y->what);
-}
-
-static void difference_clear(struct merge_difference *d)
-{
-	for (size_t i = 0; d->values && i <= MERGE_VALUES_MAX; i++)
-		free(d->values[i].nodes);
-	free(d->values);
-}
-
-/* Of a feature that some reports do not name, those do not know it. */
-static int add_silent(struct merged *m, struct merge_difference *d)
-{
-	const struct merge_node **said;
-	size_t n = 0, at = 0;
-	int err = 0;
-
-	if (strncmp(d->what, FEATURE, strlen(FEATURE)) || d->known >= m->nodes_len)
-		return 0;
-	said = calloc(d->known + 1, sizeof(struct merge_node *));
-	if (!said)
-		return -ENOMEM;
-	for (size_t i = 0; i <= MERGE_VALUES_MAX; i++)
-		for (size_t k = 0; k < d->values[i].nodes_len; k++)
-			said[n++] = d->values[i].nodes[k];
-	qsort(said, n, sizeof(*said), by_node_at);
-	for (size_t i = 0; !err && i < m->nodes_len; i++) { /* both are sorted */
-		while (at < n && by_node(said[at], m->nodes[i]) < 0)
-			at++;
-		if (at == n || said[at] != m->nodes[i])
-			err = add_fact(m, m->nodes[i], FEATURE, d->what + strlen(FEATURE), "unknown to its version");
-	}
-	free(said);
-	return err;
-}
-
-/* What all say alike is no difference. */
-static int keep_differences(struct merged *m)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < m->differences_len; i++)
-		if (add_silent(m, &m->differences[i]))
-			return -ENOMEM;
-	for (size_t i = 0; i < m->differences_len; i++) {
-		struct merge_difference *d = &m->differences[i];
-
-		d->values_len += d->values[MERGE_VALUES_MAX].nodes_len > 0;
-		if (d->values_len < 2) {
-			difference_clear(d);
-			continue;
-		}
-		for (size_t k = 0; k < d->values_len; k++)
-			if (d->values[k].nodes_len)
-				qsort(d->values[k].nodes, d->values[k].nodes_len, sizeof(*d->values[k].nodes),
-				      by_node_at);
-		qsort(d->values, d->values_len, sizeof(*d->values), by_frequency);
-		m->differences[kept++] = *d;
-	}
-	m->differences_len = kept;
-	if (kept)
-		qsort(m->differences, kept, sizeof(*m->differences), by_what);
-	return 0;
-}
-
 /* --- all of it ------------------------------------------------------------------------------------------------------- */
 
 /* The words of the gravest report; among equals, of the first by name. */
@@ -796,7 +365,7 @@ static void add_words(struct merged *m, const struct merge_node *node, const cha
 {
 	m->alike = node->level > m->level || !m->said_node ? 0 : m->alike;
 	if (!m->alike || (node->level == m->level && strcmp(node->node, m->said_node) < 0)) {
-		snprintf(m->said, sizeof(m->said), "%.*s", (int)length_of(headline, sizeof(m->said) - 1), headline);
+		snprintf(m->said, sizeof(m->said), "%.*s", (int)merge_length(headline, sizeof(m->said) - 1), headline);
 		m->said_node = node->node;
 	}
 	m->alike += node->level >= m->level;
@@ -814,8 +383,8 @@ int merge_add(struct merged *m, const struct report_doc *d, const char **ret_twi
 	add_words(m, node, d->headline ? d->headline : "");
 	for (size_t i = 0; !err && i < d->pods_len; i++)
 		err = add_pod(m, node, &d->pods[i]);
-	err = err ? err : add_findings(m, node, d);
-	return err ? err : add_facts(m, node, d);
+	err = err ? err : merge_add_findings(m, node, d);
+	return err ? err : merge_add_facts(m, node, d);
 }
 
 static const char *plural(size_t n)
@@ -880,42 +449,25 @@ static void add_headline(struct merged *m)
 
 int merge_end(struct merged *m)
 {
-	const struct merge_group *g;
-	size_t n = 0;
-
-	m->groups = calloc(m->groups_len + 1, sizeof(struct merge_group *));
-	if (!m->groups)
+	if (merge_end_findings(m))
 		return -ENOMEM;
-	for (g = m->by_group; g; g = g->hh.next) {
-		m->groups[n++] = g;
-		m->severities[g->severity]++;
-	}
-	qsort(m->groups, n, sizeof(*m->groups), by_gravity);
 	if (m->nodes_len)
-		qsort(m->nodes, m->nodes_len, sizeof(*m->nodes), by_node_at);
+		qsort(m->nodes, m->nodes_len, sizeof(*m->nodes), merge_by_node_at);
 	add_totals(m);
 	if (m->pods_len)
 		join_pods(m);
 	if (m->pods_len)
 		keep_worst(m, MERGE_PODS_MAX);
 	add_headline(m);
-	return keep_differences(m);
+	return merge_end_facts(m);
 }
 
 void merge_clear(struct merged *m)
 {
-	struct merge_group *g, *next_group;
 	struct merge_node *n, *next_node;
 
-	for (size_t i = 0; i < m->differences_len; i++)
-		difference_clear(&m->differences[i]);
-	free(m->differences);
-	HASH_ITER (hh, m->by_group, g, next_group) {
-		HASH_DEL(m->by_group, g);
-		words_clear(g);
-		free(g);
-	}
-	free(m->groups);
+	merge_clear_facts(m);
+	merge_clear_findings(m);
 	for (size_t i = 0; i < m->pods_len; i++)
 		pod_clear(&m->pods[i]);
 	free(m->pods);
@@ -924,6 +476,5 @@ void merge_clear(struct merged *m)
 		free(n);
 	}
 	free(m->nodes);
-	free(m->seen);
 	*m = (struct merged){ 0 };
 }
