@@ -4,6 +4,7 @@
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_lab --hop-limit 1
+E2E_CAPTURES=1
 lab_pod_routed web-1 --namespace shop --container app --runtime crio
 lab_host_client updater
 t=$LAB_ROOT/trace

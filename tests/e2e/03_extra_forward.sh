@@ -4,6 +4,7 @@
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_lab --hop-limit 2
+E2E_CAPTURES=1
 lab_pod_extra nested --namespace ci
 lab_pod_bridge plain --namespace ci
 t=$LAB_ROOT/trace r=$LAB_ROOT/report

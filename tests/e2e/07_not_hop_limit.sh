@@ -4,6 +4,7 @@
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_lab --hop-limit 2
+E2E_CAPTURES=1
 for p in slow giveup abort e401 e403 e429 e503 e404 xff badttl idle silent reset closed dropped rejected down; do
 	lab_pod_bridge $p || e2e_die "pod $p comes up"
 done

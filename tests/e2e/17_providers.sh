@@ -4,6 +4,7 @@
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_lab --hop-limit 1
+E2E_CAPTURES=1
 lab_pod_bridge web-1
 t=$LAB_ROOT/trace
 ask() { lab_exec web-1 curl -s -o /dev/null -m 2 "$@"; }

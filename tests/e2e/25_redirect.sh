@@ -5,6 +5,7 @@
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_lab --hop-limit 1
+E2E_CAPTURES=1
 t=$LAB_ROOT/trace r=$LAB_ROOT/report
 ecs=169.254.170.2
 lab_pod_bridge meshed --namespace shop || e2e_die "pod meshed comes up"

@@ -5,6 +5,7 @@
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_lab --hop-limit 1
+E2E_CAPTURES=1
 t=$LAB_ROOT/trace r=$LAB_ROOT/report
 table=100
 for p in blackhole prohibit unreachable none still; do

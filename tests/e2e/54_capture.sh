@@ -19,76 +19,24 @@ nsenter --net="/run/netns/$LAB_ID-node" -- sysctl -qw net.ipv4.icmp_ratelimit=0 
 lab_drop block-1
 lab_reject reject-1
 pods="web-1 deep-1 cni-1 six-1 block-1 reject-1"
-places="uplink any cooked $pods"
-
-capture_start() {		# capture_start: into $dir
-	capture_pids=()
-	capture_at() {		# capture_at FILE NETNS ARGS...
-		local file=$1 ns=$2
-		shift 2
-		nsenter --net="/run/netns/$LAB_ID-$ns" -- tcpdump -Z root -U -w "$dir/$file.pcap" "$@" 2>"$dir/$file.err" </dev/null &
-		capture_pids+=($!)
-	}
-	mkdir -p "$dir"
-	capture_at uplink node -i eth0
-	capture_at any node -i any
-	capture_at cooked node -y LINUX_SLL -i any
-	local p
-	for p in $pods; do capture_at "$p" "p-$p" -i eth0; done
-	for p in $places; do lab_wait_for 10 grep -q 'listening on' "$dir/$p.err" || e2e_die "tcpdump runs at $p"; done
-}
-capture_stop() {
-	sleep 0.5
-	kill "${capture_pids[@]}"
-	wait "${capture_pids[@]}" 2>/dev/null
-}
-# shellcheck disable=SC2016
-e2e_later eval 'kill "${capture_pids[@]}" 2>/dev/null'
-
-# Requests of a connection in both, by the client's address as the capture calls it.
-compare() {			# compare SCENARIO PLACE: jq over both; prints what differs otherwise than by being weaker
-	# shellcheck disable=SC2016
-	jq -n -r --slurpfile live "$dir/live" --slurpfile here "$dir/$2.jsonl" '
-		def requests: map(select(.type == "request"));
-		def weak: {"proven": 3, "strong": 2, "likely": 1}[. // ""] // 0;
-		($live | requests) as $l | ($here | requests)[] | . as $r |
-		($l | map(select(.local == $r.local and .endpoint == $r.endpoint)) | first) as $w | select($w != null) |
-		select(
-			((.kind != $w.kind or .method != $w.method or (.path != $w.path and .path != "") or (.imds_version != $w.imds_version and .imds_version != null)) and
-				[.kind, .method, .path, .imds_version] != ["other", "", "", null]) or	# unknown: a cut head
-			(.hops != null and .hops != $w.hops) or (.status != null and .status != $w.status) or
-			(.ttl_synack != null and .ttl_synack != $w.ttl_synack) or
-			(if .outcome == "hop-limit" then $w.outcome != "hop-limit" or (.confidence | weak) > ($w.confidence | weak)
-			 elif .outcome == "no-response" or .outcome == "aborted" then ($w.outcome | IN("ok", "http-error"))
-			 else .outcome != $w.outcome end)) |
-		[$w.local, $w.kind, $w.outcome, $w.confidence, $w.hops, "here", .kind, .outcome, .confidence, .hops, .status] | tostring' 2>&1
-}
-agrees() { equal "$(compare "$@")" ''; }
-same_local() {			# how many of PLACE's requests the live session knows by their address
-	# shellcheck disable=SC2016
-	jq -n --slurpfile live "$dir/live" --slurpfile here "$dir/$1.jsonl" '[$here[] | select(.type == "request") | . as $r |
-		$live[] | select(.type == "request" and .local == $r.local)] | length'
-}
+CAPTURE_PODS_ON=eth0
 
 scenario() {			# scenario NAME
-	local p
-	dir=$LAB_ROOT/$1
-	capture_start
+	local p asking=()
+	capture_start "$LAB_ROOT/$1"
 	trace_start "$dir/live"
 	for p in $pods agent-1; do
-		put "$p" 0.8 >/dev/null
-		get "$p" 0.8 >/dev/null
+		{ put "$p" 0.8; get "$p" 0.8; } >/dev/null &
+		asking+=($!)
 	done
+	wait "${asking[@]}"
 	# half-closed is not gone
 	raw web-1 'send:GET /latest/user-data HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n' shutdown expect: close >/dev/null
-	sleep 1
+	sleep 0.5
 	trace_stop
 	capture_stop
-	for p in $places; do
-		"$IMDSNOOP" trace --json --from "$dir/$p.pcap" >"$dir/$p.jsonl" 2>"$dir/$p.out" || cat "$dir/$p.out"
-		check "$1, $p: as live, or weaker" agrees "$1" "$p"
-	done
-	check "$1: the node's captures have all pods" test "$(same_local any)" -ge 10
+	capture_judge "$dir/live"
+	check "$1: the node's captures have all pods" test "$(capture_known "$dir/live" any)" -ge 10
 }
 
 found() {			# found PLACE ADDRESS FILTER: of its token request
@@ -121,39 +69,66 @@ gzip -k "$dir/any.pcap"
 # shellcheck disable=SC2016
 check "gzip, by standard input: the same" sh -c 'grep request "$0/any.jsonl" | cmp - "$0/gzip.jsonl.r" 2>/dev/null || grep -c request "$0/gzip.jsonl" | grep -qx "$(grep -c request "$0/any.jsonl")"' "$dir"
 
-# the same packets in other files: nothing changes, but for what a cut packet cannot show
-others="ns.pcap ng.pcapng vlan.pcap qinq.pcap short.pcap heads.pcap merged.pcapng rotated"
-same_requests() {		# same_requests PLACE: as that of web-1, times and all
-	diff <(jq -c 'select(.type == "request")' "$dir/web-1.jsonl") <(jq -c 'select(.type == "request")' "$dir/$1.jsonl")
+# The same packets in other files: FILE SAME|WEAKER OF COMMAND... Nothing changes, but for what a cut packet cannot show.
+same_requests() {		# same_requests PLACE FILE: times and all
+	diff <(jq -c 'select(.type == "request")' "$dir/$1.jsonl") <(jq -c 'select(.type == "request")' "$dir/$2.jsonl")
 }
+recapture() { node "$LAB_DIR/recapture.js" "${@:3}" <"$1" >"$2"; }
+cut_to() { editcap -s "$3" "$1" "$2"; }
+format() { editcap -F "$3" "$1" "$2"; }
+only() { tcpdump -r "$1" -w "$2" "$3" 2>/dev/null; }
+# several Ethernet places as if they were one, and several links in one file
+merge() { mergecap -F "$3" -w "$2" "$dir/uplink.pcap" "$dir/web-1.pcap" "${@:4}"; }
 if command -v editcap mergecap node >/dev/null; then
-	editcap -F nsecpcap "$dir/web-1.pcap" "$dir/ns.pcap"
-	editcap -F pcapng "$dir/web-1.pcap" "$dir/ng.pcapng"
-	node "$LAB_DIR/vlan.js" 0x8100 <"$dir/web-1.pcap" >"$dir/vlan.pcap"
-	node "$LAB_DIR/vlan.js" 0x88a8 0x8100 <"$dir/web-1.pcap" >"$dir/qinq.pcap"
-	editcap -s 120 "$dir/any.pcap" "$dir/short.pcap"
-	editcap -s 70 "$dir/any.pcap" "$dir/heads.pcap"
-	# Ethernet and cooked interfaces in one file
-	mergecap -w "$dir/merged.pcapng" "$dir/uplink.pcap" "$dir/any.pcap" "$dir/web-1.pcap"
+	while read -r file how of command; do
+		# shellcheck disable=SC2086
+		eval "${command/ / \"\$dir/$of.pcap\" \"\$dir/$file\" }" 2>"$dir/$file.err" || cat "$dir/$file.err"
+		capture_read "$file" "$file"
+		case $how in
+		same) check "$file: the same requests" same_requests "$of" "$file" ;;
+		weaker) check "$file: as live, or weaker" capture_agrees "$dir/live" "$file" ;;
+		esac
+	done <<-'EOF'
+	ns.pcap		same	web-1	format nsecpcap
+	ng.pcapng	same	web-1	format pcapng
+	vlan.pcap	same	web-1	recapture vlan 0x8100
+	qinq.pcap	same	web-1	recapture vlan 0x88a8 0x8100
+	raw.pcap	same	web-1	recapture raw
+	big.pcap	same	any	recapture big
+	twice.pcap	weaker	any	recapture twice
+	short.pcap	weaker	any	cut_to 120
+	short96.pcap	weaker	any	cut_to 96
+	heads.pcap	weaker	any	cut_to 70
+	shuffled.pcap	weaker	any	recapture shuffle 200
+	uplink-shuffled.pcap weaker uplink recapture shuffle 3000
+	late.pcap	weaker	any	recapture skip 7
+	raw-any.pcap	weaker	any	recapture raw
+	out.pcap	weaker	any	only 'dst host 169.254.169.254'
+	in.pcap		weaker	any	only 'src host 169.254.169.254'
+	joined.pcap	weaker	-	merge pcap
+	merged.pcapng	weaker	-	merge pcapng "$dir/any.pcap"
+	EOF
 	editcap -F pcap -c 20 "$dir/web-1.pcap" "$dir/rotated.pcap" 2>/dev/null
 	gzip -f "$dir"/rotated_00001*.pcap
 	froms=()
 	for f in "$dir"/rotated_*; do froms+=(--from "$f"); done
 	"$IMDSNOOP" trace --json "${froms[@]}" >"$dir/rotated.jsonl" 2>/dev/null
-	for f in $others; do
-		[ "$f" = rotated ] || "$IMDSNOOP" trace --json --from "$dir/$f" >"${dir}/${f%.*}.jsonl" 2>"$dir/$f.out" || cat "$dir/$f.out"
-		case $f in
-		short*|heads*|merged*) check "$f: as live, or weaker" agrees exhausted "${f%.*}" ;;
-		*) check "$f: the same requests" same_requests "${f%.*}" ;;
-		esac
-	done
-	expect_trace "$dir/short.jsonl" "a GET whose head is cut is not called v1" 'requests | map(select(.method == "GET")) | all_are(.imds_version == null)'
-	expect_trace "$dir/short.jsonl" "120 bytes of a packet are enough for the proof" 'requests | map(select(.kind == "token" and .outcome == "hop-limit" and .confidence == "proven")) | length >= 3'
-	expect_trace "$dir/heads.jsonl" "heads alone: an answer that dies still does, whatever was asked" 'requests |
+	check "rotated files, one of them by gzip: the same requests" same_requests web-1 rotated
+	expect_trace "$dir/short.pcap.jsonl" "a GET whose head is cut is not called v1" 'requests | map(select(.method == "GET")) | all_are(.imds_version == null)'
+	expect_trace "$dir/short.pcap.jsonl" "120 bytes of a packet are enough for the proof" 'requests | map(select(.kind == "token" and .outcome == "hop-limit" and .confidence == "proven")) | length >= 3'
+	expect_trace "$dir/heads.pcap.jsonl" "heads alone: an answer that dies still does, whatever was asked" 'requests |
 		map(select(.outcome == "hop-limit")) | length >= 3 and all(.[]; .kind == "other" and .ttl_dropped == 1)'
-	expect_trace "$dir/merged.jsonl" "several interfaces in one file: proven" 'requests | map(select(.kind == "token" and .outcome == "hop-limit" and .confidence == "proven")) | length >= 3'
+	for f in merged.pcapng joined.pcap; do
+		expect_trace "$dir/$f.jsonl" "$f, several places: proven" 'requests | map(select(.kind == "token" and .outcome == "hop-limit" and .confidence == "proven")) | length >= 1'
+	done
+	for f in in out heads; do
+		"$IMDSNOOP" report --json --from "$dir/$f.pcap" 2>/dev/null >"$LAB_ROOT/report"
+		expect_report "$LAB_ROOT/report" "$f.pcap: what is missing is told" '.losses | .capture_answers_missing + .capture_requests_missing + .capture_status_missing > 0'
+	done
+	"$IMDSNOOP" report --json --from "$dir/in.pcap" 2>/dev/null >"$LAB_ROOT/report"
+	expect_report "$LAB_ROOT/report" "answers without their requests are not called quiet" '.headline.level == "blind"'
 else
-	for f in $others; do echo "skip $f: no editcap, mergecap or node here"; done
+	echo "skip the same packets in other files: no editcap, mergecap or node here"
 fi
 
 lab_server_set hop-limit 64

@@ -171,11 +171,19 @@ report_stop() {			# Ctrl-C still prints the report; returns the exit code
 	wait "$E2E_REPORT_PID"
 }
 
+# shellcheck source=tests/lib/capture.sh
+. "$LAB_DIR/capture.sh"
 trace_start() {			# trace_start FILE [ARGS...]
+	E2E_LIVE=$1
+	[ -z "${E2E_CAPTURES:-}" ] || capture_start "$1.captures"
 	lab_trace_start "$@" || e2e_die "imdsnoop trace attaches"
 }
 
 trace_stop() {
+	local code
 	sleep 0.4
 	lab_trace_stop
+	code=$?
+	[ -z "${E2E_CAPTURES:-}" ] || { capture_stop; capture_judge "$E2E_LIVE"; }
+	return $code
 }

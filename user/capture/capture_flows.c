@@ -11,6 +11,7 @@
 #define POINTS 8	      /* places where it was seen */
 #define COPY_NS 100000000ull  /* the same bytes again so soon are a copy at another place: TCP waits 200 ms at least */
 #define HOLD_NS 2000000000ull /* after its end a request still learns of deaths */
+#define EARLY 64	      /* SYN-ACKs that stand before their SYN */
 #define IDLE_NS 130000000000ull
 
 struct tuple {
@@ -31,18 +32,29 @@ struct point {
 	bool answer;   /* answer bytes of the request that runs were seen here */
 };
 
+/* A SYN-ACK whose SYN is not here, or stands later in the capture. */
+struct early {
+	uint64_t ts_ns; /* 0: none */
+	uint32_t isn, seq;
+	uint8_t ttl;
+	struct imds_addr remote;
+};
+
 struct flow {
 	struct name names[NAMES];
 	struct flow *older, *newer, *isn_next;
 	struct imds_peer peer;
 	uint64_t syn_ns, last_syn_ns, synack_ns, last_ns, fin_ns;
 	uint32_t isn, snd_nxt, rcv_nxt, client_ack;
-	uint32_t fin_seq; /* behind the client's FIN */
-	uint32_t flags;	  /* IMDS_F_* */
+	uint32_t ack_base; /* what the client acknowledged when its last request began */
+	uint32_t fin_seq;  /* behind the client's FIN */
+	uint32_t flags;	   /* IMDS_F_* */
 	uint8_t ttl_synack, syn_retransmits, nearest, points_len;
-	bool body_out, body_in; /* behind a head */
-	bool tunnel;		/* 101: what follows is not HTTP */
-	bool has_snd, has_rcv, client_seen, fin, closed, in_request, rejected;
+	uint8_t raw_synack, raw_answer; /* TTLs at the first sight of the SYN-ACK and of the newest bytes */
+	bool answer_cut;		/* the capture has not all of an answer's head */
+	bool body_out, body_in;		/* behind a head */
+	bool tunnel;			/* 101: what follows is not HTTP */
+	bool has_snd, has_rcv, has_ack, client_seen, fin, closed, in_request, rejected;
 	struct point points[POINTS];
 	struct imds_scan scan_out, scan_in;
 	struct imds_request req[IMDS_PIPELINE];
@@ -66,6 +78,8 @@ struct held {
 	uint32_t answer_end;
 	bool confirmed, client_seen, retransmitted;
 	bool late, acked; /* answered behind the client's FIN; which took it */
+	bool cut;	  /* of the answer's head the capture has too little */
+	bool unseen;	  /* the client acknowledged an answer that the capture does not have */
 };
 
 struct capture_flows {
@@ -75,6 +89,8 @@ struct capture_flows {
 	struct flow *isns[BUCKETS];
 	struct flow *oldest, *newest;
 	size_t len;
+	struct early early[EARLY];
+	uint32_t early_next;
 	uint64_t serial, now_ns;
 	uint64_t held_first, held_next; /* numbers, from 1 */
 	struct held held[CAPTURE_HELD_MAX];
@@ -178,6 +194,10 @@ static void release_first(struct capture_flows *c)
 	struct held *h = &c->held[c->held_first++ % CAPTURE_HELD_MAX];
 	struct imds_request *q = &h->rec.req;
 
+	if (h->unseen && q->end != IMDS_END_ANSWERED) { /* one direction alone was captured, or packets were lost */
+		c->stats.answers_unseen++;
+		return;
+	}
 	/* seen on its way, sent again and again, and never acknowledged: the client did not get it */
 	if (q->end == IMDS_END_ANSWERED && (h->late ? !h->acked : h->client_seen && !h->confirmed && h->retransmitted)) {
 		q->end = h->fin_ns ? IMDS_END_CLOSED : IMDS_END_EXPIRED;
@@ -187,6 +207,10 @@ static void release_first(struct capture_flows *c)
 		q->ttl_response = 0;
 		q->bytes_in = 0;
 	}
+	/* the client had left when it came: slow, but it got through */
+	if (q->end != IMDS_END_ANSWERED && h->confirmed)
+		q->flags |= IMDS_F_LATE_ANSWER;
+	c->stats.status_cut += q->end == IMDS_END_ANSWERED && !q->status && h->cut;
 	c->o.on_request(c->o.arg, &h->rec, &h->evidence);
 }
 
@@ -221,6 +245,12 @@ static void take_evidence(const struct flow *f, struct imds_request *q, struct c
 			(q->kind == IMDS_KIND_TOKEN ? IMDS_D_WAITING_TOKEN : 0);
 }
 
+/* More than a FIN is acknowledged, and not here. */
+static bool answer_unseen(const struct flow *f)
+{
+	return f->has_ack && (int32_t)(f->client_ack - (f->has_rcv ? f->rcv_nxt : f->ack_base)) > 1;
+}
+
 static void finish(struct capture_flows *c, struct flow *f, struct imds_request *q, enum imds_end end, uint64_t now)
 {
 	struct held *h;
@@ -243,6 +273,9 @@ static void finish(struct capture_flows *c, struct flow *f, struct imds_request 
 	*h = (struct held){
 		.at_ns = now, .late = late, .fin_ns = fin_ns, .answer_end = f->rcv_nxt, .client_seen = f->client_seen
 	};
+	h->unseen = answer_unseen(f);
+	h->cut = f->answer_cut;
+	f->answer_cut = false;
 	h->retransmitted = f->answer_retransmits > 0;
 	for (int i = 0; i < f->points_len; i++) /* the client's own place saw it */
 		h->confirmed |= f->points[i].answer && !f->points[i].depth;
@@ -347,12 +380,41 @@ static uint64_t point_id(const struct packet *p, const struct segment *s, bool f
 	return (uint64_t)p->file << 52 | (uint64_t)p->interface << 32 | place;
 }
 
-static struct point *find_point(struct flow *f, uint64_t id)
+static struct point *find_point(struct flow *f, uint64_t id, int depth)
 {
 	for (int i = 0; i < f->points_len; i++)
-		if (f->points[i].id == id)
+		if (f->points[i].id == id && f->points[i].depth == depth)
 			return &f->points[i];
 	return NULL;
+}
+
+/*
+ * Where a segment of the service was seen. Files that were joined show several places as one: there the first sight of
+ * bytes is the place farthest from the client, and what a copy's TTL is less is how much nearer the copy is.
+ */
+static struct point *place_of(struct flow *f, uint64_t id, const struct segment *s, bool synack)
+{
+	struct point *at = NULL;
+	int places = 0, first = 0;
+
+	for (int i = 0; i < f->points_len; i++) {
+		if (f->points[i].id != id)
+			continue;
+		places++;
+		if (!at || f->points[i].depth > at->depth)
+			at = &f->points[i];
+	}
+	if (places < 2)
+		return at;
+	if (synack)
+		first = f->raw_synack;
+	else if (!s->length) /* nothing tells the copies of a bare acknowledgement */
+		return NULL;
+	else if (f->has_rcv && before(s->seq, f->rcv_nxt))
+		first = f->raw_answer;
+	if (first > s->ttl && first - s->ttl <= at->depth && find_point(f, id, at->depth - (first - s->ttl)))
+		at = find_point(f, id, at->depth - (first - s->ttl));
+	return at;
 }
 
 static int depth_of(uint8_t ttl)
@@ -362,8 +424,8 @@ static int depth_of(uint8_t ttl)
 
 static void client_seen_at(struct capture_flows *c, struct flow *f, uint64_t id, uint8_t ttl, const struct tuple *t)
 {
-	struct point *at = find_point(f, id);
 	int depth = depth_of(ttl);
+	struct point *at = find_point(f, id, depth);
 
 	f->client_seen = true;
 	if (at || f->points_len == POINTS || depth > 30)
@@ -407,6 +469,22 @@ static struct flow *flow_new(struct capture_flows *c, const struct tuple *t, con
 	make_newest(c, f);
 	c->len++;
 	return f;
+}
+
+static void take_early(struct capture_flows *c, struct flow *f)
+{
+	for (int i = 0; i < EARLY; i++) {
+		struct early *e = &c->early[i];
+
+		if (!e->ts_ns || e->isn != f->isn || memcmp(&e->remote, &f->peer.remote, sizeof(e->remote)))
+			continue;
+		f->synack_ns = f->syn_ns; /* times that contradict themselves tell nothing */
+		f->ttl_synack = f->raw_synack = e->ttl > f->nearest ? e->ttl - f->nearest : 0;
+		f->rcv_nxt = e->seq + 1;
+		f->has_rcv = true;
+		c->stats.orphans--;
+		e->ts_ns = 0;
+	}
 }
 
 static bool begins_request(const struct segment *s)
@@ -483,6 +561,8 @@ static void request_bytes(struct capture_flows *c, struct flow *f, const uint8_t
 		} else if (f->in_request && (q->flags & IMDS_F_HEAD_CUT)) {
 			q->flags |= IMDS_F_HEAD_COMPLETE; /* clients of this service send a head in one segment */
 			request_sent(c, f);
+			if (q->kind == IMDS_KIND_DATA && !(q->words & IMDS_W_HTTP))
+				q->kind = IMDS_KIND_OTHER; /* what is asked for may be named in what is cut off */
 			if (q->version == IMDS_VERSION_V1) /* a token may stand in what is cut off */
 				q->version = IMDS_VERSION_NONE;
 			f->body_out = false;
@@ -497,7 +577,12 @@ static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack)
 {
 	struct held *h = held_of(c, f);
 
+	if (!f->has_ack)
+		f->ack_base = ack;
+	f->has_ack = true;
 	f->client_ack = ack;
+	if (h && answer_unseen(f))
+		h->unseen = true;
 	if (h && h->rec.req.end == IMDS_END_ANSWERED && !before(ack, h->answer_end))
 		h->confirmed = h->acked = true;
 	if (f->deaths && f->dead_payload && !before(ack, f->dead_end)) {
@@ -529,6 +614,8 @@ static void client_payload(struct capture_flows *c, struct flow *f, const struct
 		f->flags |= IMDS_F_HEAD_CUT;
 		f->snd_nxt = s->seq;
 	}
+	if (f->head == f->tail && !f->in_request)
+		f->ack_base = s->ack;
 	f->sent_copy_ns = now;
 	request_bytes(c, f, s->payload + (skip < s->captured ? skip : s->captured),
 		      s->captured > skip ? s->captured - skip : 0, s->length - skip, now);
@@ -570,10 +657,14 @@ static void from_client(struct capture_flows *c, const struct packet *p, const s
 		f->syn_retransmits += f->last_syn_ns && now - f->last_syn_ns > COPY_NS;
 		f->last_syn_ns = now;
 		f->syn_ns = f->syn_ns ? f->syn_ns : now;
+		if (!f->synack_ns)
+			take_early(c, f);
 		f->snd_nxt = s->seq + 1;
 		f->has_snd = true;
 		return;
 	}
+	if (!f->synack_ns && f->syn_ns && (s->flags & (SEGMENT_ACK | SEGMENT_RST)) == SEGMENT_ACK)
+		f->synack_ns = now; /* the capture does not have it, and it came */
 	if ((f->closed || f->fin) && !s->length && !(s->flags & (SEGMENT_FIN | SEGMENT_RST))) {
 		client_acks(c, f, s->ack);
 		return;
@@ -642,7 +733,8 @@ static void answer_bytes(struct capture_flows *c, struct flow *f, const struct s
 							     q->method == IMDS_METHOD_HEAD || q->status == 204 ||
 								 q->status == 304);
 				done = !f->body_in;
-			} else if (n == known && known < len) { /* cut: the status is known, the length is not */
+			} else if (n == known && known < len) { /* cut: the status may be known, the length is not */
+				f->answer_cut = true;
 				n = len;
 				done = true;
 			}
@@ -714,6 +806,7 @@ static void service_payload(struct capture_flows *c, struct flow *f, const struc
 		skip = f->rcv_nxt - s->seq;
 	if (skip < s->length) {
 		revive(c, f);
+		f->raw_answer = s->ttl;
 		if (!f->closed)
 			answer_bytes(c, f, s, skip, ttl, now);
 		f->answer_copy_ns = now;
@@ -770,10 +863,13 @@ static void from_service(struct capture_flows *c, const struct packet *p, const 
 	}
 	if (!f) {
 		c->stats.strangers += s->length > 0;
+		c->stats.orphans += synack || ((s->flags & SEGMENT_RST) && !s->seq) || (s->length && s->ttl <= 1);
+		if (synack)
+			c->early[c->early_next++ % EARLY] = (struct early){ now, s->ack - 1, s->seq, s->ttl, t->remote };
 		return;
 	}
 	f->last_ns = now;
-	at = find_point(f, point_id(p, s, false));
+	at = place_of(f, point_id(p, s, false), s, synack);
 	depth = at ? at->depth : 0;
 	if (s->ttl <= depth) {
 		answer_dies(c, f, s, depth, now);
@@ -783,6 +879,7 @@ static void from_service(struct capture_flows *c, const struct packet *p, const 
 		f->synack_ns = f->synack_ns ? f->synack_ns : now;
 		if (at || !f->ttl_synack)
 			f->ttl_synack = s->ttl - depth;
+		f->raw_synack = f->raw_synack ? f->raw_synack : s->ttl;
 		f->rcv_nxt = s->seq + 1;
 		f->has_rcv = true;
 		return;
@@ -934,6 +1031,7 @@ void capture_flows_packet(struct capture_flows *c, const struct packet *p)
 
 void capture_flows_end(struct capture_flows *c)
 {
+	c->now_ns = c->stats.last_ns > c->now_ns ? c->stats.last_ns : c->now_ns; /* other packets' time counts as well */
 	while (c->oldest) {
 		give_up(c, c->oldest);
 		forget(c, c->oldest);

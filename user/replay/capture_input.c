@@ -17,7 +17,7 @@
 #define NAMES_MAX 65536 /* lines of --names that are kept, and addresses that are told apart */
 #define NAME_LINE_MAX 512
 #define LATER_MAX 1024
-#define LOSSES_MAX 8
+#define LOSSES_MAX 16
 #define WHY_LEN 400
 
 /* A client: its address is its name until --names tells more. */
@@ -47,7 +47,7 @@ struct capture_input {
 	char node[256], why[WHY_LEN];
 	struct feature features[1];
 	struct loss losses[LOSSES_MAX];
-	uint64_t files_bad;
+	uint64_t files_bad, requests;
 	struct snapshot snapshot;
 };
 
@@ -183,12 +183,17 @@ static void add(struct capture_input *in, const struct imds_rec_request *rec, co
 	uint64_t now_ns = rec->hdr.ts_ns;
 
 	r.who = &client_get(in, &rec->peer.local)->who;
+	in->requests++;
 	r.wall_ns = request_start_ns(&r);
 	r.judged_ns = now_ns;
 	set_drop(&r, e);
 	pod_table_set_drops_watched(in->table, e->watched);
 	r.drops_watched = e->watched;
 	pod_table_add_request(in->table, &r, now_ns);
+	if (rec->req.flags & IMDS_F_LATE_ANSWER)
+		pod_table_add_flow_end(
+		    in->table, r.who,
+		    &(struct imds_rec_flow_end){ .hdr = rec->hdr, .flags = rec->req.flags, .last_kind = rec->req.kind });
 	if (in->cb->on_drop && r.rec.req.drop.ts_ns) {
 		struct imds_rec_drop drop = { .peer = r.rec.peer, .drop = r.rec.req.drop, .kind = r.rec.req.kind };
 
@@ -266,6 +271,15 @@ static int fill_snapshot(struct capture_input *in)
 	add_loss(in, "capture_files_bad", "captures that could not be read to their ends", in->files_bad);
 	add_loss(in, "capture_packets_cut", "metadata packets whose headers the capture cut", st->cut + st->fragments);
 	add_loss(in, "capture_gaps", "times that a client's bytes are missing: the capture lost packets", st->gaps);
+	add_loss(in, "capture_answers_missing", "answers that a client acknowledged and the capture does not have",
+		 st->answers_unseen);
+	add_loss(
+	    in, "capture_requests_missing",
+	    "packets to or from the service that make no request: a rule redirects the others, one direction alone was "
+	    "captured, or the capture began or ended in between",
+	    in->requests ? st->orphans : st->of_interest);
+	add_loss(in, "capture_status_missing",
+		 "answers of which too little was captured to know whether they are errors", st->status_cut);
 	add_loss(in, "capture_link_unknown", "packets of a kind of interface that is not known", st->unknown_link);
 	add_loss(in, "capture_connections_over_limit", "connections given up: too many at once", st->evicted);
 	pod_table_set_drops_watched(in->table, false);
