@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What a tenant with ten ideas does to the agent of its node, all at once: hostile_pod.py SECONDS VICTIM_ADDRESS CGROUP_NAME
+What a tenant with eleven ideas does to the agent of its node, all at once: hostile_pod.py SECONDS VICTIM_ADDRESS CGROUP_NAME
 [REST]. With REST it does them for a second, then holds what it has for so many, and again. Runs inside a pod of the lab, in its network namespace and cgroup. Prints how often it did each.
 """
 import os, random, resource, signal, socket, struct, sys, time
@@ -53,6 +53,12 @@ def heads_without_end(n):
     s.send(b"GET /latest/meta-data/" + b"x" * 300 if n < 300 else b"x" * 100)
 
 
+def left_halfway(n):
+    with tcp() as s:
+        s.send(b"GET /latest/meta-data/")
+        s.shutdown(socket.SHUT_WR)
+
+
 def pipelines(n):
     with tcp() as s:
         s.send(b"GET /latest/meta-data/ HTTP/1.1\r\nHost: a\r\n\r\n" * 40)
@@ -90,7 +96,7 @@ def foreign_cgroups(n):
 
 
 ways = [queries_of_one_socket, queries_of_many_sockets, connects_that_fail, connections_held, connections_closed_at_once,
-        heads_without_end, pipelines, byte_by_byte, forged_deaths, foreign_cgroups]
+        heads_without_end, left_halfway, pipelines, byte_by_byte, forged_deaths, foreign_cgroups]
 resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
 children = []
 for way in ways:

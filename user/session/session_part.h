@@ -10,8 +10,9 @@
 #include "../pods/pod_names.h"
 #include "session.h"
 
-#define SESSION_GONE_NS (300ull * 1000000000) /* series and names of gone pods leave after this */
-#define SESSION_HELD_MAX 1024		      /* requests */
+#define SESSION_GONE_NS (300ull * 1000000000)	  /* series and names of gone pods leave after this */
+#define SESSION_HELD_MAX 1024			  /* requests */
+#define SESSION_HELD_SHARE (SESSION_HELD_MAX / 8) /* of one pod */
 #define SESSION_LOSSES_EXTRA 8
 #define SESSION_UNOWNED_MAX IMDS_UNOWNED
 #define SESSION_LAST_TURNS 8		      /* of reading the rings, for a snapshot */
@@ -36,6 +37,11 @@ struct session_death {
 	struct imds_drop drop;
 };
 
+struct session_held {
+	struct imds_rec_request rec;
+	uint64_t pod; /* hash of who asked */
+};
+
 struct session {
 	const struct options *o;
 	struct session_callbacks cb;
@@ -50,8 +56,9 @@ struct session {
 	struct stalled *stalled;
 	struct seen *seen_packets, *seen_requests, *seen_drops;
 	struct session_death deaths[SESSION_DEATHS]; /* newest ones, by cookie */
-	struct imds_rec_request *held;		     /* waiting for their verdict, see pod_table_wants_later() */
+	struct session_held *held;		     /* waiting for their verdict, see pod_table_wants_later() */
 	size_t held_len;
+	uint64_t held_looked_ns; /* when all of them were looked at */
 	uint64_t last_names_ns;
 	uint64_t last_rescans;	 /* of the cgroup tree */
 	uint64_t round_ns;	 /* when the round through the connections began, 0: none is under way */

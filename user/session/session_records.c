@@ -11,6 +11,9 @@
 
 #define IDLE_NS (130ull * 1000000000) /* longer than TCP's last retransmission of a dead answer (about 120 s) */
 
+/* Between two looks at all that is held, however many records come: a look names each one's pod. */
+#define HELD_PAUSE_NS (50ull * 1000000)
+
 /* A stalled request that has been told already. */
 struct stalled {
 	struct {
@@ -57,20 +60,53 @@ static void finish_request(struct session *s, struct request *r, uint64_t now_ns
 		s->cb.on_request(s->cb.arg, r, now_ns);
 }
 
-void session_release_held(struct session *s, uint64_t now_ns, bool all)
+/* Gives out those whose fate is known; cookie: of that connection only, 0: of each. */
+static void release_held(struct session *s, uint64_t cookie, uint64_t now_ns, bool all)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->held_len; i++) {
+		struct session_held *held = &s->held[i];
 		struct request r;
 
-		fill_request(s, &r, &s->held[i], now_ns);
-		if (!all && pod_table_wants_later(s->table, &r, now_ns))
-			s->held[kept++] = s->held[i];
-		else
-			finish_request(s, &r, now_ns);
+		if (!cookie || held->rec.peer.cookie == cookie) {
+			fill_request(s, &r, &held->rec, now_ns);
+			if (all || !pod_table_wants_later(s->table, &r, now_ns)) {
+				finish_request(s, &r, now_ns);
+				continue;
+			}
+		}
+		if (kept != i)
+			s->held[kept] = *held;
+		kept++;
 	}
 	s->held_len = kept;
+}
+
+void session_release_held(struct session *s, uint64_t now_ns, bool all)
+{
+	s->held_looked_ns = now_ns;
+	release_held(s, 0, now_ns, all);
+}
+
+/* A pod has a share of the places; what it makes below its own cgroup has none of its own. */
+static bool hold(struct session *s, const struct request *r, const struct imds_rec_request *rec)
+{
+	const struct pod_identity *who = r->who;
+	const char *owner = *who->pod_uid ? who->pod_uid : *who->container_id ? who->container_id : who->cgroup;
+	uint64_t pod = 14695981039346656037ull; /* FNV-1a */
+	size_t own = 0;
+
+	if (s->held_len == SESSION_HELD_MAX)
+		return false;
+	for (; *owner; owner++)
+		pod = (pod ^ (unsigned char)*owner) * 1099511628211ull;
+	for (size_t i = 0; i < s->held_len; i++)
+		own += s->held[i].pod == pod;
+	if (own >= SESSION_HELD_SHARE)
+		return false;
+	s->held[s->held_len++] = (struct session_held){ *rec, pod };
+	return true;
 }
 
 /* Its answer may have come while one of our programs was off its hook. Each reader of the ring looks at that first. */
@@ -154,14 +190,13 @@ static void on_request(void *arg, const struct imds_rec_request *read)
 	session_find_answerer(s, rec, now_ns);
 	find_death(s, rec);
 	fill_request(s, &r, rec, now_ns);
-	if (s->held_len < SESSION_HELD_MAX && pod_table_wants_later(s->table, &r, now_ns)) {
-		s->held[s->held_len++] = *rec;
+	if (pod_table_wants_later(s->table, &r, now_ns) && hold(s, &r, rec)) {
 		r.running = true; /* its client is remembered now: what it falls back to comes before the verdict */
 		pod_table_add_request(s->table, &r, now_ns);
 		return;
 	}
 	finish_request(s, &r, now_ns);
-	if (s->held_len)
+	if (s->held_len && now_ns >= s->held_looked_ns + HELD_PAUSE_NS)
 		session_release_held(s, now_ns, false);
 }
 
@@ -177,7 +212,7 @@ static void on_flow_end(void *arg, const struct imds_rec_flow_end *rec)
 static void join_late(struct session *s, const struct imds_rec_drop *rec)
 {
 	for (size_t i = 0; i < s->held_len; i++) {
-		struct imds_rec_request *held = &s->held[i];
+		struct imds_rec_request *held = &s->held[i].rec;
 
 		if (held->peer.cookie != rec->peer.cookie)
 			continue;
@@ -185,7 +220,7 @@ static void join_late(struct session *s, const struct imds_rec_drop *rec)
 			held->req.drop = rec->drop;
 		held->req.drops++;
 	}
-	session_release_held(s, session_now_ns(), false);
+	release_held(s, rec->peer.cookie, session_now_ns(), false);
 }
 
 static void on_drop(void *arg, const struct imds_rec_drop *rec)
