@@ -108,6 +108,18 @@ static __always_inline void on_acked(struct imds_flow *f, __u32 ack)
 	f->refused = 0;
 }
 
+/*
+ * The process has closed its side, and the kernel alone says again what nobody took, for minutes: longer than the flow is
+ * kept, and no request that anybody waits for.
+ */
+static __always_inline bool is_closed(const struct __sk_buff *skb)
+{
+	const struct bpf_sock *sk = skb->sk;
+
+	return sk &&
+	       (sk->state == TCP_STATE_FIN_WAIT1 || sk->state == TCP_STATE_LAST_ACK || sk->state == TCP_STATE_CLOSING);
+}
+
 static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, const struct packet *p,
 						       const struct imds_flow_key *key, struct imds_flow *f,
 						       __u8 endpoint, __u64 now, bool lite)
@@ -140,7 +152,7 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 		syn_sent(f);
 		seq_end++;
 	} else if (!f) {
-		if (!p->payload_len)
+		if (!p->payload_len || is_closed(skb))
 			return 0; /* the tail of a connection that we have already closed */
 		f = flow_of_skb(skb, key, now);
 		if (!f)

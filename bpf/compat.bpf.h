@@ -38,7 +38,10 @@
 
 /* include/net/tcp_states.h */
 #define TCP_STATE_SYN_SENT 2
+#define TCP_STATE_FIN_WAIT1 4
 #define TCP_STATE_CLOSE 7
+#define TCP_STATE_LAST_ACK 9
+#define TCP_STATE_CLOSING 11
 
 #define PORT_HTTP 80
 #define PORT_DNS 53

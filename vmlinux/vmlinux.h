@@ -57,6 +57,8 @@ struct bpf_spin_lock {
 	__u32 val;
 };
 
+struct bpf_sock;
+
 struct __sk_buff {
 	__u32 len;
 	__u32 pkt_type;
@@ -82,6 +84,13 @@ struct __sk_buff {
 	__u32 remote_ip6[4];
 	__u32 local_ip6[4];
 	__u32 remote_port; /* network order, in 32 bits */
+	__u32 local_port;
+	__u32 data_meta;
+	__u64 flow_keys;
+	__u64 tstamp;
+	__u32 wire_len;
+	__u32 gso_segs;
+	struct bpf_sock *sk; /* 64 bits, as here */
 };
 
 struct bpf_sock {

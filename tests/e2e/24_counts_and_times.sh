@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Seconds lost, and what is slow: waits at the same time are one wait, a long poll is none, a socket of MPTCP is closed when
-# its process closes it.
+# its process closes it, and what the kernel says again for a process that is gone is no request.
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_lab --hop-limit 1
 t=$LAB_ROOT/trace r=$LAB_ROOT/report
-for p in twice tries mptcp poll left plain; do lab_pod_bridge $p || e2e_die "pod $p comes up"; done
+for p in twice tries mptcp poll left plain closed; do lab_pod_bridge $p || e2e_die "pod $p comes up"; done
+raw closed connect "send:GET /latest/meta-data/instance-id HTTP/1.1\r\nHost: imds\r\n\r\n" recv:300 "send:PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\n$E2E_TTL\r\n\r\n" recv:100 close >/dev/null
 report_start "$r" --slow 300ms
 trace_start "$t" --slow 300ms
 url=http://$LAB_IMDS4
@@ -28,6 +29,8 @@ report_stop
 lost() { expect_report "$r" "$1: $4" "pod(\"$1\").seconds_lost | . >= $2 and . <= $3"; }
 lost twice 0.9 1.5 "two waits at once are one"
 lost tries 0.9 1.4 "the sleep between two tries is none"
+# it is told again after 1.4, 3 and 6.2 seconds
+expect_report "$r" "closed before we came: nobody asks" '[.pods[] | select(.pod == "closed") | .requests] | add // 0 | . == 0'
 expect_trace "$t" "twice: both are told" 'tokens("twice") | length == 2 and all_are(.outcome == "hop-limit")'
 if [ "$mptcp" = 1 ]; then
 	lost mptcp 0.5 0.9 "it waited until its process closed it"
