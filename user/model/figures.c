@@ -18,18 +18,35 @@ void figures_add(struct figures *sum, const struct figures *from)
 	figures_add_more(sum, &nothing, from);
 }
 
+uint64_t *figures_count(struct figures *of, const struct figure *f)
+{
+	void *at = (char *)of + f->offset;
+
+	return at;
+}
+
+double *figures_time(struct figures *of, const struct figure *f)
+{
+	void *at = (char *)of + f->offset;
+
+	return at;
+}
+
 void figures_add_more(struct figures *sum, struct figures *most, const struct figures *from)
 {
-	for (const struct figure *f = figures_table; f->key; f++) {
-		char *to = (char *)sum + f->offset, *high = (char *)most + f->offset;
-		const char *more = (const char *)from + f->offset;
+	struct figures more = *from;
 
-		if (f->is_time && *(const double *)more > *(double *)high) {
-			*(double *)to += *(const double *)more - *(double *)high;
-			*(double *)high = *(const double *)more;
-		} else if (!f->is_time && *(const uint64_t *)more > *(uint64_t *)high) {
-			figures_add_count((uint64_t *)to, *(const uint64_t *)more - *(uint64_t *)high);
-			*(uint64_t *)high = *(const uint64_t *)more;
+	for (const struct figure *f = figures_table; f->key; f++) {
+		if (f->is_time) {
+			double s = *figures_time(&more, f), *high = figures_time(most, f);
+
+			*figures_time(sum, f) += s > *high ? s - *high : 0;
+			*high = s > *high ? s : *high;
+		} else {
+			uint64_t n = *figures_count(&more, f), *high = figures_count(most, f);
+
+			figures_add_count(figures_count(sum, f), n > *high ? n - *high : 0);
+			*high = n > *high ? n : *high;
 		}
 	}
 }

@@ -33,6 +33,10 @@ struct figure {
 };
 extern const struct figure figures_table[]; /* ends with a row without key */
 
+/* The member of a row of the table, by its type. */
+uint64_t *figures_count(struct figures *of, const struct figure *f);
+double *figures_time(struct figures *of, const struct figure *f);
+
 /* Counts stop at INT64_MAX, which JSON can hold. */
 void figures_add_count(uint64_t *sum, uint64_t n);
 void figures_add(struct figures *sum, const struct figures *from);

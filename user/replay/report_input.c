@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../base/json_member.h"
 #include "../report/report.h"
 
 #define SCHEMA "imdsnoop.report/1"
@@ -20,23 +21,9 @@
 #define TREE_OBJECT 330
 #define TREE_MEMBER 120
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *s = json_string_value(json_object_get(object, key));
-
-	return s ? s : "";
-}
-
-static uint64_t count_of(const json_t *object, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(object, key));
-
-	return n > 0 ? (uint64_t)n : 0;
-}
-
 static int small_of(const json_t *object, const char *key)
 {
-	uint64_t n = count_of(object, key);
+	uint64_t n = json_count_of(object, key);
 
 	return n <= 255 ? (int)n : 0;
 }
@@ -68,18 +55,16 @@ static int64_t us_or_none(const json_t *object, const char *key)
 static void figures_from(const json_t *object, struct figures *ret)
 {
 	for (const struct figure *f = figures_table; f->key; f++) {
-		char *to = (char *)ret + f->offset;
-
 		if (f->is_time)
-			*(double *)to = seconds_of(object, f->key);
+			*figures_time(ret, f) = seconds_of(object, f->key);
 		else
-			*(uint64_t *)to = count_of(object, f->key);
+			*figures_count(ret, f) = json_count_of(object, f->key);
 	}
 }
 
 static enum level level_of(const json_t *object, enum level otherwise)
 {
-	const char *word = text_of(object, "level");
+	const char *word = json_text_of(object, "level");
 
 	for (int i = 0; i < LEVEL_COUNT; i++)
 		if (!strcmp(word, level_word(i)))
@@ -90,15 +75,15 @@ static enum level level_of(const json_t *object, enum level otherwise)
 static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 {
 	const json_t *outcomes = json_object_get(v, "outcomes"), *latency = json_object_get(v, "latency_us");
-	const char *hop_limit = text_of(v, "hop_limit");
+	const char *hop_limit = json_text_of(v, "hop_limit");
 
 	*p = (struct report_pod){
-		.namespace = text_of(v, "namespace"),
-		.pod = text_of(v, "pod"),
-		.container = text_of(v, "container"),
-		.cgroup = text_of(v, "cgroup"),
+		.namespace = json_text_of(v, "namespace"),
+		.pod = json_text_of(v, "pod"),
+		.container = json_text_of(v, "container"),
+		.cgroup = json_text_of(v, "cgroup"),
 		.other = json_is_true(json_object_get(v, "other")),
-		.text = text_of(v, "cause_text"),
+		.text = json_text_of(v, "cause_text"),
 		.level = level_of(v, LEVEL_OK),
 		.p50_us = us_or_none(latency, "p50"),
 		.p99_us = us_or_none(latency, "p99"),
@@ -107,7 +92,7 @@ static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 	figures_from(v, &p->figures);
 	workload_name(p->pod, node, p->workload, sizeof(p->workload));
 	for (int i = 0; i < OUTCOME_COUNT; i++)
-		p->outcomes[i] = count_of(outcomes, outcome_word(i));
+		p->outcomes[i] = json_count_of(outcomes, outcome_word(i));
 	if (!json_object_get(v, "failed")) /* of a version that did not count it */
 		for (int i = 0; i < OUTCOME_COUNT; i++)
 			figures_add_count(i == OUTCOME_OK || i == OUTCOME_HTTP_ERROR ? &p->answered : &p->failed,
@@ -137,10 +122,10 @@ static int names_from(const json_t *list, struct report_finding *f)
 
 		if (json_is_object(v))
 			f->pods[f->pods_len++] = (struct report_name){
-				.namespace = text_of(v, "namespace"),
-				.pod = text_of(v, "pod"),
-				.container = text_of(v, "container"),
-				.cgroup = text_of(v, "cgroup"),
+				.namespace = json_text_of(v, "namespace"),
+				.pod = json_text_of(v, "pod"),
+				.container = json_text_of(v, "container"),
+				.cgroup = json_text_of(v, "cgroup"),
 			};
 	}
 	return 0;
@@ -149,16 +134,16 @@ static int names_from(const json_t *list, struct report_finding *f)
 static int finding_from(const json_t *v, const char *node, struct report_finding *f, size_t *left_out)
 {
 	const json_t *advice = json_object_get(v, "advice");
-	const char *severity = text_of(v, "severity");
+	const char *severity = json_text_of(v, "severity");
 	size_t all = json_array_size(advice), n = all < ADVICE_READ ? all : ADVICE_READ, kept = 0;
 
 	*f = (struct report_finding){
-		.code = text_of(v, "code"),
-		.namespace = text_of(v, "namespace"),
-		.pod = text_of(v, "pod"),
-		.container = text_of(v, "container"),
-		.cgroup = text_of(v, "cgroup"),
-		.summary = text_of(v, "summary"),
+		.code = json_text_of(v, "code"),
+		.namespace = json_text_of(v, "namespace"),
+		.pod = json_text_of(v, "pod"),
+		.container = json_text_of(v, "container"),
+		.cgroup = json_text_of(v, "cgroup"),
+		.summary = json_text_of(v, "summary"),
 		.advice = calloc(n + 1, sizeof(*f->advice)),
 	};
 	if (!f->advice || names_from(json_object_get(v, "pods"), f))
@@ -184,18 +169,18 @@ static int fill(const json_t *root, struct report_doc *d)
 	json_t *losses = json_object_get(root, "losses"), *v;
 	const char *key;
 
-	d->version = text_of(root, "version");
-	d->node = text_of(root, "node");
-	d->kernel = text_of(root, "kernel");
-	d->started = text_of(root, "started");
+	d->version = json_text_of(root, "version");
+	d->node = json_text_of(root, "node");
+	d->kernel = json_text_of(root, "kernel");
+	d->started = json_text_of(root, "started");
 	d->started_s = moment_of(d->started);
-	d->headline = text_of(json_object_get(root, "headline"), "text");
+	d->headline = json_text_of(json_object_get(root, "headline"), "text");
 	d->duration_s = seconds_of(root, "duration_s");
 	d->node_token_ttl = small_of(root, "node_token_ttl");
 	figures_from(totals, &d->figures);
 	json_object_foreach(losses, key, v)
 	{
-		figures_add_count(&d->lost, count_of(losses, key));
+		figures_add_count(&d->lost, json_count_of(losses, key));
 	}
 	d->features = calloc(FEATURES_READ, sizeof(*d->features));
 	d->pods = calloc(objects_in(pods) + 1, sizeof(*d->pods));
@@ -209,7 +194,7 @@ static int fill(const json_t *root, struct report_doc *d)
 			d->left_out++;
 		else if (json_is_object(row))
 			d->features[d->features_len++] =
-			    (struct report_feature){ text_of(row, "name"), text_of(row, "state") };
+			    (struct report_feature){ json_text_of(row, "name"), json_text_of(row, "state") };
 	}
 	for (size_t i = 0; i < json_array_size(pods); i++)
 		if (json_is_object(json_array_get(pods, i)))
@@ -232,7 +217,7 @@ static int fill(const json_t *root, struct report_doc *d)
 
 int report_input_from_json(json_t *root, const char *file, struct report_doc *ret, char *msg, size_t msg_len)
 {
-	const char *schema = text_of(root, "schema");
+	const char *schema = json_text_of(root, "schema");
 
 	*ret = (struct report_doc){ .file = file, .owner = root };
 	if (!root) {

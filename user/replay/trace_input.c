@@ -9,6 +9,7 @@
 #define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
 #include <uthash.h>
 
+#include "../base/json_member.h"
 #include "../report/findings.h"
 #include "../session/trace_counts.h"
 
@@ -50,20 +51,6 @@ struct trace_input {
 	struct trace_input_stats stats;
 	struct snapshot snapshot;
 };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *s = json_string_value(json_object_get(object, key));
-
-	return s ? s : "";
-}
-
-static uint64_t number_of(const json_t *object, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(object, key));
-
-	return n > 0 ? (uint64_t)n : 0;
-}
 
 static void refuse(struct trace_input *t, const char *why)
 {
@@ -137,13 +124,13 @@ static int read_start(struct trace_input *t, char *msg, size_t len)
 	struct snapshot *s = &t->snapshot;
 	size_t n = 0;
 
-	if (strcmp(text_of(t->start, "type"), "start")) {
+	if (strcmp(json_text_of(t->start, "type"), "start")) {
 		snprintf(msg, len, "not the output of `imdsnoop trace --json`: it does not begin with a start line");
 		return -EINVAL;
 	}
-	if (number_of(t->start, "abi") != IMDS_ABI_VERSION) {
+	if (json_count_of(t->start, "abi") != IMDS_ABI_VERSION) {
 		snprintf(msg, len, "written by another version (%.40s): its facts cannot be read by this one",
-			 text_of(t->start, "version"));
+			 json_text_of(t->start, "version"));
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < json_array_size(endpoints) && n < IMDS_MAX_ENDPOINTS; i++) {
@@ -160,18 +147,19 @@ static int read_start(struct trace_input *t, char *msg, size_t len)
 		return -EINVAL;
 	}
 	s->endpoints = t->endpoint_texts;
-	s->version = text_of(t->start, "version");
-	s->node = text_of(t->start, "node");
-	s->kernel = text_of(t->start, "kernel");
-	s->started_wall_ns = time_from(text_of(t->start, "time"));
-	s->started_ns = number_of(t->start, "started_ns");
+	s->version = json_text_of(t->start, "version");
+	s->node = json_text_of(t->start, "node");
+	s->kernel = json_text_of(t->start, "kernel");
+	s->started_wall_ns = time_from(json_text_of(t->start, "time"));
+	s->started_ns = json_count_of(t->start, "started_ns");
 	s->features = t->features;
 	for (size_t i = 0; i < json_array_size(features) && s->features_len < FEATURES_READ; i++) {
 		const json_t *row = json_array_get(features, i);
 
 		if (json_is_object(row))
 			t->features[s->features_len++] =
-			    (struct feature){ text_of(row, "name"), text_of(row, "state"), text_of(row, "why") };
+			    (struct feature){ json_text_of(row, "name"), json_text_of(row, "state"),
+					      json_text_of(row, "why") };
 	}
 	struct pod_table_options to = {
 		.max_pods = t->o->max_pods,
@@ -340,7 +328,7 @@ static void close_stalls(struct trace_input *t, uint64_t now_ns)
 static void read_one(struct trace_input *t, struct reader *r)
 {
 	json_t *line = json_loadb(r->buf, r->len, JSON_REJECT_DUPLICATES, NULL);
-	const char *type = text_of(line, "type");
+	const char *type = json_text_of(line, "type");
 
 	if (!line)
 		refuse(t, "not JSON");
@@ -400,12 +388,13 @@ static void fill_losses(struct trace_input *t)
 {
 	const json_t *meanings = json_object_get(t->end, "loss_meanings");
 	json_t *losses = json_object_get(t->end, "losses"), *v;
-	uint64_t told = number_of(json_object_get(t->end, "totals"), "requests");
-	uint64_t unrecorded = number_of(json_object_get(t->end, "totals"), "records_lost");
+	uint64_t told = json_count_of(json_object_get(t->end, "totals"), "requests");
+	uint64_t unrecorded = json_count_of(json_object_get(t->end, "totals"), "records_lost");
 	const char *key;
 
 	json_object_foreach(losses, key, v) if (t->snapshot.losses_len < LOSSES_READ)
-	    t->losses[t->snapshot.losses_len++] = (struct loss){ key, text_of(meanings, key), number_of(losses, key) };
+	    t->losses[t->snapshot.losses_len++] =
+	    (struct loss){ key, json_text_of(meanings, key), json_count_of(losses, key) };
 	t->snapshot.losses = t->losses;
 	told = told > unrecorded ? told - unrecorded : 0;
 	t->stats.missing = t->end && told > t->requests ? told - t->requests : 0;
@@ -420,7 +409,7 @@ static void fill_losses(struct trace_input *t)
 static int fill_snapshot(struct trace_input *t)
 {
 	struct snapshot *s = &t->snapshot;
-	uint64_t now_ns = number_of(t->end, "now_ns"), wall_ns = time_from(text_of(t->end, "time"));
+	uint64_t now_ns = json_count_of(t->end, "now_ns"), wall_ns = time_from(json_text_of(t->end, "time"));
 	struct pod_table_stats stats;
 
 	t->stats.cut = !t->end;

@@ -2,17 +2,11 @@
 /* One line of a trace, back to the record that it was made of. */
 #include <string.h>
 
+#include "../base/json_member.h"
 #include "../session/trace_counts.h"
 #include "trace_input.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *s = json_string_value(json_object_get(object, key));
-
-	return s ? s : "";
-}
 
 /* 0 for what is missing, null, negative or above max: what "was not seen" says everywhere. */
 static uint64_t number_of(const json_t *object, const char *key, uint64_t max)
@@ -47,7 +41,7 @@ static void peer_from(const json_t *line, const json_t *facts, struct imds_peer 
 	p->endpoint = (uint8_t)number_of(facts, "endpoint", IMDS_MAX_ENDPOINTS - 1);
 	p->proto = (uint8_t)number_of(facts, "proto", UINT8_MAX);
 	p->pid = (uint32_t)number_of(line, "pid", UINT32_MAX);
-	comm_from(p->comm, text_of(line, "comm"));
+	comm_from(p->comm, json_text_of(line, "comm"));
 	for (size_t i = 0; i < IMDS_ANCESTORS && i < json_array_size(ancestors); i++) {
 		const char *name = json_string_value(json_array_get(ancestors, i));
 
@@ -57,7 +51,7 @@ static void peer_from(const json_t *line, const json_t *facts, struct imds_peer 
 
 static void drop_from(const json_t *line, const json_t *facts, struct imds_drop *d)
 {
-	const char *match = text_of(line, "drop_match");
+	const char *match = json_text_of(line, "drop_match");
 
 	d->ts_ns = number_of(facts, "drop_ns", INT64_MAX);
 	d->flags = (uint16_t)number_of(facts, "drop_flags", UINT16_MAX);
@@ -69,7 +63,7 @@ static void drop_from(const json_t *line, const json_t *facts, struct imds_drop 
 
 static void path_from(const json_t *line, struct imds_request *q)
 {
-	const char *path = text_of(line, "path");
+	const char *path = json_text_of(line, "path");
 
 	q->path_len = (uint8_t)strnlen(path, IMDS_PATH_LEN - 1);
 	memcpy(q->path, path, q->path_len);
@@ -100,16 +94,16 @@ const char *trace_input_request(const json_t *line, struct request *r, struct po
 	*who = trace_counts_identity(line);
 	if (!json_is_object(facts))
 		return "without facts: of another version, or not a line of trace";
-	kind = INDEX_OF(text_of(line, "kind"), IMDS_KIND_COUNT, kind_word);
-	method = INDEX_OF(text_of(line, "method"), IMDS_METHOD_COUNT, method_word);
+	kind = INDEX_OF(json_text_of(line, "kind"), IMDS_KIND_COUNT, kind_word);
+	method = INDEX_OF(json_text_of(line, "method"), IMDS_METHOD_COUNT, method_word);
 	if (kind == IMDS_KIND_COUNT)
 		return "kind is none that we know";
 	if (method == IMDS_METHOD_COUNT)
 		return "method is none that we know";
-	r->running = !strcmp(text_of(line, "type"), "stall");
-	r->node = text_of(line, "node");
-	r->drop_reason = text_of(line, "drop_reason");
-	r->drop_location = text_of(line, "drop_location");
+	r->running = !strcmp(json_text_of(line, "type"), "stall");
+	r->node = json_text_of(line, "node");
+	r->drop_reason = json_text_of(line, "drop_reason");
+	r->drop_location = json_text_of(line, "drop_location");
 	r->judged_ns = number_of(facts, "judged_ns", INT64_MAX);
 	r->drops_watched = number_of(facts, "drops_watched", 1);
 	peer_from(line, facts, &rec->peer);

@@ -267,7 +267,7 @@ void merge_clear_findings(struct merged *m)
 	struct merge_group *g, *next;
 
 	HASH_ITER (hh, m->by_group, g, next) {
-		HASH_DEL(m->by_group, g);
+		HASH_DEL(m->by_group, g); /* NOLINT(clang-analyzer-unix.Malloc): it takes it off the list */
 		words_clear(g);
 		free(g);
 	}

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/json_member.h"
 #include "../view/json.h"
 
 #define DROP_FIELDS 4	       /* reason's name, TTL used up, from the endpoint, packets */
@@ -115,16 +116,9 @@ json_t *trace_counts_write(struct session *session, const struct snapshot *s)
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *s = json_string_value(json_object_get(object, key));
-
-	return s ? s : "";
-}
-
 static enum runtime runtime_of(const json_t *o)
 {
-	const char *word = text_of(o, "runtime");
+	const char *word = json_text_of(o, "runtime");
 
 	for (int i = 0; i < RUNTIME_COUNT; i++)
 		if (!strcmp(word, runtime_word(i)))
@@ -136,14 +130,14 @@ struct pod_identity trace_counts_identity(const json_t *o)
 {
 	return (struct pod_identity){
 		.cgroup_id = (uint64_t)json_integer_value(json_object_get(o, "cgroup_id")),
-		.namespace = text_of(o, "namespace"),
-		.pod = text_of(o, "pod"),
-		.container = text_of(o, "container"),
-		.pod_uid = text_of(o, "pod_uid"),
-		.container_id = text_of(o, "container_id"),
-		.cgroup = text_of(o, "cgroup"),
-		.workload = text_of(o, "workload"),
-		.project = text_of(o, "project"),
+		.namespace = json_text_of(o, "namespace"),
+		.pod = json_text_of(o, "pod"),
+		.container = json_text_of(o, "container"),
+		.pod_uid = json_text_of(o, "pod_uid"),
+		.container_id = json_text_of(o, "container_id"),
+		.cgroup = json_text_of(o, "cgroup"),
+		.workload = json_text_of(o, "workload"),
+		.project = json_text_of(o, "project"),
 		.runtime = runtime_of(o),
 	};
 }

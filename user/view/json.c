@@ -329,11 +329,12 @@ static json_t *buckets_value(const struct histogram *h)
 /* What has a meaning for one container and, added up, for all. */
 static void put_counts(struct builder *b, const struct pod_stats *p)
 {
-	for (const struct figure *f = figures_table; f->key; f++) {
-		const char *at = (const char *)&p->figures + f->offset;
+	struct figures all = p->figures;
 
-		put(b, f->key, f->is_time ? seconds(*(const double *)at, 1e6) : json_integer(*(const uint64_t *)at));
-	}
+	for (const struct figure *f = figures_table; f->key; f++)
+		put(b, f->key,
+		    f->is_time ? seconds(*figures_time(&all, f), 1e6)
+			       : json_integer((json_int_t)*figures_count(&all, f)));
 	PUT_COUNTS(b, "outcomes", p->outcomes, OUTCOME_COUNT, outcome_word);
 	PUT_COUNTS(b, "causes", p->causes, CAUSE_COUNT, cause_word);
 	PUT_COUNTS(b, "confidences", p->confidences, CONFIDENCE_COUNT, confidence_word);
