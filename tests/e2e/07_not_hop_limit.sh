@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_lab --hop-limit 2
 E2E_CAPTURES=1
-for p in slow giveup abort e401 e403 e429 e503 e404 xff badttl idle silent reset closed dropped rejected down; do
+for p in slow giveup abort e401 e403 e429 e503 e404 xff badttl idle silent reset closed dropped rejected beyond down; do
 	lab_pod_bridge $p || e2e_die "pod $p comes up"
 done
 t=$LAB_ROOT/trace r=$LAB_ROOT/report
@@ -40,6 +40,9 @@ lab_drop dropped
 lab_reject rejected
 put dropped 0.8 >/dev/null
 put rejected 0.8 >/dev/null
+lab_iptables imds -I INPUT -p tcp --dport 80 -j REJECT
+put beyond >/dev/null
+lab_iptables imds -F INPUT
 lab_server_stop
 put down >/dev/null
 trace_stop
@@ -64,6 +67,7 @@ case_is reset "reset" '.outcome == "reset"'
 case_is closed "cut without an answer" '.outcome == "reset" or .outcome == "no-response"'
 case_is dropped "blocked by DROP" '.outcome == "blocked" and .kind == "connect-only" and (.drop_reason | test("NETFILTER|^$"))'
 case_is rejected "blocked by REJECT" '.outcome == "blocked" or .outcome == "refused"'
+case_is beyond "refused by ICMP from behind the node" '.outcome == "refused" and .drops == 0'
 case_is down "refused" '.outcome == "refused"'
 finding_is() { expect_report "$r" "$1: finding $2" "codes(\"$1\") | index(\"$2\") != null"; }
 finding_is slow slow

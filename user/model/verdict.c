@@ -17,6 +17,14 @@
  */
 #define INSTANT_NS (100 * NS_PER_MS)
 
+/*
+ * An ICMP error that comes while connect(2) still runs leaves the socket's state as it was, and the client closes when it
+ * reads the error. No timer of a client is that short.
+ */
+#define AT_ONCE_NS (5 * NS_PER_MS)
+/* The kernel itself gives up after its second SYN at the earliest (TCP_SYNCNT 1): 3 s. */
+#define KERNEL_GAVE_UP_NS (2500 * NS_PER_MS)
+
 /* No path has so many forwards: the figure compares TTLs of different senders, or one that was set low on purpose. */
 #define HOPS_MAX 30
 
@@ -289,8 +297,8 @@ static enum confidence hop_limit_confidence(const struct verdict_input *in)
  * | RST to the SYN                                            | refused     |
  * | no SYN left, but the socket was connected at its release  | redirected  |  connect4 program, REDIRECT in OUTPUT
  * | no SYN left                                               | not-sent    |  no route, blackhole, denied at connect
- * | SYN left, the kernel had ended the socket, not resent     | refused     |  REJECT by ICMP, from wherever
- * | the same, but not known how the socket was at its release | refused     |  only where drops are not watched
+ * | SYN left, the kernel soon had ended the socket            | refused     |  REJECT by ICMP, from wherever
+ * | SYN left, the client closed at once, not resent           | refused     |  likewise; where drops are watched: within 5 ms
  * | the client closed before --stall                          | aborted     |
  * | else                                                      | no-response |  policy elsewhere, link-local allowance
  */
@@ -298,7 +306,9 @@ static enum outcome judge_unconnected(const struct verdict_input *in)
 {
 	const struct imds_rec_request *rec = in->rec;
 	enum imds_end end = rec->req.end;
-	bool instant = is_client_end(end) && waited_ns(in) < INSTANT_NS && !rec->syn_retransmits;
+	uint64_t instant_ns = in->drops_watched ? AT_ONCE_NS : INSTANT_NS;
+	bool instant = is_client_end(end) && waited_ns(in) < instant_ns && !rec->syn_retransmits;
+	bool dead = is_client_end(end) && (rec->req.flags & IMDS_F_SOCKET_DEAD) && waited_ns(in) < KERNEL_GAVE_UP_NS;
 	bool syn_left = rec->syn_ns || (rec->req.flags & IMDS_F_SYN_SEEN);
 
 	if (end == IMDS_END_REFUSED || end == IMDS_END_PEER_RST)
@@ -307,7 +317,7 @@ static enum outcome judge_unconnected(const struct verdict_input *in)
 		return OUTCOME_REDIRECTED;
 	if (!syn_left)
 		return end == IMDS_END_NONE ? OUTCOME_NO_RESPONSE : OUTCOME_NOT_SENT;
-	if (instant && ((rec->req.flags & IMDS_F_SOCKET_DEAD) || !in->drops_watched))
+	if (instant || dead)
 		return OUTCOME_REFUSED;
 	if (is_client_end(end) && waited_ns(in) < in->stall_ns)
 		return OUTCOME_ABORTED;
