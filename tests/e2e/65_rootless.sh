@@ -39,7 +39,8 @@ gone() {			# podman's process that keeps the user namespace
 	[ -s "$LAB_ROOT/run/libpod/tmp/pause.pid" ] && read -r pid <"$LAB_ROOT/run/libpod/tmp/pause.pid" && kill "$pid"
 }
 e2e_later gone
-check "image: the client's" eval 'tar -C "$LAB_ROOT/image" -c . | dana "${podman[@]}" import --change "ENTRYPOINT [\"/raw_client\"]" - client:1 2>/dev/null' || exit
+image() { tar -C "$LAB_ROOT/image" -c . | dana "${podman[@]}" import --change 'ENTRYPOINT ["/raw_client"]' - client:1 2>/dev/null; }
+check "image: the client's" image || exit
 uplink=$(lab_ip node -o route get "$LAB_IMDS4" | sed -n 's/.* dev \([^ ]*\).*/\1/p')	# the lab's node has no default route
 r=$LAB_ROOT/report t=$LAB_ROOT/trace
 report_start "$r" --runtime-dirs "$LAB_ROOT/host"
