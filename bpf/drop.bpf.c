@@ -238,10 +238,20 @@ static __always_inline bool is_forward_place(__u64 location, __u32 reason, bool 
 	return false;
 }
 
-static __always_inline bool is_at_home(const struct sk_buff *skb, const struct imds_flow *f)
+/* The network namespace that it was dropped in; a packet of the OUTPUT chain has a socket, and no device yet. */
+static __always_inline struct net *net_of(const struct sk_buff *skb)
 {
 	struct net_device *dev = skb->dev;
-	__u64 cookie = dev ? cookie_of(dev->nd_net.net) : 0;
+	struct sock *sk = skb->sk;
+
+	if (dev)
+		return dev->nd_net.net;
+	return sk ? sk->__sk_common.skc_net.net : 0;
+}
+
+static __always_inline bool is_at_home(const struct sk_buff *skb, const struct imds_flow *f)
+{
+	__u64 cookie = cookie_of(net_of(skb));
 
 	return cookie && cookie == f->netns_cookie;
 }
@@ -260,6 +270,16 @@ static __always_inline bool is_switched(const struct sk_buff *skb)
 	    bpf_probe_read_kernel(&own, ETH_ADDR, dev->dev_addr))
 		return false;
 	return to != own;
+}
+
+/* Between the two: a container's network around another container, a node in a container. */
+static __always_inline bool is_foreign(const struct sk_buff *skb)
+{
+	struct net *net = net_of(skb);
+	__u32 inode = net ? net->ns.inum : 0;
+
+	return inode && (imds_netns_inodes[0] || imds_netns_inodes[1]) && inode != imds_netns_inodes[0] &&
+	       inode != imds_netns_inodes[1];
 }
 
 /* An endpoint's packet that died of its TTL and has no connection here. */
@@ -405,6 +425,8 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 		drop.flags |= IMDS_D_EXPECTED_SEQ;
 	if (is_at_home(skb, f) || (reason && reason == imds_reason_tc_ingress && is_switched(skb)))
 		drop.flags |= IMDS_D_AT_HOME;
+	else if (is_foreign(skb))
+		drop.flags |= IMDS_D_FOREIGN;
 	f->last_ns = drop.ts_ns;
 	if (from_endpoint && d.proto == IPPROTO_TCP)
 		take_back(f, &d, &drop);

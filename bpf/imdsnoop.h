@@ -174,6 +174,7 @@ enum imds_drop_match {
 #define IMDS_D_FORWARD (1u << 6)       /* freed where the kernel checks the TTL of what it forwards */
 #define IMDS_D_AT_HOME (1u << 8)       /* in the socket's own network namespace, or on a switch: behind all forwards */
 #define IMDS_D_ARRIVED (1u << 7)       /* our ingress hook had let it pass: refused behind that, by the socket's side */
+#define IMDS_D_FOREIGN (1u << 9) /* in a network namespace that is neither the socket's, nor PID 1's or the loader's */
 
 /* The drop that says most about a request: the first of the highest imds_drop_rank(). */
 struct imds_drop {

@@ -206,6 +206,7 @@ typedef struct {
 } atomic64_t;
 
 struct sock_common {
+	possible_net_t skc_net;
 	atomic64_t skc_cookie;
 };
 

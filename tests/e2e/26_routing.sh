@@ -25,7 +25,9 @@ lab_in node iptables -w -t nat -A PREROUTING -s "$pod_ip" -d "$LAB_IMDS4" -p tcp
 IMDSNOOP=$(e2e_in_node)
 report_start "$r"
 trace_start "$t"
-for p in blackhole prohibit unreachable none; do put $p 1 >/dev/null; done
+lab_pod_bridge own || e2e_die "pod own comes up"
+lab_in p-own iptables -w -A OUTPUT -d "$LAB_IMDS4" -j DROP
+for p in blackhole prohibit unreachable none own; do put $p 1 >/dev/null; done
 put moved 5 >/dev/null &
 put still 5 >/dev/null
 wait $!
@@ -43,8 +45,10 @@ said() {			# said POD CODE WORDS: what its one finding says
 for p in blackhole prohibit unreachable; do said $p blocked-by-policy "route of this node"; done
 said none endpoint-refused "this node has no route to the metadata service"
 said still dropped-on-node "nobody on this network has the service's address"
+expect_report "$r" "a filter in the pod's own network is told as such" '.findings | map(select(.pod == "own")) | length == 1 and
+	(.[0] | .code == "blocked-by-policy" and (.summary | test("in the pod'"'"'s own network")))'
 said off dropped-on-node "forwarding is off"
 said moved dropped-on-node "no neighbour has the address that it redirects to: 172.31.0.98:8181"
 expect_trace "$t" "each has its cause" '[requests[] | [.pod, .cause]] | sort == ([["blackhole", "no-route"], ["moved", "no-neighbour"], ["none", "no-route"],
-	["off", "forwarding-off"], ["prohibit", "no-route"], ["still", "no-neighbour"], ["unreachable", "no-route"]])'
+	["off", "forwarding-off"], ["own", "filtered"], ["prohibit", "no-route"], ["still", "no-neighbour"], ["unreachable", "no-route"]])'
 expect_report "$r" "nobody claims that nothing was dropped" '[.findings[].evidence[] | select(test("no packet of these was seen dropped"))] == []'

@@ -124,6 +124,15 @@ bool cause_drop_counts(const struct imds_rec_request *rec)
 	return q->drop.ts_ns && !(rec->synack_ns && (q->drop.flags & IMDS_D_SYN));
 }
 
+bool cause_is_role_list(const char *path)
+{
+	static const char list[] = "/security-credentials";
+	size_t len = strlen(path);
+
+	len -= len && path[len - 1] == '/';
+	return len >= sizeof(list) - 1 && !strncmp(path + len - (sizeof(list) - 1), list, sizeof(list) - 1);
+}
+
 static bool is_ec2(const struct cause_input *in)
 {
 	return in->provider == PROVIDER_EC2;
@@ -164,7 +173,7 @@ static enum cause cause_of_error(const struct cause_input *in)
 		return CAUSE_TOKEN_REQUIRED;
 	if (q->status == 403)
 		return CAUSE_ENDPOINT_DISABLED;
-	if (q->status == 404 && (q->words & IMDS_W_P_SECURITY_CREDS))
+	if (q->status == 404 && (q->words & IMDS_W_P_SECURITY_CREDS) && (!q->path[0] || cause_is_role_list(q->path)))
 		return CAUSE_NO_ROLE;
 	return CAUSE_ANSWERED_WITH_ERROR;
 }

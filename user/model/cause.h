@@ -41,4 +41,7 @@ void cause_explain(struct request *r);
 /* True where the drop seen of a request may be why it got no answer: a lost SYN explains nothing once the connection stands. */
 bool cause_drop_counts(const struct imds_rec_request *rec);
 
+/* EC2's list of roles, one level above their credentials. */
+bool cause_is_role_list(const char *path);
+
 #endif

@@ -602,17 +602,20 @@ static void note_place(struct pod_stats *s, const struct request *r)
 {
 	const struct imds_drop *drop = &r->rec.req.drop;
 	bool from_endpoint = drop->flags & IMDS_D_FROM_ENDPOINT;
+	/* AT_HOME of a tc program's drop may be a port of the node's bridge */
+	bool by_tc = !strncmp(r->drop_reason, "TC_", 3);
+	uint16_t where = drop->flags & (by_tc ? IMDS_D_FOREIGN : IMDS_D_AT_HOME | IMDS_D_FOREIGN);
 	struct drop_note *n = s->notes;
 
 	for (; n < s->notes + s->notes_len; n++)
-		if (n->cause == r->cause && n->from_endpoint == from_endpoint && !strcmp(n->reason, r->drop_reason) &&
-		    !strcmp(n->location, r->drop_location))
+		if (n->cause == r->cause && n->from_endpoint == from_endpoint && n->where == where &&
+		    !strcmp(n->reason, r->drop_reason) && !strcmp(n->location, r->drop_location))
 			break;
 	if (n == s->notes + POD_STATS_NOTES)
 		return;
 	if (n == s->notes + s->notes_len) {
 		s->notes_len++;
-		*n = (struct drop_note){ .cause = r->cause, .from_endpoint = from_endpoint };
+		*n = (struct drop_note){ .cause = r->cause, .from_endpoint = from_endpoint, .where = where };
 		snprintf(n->reason, sizeof(n->reason), "%s", r->drop_reason);
 		snprintf(n->location, sizeof(n->location), "%s", r->drop_location);
 	}
@@ -632,7 +635,8 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 	if ((q->end != IMDS_END_ANSWERED || r->outcome == OUTCOME_BLOCKED || r->outcome == OUTCOME_DROPPED) &&
 	    cause_drop_counts(&r->rec))
 		note_place(s, r);
-	if (q->kind == IMDS_KIND_CREDENTIALS) {
+	/* a list of roles is no credentials */
+	if (q->kind == IMDS_KIND_CREDENTIALS && !(ok && cause_is_role_list(q->path))) {
 		s->credentials_requests++;
 		s->credentials_ok += ok;
 	}

@@ -78,6 +78,9 @@ enum when {
 	BEHIND,	    /* a redirect of this node comes first */
 	AT_HOME,    /* the redirect is in the pod's own network */
 	NOT_AT_HOME,
+	ABROAD, /* dropped in a network namespace that is neither the node's nor the pod's */
+	NOT_ABROAD,
+	DROPPED_AT_HOME, /* in the pod's own */
 	NEEDS_KNOWN,
 	NEEDS_UNKNOWN,
 	HOST_ANSWERED,
@@ -216,6 +219,9 @@ static const struct row {
 	{ BLOCK, ALL, ANY, BY_RULE,
 	  "If it must get through, look for the rule, or a chain that drops what no rule allows:" },
 	{ BLOCK, ALL, K8S, BY_RULE_POD, "  kubectl get networkpolicy -A" },
+	{ BLOCK, ALL, ANY, DROPPED_AT_HOME,
+	  "  nsenter -t PID -n nft list ruleset   (the rule is in the pod's own network)" },
+	{ BLOCK, ALL, ANY, ABROAD, "  lsns -t net   (the rule is in a network that is neither the node's nor the pod's)" },
 	{ BLOCK, ALL, ANY, BY_RULE, "  nft list ruleset | grep -nE '%a|policy drop'" },
 	{ BLOCK, ALL, ANY, BY_TC, "If it must get through, look for the policy:" },
 	{ BLOCK, ALL, K8S, BY_TC, "  kubectl get networkpolicy -A" },
@@ -230,7 +236,12 @@ static const struct row {
 	  "interface "
 	  "counts:" },
 	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY, ALWAYS, "  sysctl -w net.ipv4.conf.INTERFACE.rp_filter=2" },
-	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, ALWAYS, "Let the node forward; hardened images switch it off at boot:" },
+	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, NOT_ABROAD,
+	  "Let the node forward; hardened images switch it off at boot:" },
+	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, ABROAD,
+	  "Let that network forward: it is of the container around this one (Docker in Docker, kind), PID one of its "
+	  "processes:" },
+	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, ABROAD, "  nsenter -t PID -n sysctl -w net.ipv4.ip_forward=1" },
 	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, OVER_IPV4, "  sysctl -w net.ipv4.ip_forward=1" },
 	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, OVER_IPV4,
 	  "If this node redirects the address to 127.0.0.1 instead, it is route_localnet that is off:" },
@@ -546,6 +557,12 @@ static bool holds(enum when when, const struct draft *d)
 		return note && note->to[0];
 	case AT_HOME:
 		return p && p->redirected_at_home && !p->host_network && holds(NOT_ROUTED, d);
+	case ABROAD:
+		return note && (note->where & IMDS_D_FOREIGN);
+	case NOT_ABROAD:
+		return !holds(ABROAD, d);
+	case DROPPED_AT_HOME:
+		return note && (note->where & IMDS_D_AT_HOME) && p && !p->host_network;
 	case NOT_AT_HOME:
 		return !holds(AT_HOME, d) && holds(NOT_ROUTED, d);
 	case NEEDS_KNOWN:
@@ -553,21 +570,21 @@ static bool holds(enum when when, const struct draft *d)
 	case NEEDS_UNKNOWN:
 		return !known && p && !advice_is_meant(p);
 	case HOST_ANSWERED:
-		return p && !p->host_network && !p->answered_by && host_is_answered(d->s) && !holds(WAS_CUT, d);
+		return p && !p->host_network && holds(WAS_SILENT, d) && host_is_answered(d->s);
 	case HOST_NOT_ANSWERED:
-		return p && !p->host_network && !p->answered_by && !host_is_answered(d->s) && !holds(WAS_CUT, d);
+		return p && !p->host_network && holds(WAS_SILENT, d) && !host_is_answered(d->s);
 	case HOST_ASKS:
-		return p && p->host_network && !p->answered_by && !holds(WAS_CUT, d);
+		return p && p->host_network && holds(WAS_SILENT, d);
 	case WAS_SILENT:
 		return p && p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by;
 	case WAS_CUT:
-		return p && !p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by;
+		return p && p->outcomes[OUTCOME_RESET] && !p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by;
 	case ANOTHER_HOST:
 		return p && is_another_host(p);
 	case OVER_IPV4:
-		return !is_ipv6(d);
+		return !is_ipv6(d) && !holds(ABROAD, d);
 	case OVER_IPV6:
-		return is_ipv6(d);
+		return is_ipv6(d) && !holds(ABROAD, d);
 	case FROM_POD:
 		return (!note || (!note->from_endpoint && !note->to[0])) && !holds(FROM_POD_ALONE, d);
 	case FROM_POD_ALONE:

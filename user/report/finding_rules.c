@@ -381,6 +381,14 @@ static bool is_rule(const struct pod_stats *p, enum cause cause)
 	       (cause == CAUSE_REFUSED_AT_SOCKET && p->outcomes[OUTCOME_BLOCKED]);
 }
 
+/* In whose network the packets were dropped, where it is not the node's. */
+static const char *where_text(const struct pod_stats *p, const struct drop_note *n)
+{
+	if (n && (n->where & IMDS_D_FOREIGN))
+		return ", in another network namespace than the node's and the pod's own";
+	return n && (n->where & IMDS_D_AT_HOME) && !p->host_network ? ", in the pod's own network" : "";
+}
+
 static void add_notes(struct draft *d, bool rules)
 {
 	const struct pod_stats *p = d->p;
@@ -391,9 +399,12 @@ static void add_notes(struct draft *d, bool rules)
 
 		if (is_rule(p, n->cause) != rules || n->cause == CAUSE_HOP_LIMIT || n->cause == CAUSE_NONE)
 			continue;
-		EVIDENCE(d, "%llu request%s stopped: the %s dropped %s%s%s", PLURAL(n->requests),
-			 n->from_endpoint ? "answer's packets were" : "pod's own packets were",
-			 place_text(n, place, sizeof(place)), n->to[0] ? ", behind this node's redirect to " : "", n->to);
+		EVIDENCE(d, "%llu request%s stopped: the %s dropped %s%s%s%s", PLURAL(n->requests),
+			 n->from_endpoint  ? "answer's packets were"
+			 : p->host_network ? "process's own packets were"
+					   : "pod's own packets were",
+			 place_text(n, place, sizeof(place)), where_text(p, n),
+			 n->to[0] ? ", behind this node's redirect to " : "", n->to);
 	}
 }
 
@@ -439,9 +450,9 @@ static bool find_blocked(struct draft *d)
 	d->severity = advice_is_meant(p) ? SEVERITY_INFO : SEVERITY_WARNING;
 	for (int v = 0; p->by_kind[IMDS_KIND_DNS] && v < IMDS_VERSION_COUNT; v++)
 		dns += p->by_kind[IMDS_KIND_DNS]->cells[v][OUTCOME_BLOCKED];
-	SUMMARY(d, "%s %s kept from the metadata service by %s%s%s%s: %llu of %llu request%s%s", d->subject,
+	SUMMARY(d, "%s %s kept from the metadata service by %s%s%s%s%s: %llu of %llu request%s%s", d->subject,
 		findings_is_past(p) ? verb(d, "was", "were") : verb(d, "is", "are"), filter_text(note),
-		note && note->from_endpoint ? ", which drops the answers" : "",
+		note && note->from_endpoint ? ", which drops the answers" : "", where_text(p, note),
 		note && note->to[0] ? ", behind a redirect of this node to " : "", note && note->to[0] ? note->to : "",
 		(unsigned long long)n, PLURAL(p->requests), advice_is_meant(p) ? ". Probably on purpose" : "");
 	if (dns)
@@ -500,9 +511,16 @@ static bool find_dropped(struct draft *d)
 			      "answers)"
 			    : "nobody on this network has the service's address (no neighbour answers)",
 			note->from_endpoint ? "" : note->to);
+	else if (note && note->cause == CAUSE_FORWARDING_OFF && (note->where & IMDS_D_FOREIGN))
+		SUMMARY(d,
+			"%s: %llu of %llu request%s dropped: forwarding is off in a network namespace that is neither "
+			"the node's nor its own (a container around it, or a node in a container)%s%s",
+			d->subject, (unsigned long long)n, PLURAL(p->requests), note->to[0] ? "; redirected to " : "",
+			note->to);
 	else if (note && why[note->cause])
-		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node: %s%s%s", d->subject, (unsigned long long)n,
-			PLURAL(p->requests), why[note->cause], note->to[0] ? "; redirected to " : "", note->to);
+		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node%s: %s%s%s", d->subject,
+			(unsigned long long)n, PLURAL(p->requests), where_text(p, note), why[note->cause],
+			note->to[0] ? "; redirected to " : "", note->to);
 	else
 		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node by its kernel %s", d->subject,
 			(unsigned long long)n, PLURAL(p->requests),
@@ -893,6 +911,23 @@ static bool find_no_response(struct draft *d)
 	return true;
 }
 
+/* Only what its client ended itself: no failure of anyone's that is known, and nothing that could be called fine. */
+static bool find_given_up(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->outcomes[OUTCOME_ABORTED];
+
+	if (!n || p->last_ok_ns || p->failed != n)
+		return false;
+	d->severity = SEVERITY_INFO;
+	SUMMARY(d, "%s: nothing was answered: %llu of %llu request%s given up by the client before an answer came",
+		d->subject, (unsigned long long)n, PLURAL(p->requests));
+	EVIDENCE(d, "a client whose patience is short looks so, and an error that a router on the way sends at once "
+		    "(host unreachable)");
+	add_processes(d);
+	return true;
+}
+
 /* As it was sent: nothing forwarded it. */
 static bool is_fresh(int ttl)
 {
@@ -1050,6 +1085,7 @@ const struct finding_rule finding_rules[] = {
 	{ FINDING_CREDENTIALS_REFUSED, find_other_errors },
 	{ FINDING_SLOW, find_slow },
 	{ FINDING_NO_RESPONSE, find_no_response },
+	{ FINDING_NO_RESPONSE, find_given_up },
 	{ FINDING_TTL_REWRITTEN, find_ttl_rewritten },
 	{ FINDING_TWO_SERVERS, find_two_servers },
 	{ FINDING_INTERCEPTED, find_intercepted },
