@@ -15,7 +15,7 @@ put cart-7d9f6c5b8-x2x4q >/dev/null
 put agent-5k2p9 >/dev/null
 report_stop
 # the second node: another kernel, another pod of the same workload
-jq '.node = "node-b" | .kernel = "6.1.0-other" | (.pods[], .findings[]) |=
+jq '.node = "node-b" | .kernel = "6.1.0-other" | (.pods[], .findings[], .findings[].pods[]) |=
 	(if .pod == "cart-7d9f6c5b8-x2x4q" then .pod = "cart-7d9f6c5b8-b2b4b" else . end)' "$a" >"$b"
 
 merge --json "$a" "$b"
