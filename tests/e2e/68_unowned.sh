@@ -23,8 +23,13 @@ lab_pod_bridge bridged --namespace shop
 lab_pod_routed routed --namespace shop
 lab_pod_bridge known --namespace shop		# a plugin's file tells its address; its network namespace would not
 lab_pod_bridge nobody
+lab_pod_bridge guest				# libvirt has a machine with this device
+mkdir -p "$root/run/libvirt/qemu"
+# shellcheck disable=SC2154	# set by lab_pod_bridge
+printf "<domstatus state='running'>\n  <domain type='kvm' id='1'>\n    <name>web-vm</name>\n    <devices>\n      <interface type='bridge'>
+        <target dev='%s'/>\n" "veth$lab_n" >"$root/run/libvirt/qemu/web-vm.xml"
 for p in bridged routed; do sandbox $p; done
-for p in known nobody; do lab_pod_load $p; lab_ip "$pod_netns" addr flush dev eth0; done
+for p in known nobody guest; do lab_pod_load $p; lab_ip "$pod_netns" addr flush dev eth0; done
 lab_pod_load known
 mkdir -p "$root/var/lib/cni/networks/pods" "$root/var/lib/cni/results"
 printf '%s\r\neth0' "$pod_id" >"$root/var/lib/cni/networks/pods/$pod_ip"
@@ -38,7 +43,7 @@ lab_pod_load routed
 read -r mac < <(lab_ip node -o link show "eni${pod_id:0:11}" | sed -n 's/.*ether \([0-9a-f:]*\).*/\1/p')
 for _ in 1 2; do packets bridged 02:42:00:00:00:01 >/dev/null; done	# each try has another port
 check "the sandbox connects, and gets no answer" equal "$(packets routed "$mac"; echo $?)" 3
-for p in bridged known nobody; do packets $p 02:42:00:00:00:01 >/dev/null; done
+for p in bridged known nobody guest; do packets $p 02:42:00:00:00:01 >/dev/null; done
 report_stop
 
 name_of() { lab_pod_load "$1"; echo ".unowned[] | select(.address | startswith(\"$pod_ip:\"))"; }
@@ -47,6 +52,7 @@ expect_report "$r" "behind a bridge: named by the network namespace behind the p
 	"[$(name_of bridged)] | length == 1 and (.[0] | .name == \"shop/bridged\" and (.device | startswith(\"veth\")) and .packets > 0)"
 expect_report "$r" "behind a routed veth too" "[$(name_of routed)] | length == 1 and (.[0] | .name == \"shop/routed\" and (.device | startswith(\"eni\")))"
 expect_report "$r" "by a network plugin's file" "[$(name_of known)] | length == 1 and .[0].name == \"shop/known\""
+expect_report "$r" "by the virtual machine's device" "[$(name_of guest)] | length == 1 and .[0].name == \"web-vm\""
 expect_report "$r" "else by address alone" "[$(name_of nobody)] | length == 1 and .[0].name == \"\""
 expect_report "$r" "told as answers that die, by name; nobody is called safe" \
 	'[.findings[] | select(.code == "unowned-ttl-deaths" or .code == "unknown-owner")] | length == 1 and

@@ -432,6 +432,25 @@ static void cni_files_give_the_container(void **state)
 	assert_false(runtime_parse_cni_result(result, 60, "10.1.0.5", id, sizeof(id)));
 }
 
+static void a_tap_device_gives_the_machine(void **state)
+{
+	static const char text[] =
+	    "<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE.\n-->\n<domstatus state='running' reason='booted' "
+	    "pid='4711'>\n  <domain type='kvm' id='1'>\n    <name>web-1</name>\n    <devices>\n"
+	    "      <disk type='file'><target dev='vda' bus='virtio'/></disk>\n"
+	    "      <interface type='bridge'>\n        <target dev='vnet7'/>\n      </interface>\n";
+	char name[16];
+
+	(void)state;
+	assert_true(runtime_parse_domain(text, strlen(text), "vnet7", name, sizeof(name)));
+	assert_string_equal(name, "web-1");
+	assert_false(runtime_parse_domain(text, strlen(text), "vnet", name, sizeof(name)));
+	assert_false(runtime_parse_domain(text, strlen(text), "vda", name, sizeof(name)));
+	assert_false(runtime_parse_domain(text, strlen(text), "", name, sizeof(name)));
+	assert_false(runtime_parse_domain(text, 150, "vnet7", name, sizeof(name))); /* half written */
+	assert_false(runtime_parse_domain(text, strlen(text), "vnet7", name, 4));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +466,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(looks_and_entries_are_bounded, set_up, tear_down),
 		cmocka_unit_test(a_root_that_is_not_there_is_no_error),
 		cmocka_unit_test(cni_files_give_the_container),
+		cmocka_unit_test(a_tap_device_gives_the_machine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,11 +13,15 @@
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define FOLDER_MAX 2048 /* entries; kubelet's default limit is 110 pods a node */
 #define FILE_MAX 65536
+#define MACHINE_MAX (256u << 10)
 
 /* <place>/NETWORK/ADDRESS, of the host-local plugin (its "dataDir") */
 static const char *const host_local[] = { "/var/lib/cni/networks", "/run/cni/networks" };
 /* <place>/NETWORK-ID-INTERFACE, libcni's cache, whatever plugin gave the address (CNI specification 0.4.0 and later) */
 static const char *const results[] = { "/var/lib/cni/results", "/var/lib/cni/cache/results" };
+
+/* <place>/MACHINE.xml, of the machines that run (libvirt src/conf/domain_conf.c) */
+static const char machines[] = "/run/libvirt/qemu";
 
 struct found {
 	const char *address;
@@ -92,4 +96,33 @@ size_t address_names_find(int root_fd, const char *address, char ret_ids[ADDRESS
 	for (size_t i = 0; i < LEN(results); i++)
 		look_in(&f, root_fd, results[i], look_result);
 	return f.len;
+}
+
+bool address_names_machine(int root_fd, const char *device, char *ret_name, size_t len)
+{
+	int fd = root_fd < 0 || !*device ? -1 : safe_open_root(root_fd, machines);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	bool found = false;
+	char *text;
+	long n;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	for (int i = 0; !found && i < FOLDER_MAX && (e = readdir(d)); i++) {
+		size_t end = strlen(e->d_name);
+
+		if (end < 4 || strcmp(e->d_name + end - 4, ".xml"))
+			continue;
+		n = safe_read_file(dirfd(d), e->d_name, MACHINE_MAX, &text);
+		if (n < 0)
+			continue;
+		found = runtime_parse_domain(text, n, device, ret_name, len);
+		free(text);
+	}
+	closedir(d);
+	return found;
 }

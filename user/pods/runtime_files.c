@@ -259,6 +259,21 @@ static bool take_id(const char *id, size_t len, char *buf, size_t buf_len)
 	return true;
 }
 
+/* libvirt writes it by itself (virDomainObjSave), always in this spelling: it need not be read as XML. */
+bool runtime_parse_domain(const char *text, size_t len, const char *device, char *name, size_t name_len)
+{
+	static const char start[] = "<name>", end[] = "</name>";
+	const char *from = memmem(text, len, start, sizeof(start) - 1), *to;
+	char target[64];
+
+	if (!*device || (size_t)snprintf(target, sizeof(target), "<target dev='%s'/>", device) >= sizeof(target) ||
+	    !memmem(text, len, target, strlen(target)) || !from)
+		return false;
+	from += sizeof(start) - 1;
+	to = memmem(from, text + len - from, end, sizeof(end) - 1);
+	return to && !memchr(from, '<', to - from) && take_id(from, to - from, name, name_len);
+}
+
 bool runtime_parse_host_local(const char *text, size_t len, char *id, size_t id_len)
 {
 	const char *eol = memchr(text, '\n', len);

@@ -60,6 +60,9 @@ int runtime_parse_graphroot(const char *text, size_t len, char *buf, size_t buf_
 bool runtime_parse_host_local(const char *text, size_t len, char *id, size_t id_len);
 bool runtime_parse_cni_result(const char *text, size_t len, const char *address, char *id, size_t id_len);
 
+/* The state of a virtual machine as libvirt keeps it: its name, when the tap device is one of its interfaces'. */
+bool runtime_parse_domain(const char *text, size_t len, const char *device, char *name, size_t name_len);
+
 /* Home folder of a user in the text of passwd(5). */
 int runtime_parse_home(const char *text, size_t len, unsigned int uid, char *buf, size_t buf_len);
 

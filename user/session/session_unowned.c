@@ -132,9 +132,17 @@ static void look(struct session *s, struct owner *o)
 {
 	bool own_netns = (uint32_t)(o->key.where >> 32) == netns_inode("/proc/self/ns/net");
 	struct pod_identity who;
+	int root;
 
-	if (!find_at(s, &o->key.addr, own_netns, o->device, &who))
+	if (!find_at(s, &o->key.addr, own_netns, o->device, &who)) {
+		/* a virtual machine's packets have no socket either */
+		root = o->device[0] ? open(s->o->runtime_dirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+		if (root >= 0) {
+			address_names_machine(root, o->device, o->name, sizeof(o->name));
+			close(root);
+		}
 		return;
+	}
 	if (who.pod[0])
 		snprintf(o->name, sizeof(o->name), "%s%s%s", who.namespace, who.namespace[0] ? "/" : "", who.pod);
 	else
