@@ -513,7 +513,6 @@ static void run_child(int netns_fd, const struct imds_endpoint *endpoints, size_
 	struct probe_result r = { .step = PROBE_ENTER };
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (int sig = 1; sig < NSIG; sig++) /* the event loop's handlers are the parent's */
 		sigaction(sig, &dfl, NULL);
 	if (setns(netns_fd, CLONE_NEWNET)) {
@@ -525,26 +524,33 @@ static void run_child(int netns_fd, const struct imds_endpoint *endpoints, size_
 	_exit(write(out, &r, sizeof(r)) != sizeof(r));
 }
 
-int probe_start(int netns_fd, const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, pid_t *ret_pid)
+pid_t probe_fork(int *ret_fd)
 {
 	int fds[2], err;
 	pid_t pid;
 
-	_Static_assert(sizeof(struct probe_result) <= 512, "written at once: _POSIX_PIPE_BUF");
 	if (pipe2(fds, O_CLOEXEC))
 		return -errno;
 	pid = fork();
-	if (pid < 0) {
-		err = -errno;
+	err = -errno;
+	*ret_fd = pid ? fds[0] : fds[1];
+	if (pid < 0)
 		close(fds[0]);
-		close(fds[1]);
-		return err;
-	}
+	close(pid ? fds[1] : fds[0]);
 	if (!pid)
-		run_child(netns_fd, endpoints, len, wait_ms, fds[1]);
-	close(fds[1]);
-	*ret_pid = pid;
-	return fds[0];
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid < 0 ? err : pid;
+}
+
+int probe_start(int netns_fd, const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, pid_t *ret_pid)
+{
+	int fd = -1;
+
+	_Static_assert(sizeof(struct probe_result) <= 512, "written at once: _POSIX_PIPE_BUF");
+	*ret_pid = probe_fork(&fd);
+	if (!*ret_pid)
+		run_child(netns_fd, endpoints, len, wait_ms, fd);
+	return *ret_pid < 0 ? *ret_pid : fd;
 }
 
 int probe_finish(int fd, pid_t pid, struct probe_result *ret)

@@ -42,6 +42,12 @@ struct probe_result {
 int probe_open_netns(int cgroup_fd, const char *path);
 
 /*
+ * A child whose result comes through a pipe; it dies with its parent. Returns 0 in the child, *ret_fd to write to; its pid
+ * in the parent, *ret_fd to read from; or a negative errno.
+ */
+pid_t probe_fork(int *ret_fd);
+
+/*
  * Starts a child that enters netns_fd and asks the first of the endpoints that has a route there; port 0 means 80. It
  * ends by itself within wait_ms. Returns a descriptor that becomes readable when there is a result, or a negative
  * errno.

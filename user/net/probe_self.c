@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -155,27 +154,15 @@ void probe_self_measure(const struct imds_endpoint *e, unsigned int wait_ms, uin
 int probe_self_start(const struct imds_endpoint *e, unsigned int wait_ms, uint64_t deadline_ns, pid_t *ret_pid)
 {
 	struct probe_self r;
-	int fds[2], err;
-	pid_t pid;
+	int fd = -1;
 
 	_Static_assert(sizeof(struct probe_self) <= 512, "written at once: _POSIX_PIPE_BUF");
-	if (pipe2(fds, O_CLOEXEC))
-		return -errno;
-	pid = fork();
-	if (pid < 0) {
-		err = -errno;
-		close(fds[0]);
-		close(fds[1]);
-		return err;
-	}
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	*ret_pid = probe_fork(&fd);
+	if (!*ret_pid) {
 		probe_self_measure(e, wait_ms, deadline_ns, &r);
-		_exit(write(fds[1], &r, sizeof(r)) != sizeof(r));
+		_exit(write(fd, &r, sizeof(r)) != sizeof(r));
 	}
-	close(fds[1]);
-	*ret_pid = pid;
-	return fds[0];
+	return *ret_pid < 0 ? *ret_pid : fd;
 }
 
 int probe_self_finish(int fd, pid_t pid, uint64_t deadline_ns, struct probe_self *ret)
