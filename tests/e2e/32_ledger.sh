@@ -32,6 +32,8 @@ check "old asks without a token: it would break" is '.workloads[] | select(.work
 check "agent is near, but was watched for seconds only: unknown" is '.workloads[] | select(.workload == "agent") |
 	.verdict == "unknown" and .token_requests == 2 and (.reason | length > 0)'
 check "the answer is no" is '(.headline | startswith("No: 2 of ")) and .counts.safe == 0 and .nodes == 1'
+cp -r "$state" "$LAB_ROOT/copy"
+check "a node told of twice is one" e2e_jq <("$IMDSNOOP" ready --json --from-state "$state" "$LAB_ROOT/copy" | jq '[.nodes, (.workloads | map(.nodes) | max)]') '. == [1, 1]'
 check "hop limit 2 and no more: web does not break, nor is it safe" e2e_jq <(ready --json --what-if hop-limit=2) \
 	'.workloads[] | select(.workload == "web") | .verdict == "unknown"'
 check "endpoint off: all break" e2e_jq <(ready --json --what-if endpoint=off) '.counts.breaks == 3'

@@ -104,7 +104,8 @@ static void join_hours(struct inputs *in)
 
 	for (size_t i = 0; i < in->len; i++)
 		for (size_t k = 0; k < i; k++)
-			if (!strcmp(in->nodes[i].name, in->nodes[k].name)) {
+			if (in->nodes[i].name[0] && !strcmp(in->nodes[i].name, in->nodes[k].name)) {
+				in->nodes[i].again = true;
 				for (size_t h = 0; h < hours; h++) {
 					uint16_t *a = &in->nodes[i].hours[h], *b = &in->nodes[k].hours[h];
 

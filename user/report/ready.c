@@ -40,6 +40,12 @@ static bool same_workload(const struct piece *x, const struct piece *y)
 	       x->seen->nameless == y->seen->nameless;
 }
 
+/* Pieces of one workload: whether piece i is of the node of the one before. A node without a name is its own. */
+static bool same_node(const struct piece *p, size_t i)
+{
+	return i && (p[i].node == p[i - 1].node || (p[i].node->name[0] && !strcmp(p[i].node->name, p[i - 1].node->name)));
+}
+
 /* --- time ------------------------------------------------------------------------------------------------------------- */
 
 /* Time watched, and the time since the node was first heard of to the end of the window: nobody knows that it ended. */
@@ -65,14 +71,18 @@ static bool rhythms_meet(const struct piece *p, size_t len, uint64_t from_s, siz
 
 	for (size_t h = 0; h < hours; h++) {
 		size_t at = (from_s / HOUR + h + 72) % WEEK_HOURS; /* 1970 began on a Thursday */
-		double sum = 0;
+		double sum = 0, most = 0;
 
-		for (size_t i = 0; i < len; i++)
+		for (size_t i = 0; i < len; i++) {
+			if (same_node(p, i))
+				continue;
 			sum += p[i].node->hours[h];
+			most += HOUR;
+		}
 		seen[at] += sum;
-		all[at] += (double)len * HOUR;
-		if (sum / ((double)len * HOUR) > best[at])
-			best[at] = sum / ((double)len * HOUR);
+		all[at] += most;
+		if (sum / most > best[at])
+			best[at] = sum / most;
 	}
 	for (size_t at = 0; at < WEEK_HOURS; at++)
 		if (seen[at] < 0.5 * all[at] || best[at] < READY_COVERAGE) {
@@ -273,7 +283,7 @@ static void judge_row(struct ready *all, struct ready_row *r, const struct piece
 	for (size_t i = 0; i < len; i++) {
 		add_seen(&r->sum, p[i].seen);
 		blind_node |= p[i].seen->tokens && p[i].seen->required_hop_limit <= 0;
-		if (!i || p[i].node != p[i - 1].node) {
+		if (!same_node(p, i)) {
 			r->nodes++;
 			add_time(p[i].node, hours, &watched, &time);
 		}
@@ -342,8 +352,12 @@ static void measure(struct ready *r, const struct ready_node *nodes, size_t len)
 	double watched = 0, time = 0, missed;
 	int calls = 1;
 
-	for (size_t i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++) {
+		if (nodes[i].again)
+			continue;
 		add_time(&nodes[i], hours, &watched, &time);
+		r->nodes++;
+	}
 	r->coverage = time > 0 ? watched / time : 0;
 	for (size_t h = 0; h < hours; h++)
 		for (size_t i = 0; i < len; i++)
@@ -372,7 +386,7 @@ int ready_judge(const struct ready_question *q, const struct ready_node *nodes, 
 	size_t n = 0, end;
 	bool named;
 
-	*ret = (struct ready){ .question = *q, .from_s = from_s, .to_s = to_s, .nodes = nodes_len };
+	*ret = (struct ready){ .question = *q, .from_s = from_s, .to_s = to_s };
 	make_title(q, ret->title, sizeof(ret->title));
 	for (size_t i = 0; i < nodes_len; i++)
 		n += nodes[i].seen_len;

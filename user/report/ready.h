@@ -35,6 +35,7 @@ struct ready_seen {
 struct ready_node {
 	const char *name;
 	uint16_t *hours;  /* seconds watched without a loss, for each hour of the window */
+	bool again;	  /* one of the same name stands before it, and has the same hours */
 	bool lossy;	  /* some was watched with losses: not in hours */
 	uint64_t unowned; /* answers that died and had no owner */
 	struct ready_seen *seen;
