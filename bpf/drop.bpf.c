@@ -282,6 +282,17 @@ static __always_inline bool is_foreign(const struct sk_buff *skb)
 	       inode != imds_netns_inodes[1];
 }
 
+/* Where dead answers to this address and port are remembered as a connection's; *ret_mark is never 0. */
+static __always_inline __u64 *resent_place(const struct dropped *d, __u64 *ret_mark)
+{
+	__u64 mark = (d->dest.d[0] ^ d->dest.d[1] ^ d->dest_port) * 0x9e3779b97f4a7c15ull;
+	__u32 i = mark >> 54;
+
+	*ret_mark = mark | 1;
+	barrier_var(i);
+	return &imds_resent[i & (IMDS_RESENT - 1)];
+}
+
 /* An endpoint's packet that died of its TTL and has no connection here. */
 static __always_inline void count_unowned(const struct sk_buff *skb, const struct dropped *d, int endpoint,
 					  const struct imds_drop *drop)
@@ -290,9 +301,10 @@ static __always_inline void count_unowned(const struct sk_buff *skb, const struc
 	struct imds_unowned_key key = {};
 	struct imds_unowned zero = {}, *u;
 	struct net *net;
+	__u64 mark;
 	__u32 inode;
 
-	if (!dev)
+	if (!dev || *resent_place(d, &mark) == mark)
 		return;
 	net = dev->nd_net.net;
 	if (!net)
@@ -387,6 +399,7 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	struct dropped d = {};
 	struct imds_drop drop = {};
 	struct imds_flow *f;
+	__u64 *place, mark;
 	bool from_endpoint;
 	int endpoint;
 	__u32 off;
@@ -420,6 +433,10 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 		if (from_endpoint && d.ttl <= 1)
 			count_unowned(skb, &d, endpoint, &drop);
 		return;
+	}
+	if (drop.match == IMDS_MATCH_FINGERPRINT && d.ttl <= 1) {
+		place = resent_place(&d, &mark);
+		*place = mark;
 	}
 	if (from_endpoint && (d.seq == f->rcv_nxt || (d.tcp_flags & TCP_SYN)))
 		drop.flags |= IMDS_D_EXPECTED_SEQ;

@@ -362,6 +362,12 @@ struct imds_refused {
 };
 
 /*
+ * Addresses and ports by which NAT hid connections whose answers died: the service sends them again for minutes, after the
+ * connection is forgotten. Place and value are a hash of both.
+ */
+#define IMDS_RESENT 1024
+
+/*
  * Dead answers that fit no connection of ours: gVisor, Kata, virtual machines, AF_PACKET. TTL <= 1, from an endpoint, in
  * a network namespace that concerns us.
  */

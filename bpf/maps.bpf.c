@@ -37,6 +37,7 @@ __u64 imds_syns[IMDS_SYNS] = {};
 __u64 imds_syns_out = 0;
 __u64 imds_netns[IMDS_NETNS] = {};
 struct imds_refused imds_refused[IMDS_REFUSED] = {};
+__u64 imds_resent[IMDS_RESENT] = {};
 struct imds_untracked imds_untracked[IMDS_UNTRACKED] = {};
 struct imds_share imds_shares[IMDS_SHARES] = {};
 struct imds_unsent imds_unsent[IMDS_UNSENT] = {};

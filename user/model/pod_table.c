@@ -168,11 +168,6 @@ bool pod_table_knows_deaths(struct pod_table *t, const struct imds_addr *addr)
 	return pod_table_knows_address(t, addr) && (a->died || (a->host && t->died_behind_nat));
 }
 
-bool pod_table_died_behind_nat(const struct pod_table *t)
-{
-	return t->died_behind_nat;
-}
-
 /* --- rows ------------------------------------------------------------------------------------------------------------ */
 
 static const struct pod_identity nobody = POD_IDENTITY_NOBODY;

@@ -31,8 +31,6 @@ void pod_table_drops_lost(struct pod_table *t, uint64_t now_ns);
 bool pod_table_knows_address(struct pod_table *t, const struct imds_addr *addr);
 /* And answers to it died: what else dies on the way there is told by its row. */
 bool pod_table_knows_deaths(struct pod_table *t, const struct imds_addr *addr);
-/* True if an answer to a watched socket died while it still had the node's address, not the pod's. */
-bool pod_table_died_behind_nat(const struct pod_table *t);
 
 /*
  * Judges r (who, rec, wall_ns, drop_reason, drop_location and running are given; the rest is filled in) and, when it is

@@ -201,9 +201,6 @@ static void add_unowned(void *arg, const struct imds_unowned_key *key, const str
 	if (pod_table_knows_address(s->table, &key->addr) && u->last_ns < s->started_ns + RETRANSMIT_NS)
 		return;
 	owner = find_owner(s, key, r->now_ns, &r->looks);
-	/* an address of the node itself, which hides the pods behind it: sent anew to a connection that is over for us */
-	if (owner && !owner->name[0] && !strcmp(owner->device, "lo") && pod_table_died_behind_nat(s->table))
-		return;
 	*to = (struct unowned){
 		.address = key->addr,
 		.port = u->port,
