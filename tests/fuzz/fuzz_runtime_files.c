@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = malloc(size); /* its own, so that a byte read behind it is found */
 	assert(text);
 	memcpy(text, data + 1, size - 1);
-	switch (data[0] % 8) {
+	switch (data[0] % 9) {
 	case 0:
 		if (!runtime_parse_docker(text, size - 1, ID, &what))
 			check(&what);
@@ -77,8 +77,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (runtime_parse_host_local(text, size - 1, buf, sizeof(buf)))
 			check_clean(buf, sizeof(buf));
 		break;
-	default:
+	case 7:
 		if (runtime_parse_cni_result(text, size - 1, "10.1.0.5", buf, sizeof(buf)))
+			check_clean(buf, sizeof(buf));
+		break;
+	default:
+		if (runtime_parse_domain(text, size - 1, "vnet0", buf, sizeof(buf)))
 			check_clean(buf, sizeof(buf));
 	}
 	free(text);

@@ -30,8 +30,8 @@ dk_up() {
 		--cgroup-parent "/$LAB_ID/$LAB_NODE/docker" --bip 10.201.0.1/24 --userland-proxy=false \
 		</dev/null >"$dir/log" 2>&1 &
 	lab_wait_for 30 dk version || { tail -5 "$dir/log"; return 1; }
-	mkdir -p "$dir/image/bin" && cp "$LAB_BIN/raw_client" "$DK_BIN/bin/busybox" "$dir/image/bin" &&
-		ln -s busybox "$dir/image/bin/sleep" && tar -C "$dir/image" -c . | dk import - client:1 >/dev/null
+	mkdir -p "$dir/image/bin" && cp "$LAB_BIN/raw_client" "$dir/image/bin" &&
+		{ [ ! -x "$DK_BIN/bin/busybox" ] || cp "$DK_BIN/bin/busybox" "$dir/image/bin"; } && ln -s busybox "$dir/image/bin/sleep" && tar -C "$dir/image" -c . | dk import - client:1 >/dev/null
 }
 
 dk_down() {			# dk_down NODE
