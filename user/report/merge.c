@@ -472,7 +472,7 @@ void merge_clear(struct merged *m)
 		pod_clear(&m->pods[i]);
 	free(m->pods);
 	HASH_ITER (hh, m->by_key, n, next_node) {
-		HASH_DEL(m->by_key, n);
+		HASH_DEL(m->by_key, n); /* NOLINT(clang-analyzer-unix.Malloc): it takes it off the list */
 		free(n);
 	}
 	free(m->nodes);
