@@ -33,7 +33,8 @@ CF := $(firstword $(foreach f,-fcf-protection=full -mbranch-protection=standard,
 HARDEN := -fstack-protector-strong -fPIE $(CF) $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 HARDEN_LINK := -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
 
-STATIC_OK := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - -static -o /dev/null \
+# elf_begin: Debian 13's libelf.a needs a part of elfutils that no package has
+STATIC_OK := $(shell printf 'int elf_begin(void); int main(void){return elf_begin();}' | $(CC) -xc - -static -o /dev/null \
 	$(shell $(PKG_CONFIG) --static --libs $(LIBS)) 2>/dev/null && echo yes)
 # glibc's of these do not work in a static program, and it warns of them: ours, which find nothing, stand in their place
 NOT_LINKED := getaddrinfo freeaddrinfo getservbyname getprotobynumber dlopen
