@@ -206,6 +206,7 @@ static int add_finding(struct merged *m, const struct merge_node *node, const st
 {
 	const struct report_name own = { f->namespace, f->pod, f->container, f->cgroup };
 	const struct report_name *names = f->pods_len ? f->pods : &own;
+	size_t names_len = f->pods_len ? f->pods_len : 1;
 	struct merge_group *g;
 	uint64_t hash;
 	bool fresh;
@@ -226,7 +227,7 @@ static int add_finding(struct merged *m, const struct merge_node *node, const st
 		return -ENOMEM;
 	g->nodes += fresh && g->newest != node;
 	g->newest = node;
-	for (size_t i = 0; !err && i < (f->pods_len ? f->pods_len : 1); i++)
+	for (size_t i = 0; !err && i < names_len; i++)
 		err = add_member(m, g, node, hash, &names[i], pod_of(&names[i], index, len));
 	return err;
 }
