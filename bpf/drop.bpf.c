@@ -283,7 +283,7 @@ static __always_inline bool is_foreign(const struct sk_buff *skb)
 }
 
 /* Where dead answers to this address and port are remembered as a connection's; *ret_mark is never 0. */
-static __always_inline __u64 *resent_place(const struct dropped *d, __u64 *ret_mark)
+static __always_inline struct imds_resent *resent_place(const struct dropped *d, __u64 *ret_mark)
 {
 	__u64 mark = (d->dest.d[0] ^ d->dest.d[1] ^ d->dest_port) * 0x9e3779b97f4a7c15ull;
 	__u32 i = mark >> 54;
@@ -291,6 +291,17 @@ static __always_inline __u64 *resent_place(const struct dropped *d, __u64 *ret_m
 	*ret_mark = mark | 1;
 	barrier_var(i);
 	return &imds_resent[i & (IMDS_RESENT - 1)];
+}
+
+static __always_inline bool is_resent(const struct dropped *d, __u64 now)
+{
+	__u64 mark;
+	struct imds_resent *place = resent_place(d, &mark);
+
+	if (place->mark != mark || now - place->last_ns > IMDS_RESENT_NS)
+		return false;
+	place->last_ns = now;
+	return true;
 }
 
 /* An endpoint's packet that died of its TTL and has no connection here. */
@@ -301,10 +312,9 @@ static __always_inline void count_unowned(const struct sk_buff *skb, const struc
 	struct imds_unowned_key key = {};
 	struct imds_unowned zero = {}, *u;
 	struct net *net;
-	__u64 mark;
 	__u32 inode;
 
-	if (!dev || *resent_place(d, &mark) == mark)
+	if (!dev || is_resent(d, drop->ts_ns))
 		return;
 	net = dev->nd_net.net;
 	if (!net)
@@ -399,8 +409,9 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	struct dropped d = {};
 	struct imds_drop drop = {};
 	struct imds_flow *f;
-	__u64 *place, mark;
+	struct imds_resent *place;
 	bool from_endpoint;
+	__u64 mark;
 	int endpoint;
 	__u32 off;
 
@@ -436,7 +447,8 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	}
 	if (drop.match == IMDS_MATCH_FINGERPRINT && d.ttl <= 1) {
 		place = resent_place(&d, &mark);
-		*place = mark;
+		place->mark = mark;
+		place->last_ns = drop.ts_ns;
 	}
 	if (from_endpoint && (d.seq == f->rcv_nxt || (d.tcp_flags & TCP_SYN)))
 		drop.flags |= IMDS_D_EXPECTED_SEQ;

@@ -363,9 +363,16 @@ struct imds_refused {
 
 /*
  * Addresses and ports by which NAT hid connections whose answers died: the service sends them again for minutes, after the
- * connection is forgotten. Place and value are a hash of both.
+ * connection is forgotten. The place is by a hash of both. It holds until longer than TCP's longest pause between two tries
+ * (TCP_RTO_MAX, 120 s) has passed: another's death to the same port is one without an owner again.
  */
 #define IMDS_RESENT 1024
+#define IMDS_RESENT_NS (130ull * 1000000000)
+
+struct imds_resent {
+	__u64 mark; /* that hash, 0: free */
+	__u64 last_ns;
+};
 
 /*
  * Dead answers that fit no connection of ours: gVisor, Kata, virtual machines, AF_PACKET. TTL <= 1, from an endpoint, in

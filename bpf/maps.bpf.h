@@ -132,7 +132,7 @@ extern __u64 imds_syns[IMDS_SYNS];
 extern __u64 imds_syns_out; /* SYNs that wait for an answer, about: while it is 0 nobody need look for one */
 extern __u64 imds_netns[IMDS_NETNS];
 extern struct imds_refused imds_refused[IMDS_REFUSED];
-extern __u64 imds_resent[IMDS_RESENT];
+extern struct imds_resent imds_resent[IMDS_RESENT];
 extern struct imds_untracked imds_untracked[IMDS_UNTRACKED];
 extern struct imds_share imds_shares[IMDS_SHARES];
 extern struct imds_unsent imds_unsent[IMDS_UNSENT];
