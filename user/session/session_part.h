@@ -13,7 +13,7 @@
 #define SESSION_GONE_NS (300ull * 1000000000)	  /* series and names of gone pods leave after this */
 #define SESSION_HELD_MAX 1024			  /* requests */
 #define SESSION_HELD_SHARE (SESSION_HELD_MAX / 8) /* of one pod */
-#define SESSION_LOSSES_EXTRA 8
+#define SESSION_LOSSES_EXTRA 9
 #define SESSION_UNOWNED_MAX IMDS_UNOWNED
 #define SESSION_LAST_TURNS 8		      /* of reading the rings, for a snapshot */
 #define SESSION_BLIND_NS (20ull * 1000000000) /* detached for so long, an agent ends */
@@ -58,6 +58,7 @@ struct session {
 	struct session_death deaths[SESSION_DEATHS]; /* newest ones, by cookie */
 	struct session_held *held;		     /* waiting for their verdict, see pod_table_wants_later() */
 	size_t held_len;
+	uint64_t held_lost;	 /* judged at once for want of a place */
 	uint64_t held_looked_ns; /* when all of them were looked at */
 	uint64_t last_names_ns;
 	uint64_t last_rescans;	 /* of the cgroup tree */

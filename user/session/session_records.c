@@ -89,7 +89,7 @@ void session_release_held(struct session *s, uint64_t now_ns, bool all)
 	release_held(s, 0, now_ns, all);
 }
 
-/* A pod has a share of the places; what it makes below its own cgroup has none of its own. */
+/* A pod has a share of the places; what it makes below its own cgroup has none of its own. False: counted as lost. */
 static bool hold(struct session *s, const struct request *r, const struct imds_rec_request *rec)
 {
 	const struct pod_identity *who = r->who;
@@ -97,14 +97,14 @@ static bool hold(struct session *s, const struct request *r, const struct imds_r
 	uint64_t pod = 14695981039346656037ull; /* FNV-1a */
 	size_t own = 0;
 
-	if (s->held_len == SESSION_HELD_MAX)
-		return false;
 	for (; *owner; owner++)
 		pod = (pod ^ (unsigned char)*owner) * 1099511628211ull;
 	for (size_t i = 0; i < s->held_len; i++)
 		own += s->held[i].pod == pod;
-	if (own >= SESSION_HELD_SHARE)
+	if (own >= SESSION_HELD_SHARE || s->held_len == SESSION_HELD_MAX) {
+		s->held_lost++;
 		return false;
+	}
 	s->held[s->held_len++] = (struct session_held){ *rec, pod };
 	return true;
 }

@@ -47,6 +47,10 @@ static void fill_losses(struct session *s)
 		"events_missed",
 		"events that our tracing programs did not get, another one ran on that CPU: drops may be missing", s->missed
 	};
+	s->losses[n++] =
+	    (struct loss){ "held_share",
+			   "requests judged at once, too many of their pod waited: a later drop is not their cause",
+			   s->held_lost };
 	s->snapshot.stray_ttl_drops = table.stray_ttl_drops;
 	s->snapshot.stray_drops = table.stray_drops;
 	s->snapshot.losses = s->losses;
