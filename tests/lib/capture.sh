@@ -66,7 +66,7 @@ capture_compare() {		# capture_compare LIVE PLACE
 			(if .outcome == "hop-limit" then $w.outcome != "hop-limit" or (.confidence | weak) > ($w.confidence | weak)
 			 elif .outcome == "no-response" or .outcome == "aborted" then $w.outcome | failed | not
 			 # its ICMP error is in the capture; the socket has only the end that it made
-			 elif .outcome == "blocked" and .kind == "connect-only" then $w.outcome != "blocked" and $w.outcome != "refused"
+			 elif .outcome == "blocked" and $w.outcome == "refused" then .drop_location | endswith("told so by ICMP)") | not
 			 elif .outcome == "ok" and .status == null then $w.outcome | failed	# the report says how many are so
 			 else .outcome != $w.outcome end)) |
 		["live", $w.pod, $w.local, $w.kind, $w.path, $w.outcome, $w.cause, $w.confidence, $w.hops, $w.ttl_synack, $w.status,
