@@ -26,7 +26,7 @@ filter "--no-drops: blamed by the pod's side alone, at most likely" 'map(select(
 filter "--no-process" 'length == 6 and all_are(.pid == 0 and .comm == "")' --no-process
 
 rm -f "$t"		# an older start is not the one to wait for
-lab_imdsnoop trace --json --count 2 --duration 60s --output "$t" &
+lab_imdsnoop trace --json --count 2 --duration 20s --output "$t" &
 pid=$!
 lab_wait_for 10 grep -qs '"start"' "$t"
 all_ask
