@@ -76,7 +76,7 @@ $(SKEL): $(BPF_OBJ)
 	$(Q)$(BPFTOOL) gen object $(O)/imdsnoop.bpf.o $^
 	$(Q)$(LLVM_STRIP) -g $(O)/imdsnoop.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $(O)/imdsnoop.bpf.o name imdsnoop_bpf >$@.tmp && mv $@.tmp $@
-$(O)/user/kernel/tracer.o: $(SKEL)
+$(patsubst %.c,$(O)/%.o,$(wildcard user/kernel/tracer*.c)): $(SKEL)
 
 $(WEB): $(WEB_SRC) scripts/embed
 	$(call say,EMBED,$@)
@@ -119,17 +119,17 @@ $(O)/tests/%: tests/lib/%.c user/base/not_linked.c Makefile
 $(O)/tests/%.bpf.o: tests/lib/%.bpf.c
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c -o $@ $<
-# packet tables for the BPF programs; rig.c includes tracer.c
-RIG := tests/bpf/rig.c user/kernel/features.c user/kernel/hooks.c user/kernel/kernel_btf.c user/kernel/http_table.c user/kernel/netlink.c user/kernel/netns.c user/kernel/nfa.c
+# packet tables for the BPF programs
+RIG := tests/bpf/rig.c $(wildcard user/kernel/*.c)
 $(O)/tests/bpf_tables: $(filter-out tests/bpf/rig.c,$(wildcard tests/bpf/*.c)) tests/unit/llhttp.c
 $(O)/tests/bench_packets: tests/bench/bench_packets.c
 $(O)/tests/bench_net: tests/bench/bench_net.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE $(LDFLAGS) -o $@ $< $(LDLIBS)
-$(O)/tests/bpf_tables $(O)/tests/bench_packets: $(RIG) $(wildcard tests/bpf/*.h) user/kernel/tracer.c $(SKEL)
+$(O)/tests/bpf_tables $(O)/tests/bench_packets: $(RIG) $(wildcard tests/bpf/*.h) $(SKEL)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -MMD -MP -Wmissing-prototypes,$(ALL_CFLAGS)) -Wno-missing-field-initializers \
-		$(LDFLAGS) -o $@ $(filter %.c,$(filter-out %/tracer.c,$^)) $(LDLIBS)
+		$(LDFLAGS) -o $@ $(filter %.c,$^) $(LDLIBS)
 
 # shared libraries, whatever imdsnoop itself has
 $(O)/tests/imdsnoop: $(OBJ)

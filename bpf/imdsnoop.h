@@ -590,7 +590,7 @@ struct imds_drop_key {
 };
 _Static_assert(sizeof(struct imds_drop_key) == 16, "drop key is a map key");
 
-/* Losses: an index into a per-CPU array of counts. Names in user/kernel/tracer.c. */
+/* Losses: an index into a per-CPU array of counts. Names in user/kernel/tracer_counts.c. */
 enum imds_loss {
 	IMDS_LOSS_RING_REQUEST, /* request record: no room in the ring */
 	IMDS_LOSS_RING_FLOW_END,

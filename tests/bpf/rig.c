@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* tracer.c is included, not linked: configure() is exactly what the program uses, and not in its header. */
-#include "../../user/kernel/tracer.c"
+#include "rig.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <linux/bpf.h>
 
-#include "rig.h"
+#include "../../user/kernel/tracer_impl.h"
 
 struct rig {
 	struct tracer t;
@@ -91,7 +94,7 @@ struct rig *rig_new(bool ids_from_packet, bool lite)
 	r->t.cpus = libbpf_num_possible_cpus();
 	r->t.skel = imdsnoop_bpf__open();
 	if (r->t.skel)
-		err = configure(&r->t, &o, &r->features, msg, sizeof(msg));
+		err = tracer_configure(&r->t, &o, &r->features, msg, sizeof(msg));
 	if (!err && ids_from_packet) {
 		replace_ids(r->t.skel->progs.imds_egress);
 		replace_ids(r->t.skel->progs.imds_ingress);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/kernel/features.c user/kernel/hooks.c user/kernel/netns.c user/kernel/netlink.c user/kernel/kernel_btf.c user/kernel/http_table.c user/kernel/nfa.c */
-/* needs: user/model/pod_table.c user/model/verdict.c user/model/cause.c user/report/findings.c user/report/finding_rules.c */
+/* needs: user/model/figures.c user/model/pod_table.c user/model/verdict.c user/model/cause.c user/report/findings.c user/report/finding_rules.c */
 /* needs: user/report/advice.c user/report/path.c user/model/histogram.c user/model/words.c user/model/request.c */
 /* needs: user/model/counters.c user/view/json.c */
 /* needs: user/report/report.c user/report/headline.c user/report/platform.c user/pods/workload.c */
@@ -10,9 +9,10 @@
  * is in the bounds of its types, its strings end; the totals are those of the requests given; what is written is JSON.
  * Of each record the first byte says the type (bit 7: raw bytes, else a right header), the second its length.
  */
-#include "../../user/kernel/tracer.c"
+#include "../../user/kernel/records.c"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "../../user/report/findings.h"
 #include "../../user/model/pod_table.h"
@@ -98,7 +98,7 @@ static void on_copy(void *arg, const struct imds_rec_copy *rec)
 }
 
 /* One record in a buffer of its own size, so that a read behind it is seen. Returns the bytes used of data. */
-static size_t feed(struct tracer *t, const uint8_t *data, size_t size)
+static size_t feed(const struct record_callbacks *cb, uint64_t *bad, const uint8_t *data, size_t size)
 {
 	unsigned int type = data[0] & 0x7f;
 	bool right = !(data[0] & 0x80) && type < IMDS_REC_COUNT;
@@ -118,7 +118,7 @@ static size_t feed(struct tracer *t, const uint8_t *data, size_t size)
 		h.len = len;
 		memcpy(rec, &h, sizeof(h));
 	}
-	take_record(t, (const struct imds_record *)rec, len);
+	*bad += !record_hand_out(cb, rec, len);
 	free(rec);
 	return 2 + given;
 }
@@ -130,19 +130,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.max_pods = 4, .stall_ns = 250000000, .slow_ns = 1000000000, .endpoints = endpoints, .endpoints_len = 1
 	};
 	struct sums s = { .records = 0 };
-	struct tracer t = { .cb = { on_request, on_flow_end, on_drop, on_cgroup, on_copy, &s } };
+	struct record_callbacks cb = { on_request, on_flow_end, on_drop, on_cgroup, on_copy, &s };
 	struct snapshot v = { .version = "1", .node = "n", .kernel = "k", .drops_watched = true };
-	uint64_t given = 0, outcomes = 0;
+	uint64_t given = 0, bad = 0, outcomes = 0;
 
 	assert(!pod_table_new(&o, &s.table));
 	while (size >= 2) {
-		size_t used = feed(&t, data, size);
+		size_t used = feed(&cb, &bad, data, size);
 
 		data += used;
 		size -= used;
 		given++;
 	}
-	assert(s.records + t.bad_records == given);
+	assert(s.records + bad == given);
 	assert(!pod_table_snapshot(s.table, &v) && !findings_collect(&v, &v.findings, &v.findings_len));
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		outcomes += v.totals.outcomes[i];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Life cycle of the BPF programs: open, configure, load, attach, read, detach. The only includer of the skeleton.
- * Settings go down once, before load; records and counts come up.
+ * The BPF programs as the rest of user space sees them: open, configure and load (tracer_load.c), attach, read the rings,
+ * detach (tracer.c), connections (tracer_flows.c), counts (tracer_counts.c). Settings go down once, before load; records
+ * and counts come up.
  */
 #ifndef IMDSNOOP_TRACER_H
 #define IMDSNOOP_TRACER_H
@@ -13,6 +14,7 @@
 #include "../../bpf/imdsnoop.h"
 #include "../base/usage.h"
 #include "features.h"
+#include "records.h"
 
 struct tracer;
 
@@ -38,22 +40,12 @@ struct tracer_options {
 	const char *host_netns; /* file of the namespace to take for the host's besides PID 1's; NULL: our own */
 };
 
-/* Called from tracer_consume(); records are valid during the call only. */
-struct tracer_callbacks {
-	void (*on_request)(void *arg, const struct imds_rec_request *rec);
-	void (*on_flow_end)(void *arg, const struct imds_rec_flow_end *rec);
-	void (*on_drop)(void *arg, const struct imds_rec_drop *rec);
-	void (*on_cgroup)(void *arg, const struct imds_rec_cgroup *rec);
-	void (*on_copy)(void *arg, const struct imds_rec_copy *rec); /* with tracer_options.copies; before its verdict */
-	void *arg;
-};
-
 /*
  * Returns 0 or a negative errno; on failure nothing stays attached and msg holds one line for a person: what failed and
  * what to do. Optional programs that cannot load or attach are switched off and noted in features. features must
  * outlive the tracer.
  */
-int tracer_new(const struct tracer_options *o, struct features *features, const struct tracer_callbacks *cb,
+int tracer_new(const struct tracer_options *o, struct features *features, const struct record_callbacks *cb,
 	       struct tracer **ret_tracer, char *msg, size_t msg_len);
 void tracer_free(struct tracer *t);
 

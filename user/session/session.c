@@ -205,7 +205,7 @@ static int start(struct session *s)
 		.names = true,
 		.copies = o->pcapng,
 	};
-	struct tracer_callbacks cb = session_record_callbacks(s);
+	struct record_callbacks cb = session_record_callbacks(s);
 	const struct feature *told;
 	char msg[512];
 	int err;

@@ -91,7 +91,7 @@ struct session {
 uint64_t session_clock_ns(clockid_t id);
 
 /* What the tracer is to call with each record. */
-struct tracer_callbacks session_record_callbacks(struct session *s);
+struct record_callbacks session_record_callbacks(struct session *s);
 /* Gives out held requests whose fate is known or whose time is up; all of them at the end. */
 void session_release_held(struct session *s, uint64_t now_ns, bool all);
 /* Looks through the kernel's table for running requests, a part a turn or all: counts them, tells each stall once. */

@@ -265,9 +265,9 @@ static void on_copy(void *arg, const struct imds_rec_copy *rec)
 	session_copies_add(arg, rec);
 }
 
-struct tracer_callbacks session_record_callbacks(struct session *s)
+struct record_callbacks session_record_callbacks(struct session *s)
 {
-	return (struct tracer_callbacks){ on_request, on_flow_end, on_drop, on_cgroup, on_copy, s };
+	return (struct record_callbacks){ on_request, on_flow_end, on_drop, on_cgroup, on_copy, s };
 }
 
 /* --- running requests ------------------------------------------------------------------------------------------------- */
