@@ -26,10 +26,11 @@
 
 /* What an endpoint is, told by user space from its address; decides version and provider. */
 enum imds_endpoint_class {
-	IMDS_EP_IMDS,	 /* 169.254.169.254, fd00:ec2::254: EC2, GCE, Azure, OpenStack, Oracle */
+	IMDS_EP_IMDS,	 /* 169.254.169.254: EC2, GCE, Azure, OpenStack, Oracle */
 	IMDS_EP_ECS,	 /* 169.254.170.2 */
 	IMDS_EP_EKS,	 /* 169.254.170.23, fd00:ec2::23 */
 	IMDS_EP_ALIBABA, /* 100.100.100.200 */
+	IMDS_EP_EC2,	 /* fd00:ec2::254 */
 	IMDS_EP_OTHER,	 /* an address given by the user that is none of these */
 	IMDS_EP_CLASS_COUNT
 };

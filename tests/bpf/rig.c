@@ -28,7 +28,7 @@ static const struct {
 	uint8_t class;
 } endpoints[] = {
 	{ "::ffff:169.254.169.254", IMDS_EP_IMDS },
-	{ "fd00:ec2::254", IMDS_EP_IMDS },
+	{ "fd00:ec2::254", IMDS_EP_EC2 },
 	{ "::ffff:169.254.170.2", IMDS_EP_ECS },
 	{ "::ffff:169.254.170.23", IMDS_EP_EKS },
 	{ "fd00:ec2::23", IMDS_EP_EKS },

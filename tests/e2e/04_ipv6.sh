@@ -12,6 +12,7 @@ trace_start "$t"
 put six >/dev/null
 get six >/dev/null
 lab_exec six curl -s -o /dev/null -m 2 -X PUT -H "$E2E_TTL" "http://[$LAB_IMDS6]/2021-03-23/api/token"
+lab_exec six "$LAB_BIN/raw_client" "$LAB_IMDS6" 80 close
 lab_server_set hop-limit 2
 put six >/dev/null
 trace_stop
@@ -23,4 +24,6 @@ expect_trace "$t" "addresses" \
 expect_trace "$t" "v1 request: ok" 'gets("six") | all_are(.outcome == "ok" and .status == 200 and .ttl_response == 63)'
 expect_trace "$t" "versioned token path: 403, an http-error" \
 	'requests | map(select(.status == 403)) | all_are(.outcome == "http-error")'
+expect_trace "$t" "what only connects asks EC2: nobody else has that address" 'requests | map(select(.kind == "connect-only")) |
+	length == 1 and all_are(.provider == "ec2" and .outcome != "hop-limit")'
 expect_trace "$t" "limit 2: ok" 'tokens("six") | last | .outcome == "ok" and .status == 200 and .ttl_response == 1'

@@ -68,7 +68,7 @@ static void defaults_are_those_of_the_interface(void **state)
 		"169.254.169.254", "fd00:ec2::254", "169.254.170.2", "169.254.170.23", "fd00:ec2::23",
 	};
 	static const enum imds_endpoint_class classes[] = {
-		IMDS_EP_IMDS, IMDS_EP_IMDS, IMDS_EP_ECS, IMDS_EP_EKS, IMDS_EP_EKS,
+		IMDS_EP_IMDS, IMDS_EP_EC2, IMDS_EP_ECS, IMDS_EP_EKS, IMDS_EP_EKS,
 	};
 	struct result *r = parse("report");
 
@@ -217,7 +217,7 @@ static void endpoints_replace_the_default_list(void **state)
 	assert_int_equal(e[0].port, 8080);
 	assert_int_equal(e[0].class, IMDS_EP_OTHER);
 	assert_string_equal(r->o.endpoint_texts[0], "10.1.2.3:8080");
-	assert_int_equal(e[1].class, IMDS_EP_IMDS);
+	assert_int_equal(e[1].class, IMDS_EP_EC2);
 	assert_int_equal(e[1].port, 0);
 	assert_string_equal(r->o.endpoint_texts[2], "[fd00:ec2::23]:80");
 	assert_int_equal(e[2].class, IMDS_EP_EKS);

@@ -28,7 +28,7 @@ static int choose_endpoints(struct probe_run *run)
 		const struct imds_endpoint *e = &run->o->endpoints[i];
 		bool v6 = memcmp(e->addr.b, mapped, sizeof(mapped));
 
-		if (e->class != IMDS_EP_IMDS || have[v6])
+		if ((e->class != IMDS_EP_IMDS && e->class != IMDS_EP_EC2) || have[v6])
 			continue;
 		have[v6] = true;
 		run->endpoints[run->endpoints_len++] = *e;

@@ -508,6 +508,8 @@ enum provider verdict_provider(enum imds_endpoint_class endpoint, const struct i
 		return PROVIDER_EKS_POD_IDENTITY;
 	case IMDS_EP_ALIBABA:
 		return PROVIDER_ALIBABA;
+	case IMDS_EP_EC2:
+		return PROVIDER_EC2;
 	default:
 		break;
 	}

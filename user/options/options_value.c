@@ -152,7 +152,7 @@ static enum imds_endpoint_class class_of(const struct imds_addr *addr)
 		const char *text;
 		enum imds_endpoint_class class;
 	} known[] = {
-		{ "169.254.169.254", IMDS_EP_IMDS }, { "fd00:ec2::254", IMDS_EP_IMDS },
+		{ "169.254.169.254", IMDS_EP_IMDS }, { "fd00:ec2::254", IMDS_EP_EC2 },
 		{ "169.254.170.2", IMDS_EP_ECS },    { "169.254.170.23", IMDS_EP_EKS },
 		{ "fd00:ec2::23", IMDS_EP_EKS },     { "100.100.100.200", IMDS_EP_ALIBABA },
 	};
