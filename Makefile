@@ -131,8 +131,12 @@ $(O)/tests/bpf_tables $(O)/tests/bench_packets: $(RIG) $(wildcard tests/bpf/*.h)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -MMD -MP -Wmissing-prototypes,$(ALL_CFLAGS)) -Wno-missing-field-initializers \
 		$(LDFLAGS) -o $@ $(filter %.c,$^) $(LDLIBS)
 
-# shared libraries, whatever imdsnoop itself has
-$(O)/tests/imdsnoop: $(OBJ)
+# shared libraries, whatever imdsnoop itself has; gone pods leave after two seconds
+FORGETFUL := session session_counts
+$(O)/forgetful/%.o: user/session/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -DSESSION_GONE_NS='(2ull * 1000000000)' -c -o $@ $<
+$(O)/tests/imdsnoop: $(filter-out $(FORGETFUL:%=$(O)/user/session/%.o),$(OBJ)) $(FORGETFUL:%=$(O)/forgetful/%.o)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(LIBS))
 
@@ -151,7 +155,7 @@ kernels-table:			# bpf/README.md's, from what the last check-kernels saw
 	$(Q)tests/kernels/table write
 check-lint: $(SKEL) $(WEB)
 	$(Q)O=$(O) scripts/lint
-check-valgrind: $(O)/tests/imdsnoop
+check-valgrind: $(O)/tests/imdsnoop lab
 	$(Q)tests/lint/memcheck $(abspath $<)
 fuzz: $(if $(filter afl,$(FUZZER)),$(FUZZ_NAMES:%=$(O)/afl/%),$(FUZZ))
 	$(Q)tests/fuzz/run$(if $(filter afl,$(FUZZER)),_afl) $(or $(SECONDS),30) $^

@@ -4,12 +4,13 @@
 # was freed elsewhere. Each is told as what it is.
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
-e2e_need iptables
+e2e_need iptables python3
 e2e_lab --hop-limit 1
 t=$LAB_ROOT/trace r=$LAB_ROOT/report
 token="PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\n$E2E_TTL\r\n"
 pods() { lab_pod_bridge late && lab_pod_bridge expect && lab_pod_bridge piped && lab_pod_bridge wordy && lab_pod_bridge open &&
-	lab_pod_inner nested && lab_pod_bridge neighbour; }
+	lab_pod_inner nested && lab_pod_bridge neighbour &&
+	lab_pod_bridge hasty; }
 pods || e2e_die "pods come up"
 IMDSNOOP=$(e2e_in_node) report_start "$r"
 IMDSNOOP=$(e2e_in_node) trace_start "$t"
@@ -31,6 +32,13 @@ wait "${pids[@]}"
 
 # the answer dies when its client is gone
 lab_server_set slow-token-ms 600
+# beside a pod that leaves 300 at a time: no more of them wait for what becomes of the answer than are its share
+lab_exec hasty python3 -c '
+import socket
+for i in range(300):
+    with socket.create_connection(("169.254.169.254", 80)) as s:
+        s.send(b"PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n")
+' || e2e_die "300 requests are left"
 put late 0.4 >/dev/null
 sleep 0.5
 lab_server_set slow-token-ms 0
@@ -53,4 +61,9 @@ died open "a request that waits"
 expect_trace "$t" "nested: two forwards, three are needed" 'tokens("nested")[0] | .required_hop_limit == 3 and (.drop_location | test("forward|^$"))'
 expect_trace "$t" "open: what came next is the fallback" 'gets("open") | length == 1 and .[0].fallback == true'
 expect_report "$r" "each is named" '[.findings[] | select(.code == "hop-limit-exhausted") | .pod] | sort ==
-	["expect", "late", "nested", "open", "piped", "wordy"]'
+	["expect", "hasty", "late", "nested", "open", "piped", "wordy"]'
+# shellcheck disable=SC2016
+expect_report "$r" "the share of one pod that waits: beyond it requests are counted under its name alone" '.losses.held_share as $n |
+	$n > 100 and (pod("hasty") | .judged_early == $n and .requests == 300 and .outcomes["hop-limit"] <= 300 - $n) and
+	([.pods[] | select(.pod != "hasty") | .judged_early] | add) == 0'
+expect_report "$r" "and told" 'codes("hasty") | index("beyond-share")'

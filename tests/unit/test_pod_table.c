@@ -344,6 +344,36 @@ static void addresses_are_known_with_what_died(void **state)
 	pod_table_free(t);
 }
 
+static bool nobody_is_alive(void *arg, uint64_t cgroup_id)
+{
+	return false;
+}
+
+/* A snapshot points to rows and names: who shares it must be told when one goes. */
+static void what_a_snapshot_points_to_is_told_when_it_goes(void **state)
+{
+	struct pod_identity unnamed = web;
+	struct pod_table *t = table_new();
+	struct request r = request(IMDS_KIND_OTHER, 10 * S, MS, 200);
+	uint64_t freed;
+
+	unnamed.namespace = unnamed.pod = unnamed.container = "";
+	r.who = &unnamed;
+	add(t, r);
+	freed = pod_table_freed(t);
+	add(t, r);
+	assert_int_equal(pod_table_freed(t), freed);
+	add(t, request(IMDS_KIND_OTHER, 11 * S, MS, 200)); /* its name has come */
+	assert_int_equal(pod_table_freed(t), ++freed);
+	add(t, request(IMDS_KIND_OTHER, 12 * S, MS, 200));
+	assert_int_equal(pod_table_freed(t), freed);
+	pod_table_expire(t, 20 * S, 300 * S, nobody_is_alive, NULL);
+	assert_int_equal(pod_table_freed(t), freed);
+	pod_table_expire(t, 400 * S, 300 * S, nobody_is_alive, NULL);
+	assert_int_equal(pod_table_freed(t), ++freed);
+	pod_table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +387,7 @@ int main(void)
 		cmocka_unit_test(long_poll_is_neither_slow_nor_silent),
 		cmocka_unit_test(lost_records_keep_the_cause),
 		cmocka_unit_test(addresses_are_known_with_what_died),
+		cmocka_unit_test(what_a_snapshot_points_to_is_told_when_it_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,6 +94,7 @@ struct pod_table {
 	uint64_t overflowed, stray_ttl_drops, stray_drops;
 	struct endpoint_state endpoints[IMDS_MAX_ENDPOINTS];
 	const struct pod_stats **sorted; /* of the newest snapshot */
+	uint64_t freed;			 /* times that something was that a snapshot may point to */
 };
 
 int pod_table_new(const struct pod_table_options *o, struct pod_table **ret_table)
@@ -213,6 +214,7 @@ static struct row *row_get(struct pod_table *t, const struct pod_identity *who)
 			if (!pod_identity_copy(&fresh, who)) {
 				free((char *)r->s.who.namespace);
 				r->s.who = fresh;
+				t->freed++;
 			}
 		}
 		return r;
@@ -901,6 +903,14 @@ void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, con
 	row->s.last_ns = now_ns;
 }
 
+void pod_table_add_judged_early(struct pod_table *t, const struct pod_identity *who)
+{
+	struct row *row = row_get(t, who);
+
+	if (row)
+		row->s.judged_early++;
+}
+
 void pod_table_add_drops(struct pod_table *t, const struct pod_identity *who, const struct imds_drop_key *key,
 			 const char *reason, uint64_t n)
 {
@@ -1023,6 +1033,7 @@ void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns,
 		t->gone_rows += r->s.requests > 0;
 		hand_over(t, r);
 		row_free(r);
+		t->freed++;
 	}
 }
 
@@ -1107,6 +1118,11 @@ int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 	}
 	s->slow_us = t->o.slow_ns / 1000;
 	return 0;
+}
+
+uint64_t pod_table_freed(const struct pod_table *t)
+{
+	return t->freed;
 }
 
 void pod_table_get_stats(const struct pod_table *t, struct pod_table_stats *ret_stats)

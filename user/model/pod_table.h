@@ -55,6 +55,9 @@ void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, con
 void pod_table_add_drops(struct pod_table *t, const struct pod_identity *who, const struct imds_drop_key *key,
 			 const char *reason, uint64_t n);
 
+/* One of its requests was judged at once for want of a place to wait. */
+void pod_table_add_judged_early(struct pod_table *t, const struct pod_identity *who);
+
 /* Packet counts since the last call, as a difference. */
 void pod_table_add_packets(struct pod_table *t, const struct pod_identity *who, const struct imds_packet_counters *more,
 			   uint64_t now_ns);
@@ -70,8 +73,13 @@ void pod_table_add_running(struct pod_table *t, const struct pod_identity *who);
 void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns,
 		      bool (*alive)(void *arg, uint64_t cgroup_id), void *arg);
 
-/* Fills pods (worst first), totals, baseline; the rest of *s is the caller's. Valid until the next call on t. Returns 0 or -ENOMEM. */
+/*
+ * Fills pods (worst first), totals, baseline; the rest of *s is the caller's. Its figures go on; what it points to, names
+ * included, stays until the next snapshot or until pod_table_freed() has changed. Returns 0 or -ENOMEM.
+ */
 int pod_table_snapshot(struct pod_table *t, struct snapshot *s);
+/* How often a row has left or got a new name. */
+uint64_t pod_table_freed(const struct pod_table *t);
 
 /*
  * The order of snapshot.pods, for qsort(3) of pointers: worst first by hop limit, then lost time, other failures, HTTP

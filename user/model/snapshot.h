@@ -72,7 +72,8 @@ struct pod_stats {
 	 * requests: finished ones, exact; stalled ones are in in_flight until they end. answered: any complete answer. failed:
 	 * left the client without what it asked for: no answer, or a token or credentials request answered 4xx or 5xx. A
 	 * poll's 404 is an answer and no failure. slow: answered, but above --slow. records_lost: counted by the kernel, but
-	 * their records did not fit into the ring. untracked: connections and DNS queries that were not followed.
+	 * their records did not fit into the ring. untracked: connections and DNS queries that were not followed. judged_early: requests that
+	 * got no place to wait for a late death of their answer.
 	 */
 	FIGURES_HERE;
 	uint64_t outcomes[OUTCOME_COUNT];

@@ -1053,14 +1053,24 @@ static bool find_beyond_share(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 
-	if (!p->untracked)
+	if (!p->untracked && !p->judged_early)
 		return false;
 	d->severity = SEVERITY_INFO; /* that not all was seen is said of the node, too */
-	SUMMARY(d, "%s opens more connections at a time than one pod's share of the table: %llu %s not followed",
-		d->subject, (unsigned long long)p->untracked, p->untracked == 1 ? "was" : "were");
-	EVIDENCE(
-	    d, "%llu connection%s or DNS quer%s of it without requests, causes and times; those of other pods are all there",
-	    (unsigned long long)p->untracked, p->untracked == 1 ? "" : "s", p->untracked == 1 ? "y" : "ies");
+	if (p->untracked)
+		SUMMARY(d, "%s opens more connections at a time than one pod's share of the table: %llu %s not followed",
+			d->subject, (unsigned long long)p->untracked, p->untracked == 1 ? "was" : "were");
+	else
+		SUMMARY(
+		    d,
+		    "%s leaves more requests at a time than one pod's share of those that wait for their answer's fate",
+		    d->subject);
+	if (p->untracked)
+		EVIDENCE(
+		    d, "%llu connection%s or DNS quer%s of it without requests, causes and times; those of other pods are all there",
+		    (unsigned long long)p->untracked, p->untracked == 1 ? "" : "s", p->untracked == 1 ? "y" : "ies");
+	if (p->judged_early)
+		EVIDENCE(d, "%llu request%s of it judged at once: a late death of the answer is not in their cause",
+			 PLURAL(p->judged_early));
 	if (p->records_lost)
 		EVIDENCE(d, "%llu request%s of it counted without details", PLURAL(p->records_lost));
 	add_processes(d);

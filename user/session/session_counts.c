@@ -161,7 +161,6 @@ void session_forget_gone(struct session *s)
 	}
 	/* later than what was read just now */
 	pod_table_expire(s->table, session_now_ns(), SESSION_GONE_NS, is_alive, s);
-	s->fresh_until_ns = 0; /* the newest snapshot points to rows */
 }
 
 static void seen_free(struct seen **table)

@@ -10,7 +10,9 @@
 #include "../pods/pod_names.h"
 #include "session.h"
 
-#define SESSION_GONE_NS (300ull * 1000000000)	  /* series and names of gone pods leave after this */
+#ifndef SESSION_GONE_NS			      /* a test has less time */
+#define SESSION_GONE_NS (300ull * 1000000000) /* series and names of gone pods leave after this */
+#endif
 #define SESSION_HELD_MAX 1024			  /* requests */
 #define SESSION_HELD_SHARE (SESSION_HELD_MAX / 8) /* of one pod */
 #define SESSION_LOSSES_EXTRA 9
@@ -63,7 +65,8 @@ struct session {
 	uint64_t last_names_ns;
 	uint64_t last_rescans;	 /* of the cgroup tree */
 	uint64_t round_ns;	 /* when the round through the connections began, 0: none is under way */
-	uint64_t fresh_until_ns; /* so long the newest snapshot serves all */
+	uint64_t fresh_until_ns; /* so long the newest snapshot serves all, */
+	uint64_t fresh_freed;	 /* while pod_table_freed() is this */
 	uint64_t missed;	 /* events that our tracing programs did not get */
 	bool own_netns_is_hosts;
 	struct unowned unowned[SESSION_UNOWNED_MAX];

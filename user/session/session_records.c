@@ -103,6 +103,7 @@ static bool hold(struct session *s, const struct request *r, const struct imds_r
 		own += s->held[i].pod == pod;
 	if (own >= SESSION_HELD_SHARE || s->held_len == SESSION_HELD_MAX) {
 		s->held_lost++;
+		pod_table_add_judged_early(s->table, who);
 		return false;
 	}
 	s->held[s->held_len++] = (struct session_held){ *rec, pod };

@@ -91,7 +91,7 @@ const struct snapshot *session_snapshot(struct session *s, bool close_open)
 	bool watches;
 
 	/* a snapshot is shared for ten times as long as it took, at most a second: readers cost a tenth of a core */
-	if (!close_open && now_ns < s->fresh_until_ns)
+	if (!close_open && now_ns < s->fresh_until_ns && s->fresh_freed == pod_table_freed(s->table))
 		return v;
 	s->fresh_until_ns = 0;
 	session_describe(s);
@@ -111,6 +111,7 @@ const struct snapshot *session_snapshot(struct session *s, bool close_open)
 	fill_losses(s);
 	if (pod_table_snapshot(s->table, v) || findings_collect(v, &v->findings, &v->findings_len))
 		return NULL;
+	s->fresh_freed = pod_table_freed(s->table);
 	took_ns = (session_now_ns() - now_ns) * 10;
 	s->fresh_until_ns =
 	    close_open ? 0 : session_now_ns() + (took_ns < SESSION_SHARED_NS ? took_ns : SESSION_SHARED_NS);
