@@ -63,6 +63,9 @@ for f in cut foreign huge none node-a.json; do
 done
 check "broken files: one line each" equal "$(wc -l <"$err")" 5
 check "broken files: the size is told" grep -q 'huge.*larger than 64 MiB' "$err"
+printf '{"a": \033]0;x\007\302\2330m\n' >"$LAB_ROOT/escapes"
+merge --json "$a" "$LAB_ROOT/escapes"
+check "a broken file's bytes: no control byte reaches the terminal" equal "$(LC_ALL=C grep -c $'[^ -~]' "$err") $(grep -c escapes "$err")" "0 1"
 merge --json "$LAB_ROOT/cut"
 check "nothing to merge: exit 1" equal $? 1
 check "nothing to merge: no report" equal "$(wc -c <"$out")" 0

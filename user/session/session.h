@@ -111,6 +111,7 @@ struct session_memory {
 void session_memory(const struct options *o, struct session_memory *ret);
 void session_note_memory(struct features *f, const struct options *o); /* a row "memory" */
 
+/* A line to standard error, at most 4 KiB of it; control bytes, which names and files may bring, become '?'. */
 void session_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -12,15 +12,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LOG_MAX 4096
+
 void session_log(const char *format, ...)
 {
+	char text[LOG_MAX];
 	va_list ap;
 
-	fputs("imdsnoop: ", stderr);
 	va_start(ap, format);
-	vfprintf(stderr, format, ap);
+	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	for (char *p = text; *p; p++)
+		if (((unsigned char)*p < ' ' && *p != '\n') || *p == 0x7f || (*p == '\xc2' && (p[1] & 0xe0) == 0x80))
+			*p = '?';
+	fprintf(stderr, "imdsnoop: %s\n", text);
 }
 
 /*
