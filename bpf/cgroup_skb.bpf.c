@@ -76,6 +76,10 @@ static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flo
 {
 	struct imds_request *r;
 
+	if (flow_opaque(f)) { /* here, and not below imds_request_bytes(): 5.10 has no stack for one call more */
+		imds_opaque_out(key->cookie, len, seq_end, now);
+		return;
+	}
 	len = scan_packet(skb, key, off, len, true, seq_end, now, lite);
 	if (f->in_request && !f->tunnel)
 		imds_known(key->cookie, now);

@@ -397,7 +397,7 @@ static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char
 			__u32 within = state ^ IMDS_HTTP_ANY;
 
 			barrier_var(within);
-			if (within || has_lf(w[0])) {
+			if ((within || has_lf(w[0])) && !imds_scan_usual(&imds_http, s, path, &state, &words, w[0])) {
 				WORD();
 			}
 			w[0] = w[1];
@@ -584,10 +584,6 @@ static __always_inline int request_bytes(struct __sk_buff *skb, __u64 cookie, __
 
 	if (!f || !len || f->tunnel)
 		return 0;
-	if (flow_opaque(f)) {
-		imds_opaque_out(cookie, len, seq_end, now);
-		return 0;
-	}
 	within = within_request(f);
 	if (!within && !f->in_request) {
 		if (bpf_skb_load_bytes(skb, off, &b, len < sizeof(b) ? 1 : sizeof(b)))

@@ -30,21 +30,26 @@
 #define IMDS_HTTP_CLASSES 64
 #define IMDS_HTTP_ROW (2 * IMDS_HTTP_CLASSES) /* bytes of a state's row of next states */
 
-/* A state is where its row begins, in bytes. The compiler gives these states these rows. */
-#define IMDS_HTTP_DEAD 0		    /* not HTTP */
-#define IMDS_HTTP_ENDED (1 * IMDS_HTTP_ROW) /* behind the empty line */
-#define IMDS_HTTP_START_REQUEST (2 * IMDS_HTTP_ROW)
-#define IMDS_HTTP_START_RESPONSE (3 * IMDS_HTTP_ROW)
+/* A state is where its row begins, in bytes, and what there is to do, so that most bytes need no other load. */
+#define IMDS_S_PATH (1u << 0)  /* on entering: the byte belongs to the path */
+#define IMDS_S_ATTR (1u << 1)  /* on entering: attr[state / IMDS_HTTP_ROW] */
+#define IMDS_S_USUAL (1u << 2) /* on leaving: usual[state / IMDS_HTTP_ROW] may spare eight bytes */
+
+/* The compiler gives these states these rows. */
+#define IMDS_HTTP_DEAD 0				  /* not HTTP */
+#define IMDS_HTTP_ENDED (1 * IMDS_HTTP_ROW | IMDS_S_ATTR) /* behind the empty line */
+#define IMDS_HTTP_START_REQUEST (2 * IMDS_HTTP_ROW | IMDS_S_USUAL)
+#define IMDS_HTTP_START_RESPONSE (3 * IMDS_HTTP_ROW | IMDS_S_USUAL)
 #define IMDS_HTTP_ANY \
 	(4 * IMDS_HTTP_ROW) /* in a header line that says nothing more: up to its LF bytes can be skipped */
-#define IMDS_HTTP_CHUNK_SIZE (5 * IMDS_HTTP_ROW) /* ahead of a chunk's size */
-#define IMDS_HTTP_CHUNK_DATA (6 * IMDS_HTTP_ROW) /* behind the line with its size */
-#define IMDS_HTTP_CHUNK_NEXT (7 * IMDS_HTTP_ROW) /* behind its data: an empty line, then the next size */
+#define IMDS_HTTP_CHUNK_SIZE (5 * IMDS_HTTP_ROW)	       /* ahead of a chunk's size */
+#define IMDS_HTTP_CHUNK_DATA (6 * IMDS_HTTP_ROW | IMDS_S_ATTR) /* behind the line with its size */
+#define IMDS_HTTP_CHUNK_NEXT (7 * IMDS_HTTP_ROW)	       /* behind its data: an empty line, then the next size */
 
 /* attr[state / IMDS_HTTP_ROW]: what is done on entering the state. Low half: IMDS_W_* to set; high half: */
 #define IMDS_A_METHOD_SHIFT 32
 #define IMDS_A_METHOD_MASK 7u		 /* enum imds_method, 0: none */
-#define IMDS_A_PATH (1ull << 35)	 /* the byte belongs to the path */
+#define IMDS_A_PATH (1ull << 35)	 /* the compiler's own: IMDS_S_PATH */
 #define IMDS_A_STATUS (1ull << 36)	 /* a digit of the status */
 #define IMDS_A_LENGTH (1ull << 37)	 /* a digit of Content-Length */
 #define IMDS_A_LENGTH_FIRST (1ull << 38) /* the first one: the last Content-Length of a head counts */
@@ -61,6 +66,25 @@
 #define IMDS_W_BODY (1u << 31) /* of struct imds_scan alone: the head is over, this is a chunked body */
 
 /*
+ * Eight bytes that often come in a state, and all that they do: taken at once instead of by eight steps. It is always what
+ * the steps would do; the text of usual words in user/kernel/http_table.c decides what is fast, never what is found.
+ */
+struct imds_http_usual {
+	__u64 word; /* what must come, first byte lowest, none of it NUL, ... */
+	__u64 fold; /* ... with these bits set: a letter in any case */
+	__u32 words;
+	__u16 next;
+	__u16 status; /* 0: none of it is */
+	__u8 method;
+	__u8 path_shift; /* its path_len bytes of path begin behind so many bits */
+	__u8 path_len;
+	__u8 other; /* place behind those of the states of another such word, 0: none */
+	__u8 pad[4];
+};
+#define IMDS_HTTP_OTHERS 64
+#define IMDS_HTTP_TRIES 4 /* words for one state */
+
+/*
  * What each byte waits for is the row that the byte before found, so that this way is one addition and one load: rows
  * and columns are offsets, and no index is masked. Any __u16 for a row and any __u8 for a column stay inside the table
  * in this order of its members, which is all that the verifier asks.
@@ -69,8 +93,10 @@ struct imds_http_table {
 	__u16 next[IMDS_HTTP_STATES * IMDS_HTTP_CLASSES]; /* at state + column_of[byte] */
 	__u64 attr[IMDS_HTTP_STATES];
 	__u8 column_of[256]; /* byte -> 2 * class: where in a row */
+	struct imds_http_usual usual[IMDS_HTTP_STATES + IMDS_HTTP_OTHERS];
 };
-_Static_assert(sizeof(struct imds_http_table) == 65536 + 4096 + 256, "table is ABI");
+_Static_assert(sizeof(struct imds_http_usual) == 32, "usual word is ABI");
+_Static_assert(sizeof(struct imds_http_table) == 65536 + 4096 + 256 + 18432, "table is ABI");
 
 static __always_inline int imds_scan_ended(const struct imds_scan *s)
 {
@@ -165,20 +191,21 @@ static __always_inline __u32 imds_scan_step(const volatile struct imds_http_tabl
 		return state;
 	cell = (const volatile __u8 *)t->next + t->column_of[c];
 	barrier_var(cell);
-	state = *(const volatile __u16 *)(cell + state);
-	attr = t->attr[state / IMDS_HTTP_ROW];
-	if (!attr)
-		return state;
-	*words |= (__u32)attr;
-	if (path) {
+	state = *(const volatile __u16 *)(cell + (state & -IMDS_HTTP_ROW & 0xffff));
+	if (path && (state & IMDS_S_PATH)) {
 		n = s->path_len;
 		barrier_var(n);
-		if ((attr & IMDS_A_PATH) && n < IMDS_PATH_LEN - 1) {
+		if (n < IMDS_PATH_LEN - 1) {
 			path[n] = c;
 			s->path_len = n + 1;
 		}
-		s->method |= attr >> IMDS_A_METHOD_SHIFT & IMDS_A_METHOD_MASK;
 	}
+	if (!(state & IMDS_S_ATTR))
+		return state;
+	attr = t->attr[state / IMDS_HTTP_ROW & (IMDS_HTTP_STATES - 1)];
+	*words |= (__u32)attr;
+	if (path)
+		s->method |= attr >> IMDS_A_METHOD_SHIFT & IMDS_A_METHOD_MASK;
 	if (attr & IMDS_A_NUMBER)
 		imds_scan_number(s, !path, words, attr, c);
 	if (attr & IMDS_A_END)
@@ -186,15 +213,67 @@ static __always_inline __u32 imds_scan_step(const volatile struct imds_http_tabl
 	return state;
 }
 
+/* Eight bytes at once, if they are usual ones; the arguments are those of imds_scan_step(). Returns whether they were. */
+static __always_inline int imds_scan_usual(const volatile struct imds_http_table *t, struct imds_scan *s, char *path,
+					   __u32 *state, __u32 *words, __u64 w)
+{
+	const volatile struct imds_http_usual *u = &t->usual[*state / IMDS_HTTP_ROW & (IMDS_HTTP_STATES - 1)];
+	__u32 n, left;
+
+	if (!(*state & IMDS_S_USUAL))
+		return 0;
+	for (int i = 1; i < IMDS_HTTP_TRIES; i++) {
+		if ((w | u->fold) == u->word)
+			break;
+		n = u->other & (IMDS_HTTP_OTHERS - 1);
+		if (!n)
+			return 0;
+		u = &t->usual[IMDS_HTTP_STATES + n];
+	}
+	if ((w | u->fold) != u->word)
+		return 0;
+	if (path && u->path_len) {
+		n = s->path_len;
+		barrier_var(n);
+		if (n > IMDS_PATH_LEN - 1 - sizeof(w))
+			return 0;
+		left = 64 - u->path_len * 8;
+		w = w >> (u->path_shift & 63) << (left & 63) >> (left & 63);
+#ifdef __bpf__
+		*(__u64 *)(path + n) = w;
+#else
+		__builtin_memcpy(path + n, &w, sizeof(w));
+#endif
+		s->path_len = n + u->path_len;
+	}
+	*words |= u->words;
+	if (path)
+		s->method |= u->method;
+	else if (u->status)
+		s->status = u->status;
+	*state = u->next;
+	return 1;
+}
+
 #ifndef __bpf__
 /* Scans buf[start, len), stops behind the byte that ends the head. Returns the index behind the last byte looked at. */
 static inline __u32 imds_scan_bytes(const struct imds_http_table *t, struct imds_scan *s, char *path, const __u8 *buf,
 				    __u32 start, __u32 len)
 {
-	__u32 i = start;
+	__u32 i = start, state = s->state;
+	__u64 w;
 
-	while (i < len)
-		s->state = imds_scan_step(t, s, path, s->state, &s->words, &len, buf[i++]);
+	while (i < len) {
+		if (len - i >= sizeof(w)) {
+			__builtin_memcpy(&w, buf + i, sizeof(w));
+			if (imds_scan_usual(t, s, path, &state, &s->words, w)) {
+				i += sizeof(w);
+				continue;
+			}
+		}
+		state = imds_scan_step(t, s, path, state, &s->words, &len, buf[i++]);
+	}
+	s->state = state;
 	return i;
 }
 #endif

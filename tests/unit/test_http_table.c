@@ -432,13 +432,75 @@ static void built_in_words_fit(void **state)
 	assert_int_equal(table.attr[IMDS_HTTP_DEAD], 0);
 	for (int c = 0; c < IMDS_HTTP_CLASSES; c++) {
 		assert_int_equal(table.next[IMDS_HTTP_DEAD / sizeof(table.next[0]) + c], IMDS_HTTP_DEAD);
-		assert_int_equal(table.next[IMDS_HTTP_ENDED / sizeof(table.next[0]) + c], IMDS_HTTP_DEAD);
+		assert_int_equal(table.next[IMDS_HTTP_ENDED / IMDS_HTTP_ROW * IMDS_HTTP_CLASSES + c], IMDS_HTTP_DEAD);
 	}
 	for (int b = 0; b < 256; b++)
 		assert_true(table.column_of[b] % 2 == 0 && table.column_of[b] / 2u < size.classes);
-	for (size_t i = 0; i < IMDS_HTTP_STATES * IMDS_HTTP_CLASSES; i++)
-		assert_true(table.next[i] % IMDS_HTTP_ROW == 0 && table.next[i] / IMDS_HTTP_ROW < size.states);
+	for (size_t i = 0; i < IMDS_HTTP_STATES * IMDS_HTTP_CLASSES; i++) {
+		uint16_t next = table.next[i];
+
+		assert_in_range(next / IMDS_HTTP_ROW, 0, size.states - 1);
+		assert_int_equal(next % IMDS_HTTP_ROW & ~(IMDS_S_PATH | IMDS_S_ATTR | IMDS_S_USUAL), 0);
+		assert_int_equal(!!(next & IMDS_S_ATTR), table.attr[next / IMDS_HTTP_ROW] != 0);
+		assert_int_equal(!!(next & IMDS_S_USUAL), table.usual[next / IMDS_HTTP_ROW].word != 0);
+	}
+	for (size_t i = IMDS_HTTP_ENDED / IMDS_HTTP_ROW; i <= IMDS_HTTP_CHUNK_NEXT / IMDS_HTTP_ROW; i++)
+		assert_int_equal(!!table.usual[i].word, i == IMDS_HTTP_START_REQUEST / IMDS_HTTP_ROW ||
+							    i == IMDS_HTTP_START_RESPONSE / IMDS_HTTP_ROW);
 	test_free(again);
+}
+
+/* Whatever is taken at once is what the steps do; and what is meant to be taken at once is. */
+static void usual_words_do_what_steps_do(void **state)
+{
+	static const char head[] = "PUT /latest/api/token HTTP/1.1\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds:";
+	struct imds_scan all = { .state = IMDS_HTTP_START_REQUEST };
+	char whole[IMDS_PATH_LEN] = "";
+	unsigned int words = 0;
+
+	for (size_t i = 0; i < IMDS_HTTP_STATES + IMDS_HTTP_OTHERS; i++)
+		for (int upper = 0; upper < 2; upper++) {
+			const struct imds_http_usual *u = &table.usual[i];
+			size_t from = i;
+			/* no such words for an answer's digits of a status that has begun: 0 */
+			struct imds_scan a = { .path_len = u->status ? 0 : 3 }, b;
+			char path_a[IMDS_PATH_LEN] = "abc", path_b[IMDS_PATH_LEN] = "abc";
+			uint64_t w = upper ? u->word & ~u->fold : u->word;
+			uint32_t len = 1000;
+
+			if (!u->word)
+				continue;
+			for (size_t s = 0; from >= IMDS_HTTP_STATES; s++) /* whose other one it is */
+				for (uint8_t o = s < IMDS_HTTP_STATES ? table.usual[s].other : 0; o;
+				     o = table.usual[IMDS_HTTP_STATES + o].other)
+					if ((size_t)IMDS_HTTP_STATES + o == i)
+						from = s;
+			a.state = from * IMDS_HTTP_ROW | IMDS_S_USUAL;
+			b = a;
+			words += !upper;
+			uint32_t state_a = a.state, state_b = b.state;
+			char *keep = u->status ? NULL : path_a;
+
+			assert_true(keep ? imds_scan_usual(&table, &a, path_a, &state_a, &a.words, w)
+					 : imds_scan_usual(&table, &a, NULL, &state_a, &a.words, w));
+			for (int k = 0; k < 64; k += 8)
+				state_b = keep ? imds_scan_step(&table, &b, path_b, state_b, &b.words, &len, w >> k)
+					       : imds_scan_step(&table, &b, NULL, state_b, &b.words, &len, w >> k);
+			assert_int_equal(len, 1000);
+			assert_int_equal(state_a, state_b);
+			assert_memory_equal(&a, &b, sizeof(a));
+			assert_memory_equal(path_a, path_b, sizeof(path_a));
+		}
+	assert_in_range(words, 150, IMDS_HTTP_STATES + IMDS_HTTP_OTHERS);
+	for (size_t at = 0; at + 8 <= sizeof(head) - 1; at += 8) {
+		uint32_t now = all.state;
+		uint64_t w;
+
+		memcpy(&w, head + at, sizeof(w));
+		assert_true(imds_scan_usual(&table, &all, whole, &now, &all.words, w));
+		all.state = now;
+	}
+	assert_string_equal(whole, "/latest/api/token");
 }
 
 static uint64_t any_of(uint64_t state, uint64_t node)
@@ -491,6 +553,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(built_in_words_fit),
+		cmocka_unit_test(usual_words_do_what_steps_do),
 		cmocka_unit_test(too_many_words),
 		cmocka_unit_test(real_requests_at_every_cut),
 		cmocka_unit_test(answers_at_every_cut),

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -330,6 +331,154 @@ static uint64_t combine(uint64_t state, uint64_t node)
 	return ((state | node) & ~METHOD_BITS) | (a && (!b || a < b) ? a : b);
 }
 
+/*
+ * What heads usually say: the words of imds_http_usual are cut from these, in this order while there is room. Heads begin at
+ * the begin of a word, so request and status lines are cut there; header lines may begin anywhere.
+ */
+static const char *const usual_requests[] = {
+	"PUT /latest/api/token HTTP/1.1\r\nHost: ",
+	"GET /latest/meta-data/iam/security-credentials/",
+	"GET /latest/meta-data/instance-id HTTP/1.1\r\nHost: ",
+	"GET /latest/dynamic/instance-identity/document HTTP/1.1\r\nHost: ",
+	"GET /latest/meta-data/placement/availability-zone HTTP/1.1\r\nHost: ",
+	"GET /latest/meta-data/placement/region HTTP/1.1\r\nHost: ",
+	"GET /latest/user-data HTTP/1.1\r\nHost: ",
+	"GET /computeMetadata/v1/instance/service-accounts/default/token HTTP/1.1\r\nHost: ",
+	"GET /computeMetadata/v1/project/project-id HTTP/1.1\r\nHost: ",
+	"GET /metadata/identity/oauth2/token?api-version=",
+	"GET /metadata/instance?api-version=",
+	"GET /v1/credentials HTTP/1.1\r\nHost: ",
+	"GET /opc/v2/instance/",
+	"GET /openstack/latest/meta_data.json HTTP/1.1\r\nHost: ",
+};
+static const char *const usual_answers[] = {
+	"HTTP/1.1 200 OK\r\nContent-Length: ", "HTTP/1.1 200 OK\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: ",
+	"HTTP/1.1 200 OK\r\nServer: ",	       "HTTP/1.0 200 OK\r\n",
+	"HTTP/1.1 404 Not Found\r\n",	       "HTTP/1.1 401 Unauthorized\r\n",
+};
+static const char *const usual_headers[] = {
+	"content-length: ",
+	"transfer-encoding: chunked\r\n",
+	"metadata: true\r\n",
+};
+
+static uint16_t step(const struct imds_http_table *t, uint16_t state, uint8_t byte)
+{
+	return t->next[(state / IMDS_HTTP_ROW * IMDS_HTTP_ROW + t->column_of[byte]) / sizeof(t->next[0])];
+}
+
+/* What the eight bytes at text do from state on. False: what they do does not go into a usual word. */
+static bool usual_make(const struct imds_http_table *t, uint16_t state, const char *text, struct imds_http_usual *ret)
+{
+	unsigned int digits = 0, path = 0;
+
+	*ret = (struct imds_http_usual){ 0 };
+	for (unsigned int i = 0; i < 8; i++) {
+		uint8_t byte = text[i], other = byte ^ 0x20;
+		uint16_t next = step(t, state, byte);
+		uint64_t attr = next & IMDS_S_ATTR ? t->attr[next / IMDS_HTTP_ROW] : 0;
+
+		if (!(next / IMDS_HTTP_ROW) || (attr & ~(METHOD_BITS | IMDS_A_STATUS | 0xffffffff)))
+			return false;
+		if (strchr(LETTERS, byte) && step(t, state, other) == next && !(next & IMDS_S_PATH)) {
+			ret->fold |= 0x20ull << i * 8;
+			byte |= 0x20;
+		}
+		ret->word |= (uint64_t)byte << i * 8;
+		ret->words |= (uint32_t)attr;
+		ret->method |= attr >> IMDS_A_METHOD_SHIFT & IMDS_A_METHOD_MASK;
+		if (next & IMDS_S_PATH) {
+			if (!path++)
+				ret->path_shift = i * 8;
+			if (path * 8 + ret->path_shift != (i + 1) * 8)
+				return false;
+		}
+		if (attr & IMDS_A_STATUS) {
+			ret->status = ret->status * 10 + (byte & 15);
+			digits++;
+		}
+		state = next;
+	}
+	ret->path_len = path;
+	ret->next = state;
+	return !digits || (digits == 3 && ret->status); /* all of it */
+}
+
+/* Words of text from state on, one each `each` bytes. */
+static void usual_add(struct imds_http_table *t, unsigned int *others, uint16_t state, const char *text, unsigned int each)
+{
+	for (size_t i = 0; i + 8 <= strlen(text); state = step(t, state, text[i++])) {
+		struct imds_http_usual *u = &t->usual[state / IMDS_HTTP_ROW], made;
+		unsigned int tries = 1;
+
+		if (i % each || !usual_make(t, state, text + i, &made))
+			continue;
+		while (u->word && (u->word != made.word || u->fold != made.fold) && u->other && ++tries)
+			u = &t->usual[IMDS_HTTP_STATES + u->other];
+		if (u->word == made.word && u->fold == made.fold)
+			continue;
+		if (u->word) {
+			if (tries == IMDS_HTTP_TRIES || *others == IMDS_HTTP_OTHERS)
+				continue;
+			u->other = *others;
+			u = &t->usual[IMDS_HTTP_STATES + (*others)++];
+		}
+		*u = made;
+	}
+}
+
+/* line: a state at the begin of a header line */
+static void add_usual(struct imds_http_table *t, uint16_t line)
+{
+	unsigned int others = 1;
+
+#define EACH(table, state, each)                                      \
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) \
+	usual_add(t, &others, state, table[i], each)
+	EACH(usual_requests, IMDS_HTTP_START_REQUEST, 8);
+	EACH(usual_answers, IMDS_HTTP_START_RESPONSE, 8);
+	EACH(usual_headers, line, 1);
+#undef EACH
+	FOR_EACH(w, header_names)
+	{
+		char text[64];
+
+		snprintf(text, sizeof(text), "%s:", w->text);
+		usual_add(t, &others, line, text, 1);
+	}
+	/* the flags come last: what goes before compares states without them */
+	for (size_t i = 0; i < IMDS_HTTP_STATES + IMDS_HTTP_OTHERS; i++)
+		if (t->usual[t->usual[i].next / IMDS_HTTP_ROW].word)
+			t->usual[i].next |= IMDS_S_USUAL;
+	for (size_t i = 0; i < IMDS_HTTP_STATES * IMDS_HTTP_CLASSES; i++)
+		if (t->usual[t->next[i] / IMDS_HTTP_ROW].word)
+			t->next[i] |= IMDS_S_USUAL;
+}
+
+/* A state's own number with what there is to do on entering it. */
+static uint16_t state_of(const struct dfa *d, unsigned int s)
+{
+	return s * IMDS_HTTP_ROW | (d->attr[s] & IMDS_A_PATH ? IMDS_S_PATH : 0) |
+	       (d->attr[s] & ~IMDS_A_PATH ? IMDS_S_ATTR : 0);
+}
+
+static void fill(struct imds_http_table *t, const struct dfa *d)
+{
+	uint16_t line = IMDS_HTTP_START_RESPONSE;
+
+	memset(t, 0, sizeof(*t));
+	for (unsigned int c = 0; c < 256; c++)
+		t->column_of[c] = d->class_of[c] * sizeof(t->next[0]);
+	for (unsigned int s = 0; s < d->states; s++) {
+		t->attr[s] = d->attr[s] & ~IMDS_A_PATH;
+		for (unsigned int c = 0; c < d->classes; c++)
+			t->next[s * IMDS_HTTP_CLASSES + c] = state_of(d, d->next[s][c]);
+	}
+	for (const char *c = "HTTP/1.1 200 OK\r\n"; *c; c++)
+		line = step(t, line, *c);
+	add_usual(t, line);
+}
+
 int http_table_compile_sized(struct imds_http_table *ret_table, struct http_table_size *ret_size)
 {
 	struct nfa *n = nfa_new();
@@ -356,13 +505,7 @@ int http_table_compile_sized(struct imds_http_table *ret_table, struct http_tabl
 		err = -E2BIG;
 	if (err)
 		goto out;
-	memset(ret_table, 0, sizeof(*ret_table));
-	memcpy(ret_table->attr, d->attr, d->states * sizeof(d->attr[0]));
-	for (unsigned int c = 0; c < 256; c++)
-		ret_table->column_of[c] = d->class_of[c] * sizeof(ret_table->next[0]);
-	for (unsigned int s = 0; s < d->states; s++)
-		for (unsigned int c = 0; c < d->classes; c++)
-			ret_table->next[s * IMDS_HTTP_CLASSES + c] = d->next[s][c] * IMDS_HTTP_ROW;
+	fill(ret_table, d);
 out:
 	free(d);
 	nfa_free(n);
