@@ -23,6 +23,7 @@ lab_pod_bridge bridged --namespace shop
 lab_pod_routed routed --namespace shop
 lab_pod_bridge known --namespace shop		# a plugin's file tells its address; its network namespace would not
 lab_pod_bridge nobody
+lab_pod_bridge micro
 lab_pod_bridge guest				# libvirt has a machine with this device
 mkdir -p "$root/run/libvirt/qemu"
 # shellcheck disable=SC2154	# set by lab_pod_bridge
@@ -37,6 +38,11 @@ lab_hex 64			# a container that has ended, of the same address
 printf '{"kind":"cniCacheV1","containerId":"%s","result":{"ips":[{"address":"%s/20"}]}}' "$lab_hex" "$pod_ip" \
 	>"$root/var/lib/cni/results/pods-$lab_hex-eth0"
 
+# Firecracker: the tap hangs from the bridge, and only the descriptor of its process tells whose it is
+lab_pod_load micro
+lab_ip "$pod_netns" addr flush dev eth0
+lab_ip node tuntap add fctap0 mode tap && lab_ip node link set fctap0 master docker0 up
+
 # as on a node: only deaths in its own network namespace are of its pods
 IMDSNOOP=$(e2e_in_node) report_start "$r" --runtime-dirs "$root"
 lab_pod_load routed
@@ -44,7 +50,13 @@ read -r mac < <(lab_ip node -o link show "eni${pod_id:0:11}" | sed -n 's/.*ether
 for _ in 1 2; do packets bridged 02:42:00:00:00:01 >/dev/null; done	# each try has another port
 check "the sandbox connects, and gets no answer" equal "$(packets routed "$mac"; echo $?)" 3
 for p in bridged known nobody guest; do packets $p 02:42:00:00:00:01 >/dev/null; done
+lab_pod_load micro
+(exec -a firecracker nsenter --net="/run/netns/$LAB_ID-node" "$LAB_BIN/packet_client" tap:fctap0 02:42:00:00:00:01 "$pod_ip" \
+	"$LAB_IMDS4" 80 "$request" 20000 --id web-vm-2 --api-sock /run/fc.sock >/dev/null 2>"$LAB_ROOT/tap.err") &
+tap=$!
+sleep 1.5
 report_stop
+kill $tap
 
 name_of() { lab_pod_load "$1"; echo ".unowned[] | select(.address | startswith(\"$pod_ip:\"))"; }
 expect_report "$r" "no request of a connection is seen" '.totals.requests == 0'
@@ -53,6 +65,7 @@ expect_report "$r" "behind a bridge: named by the network namespace behind the p
 expect_report "$r" "behind a routed veth too" "[$(name_of routed)] | length == 1 and (.[0] | .name == \"shop/routed\" and (.device | startswith(\"eni\")))"
 expect_report "$r" "by a network plugin's file" "[$(name_of known)] | length == 1 and .[0].name == \"shop/known\""
 expect_report "$r" "by the virtual machine's device" "[$(name_of guest)] | length == 1 and .[0].name == \"web-vm\""
+expect_report "$r" "by the process that has the tap" "[$(name_of micro)] | length == 1 and .[0].name == \"web-vm-2\""
 expect_report "$r" "else by address alone" "[$(name_of nobody)] | length == 1 and .[0].name == \"\""
 expect_report "$r" "told as answers that die, by name; nobody is called safe" \
 	'[.findings[] | select(.code == "unowned-ttl-deaths" or .code == "unknown-owner")] | length == 1 and

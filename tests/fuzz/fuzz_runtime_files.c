@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = malloc(size); /* its own, so that a byte read behind it is found */
 	assert(text);
 	memcpy(text, data + 1, size - 1);
-	switch (data[0] % 9) {
+	switch (data[0] % 11) {
 	case 0:
 		if (!runtime_parse_docker(text, size - 1, ID, &what))
 			check(&what);
@@ -79,6 +79,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 7:
 		if (runtime_parse_cni_result(text, size - 1, "10.1.0.5", buf, sizeof(buf)))
+			check_clean(buf, sizeof(buf));
+		break;
+	case 9:
+		check_path(runtime_parse_state_dir(text, size - 1, buf, sizeof(buf)), buf, sizeof(buf));
+		break;
+	case 10:
+		if (runtime_parse_machine_arguments(text, size - 1, buf, sizeof(buf)))
 			check_clean(buf, sizeof(buf));
 		break;
 	default:

@@ -3,15 +3,18 @@
  * One TCP connection by hand, through a packet socket: what gVisor's network stack looks like to the host's kernel, which
  * sees no socket of TCP and no packet leave one. IPv4 only; answers ARP for its address, as such a stack must.
  *
- *	packet_client DEVICE GATEWAY_MAC SRC DST PORT REQUEST WAIT_MS
+ *	packet_client DEVICE GATEWAY_MAC SRC DST PORT REQUEST WAIT_MS [WORD...]
  *	packet_client forge DEVICE GATEWAY_MAC SRC SPORT DST DPORT TTL PAYLOAD
  *
+ * DEVICE "tap:NAME": the other end of a tap device, as a virtual machine has it. WORDs are for its command line alone.
  * Prints what arrived as payload within WAIT_MS. Exit 0: something arrived, 3: nothing did, 1: no connection. forge sends
  * one segment with addresses that are not its own and numbers that it cannot know.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/if_ether.h>
@@ -30,7 +33,6 @@
 
 struct stack {
 	int fd;
-	struct sockaddr_ll to;
 	unsigned char mac[6], gateway[6];
 	uint32_t src, dst; /* network byte order */
 	uint16_t sport, dport;
@@ -86,8 +88,8 @@ static void transmit(struct stack *s, uint8_t flags, const char *data, size_t le
 	memcpy(frame + at, &ip, sizeof(ip));
 	memcpy(frame + at + sizeof(ip), &tcp, sizeof(tcp));
 	memcpy(frame + at + sizeof(ip) + sizeof(tcp), data, len);
-	if (sendto(s->fd, frame, at + sizeof(ip) + sizeof(tcp) + len, 0, (void *)&s->to, sizeof(s->to)) < 0)
-		perror("packet_client: sendto");
+	if (write(s->fd, frame, at + sizeof(ip) + sizeof(tcp) + len) < 0)
+		perror("packet_client: write");
 }
 
 static void answer_arp(struct stack *s, const unsigned char *frame)
@@ -108,7 +110,8 @@ static void answer_arp(struct stack *s, const unsigned char *frame)
 	reply[12] = ETHERTYPE_ARP >> 8;
 	reply[13] = ETHERTYPE_ARP & 0xff;
 	memcpy(reply + ETH_HLEN, &ask, sizeof(ask));
-	sendto(s->fd, reply, sizeof(reply), 0, (void *)&s->to, sizeof(s->to));
+	if (write(s->fd, reply, sizeof(reply)) < 0)
+		perror("packet_client: write");
 }
 
 static long now_ms(void)
@@ -133,7 +136,7 @@ static long receive(struct stack *s, long until_ms, struct tcphdr *ret_tcp, char
 
 		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
 			return -1;
-		n = recv(s->fd, frame, sizeof(frame), 0);
+		n = read(s->fd, frame, sizeof(frame));
 		if (n >= (ssize_t)(ETH_HLEN + sizeof(struct ether_arp)) && frame[12] == 8 && frame[13] == 6)
 			answer_arp(s, frame);
 		if (n < (ssize_t)(ETH_HLEN + sizeof(ip) + sizeof(*ret_tcp)) || frame[12] != 8 || frame[13])
@@ -154,24 +157,41 @@ static long receive(struct stack *s, long until_ms, struct tcphdr *ret_tcp, char
 	}
 }
 
-static int open_device(struct stack *s, const char *device, const char *gateway)
+static int open_tap(struct stack *s, const char *name)
 {
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+
+	memcpy(ifr.ifr_name, name, strnlen(name, sizeof(ifr.ifr_name) - 1));
+	memcpy(s->mac, "\x02\x00\x00\x00\x00\x07", 6);
+	s->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	return s->fd < 0 || ioctl(s->fd, TUNSETIFF, &ifr) ? -errno : 0;
+}
+
+static int open_packet(struct stack *s, const char *device)
+{
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	struct ifreq ifr = { 0 };
 
-	if (strlen(device) >= sizeof(ifr.ifr_name) ||
-	    sscanf(gateway, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &s->gateway[0], &s->gateway[1], &s->gateway[2],
+	memcpy(ifr.ifr_name, device, strnlen(device, sizeof(ifr.ifr_name) - 1));
+	at.sll_ifindex = (int)if_nametoindex(device);
+	s->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	if (s->fd < 0 || ioctl(s->fd, SIOCGIFHWADDR, &ifr) || bind(s->fd, (void *)&at, sizeof(at)))
+		return -errno;
+	memcpy(s->mac, ifr.ifr_hwaddr.sa_data, 6);
+	return 0;
+}
+
+static int open_device(struct stack *s, const char *device, const char *gateway)
+{
+	int err;
+
+	if (sscanf(gateway, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &s->gateway[0], &s->gateway[1], &s->gateway[2],
 		   &s->gateway[3], &s->gateway[4], &s->gateway[5]) != 6)
 		return -EINVAL;
-	memcpy(ifr.ifr_name, device, strlen(device));
-	s->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
-	if (s->fd < 0 || ioctl(s->fd, SIOCGIFHWADDR, &ifr)) {
-		fprintf(stderr, "packet_client: %s: %s\n", device, strerror(errno));
-		return -errno;
-	}
-	memcpy(s->mac, ifr.ifr_hwaddr.sa_data, 6);
-	s->to =
-	    (struct sockaddr_ll){ .sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(device), .sll_halen = 6 };
-	return 0;
+	err = strncmp(device, "tap:", 4) ? open_packet(s, device) : open_tap(s, device + 4);
+	if (err)
+		fprintf(stderr, "packet_client: %s: %s\n", device, strerror(-err));
+	return err;
 }
 
 static int forge(char **arg)
@@ -197,8 +217,8 @@ int main(int argc, char **argv)
 
 	if (argc == 10 && !strcmp(argv[1], "forge"))
 		return forge(argv + 2);
-	if (argc != 8 || inet_pton(AF_INET, argv[3], &s.src) != 1 || inet_pton(AF_INET, argv[4], &s.dst) != 1) {
-		fprintf(stderr, "usage: packet_client DEVICE GATEWAY_MAC SRC DST PORT REQUEST WAIT_MS\n");
+	if (argc < 8 || inet_pton(AF_INET, argv[3], &s.src) != 1 || inet_pton(AF_INET, argv[4], &s.dst) != 1) {
+		fprintf(stderr, "usage: packet_client DEVICE GATEWAY_MAC SRC DST PORT REQUEST WAIT_MS [WORD...]\n");
 		return 2;
 	}
 	s.dport = (uint16_t)atoi(argv[5]);

@@ -59,9 +59,34 @@ static void workloads(void **state)
 		{ "cart-5d9f7b6-x2x4q", "", "cart" }, /* a small hash: 7 digits */
 		{ "cart-fb5678-x2x4q", "", "cart" },
 		{ "cart-x2x4q-x2x4q", "", "cart-x2x4q" },
-		{ "hello-00001-deployment-7d9f8b6c5-x2x4q", "", "hello-00001-deployment" }, /* Knative */
+		{ "hello-00001-deployment-7d9f8b6c5-x2x4q", "", "hello" }, /* Knative */
+		{ "hello-world-00012-deployment-5d69f8c7b9-wq4tz", "", "hello-world" },
+		{ "tool-deployment-5d69f8c7b9-wq4tz", "", "tool-deployment" },
+		{ "tool-2024-deployment-5d69f8c7b9-wq4tz", "", "tool-2024-deployment" },
+		{ "hello-00001-deployment", "", "hello-00001-deployment" },
+		{ "00001-deployment-5d69f8c7b9-wq4tz", "", "00001-deployment" },
+		{ "guestbook-canary-6d8b7f5c4-mmb5d", "", "guestbook-canary" }, /* Argo Rollouts */
+		{ "cart-3-x2x4q", "", "cart-3" }, /* OpenShift's DeploymentConfig: as a Job of that name */
+		{ "cart-3-deploy", "", "cart-3-deploy" },
+		{ "cart-3-build", "", "cart-3-build" },
 		{ "virt-launcher-web-x2x4q", "", "virt-launcher-web" },
 		{ "etcd-ip-10-0-1-17.ec2.internal", "ip-10-0-1-17.ec2.internal", "etcd" },
+		/* static pods: the kubelet's name of the node and ours may differ in case and domain */
+		{ "etcd-node1", "Node1", "etcd" },
+		{ "etcd-node1.example.com", "node1", "etcd" },
+		{ "etcd-node1", "node1.example.com", "etcd" },
+		{ "etcd-node1.example.com", "node1.example.org", "etcd-node1.example.com" },
+		{ "kube-proxy-ip-10-0-1-17", "", "kube-proxy" },
+		{ "kube-proxy-ip-10-0-1-17.eu-west-1.compute.internal", "other", "kube-proxy" },
+		{ "kube-proxy-i-0123456789abcdef0.eu-west-1.compute.internal", "", "kube-proxy" },
+		{ "etcd-kind-control-plane", "kind-control-plane", "etcd" },
+		{ "etcd-kind-control-plane", "laptop", "etcd-kind-control-plane" },
+		{ "zip-10-0-1-17", "", "zip-10-0-1" }, /* a StatefulSet's */
+		{ "cart-ip-10-0-1", "", "cart-ip-10-0" },
+		{ "ip-10-0-1-17", "", "ip-10-0-1" },
+		{ "my-node12", "node1", "my-node12" },
+		{ "node1", "node1", "node1" },
+		{ "-node1", "node1", "-node1" },
 		{ "ingress-nginx-admission-create-4f5gh", "", "ingress-nginx-admission-create" },
 		/* cut at 58 bytes before the suffix: a whole hash, half of one, and none of it */
 		{ "a123456789-b123456789-c123456789-d123456789-7d9f8b6c5-x2x4q", "",
@@ -95,6 +120,8 @@ static void workloads(void **state)
 		{ "worker_2", "worker_2" }, /* compose's names are told by labels, not by looks */
 		{ "ecs-cart-3-app-9cb5a3d2e1f0b4c6a801", "cart" },
 		{ "ecs-cart-api-12-side-car-9cb5a3d2e1f0b4c6a801", "cart-api" },
+		{ "ecs-api-v2-12-app-9cb5a3d2e1f0b4c6a801", "api-v2" },
+		{ "ecs-api-2024-prod-7-app-9cb5a3d2e1f0b4c6a801", "ecs-api-2024-prod-7-app-9cb5a3d2e1f0b4c6a801" },
 		{ "ecs-agent", "ecs-agent" },
 		{ "ecs-cart-3-app-cafe", "ecs-cart-3-app-cafe" },
 		{ "web-0a1b2c3d-1111-4222-8333-0123456789ab", "web" },

@@ -23,6 +23,7 @@
 #define C1 "1111111111111111111111111111111111111111111111111111111111111111"
 #define C2 "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
 #define C3 "3333333333333333333333333333333333333333333333333333333333333333"
+#define C4 "4444444444444444444444444444444444444444444444444444444444444444"
 #define DOCKER "var/lib/docker/containers/"
 #define TASKS "run/containerd/io.containerd.runtime.v2.task/"
 
@@ -263,6 +264,7 @@ static void each_runtime_is_found(void **state)
 
 static void crio_and_podman_share_a_folder(void **state)
 {
+	struct runtime_state states[RUNTIME_STATES];
 	struct fixture *f = *state;
 
 	put(f, "run/containers/storage/overlay-containers/" C1 "/userdata/config.json",
@@ -275,24 +277,44 @@ static void crio_and_podman_share_a_folder(void **state)
 	    "[{\"id\":\"" C1 "\",\"names\":[\"k8s_app_cart-1_shop_0a1b_0\"]},{\"id\":\"" C2 "\",\"names\":[\"cart\"],"
 	    "\"image\":\"aa\",\"metadata\":\"{\\\"name\\\":\\\"cart\\\"}\"}]");
 	put(f, "var/lib/containers/storage/overlay-containers/volatile-containers.json",
-	    "[{\"id\":\"" C3 "\",\"names\":[\"web-0a1b2c3d-1111-4222-8333-0123456789ab\"]}]");
+	    "[{\"id\":\"" C3 "\",\"names\":[\"web-0a1b2c3d-1111-4222-8333-0123456789ab\"]},"
+	    "{\"id\":\"" C4 "\",\"names\":[\"k8s_test\"]}]");
 	is(runtime_names_find(f->names, C1, 0, SEC), RUNTIME_KUBERNETES, "shop", "cart-1", "app", "", "");
 	is(runtime_names_find(f->names, C2, 0, SEC), RUNTIME_PODMAN, "", "", "cart", "cart", "");
 	is(runtime_names_find(f->names, C3, 0, SEC), RUNTIME_PODMAN, "", "", "web-0a1b2c3d-1111-4222-8333-0123456789ab",
 	   "web", ""); /* Nomad's podman driver */
+	is(runtime_names_find(f->names, C4, 0, SEC), RUNTIME_PODMAN, "", "", "k8s_test", "k8s_test", "");
+	runtime_names_state(f->names, states);
+	assert_string_equal(states[2].name, "crio");
+	assert_int_equal(states[2].containers, 1);
+	assert_string_equal(states[3].name, "podman");
+	assert_int_equal(states[3].containers, 3);
 }
 
 static void data_elsewhere_is_found_by_the_configuration(void **state)
 {
+	struct runtime_state states[RUNTIME_STATES];
 	struct fixture *f = *state;
 
 	put(f, "etc/docker/daemon.json", "{ \"log-driver\": \"local\", \"data-root\": \"/mnt/docker\" }");
 	put(f, "mnt/docker/containers/" C1 "/config.v2.json", dockers[0].text);
 	put(f, "etc/containers/storage.conf",
 	    "[storage]\ndriver = \"vfs\"\n# graphroot = \"/no\"\ngraphroot = \"/mnt/podman\"\n");
+	put(f, "etc/containerd/config.toml",
+	    "version = 2\nroot = \"/no\"\nstate = \"/mnt/run/containerd\"\n[debug]\n  state = \"/no\"\n");
+	put(f, "mnt/run/containerd/io.containerd.runtime.v2.task/default/" C3 "/config.json",
+	    "{\"annotations\":{\"nerdctl/name\":\"web\"}}");
+	put(f, "mnt/run/containerd/io.containerd.runtime.v2.task/default/batch/config.json", "{}");
 	put(f, "mnt/podman/vfs-containers/containers.json", "[{\"id\":\"" C2 "\",\"names\":[\"cart\"]}]");
 	is(runtime_names_find(f->names, C1, 0, SEC), RUNTIME_DOCKER, "", "", "cart", "cart", "");
 	is(runtime_names_find(f->names, C2, 0, SEC), RUNTIME_PODMAN, "", "", "cart", "cart", "");
+	is(runtime_names_find(f->names, C3, 0, SEC), RUNTIME_CONTAINERD, "", "", "web", "web", "");
+	is(runtime_names_find_task(f->names, "default/batch", SEC), RUNTIME_CONTAINERD, "", "", "batch", "batch", "");
+	runtime_names_state(f->names, states);
+	for (size_t i = 0; i < RUNTIME_STATES; i++) {
+		assert_int_equal(states[i].err, 0);
+		assert_int_equal(strncmp(states[i].place, "/mnt/", 5), 0);
+	}
 }
 
 static void user_namespaces_move_docker_down(void **state)
@@ -310,7 +332,12 @@ static void a_user_names_its_own_and_nobody_elses(void **state)
 	put(f, "etc/passwd", "root:x:0:0::/root:/bin/sh\nmallory:x:1000:1000:M:/home/mallory:/bin/sh\n");
 	put(f, "home/mallory/.local/share/containers/storage/overlay-containers/containers.json",
 	    "[{\"id\":\"" C1 "\",\"names\":[\"false\"]},{\"id\":\"" C2 "\",\"names\":[\"mine\"]}]");
+	put(f, "home/mallory/.local/share/nerdctl/1935db59/names/default/web", C3);
+	put(f, "home/mallory/.local/share/nerdctl/1935db59/names/default/we\x1b", C4);
 	put(f, DOCKER C1 "/config.v2.json", dockers[0].text);
+	is(runtime_names_find(f->names, C3, 1000, SEC), RUNTIME_CONTAINERD, "", "", "web", "web", "");
+	assert_null(runtime_names_find(f->names, C3, 0, SEC));
+	assert_null(runtime_names_find(f->names, C4, 1000, SEC));
 	is(runtime_names_find(f->names, C2, 1000, SEC), RUNTIME_PODMAN, "", "", "mine", "mine", "");
 	assert_null(runtime_names_find(f->names, C2, 0, SEC));
 	assert_null(runtime_names_find(f->names, C2, 1001, SEC));
@@ -451,6 +478,40 @@ static void a_tap_device_gives_the_machine(void **state)
 	assert_false(runtime_parse_domain(text, strlen(text), "vnet7", name, 4));
 }
 
+static void arguments_give_the_machine(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+		const char *name; /* NULL: none */
+	} rows[] = {
+#define ARGUMENTS(text, name) { text, sizeof(text), name }
+		ARGUMENTS("firecracker\0--api-sock\0/run/a\0--id\0web-1", "web-1"),
+		ARGUMENTS("/firecracker\0--id=551e7604-e35c-42b3-b825-416853441234\0--start-time-us=1",
+			  "551e7604-e35c-42b3-b825-416853441234"),
+		ARGUMENTS("qemu-system-x86_64\0-name\0web", "web"),
+		ARGUMENTS("qemu-system-x86_64\0-name\0guest=web,debug-threads=on\0-m\0512", "web"),
+		ARGUMENTS("qemu-system-x86_64\0-name\0web,process=x", "web"),
+		ARGUMENTS("qemu-system-x86_64\0-name", NULL),
+		ARGUMENTS("qemu-system-x86_64\0-name\0", NULL),
+		ARGUMENTS("x\0--identity\0a", NULL),
+		ARGUMENTS("x\0--id\0../a", NULL),
+		ARGUMENTS("x\0--id\0a\x1b[m", NULL),
+		ARGUMENTS("", NULL),
+	};
+	char name[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool found = runtime_parse_machine_arguments(rows[i].text, rows[i].len, name, sizeof(name));
+
+		if (found != (rows[i].name != NULL) || (found && strcmp(name, rows[i].name)))
+			fail_msg("row %zu: %d '%s'", i, found, found ? name : "");
+	}
+	assert_false(runtime_parse_machine_arguments("x\0--id=", 7, name, sizeof(name)));
+	assert_false(runtime_parse_machine_arguments("x\0--id=ab", 8, name, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +528,7 @@ int main(void)
 		cmocka_unit_test(a_root_that_is_not_there_is_no_error),
 		cmocka_unit_test(cni_files_give_the_container),
 		cmocka_unit_test(a_tap_device_gives_the_machine),
+		cmocka_unit_test(arguments_give_the_machine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,16 @@ static const struct label {
 	{ "nerdctl/name", RUNTIME_PART_CONTAINER, RUNTIME_CONTAINERD },
 };
 
+/* "k8s_<container>_<pod>_<namespace>_<uid>_<attempt>" (cri-o internal/factory); a person may begin a name so too. */
+static bool is_kubernetes_name(const char *name)
+{
+	int parts = 0;
+
+	for (const char *at = strchr(name, '_'); at; at = strchr(at + 1, '_'))
+		parts++;
+	return !strncmp(name, KUBERNETES_NAME, sizeof(KUBERNETES_NAME) - 1) && parts >= 5;
+}
+
 static bool is_clean(const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -113,6 +123,17 @@ static void read_labels(const json_t *object, bool pods, struct runtime_text *to
 		to->part[RUNTIME_PART_CONTAINER][0] = '\0';
 }
 
+int runtime_name_container(const char *name, enum runtime runtime, struct runtime_text *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->runtime = runtime;
+	set_part(ret, RUNTIME_PART_CONTAINER, name);
+	if (!ret->part[RUNTIME_PART_CONTAINER][0])
+		return -EINVAL;
+	workload_of_container(name, ret->part[RUNTIME_PART_WORKLOAD], RUNTIME_TEXT_LEN);
+	return 0;
+}
+
 static json_t *load(const char *text, size_t len, struct runtime_text *ret)
 {
 	if (ret)
@@ -178,17 +199,18 @@ int runtime_parse_storage(const char *text, size_t len, size_t max, runtime_stor
 		const char *name = json_string_value(json_array_get(json_object_get(row, "names"), 0));
 
 		if (!id || strlen(id) != CONTAINER_ID_SIZE - 1 || cgroup_path_hex_span(id, strlen(id)) != strlen(id) ||
-		    !name || !strncmp(name, KUBERNETES_NAME, 4))
+		    !name)
 			continue;
 		if (taken++ >= max) {
 			++*ret_over;
 			continue;
 		}
-		memset(&what, 0, sizeof(what));
-		what.runtime = RUNTIME_PODMAN;
-		set_part(&what, RUNTIME_PART_CONTAINER, name);
-		workload_of_container(what.part[RUNTIME_PART_CONTAINER], what.part[RUNTIME_PART_WORKLOAD],
-				      RUNTIME_TEXT_LEN);
+		if (is_kubernetes_name(name)) {
+			memset(&what, 0, sizeof(what));
+			what.runtime = RUNTIME_KUBERNETES;
+		} else if (runtime_name_container(name, RUNTIME_PODMAN, &what)) {
+			continue;
+		}
 		fn(arg, id, &what);
 	}
 	json_decref(root);
@@ -222,10 +244,11 @@ int runtime_parse_data_root(const char *text, size_t len, char *buf, size_t buf_
 	return err;
 }
 
-int runtime_parse_graphroot(const char *text, size_t len, char *buf, size_t buf_len)
+/* The first line `key = "/…"` of a TOML text. */
+static int toml_path(const char *text, size_t len, const char *key, char *buf, size_t buf_len)
 {
-	static const char key[] = "graphroot";
 	const char *end = text + len, *eol;
+	size_t key_len = strlen(key);
 
 	for (; text < end; text = eol + 1) {
 		const char *at = text, *stop;
@@ -235,9 +258,9 @@ int runtime_parse_graphroot(const char *text, size_t len, char *buf, size_t buf_
 			eol = end;
 		while (at < eol && (*at == ' ' || *at == '\t'))
 			at++;
-		if ((size_t)(eol - at) < sizeof(key) || memcmp(at, key, sizeof(key) - 1))
+		if ((size_t)(eol - at) <= key_len || memcmp(at, key, key_len))
 			continue;
-		at += sizeof(key) - 1;
+		at += key_len;
 		while (at < eol && (*at == ' ' || *at == '\t' || *at == '='))
 			at++;
 		if (at == eol || (*at != '"' && *at != '\''))
@@ -247,6 +270,18 @@ int runtime_parse_graphroot(const char *text, size_t len, char *buf, size_t buf_
 			return 0;
 	}
 	return -ENOENT;
+}
+
+int runtime_parse_graphroot(const char *text, size_t len, char *buf, size_t buf_len)
+{
+	return toml_path(text, len, "graphroot", buf, buf_len);
+}
+
+int runtime_parse_state_dir(const char *text, size_t len, char *buf, size_t buf_len)
+{
+	const char *table = len && *text == '[' ? text : memmem(text, len, "\n[", 2);
+
+	return toml_path(text, table ? (size_t)(table - text) : len, "state", buf, buf_len);
 }
 
 /* A name as runtimes give it: no slash, so that it can be a part of a path. */
@@ -272,6 +307,32 @@ bool runtime_parse_domain(const char *text, size_t len, const char *device, char
 	from += sizeof(start) - 1;
 	to = memmem(from, text + len - from, end, sizeof(end) - 1);
 	return to && !memchr(from, '<', to - from) && take_id(from, to - from, name, name_len);
+}
+
+/* Arguments as /proc/PID/cmdline has them: "--id X" of Firecracker, "-name X" or "-name guest=X,…" of QEMU. */
+bool runtime_parse_machine_arguments(const char *text, size_t len, char *name, size_t name_len)
+{
+	static const char *const options[] = { "--id", "-id", "-name", "--name" };
+	static const char guest[] = "guest=";
+	const char *end = text + len;
+
+	for (const char *at = text; at < end; at += strnlen(at, end - at) + 1) {
+		size_t n = strnlen(at, end - at);
+
+		for (size_t i = 0; i < LEN(options); i++) {
+			size_t option = strlen(options[i]);
+			const char *value = at + option + 1;
+
+			if (n < option || strncmp(at, options[i], option) || (n > option && at[option] != '=') ||
+			    value >= end)
+				continue;
+			if (end - value > (long)sizeof(guest) && !strncmp(value, guest, sizeof(guest) - 1))
+				value += sizeof(guest) - 1;
+			n = strnlen(value, end - value);
+			return take_id(value, memchr(value, ',', n) ? strcspn(value, ",") : n, name, name_len);
+		}
+	}
+	return false;
 }
 
 bool runtime_parse_host_local(const char *text, size_t len, char *id, size_t id_len)

@@ -35,7 +35,8 @@
 #define LOOKS_USERS 200
 #define FOLDER_MAX 65536 /* entries of a folder looked at, for what is counted */
 #define NAMESPACES_MAX 32
-#define REMAPS_MAX 8
+#define REMAPS_MAX 256 /* entries of Docker's folder */
+#define NAMES_MAX 1024 /* of nerdctl, in one namespace */
 #define PATH_LEN 1024
 #define KEY_LEN (RUNTIME_TEXT_LEN + 16)
 
@@ -58,6 +59,8 @@ static const char *const storage_roots[] = {
 	"/run/containers/storage",
 };
 static const char *const storage_drivers[] = { "overlay", "vfs", "btrfs", "zfs" };
+/* containers run with --rm are in the other list (containers/storage 1.45) */
+static const char *const storage_lists[] = { "containers.json", "volatile-containers.json" };
 
 struct entry {
 	UT_hash_handle hh;
@@ -82,7 +85,7 @@ struct runtime_names {
 	struct budget budgets[2]; /* the node's, the users' */
 	struct runtime_names_stats stats;
 	struct runtime_who who;
-	char told[PATH_LEN]; /* Docker's data folder, as a state points to it */
+	char told[3][PATH_LEN]; /* data folders elsewhere, as a state points to them */
 };
 
 int runtime_names_new(const char *root, size_t limit, struct runtime_names **ret_names)
@@ -182,30 +185,48 @@ static bool is_remap(const char *name)
 	return n && name[n] == '.' && name[n + 1] && !name[n + 1 + strspn(name + n + 1, "0123456789")];
 }
 
-static void look_docker(struct look *l, int fd)
-{
-	char below[NAME_MAX + 2];
-	struct dirent *de;
-	int dup_fd, n = 0;
-	DIR *dir;
+/* What calls look at, folder by folder: false ends it. */
+typedef bool (*entry_fn)(void *arg, int dir_fd, const char *name);
 
-	look_docker_at(l, fd, "");
-	if (l->found)
-		return;
-	dup_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = dup_fd < 0 ? NULL : fdopendir(dup_fd);
+/* Of the folder below dir_fd ("." itself), at most max entries; hidden ones are none. */
+static void each_entry(int dir_fd, const char *below, int max, entry_fn fn, void *arg)
+{
+	int fd = safe_open_dir(dir_fd, below);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *de;
+
 	if (!dir) {
-		if (dup_fd >= 0)
-			close(dup_fd);
+		if (fd >= 0)
+			close(fd);
 		return;
 	}
-	for (int i = 0; !l->found && n < REMAPS_MAX && i < 256 && (de = readdir(dir)); i++)
-		if (is_remap(de->d_name)) {
-			snprintf(below, sizeof(below), "%s/", de->d_name);
-			look_docker_at(l, fd, below);
-			n++;
-		}
+	for (int i = 0; i < max && (de = readdir(dir));) {
+		if (de->d_name[0] == '.')
+			continue;
+		i++;
+		if (!fn(arg, fd, de->d_name))
+			break;
+	}
 	closedir(dir);
+}
+
+static bool on_remap(void *arg, int dir_fd, const char *name)
+{
+	struct look *l = arg;
+	char below[NAME_MAX + 2];
+
+	if (is_remap(name)) {
+		snprintf(below, sizeof(below), "%s/", name);
+		look_docker_at(l, dir_fd, below);
+	}
+	return !l->found;
+}
+
+static void look_docker(struct look *l, int fd)
+{
+	look_docker_at(l, fd, "");
+	if (!l->found)
+		each_entry(fd, ".", REMAPS_MAX, on_remap, l);
 }
 
 static void look_bundle(struct look *l, int fd, const char *path)
@@ -226,33 +247,68 @@ static void look_bundle(struct look *l, int fd, const char *path)
 	take(l, err);
 }
 
+static bool on_task_namespace(void *arg, int dir_fd, const char *name)
+{
+	struct look *l = arg;
+	char path[PATH_LEN];
+
+	snprintf(path, sizeof(path), "%s/%s/config.json", name, l->id);
+	look_bundle(l, dir_fd, path);
+	return !l->found;
+}
+
 static void look_tasks(struct look *l, int fd)
 {
-	int dup_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
-	DIR *dir = dup_fd < 0 ? NULL : fdopendir(dup_fd);
-	char path[PATH_LEN];
-	struct dirent *de;
+	each_entry(fd, ".", NAMESPACES_MAX, on_task_namespace, l);
+}
 
-	if (!dir) {
-		if (dup_fd >= 0)
-			close(dup_fd);
-		return;
-	}
-	while (!l->found && n < NAMESPACES_MAX && (de = readdir(dir))) {
-		if (de->d_name[0] == '.')
-			continue;
-		n++;
-		snprintf(path, sizeof(path), "%s/%s/config.json", de->d_name, l->id);
-		look_bundle(l, fd, path);
-	}
-	closedir(dir);
+/*
+ * nerdctl's store of names, <hash of the daemon's address>/names/NAMESPACE/NAME, a file with the id (nerdctl
+ * pkg/namestore). A rootless containerd's own state is in a mount namespace of its user's.
+ */
+static bool on_nerdctl_name(void *arg, int dir_fd, const char *name)
+{
+	struct look *l = arg;
+	size_t len;
+	char *text;
+
+	if (!read_file(l, dir_fd, name, 256, &text, &len))
+		return true;
+	if (!strncmp(text, l->id, CONTAINER_ID_SIZE - 1) &&
+	    !text[CONTAINER_ID_SIZE - 1 + strspn(text + CONTAINER_ID_SIZE - 1, "\n")])
+		take(l, runtime_name_container(name, RUNTIME_CONTAINERD, l->ret));
+	free(text);
+	return !l->found;
+}
+
+static bool on_nerdctl_namespace(void *arg, int dir_fd, const char *name)
+{
+	struct look *l = arg;
+
+	each_entry(dir_fd, name, NAMES_MAX, on_nerdctl_name, l);
+	return !l->found;
+}
+
+static bool on_nerdctl_store(void *arg, int dir_fd, const char *name)
+{
+	struct look *l = arg;
+	char below[PATH_LEN];
+
+	snprintf(below, sizeof(below), "%s/names", name);
+	each_entry(dir_fd, below, NAMESPACES_MAX, on_nerdctl_namespace, l);
+	return !l->found;
+}
+
+static void look_nerdctl(struct look *l, int fd)
+{
+	each_entry(fd, ".", NAMESPACES_MAX, on_nerdctl_store, l);
 }
 
 static void on_stored(void *arg, const char *id, const struct runtime_text *what)
 {
 	struct look *l = arg;
 
-	if (strcmp(id, l->id))
+	if (strcmp(id, l->id) || what->runtime == RUNTIME_KUBERNETES)
 		return;
 	*l->ret = *what;
 	l->found = true;
@@ -260,16 +316,14 @@ static void on_stored(void *arg, const char *id, const struct runtime_text *what
 
 static void look_storage(struct look *l, int fd)
 {
-	/* containers run with --rm are in the other list (containers/storage 1.45) */
-	static const char *const lists[] = { "containers.json", "volatile-containers.json" };
 	char path[PATH_LEN], *text;
 	size_t len, over;
 
 	for (size_t d = 0; d < LEN(storage_drivers) && !l->found; d++) {
 		snprintf(path, sizeof(path), "%s-containers/%s/userdata/config.json", storage_drivers[d], l->id);
 		look_bundle(l, fd, path);
-		for (size_t i = 0; i < LEN(lists) && !l->found; i++) {
-			snprintf(path, sizeof(path), "%s-containers/%s", storage_drivers[d], lists[i]);
+		for (size_t i = 0; i < LEN(storage_lists) && !l->found; i++) {
+			snprintf(path, sizeof(path), "%s-containers/%s", storage_drivers[d], storage_lists[i]);
 			if (!read_file(l, fd, path, STORAGE_MAX, &text, &len))
 				continue;
 			if (runtime_parse_storage(text, len, STORAGE_CONTAINERS, on_stored, l, &over) || over)
@@ -325,6 +379,19 @@ static bool storage_told(const struct runtime_names *names, char buf[PATH_LEN])
 	return told_place(names, "/etc/containers", "storage.conf", runtime_parse_graphroot, buf);
 }
 
+/* Where containerd keeps its tasks when it was told another state folder. */
+static bool tasks_told(const struct runtime_names *names, char buf[PATH_LEN])
+{
+	static const char tasks[] = "/io.containerd.runtime.v2.task";
+	size_t len;
+
+	if (!told_place(names, "/etc/containerd", "config.toml", runtime_parse_state_dir, buf))
+		return false;
+	len = strlen(buf);
+	snprintf(buf + len, PATH_LEN - len, "%s", tasks);
+	return len + sizeof(tasks) <= PATH_LEN;
+}
+
 static void look_node(struct look *l)
 {
 	char path[PATH_LEN];
@@ -333,6 +400,8 @@ static void look_node(struct look *l)
 		look_at(l, path, look_docker);
 	for (size_t i = 0; i < LEN(docker_roots); i++)
 		look_at(l, docker_roots[i], look_docker);
+	if (tasks_told(l->names, path))
+		look_at(l, path, look_tasks);
 	for (size_t i = 0; i < LEN(task_roots); i++)
 		look_at(l, task_roots[i], look_tasks);
 	if (storage_told(l->names, path))
@@ -341,7 +410,7 @@ static void look_node(struct look *l)
 		look_at(l, storage_roots[i], look_storage);
 }
 
-/* Rootless podman and Docker keep all below the user's home folder, where no link is followed: it is the user's. */
+/* Rootless podman, Docker and nerdctl keep all below the user's home folder, where no link is followed: it is the user's. */
 static void look_user(struct look *l, uint32_t uid)
 {
 	static const struct {
@@ -350,6 +419,7 @@ static void look_user(struct look *l, uint32_t uid)
 	} places[] = {
 		{ ".local/share/containers/storage", look_storage },
 		{ ".local/share/docker", look_docker },
+		{ ".local/share/nerdctl", look_nerdctl },
 	};
 	char home[PATH_LEN], *text = NULL;
 	int fd, home_fd;
@@ -532,16 +602,13 @@ static void look_task(struct look *l, int fd)
 	if (task < 0)
 		return;
 	close(task);
-	memset(l->ret, 0, sizeof(*l->ret));
-	l->ret->runtime = RUNTIME_CONTAINERD;
-	snprintf(l->ret->part[RUNTIME_PART_CONTAINER], RUNTIME_TEXT_LEN, "%s", slash + 1);
-	snprintf(l->ret->part[RUNTIME_PART_WORKLOAD], RUNTIME_TEXT_LEN, "%s", slash + 1);
-	l->found = true;
+	take(l, runtime_name_container(slash + 1, RUNTIME_CONTAINERD, l->ret));
 }
 
 const struct runtime_who *runtime_names_find_task(struct runtime_names *names, const char *path, uint64_t now_ns)
 {
 	const char *slash = strchr(path, '/');
+	char told[PATH_LEN];
 	struct runtime_text text;
 	struct entry *e;
 	struct look l;
@@ -553,6 +620,8 @@ const struct runtime_who *runtime_names_find_task(struct runtime_names *names, c
 	if (is_fresh(e, now_ns) || !may_look(names, false, now_ns))
 		return answer(names, e);
 	l = begin_look(names, path, false, &text);
+	if (tasks_told(names, told))
+		look_at(&l, told, look_task);
 	for (size_t i = 0; i < LEN(task_roots); i++)
 		look_at(&l, task_roots[i], look_task);
 	return answer(names, conclude(names, path, &l, now_ns));
@@ -560,46 +629,79 @@ const struct runtime_who *runtime_names_find_task(struct runtime_names *names, c
 
 /* --- what there is ------------------------------------------------------------------------------------------------ */
 
-/* Containers in a folder, or in the folders below it; those whose names are ids. */
-static size_t count_ids(int fd, bool below)
+static bool count_id(void *arg, int dir_fd, const char *name)
 {
-	int dup_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = dup_fd < 0 ? NULL : fdopendir(dup_fd);
-	struct dirent *de;
+	(void)dir_fd;
+	*(size_t *)arg += strlen(name) == CONTAINER_ID_SIZE - 1;
+	return true;
+}
+
+static size_t count_ids(int fd)
+{
 	size_t n = 0;
 
-	if (!dir) {
-		if (dup_fd >= 0)
-			close(dup_fd);
-		return 0;
-	}
-	for (int i = 0; i < FOLDER_MAX && (de = readdir(dir)); i++) {
-		int sub;
-
-		if (de->d_name[0] == '.')
-			continue;
-		if (!below) {
-			n += strlen(de->d_name) == CONTAINER_ID_SIZE - 1;
-			continue;
-		}
-		sub = safe_open_dir(fd, de->d_name);
-		if (sub < 0)
-			continue;
-		n += count_ids(sub, false);
-		close(sub);
-	}
-	closedir(dir);
+	each_entry(fd, ".", FOLDER_MAX, count_id, &n);
 	return n;
 }
 
+static bool count_ids_below(void *arg, int dir_fd, const char *name)
+{
+	each_entry(dir_fd, name, FOLDER_MAX, count_id, arg);
+	return true;
+}
+
+static size_t count_tasks(int fd)
+{
+	size_t n = 0;
+
+	each_entry(fd, ".", FOLDER_MAX, count_ids_below, &n);
+	return n;
+}
+
+static void count_stored(void *arg, const char *id, const struct runtime_text *what)
+{
+	size_t *counts = arg;
+
+	(void)id;
+	counts[what->runtime]++;
+}
+
+static size_t count_storage(int fd, enum runtime of)
+{
+	size_t counts[RUNTIME_COUNT] = { 0 }, over;
+	char path[PATH_LEN], *text;
+	long len;
+
+	for (size_t d = 0; d < LEN(storage_drivers); d++)
+		for (size_t i = 0; i < LEN(storage_lists); i++) {
+			snprintf(path, sizeof(path), "%s-containers/%s", storage_drivers[d], storage_lists[i]);
+			len = safe_read_file(fd, path, STORAGE_MAX, &text);
+			if (len < 0)
+				continue;
+			runtime_parse_storage(text, (size_t)len, STORAGE_CONTAINERS, count_stored, counts, &over);
+			free(text);
+		}
+	return counts[of];
+}
+
+static size_t count_crio(int fd)
+{
+	return count_storage(fd, RUNTIME_KUBERNETES);
+}
+
+static size_t count_podman(int fd)
+{
+	return count_storage(fd, RUNTIME_PODMAN);
+}
+
 /* Adds the place to the state: the first that is there decides, or the first that may not be read. */
-static void add_place(const struct runtime_names *names, struct runtime_state *s, const char *place, const char *below,
-		      bool nested)
+static void add_place(const struct runtime_names *names, struct runtime_state *s, const char *place,
+		      size_t (*count)(int fd))
 {
 	char path[PATH_LEN];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s%s", place, below);
+	snprintf(path, sizeof(path), "%s%s", place, s->below);
 	fd = safe_open_root(names->root_fd, path);
 	if (fd < 0) {
 		if (s->err == -ENOENT && fd != -ENOENT) {
@@ -612,7 +714,7 @@ static void add_place(const struct runtime_names *names, struct runtime_state *s
 		s->err = 0;
 		s->place = place;
 	}
-	s->containers += count_ids(fd, nested);
+	s->containers += count(fd);
 	close(fd);
 }
 
@@ -623,21 +725,26 @@ void runtime_names_state(struct runtime_names *names, struct runtime_state ret[R
 		const char *const *places;
 		size_t len;
 		const char *below;
-		bool nested;
+		size_t (*count)(int fd);
+		bool (*told)(const struct runtime_names *names, char buf[PATH_LEN]);
+		int told_at; /* rows of one folder share it */
 	} rows[RUNTIME_STATES] = {
-		{ "docker", docker_roots, LEN(docker_roots), "/containers", false },
-		{ "containerd", task_roots, LEN(task_roots), "", true },
-		{ "crio_podman", storage_roots, LEN(storage_roots), "", true },
+		{ "docker", docker_roots, LEN(docker_roots), "/containers", count_ids, docker_told, 0 },
+		{ "containerd", task_roots, LEN(task_roots), "", count_tasks, tasks_told, 1 },
+		{ "crio", storage_roots, LEN(storage_roots), "", count_crio, storage_told, 2 },
+		{ "podman", storage_roots, LEN(storage_roots), "", count_podman, storage_told, 2 },
 	};
 
 	for (size_t r = 0; r < RUNTIME_STATES; r++) {
+		char *told = names->told[rows[r].told_at];
+
 		ret[r] = (struct runtime_state){ rows[r].name, rows[r].places[0], rows[r].below, -ENOENT, 0 };
 		if (names->root_fd < 0)
 			continue;
-		if (r == 0 && docker_told(names, names->told))
-			add_place(names, &ret[r], names->told, rows[r].below, rows[r].nested);
+		if (rows[r].told(names, told))
+			add_place(names, &ret[r], told, rows[r].count);
 		for (size_t i = 0; i < rows[r].len; i++)
-			add_place(names, &ret[r], rows[r].places[i], rows[r].below, rows[r].nested);
+			add_place(names, &ret[r], rows[r].places[i], rows[r].count);
 	}
 }
 

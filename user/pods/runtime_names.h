@@ -38,13 +38,13 @@ const struct runtime_who *runtime_names_find_task(struct runtime_names *names, c
 
 /* What is on this node of each runtime, in runtime_state order; for `check`. */
 struct runtime_state {
-	const char *name;  /* "docker", "containerd", "crio_podman" */
+	const char *name;  /* "docker", "containerd", "crio", "podman" */
 	const char *place; /* folder that was looked at, the last one when none is there */
 	const char *below; /* what of it holds the containers, "" or "/containers" */
 	int err;	   /* 0: readable; -ENOENT: not on this node, or not mounted; else why not */
 	size_t containers;
 };
-#define RUNTIME_STATES 3
+#define RUNTIME_STATES 4
 void runtime_names_state(struct runtime_names *names, struct runtime_state ret_states[RUNTIME_STATES]);
 
 struct runtime_names_stats {

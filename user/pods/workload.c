@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /*
  * How Kubernetes makes names:
@@ -15,6 +16,7 @@
  *   CronJob  its Job is named by the minute since 1970 (1.21), seconds before; of an indexed Job the index follows
  *   cut      what a suffix is put behind has 58 bytes at most (apiserver pkg/storage/names), so a name of 63 bytes may
  *            have lost the end of its hash, and the dash
+ *   node     a static pod's name ends in that of the node: the host's in lower case, whole or without its domain
  */
 #define SAFE "bcdfghjklmnpqrstvwxz2456789"
 #define HASH_ONLY "456789bcdf"
@@ -104,14 +106,65 @@ static size_t strip(const char *pod, size_t len)
 	return strip_hash(pod, at, false);
 }
 
+static bool ends_name(const char *s)
+{
+	return !*s || *s == '.';
+}
+
+/* "ip-10-0-1-17", "i-0123456789abcdef0", each with its domain or without: EC2 gives these to its instances. */
+static bool is_ec2_name(const char *s)
+{
+	size_t n;
+
+	if (!strncmp(s, "i-", 2))
+		return strspn(s + 2, "0123456789abcdef") == 17 && ends_name(s + 2 + 17);
+	if (strncmp(s, "ip", 2))
+		return false;
+	s += 2;
+	for (int i = 0; i < 4; i++) {
+		n = *s == '-' ? strspn(s + 1, DIGITS) : 0;
+		if (!n || n > 3)
+			return false;
+		s += n + 1;
+	}
+	return ends_name(s);
+}
+
+/* Length of what stands before "-NODE"; 0: it does not end so. */
+static size_t before_node(const char *pod, const char *node)
+{
+	size_t host = strcspn(node, ".");
+
+	for (const char *dash = strchr(pod, '-'); dash; dash = strchr(dash + 1, '-')) {
+		const char *at = dash + 1;
+
+		if (dash > pod && (is_ec2_name(at) || (host && !strncasecmp(at, node, host) && ends_name(at + host) &&
+						       (!at[host] || !node[host] || !strcasecmp(at, node)))))
+			return (size_t)(dash - pod);
+	}
+	return 0;
+}
+
+/* s[0..len) is a Deployment's: Knative makes one of each revision, "<service>-<number of 5 digits>-deployment". */
+static size_t strip_revision(const char *s, size_t len)
+{
+	static const char ending[] = "-deployment";
+	size_t part, at;
+
+	if (len < sizeof(ending) || strncmp(s + len - (sizeof(ending) - 1), ending, sizeof(ending) - 1))
+		return len;
+	at = before_last_dash(s, len - (sizeof(ending) - 1), &part);
+	return at && part == 5 && is_all(s + at + 1, part, DIGITS) ? at : len;
+}
+
 char *workload_name(const char *pod, const char *node, char *buf, size_t len)
 {
-	size_t n = strlen(pod), tail = strlen(node);
+	size_t n = before_node(pod, node), all = strlen(pod);
 
-	if (tail && n > tail + 1 && pod[n - tail - 1] == '-' && !strcmp(pod + n - tail, node))
-		n -= tail + 1;
-	else
-		n = strip(pod, n);
+	if (!n)
+		n = strip(pod, all);
+	if (n < all)
+		n = strip_revision(pod, n);
 	snprintf(buf, len, "%.*s", (int)n, pod);
 	return buf;
 }
@@ -127,19 +180,22 @@ static bool is_uuid(const char *s)
 /* Family of "ecs-<family>-<revision>-<container>-<hex>" (amazon-ecs-agent dockerContainerName); 0: not of that form. */
 static size_t ecs_family(const char *name, size_t len)
 {
-	size_t part, at = before_last_dash(name, len, &part), n;
+	size_t part, at = before_last_dash(name, len, &part), n, family = 0;
 
 	if (strncmp(name, "ecs-", 4) || part < 16 || part > 20 || !is_all(name + at + 1, part, "0123456789abcdef"))
 		return 0;
-	/* both names may hold dashes and numbers: the first number is the revision, for families seldom end in one */
+	/* both names may hold dashes and numbers: where two numbers could be the revision it is not known */
 	for (size_t i = 5; i < at; i++) {
 		if (name[i - 1] != '-')
 			continue;
 		n = strspn(name + i, DIGITS);
-		if (n && name[i + n] == '-' && i + n < at && i > 5)
-			return i - 1;
+		if (n && name[i + n] == '-' && i + n < at && i > 5) {
+			if (family)
+				return 0;
+			family = i - 1;
+		}
 	}
-	return 0;
+	return family;
 }
 
 char *workload_of_container(const char *name, char *buf, size_t len)

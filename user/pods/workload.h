@@ -9,8 +9,8 @@
 
 /*
  * "cart-7d9f6c5b8-x2x4q" (ReplicaSet, CronJob) gives "cart", "agent-5k2p9" (DaemonSet, Job) "agent", "db-0"
- * (StatefulSet) "db", "kube-proxy-NODE" (static pod) "kube-proxy"; anything else is itself. node may be "". Cut at len.
- * Returns buf.
+ * (StatefulSet) "db", "kube-proxy-NODE" (static pod) "kube-proxy", "hello-00001-deployment-…" (Knative) "hello"; anything
+ * else is itself. node may be "". Cut at len. Returns buf.
  */
 char *workload_name(const char *pod, const char *node, char *buf, size_t len);
 

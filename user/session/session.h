@@ -96,7 +96,7 @@ int session_close_output(const struct options *o, FILE *f, int err);
  * Folders of the container runtimes' state that are there, as this process sees them: what names are read from later.
  * Fills up to SESSION_RUNTIMES pointers into buf and a NULL behind them.
  */
-#define SESSION_RUNTIMES 3
+#define SESSION_RUNTIMES 4
 #define SESSION_RUNTIME_PATH 512
 void session_runtime_folders(const char *root, char buf[SESSION_RUNTIMES][SESSION_RUNTIME_PATH],
 			     const char **ret_folders);

@@ -17,6 +17,7 @@
 #include "../kernel/netns.h"
 #include "../model/verdict.h"
 #include "../pods/address_names.h"
+#include "../pods/tap_process.h"
 
 #define SEC 1000000000ull
 #define RETRANSMIT_NS (130ull * 1000000000) /* longer than TCP tries to deliver a dead answer */
@@ -38,7 +39,8 @@ struct search {
 	struct session *s;
 	char (*ids)[ADDRESS_ID_LEN]; /* of containers, or */
 	size_t ids_len;
-	int32_t nsid;		 /* the network namespace they live in */
+	int32_t nsid;		 /* the network namespace they live in, or */
+	const char *cgroup;	 /* that they are, or are above of; NULL */
 	struct pod_identity who; /* the first found; a copy */
 	size_t found;
 };
@@ -66,6 +68,11 @@ static bool is_wanted(const struct search *f, const struct pod_identity *who)
 	for (size_t i = 0; i < f->ids_len; i++)
 		if (!strcmp(f->ids[i], who->container_id))
 			return true;
+	if (f->cgroup) {
+		size_t len = strlen(who->cgroup);
+
+		return !strncmp(f->cgroup, who->cgroup, len) && (!f->cgroup[len] || f->cgroup[len] == '/');
+	}
 	if (f->nsid < 0)
 		return false;
 	pid = first_process(f->s, who->cgroup);
@@ -128,26 +135,42 @@ bool session_find_at(struct session *s, const struct imds_addr *addr, struct pod
 	return find_at(s, addr, true, device, ret);
 }
 
+static void name_owner(struct owner *o, const struct pod_identity *who)
+{
+	if (who->pod[0])
+		snprintf(o->name, sizeof(o->name), "%s%s%s", who->namespace, who->namespace[0] ? "/" : "", who->pod);
+	else
+		snprintf(o->name, sizeof(o->name), "%s", who->container[0] ? who->container : who->cgroup);
+	free((char *)who->namespace);
+}
+
+/* A virtual machine's packets have no socket either: libvirt's state knows its device, else the process that has it. */
+static void name_machine(struct session *s, struct owner *o)
+{
+	int root = open(s->o->runtime_dirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC), pid;
+	char cgroup[4096];
+	struct search f = { .s = s, .nsid = -1, .cgroup = cgroup };
+
+	if (root >= 0) {
+		address_names_machine(root, o->device, o->name, sizeof(o->name));
+		close(root);
+	}
+	pid = o->name[0] ? 0 : tap_process_find(o->device);
+	if (pid && tap_process_cgroup(pid, cgroup, sizeof(cgroup)) && search(&f))
+		name_owner(o, &f.who);
+	else if (pid)
+		tap_process_machine(pid, o->name, sizeof(o->name));
+}
+
 static void look(struct session *s, struct owner *o)
 {
 	bool own_netns = (uint32_t)(o->key.where >> 32) == netns_inode("/proc/self/ns/net");
 	struct pod_identity who;
-	int root;
 
-	if (!find_at(s, &o->key.addr, own_netns, o->device, &who)) {
-		/* a virtual machine's packets have no socket either */
-		root = o->device[0] ? open(s->o->runtime_dirs, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-		if (root >= 0) {
-			address_names_machine(root, o->device, o->name, sizeof(o->name));
-			close(root);
-		}
-		return;
-	}
-	if (who.pod[0])
-		snprintf(o->name, sizeof(o->name), "%s%s%s", who.namespace, who.namespace[0] ? "/" : "", who.pod);
-	else
-		snprintf(o->name, sizeof(o->name), "%s", who.container[0] ? who.container : who.cgroup);
-	free((char *)who.namespace);
+	if (find_at(s, &o->key.addr, own_netns, o->device, &who))
+		name_owner(o, &who);
+	else if (o->device[0])
+		name_machine(s, o);
 }
 
 static struct owner *find_owner(struct session *s, const struct imds_unowned_key *key, uint64_t now_ns, int *looks)
