@@ -27,6 +27,11 @@ text "counts what the pod asked before and after SIGHUP" first.metrics \
 	'metric("imdsnoop_requests_total{'$web',kind=token,imds_version=v2,outcome=hop-limit}") == "1" and
 	metric("imdsnoop_fallbacks_total{'$web'}") == "1" and
 	metric("imdsnoop_requests_total{'$web',kind=token,imds_version=v2,outcome=ok}") == "1"'
+ended containerd 0
+is "a container of containerd by systemd's cgroup driver gets no token: hop limit, proven, needs 2, by its names" first.report \
+	'[.pods[] | select(.pod == "cart-7d9f8b6c5-x2x4q")] | length == 1 and (.[0] | .runtime == "kubernetes" and
+	.namespace == "shop" and .container == "app" and .workload == "cart" and .hop_limit == "exhausted" and
+	.required_hop_limit == 2 and .confidences.proven == 1 and (.cgroup | test("^/?kubepods[.]slice/.*[.]scope")))'
 ended hup 0
 unit "SIGHUP does no harm" reloaded ActiveState=active SubState=running NRestarts=0 "$(grep MainPID= "$work/started")"
 text "runs as nobody, for good, behind a filter" status \
@@ -42,5 +47,6 @@ holds "no system call was refused" refused sh -c '[ -e "$0" ] && [ ! -s "$0" ]' 
 text "systemd-analyze security: exposure below 4" security \
 	'capture("Overall exposure level for imdsnoop.service: (?<level>[0-9.]+)").level | tonumber < 4'
 echo "note $(cat "$work/systemd" 2>/dev/null): $(sed -n 's/^[^A-Za-z]*\(Overall exposure.*[0-9]\) .*/\1/p' "$work/security"), started in $(
-	cat "$work/start.ms") ms, stopped in $(cat "$work/stop.ms") ms"
+	cat "$work/start.ms") ms, stopped in $(cat "$work/stop.ms") ms; containerd in $(cat "$work/containerd.ms") ms, its container took $(
+	cat "$work/container.ms") ms"
 echo "row $release"

@@ -7,6 +7,7 @@
 PATH=$PATH:/usr/sbin:/sbin		# depmod
 VM_PACKAGES=(bash coreutils findutils grep sed mawk util-linux mount procps kmod iproute2 iptables libcap2-bin)
 VM_SYSTEMD=(systemd systemd-sysv)
+VM_CONTAINERD=(usr/bin/{containerd,containerd-shim-runc-v2,ctr} usr/sbin/runc usr/lib/systemd/system/containerd.service)
 VM_MODULES=(kernel/net kernel/lib kernel/crypto kernel/drivers/net/veth.ko*)
 
 vm_cpio() { (cd "$1" && find . -path ./.packages -prune -o -print0 | cpio --quiet -0 -o -H newc -R 0:0); }
@@ -52,7 +53,11 @@ vm_initrd() {
 		[ ! -e "$m" ] || cp --parents -r "$m" "$dir/$modules"
 	done)
 	cp -r "$VM_TREE"/tests/{lib,kernels} "$dir/t/tests/"
-	[ "$*" != systemd ] || cp -r "$VM_TREE/scripts" "$dir/t/"
+	if [ "$*" = systemd ]; then
+		cp -r "$VM_TREE/scripts" "$dir/t/"
+		pk_unpack "$PK_CACHE/containerd-$arch" "$arch" alone containerd runc || return
+		(cd "$PK_CACHE/containerd-$arch" && cp --parents "${VM_CONTAINERD[@]}" "$dir") || return
+	fi
 	cp "$VM_TREE/tests/kernels/init" "$dir/init"
 	cp "$tree/imdsnoop" "$dir/t/"
 	find "$tree/build/tests" -maxdepth 1 \( -name '*.bpf.o' -o -name imds_server -o -name '*_client' -o -name bpf_tables \) \
