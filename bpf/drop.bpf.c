@@ -119,19 +119,23 @@ static __always_inline void count_drop(__u64 cgroup_id, __u32 reason, const stru
 	__sync_fetch_and_add(n, 1);
 }
 
-/* The connection whose SYN this is, by its initial sequence number: NAT has changed where it comes from or goes to. */
+/*
+ * The connection whose SYN this is, or the SYN-ACK to it, by its initial sequence number: NAT has changed where it comes from
+ * or goes to.
+ */
 static __always_inline struct imds_flow *find_syn(const struct dropped *d, struct imds_flow_key *key)
 {
+	__u32 isn = d->tcp_flags & TCP_ACK ? d->ack - 1 : d->seq;
 	struct imds_flow *f;
 
-	if (!imds_syns_out || d->proto != IPPROTO_TCP || (d->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+	if (!imds_syns_out || d->proto != IPPROTO_TCP || !(d->tcp_flags & TCP_SYN))
 		return 0;
-	key->cookie = *syn_place(d->seq);
+	key->cookie = *syn_place(isn);
 	key->query = 0;
 	if (!key->cookie)
 		return 0;
 	f = bpf_map_lookup_elem(&imds_flows, key);
-	return f && f->syn_ns && !f->synack_ns && f->snd_isn == d->seq && f->peer.family == d->family ? f : 0;
+	return f && f->syn_ns && !f->synack_ns && f->snd_isn == isn && f->peer.family == d->family ? f : 0;
 }
 
 static __always_inline struct imds_flow *find_answer(const struct dropped *d, struct imds_flow_key *key)
@@ -219,7 +223,7 @@ static __always_inline struct imds_flow *find_flow(const struct sk_buff *skb, co
 	}
 	if (d->proto != IPPROTO_TCP)
 		return 0;
-	if (from_endpoint) {
+	if (from_endpoint && !(d->tcp_flags & TCP_SYN)) {
 		*ret_match = IMDS_MATCH_FINGERPRINT;
 		return find_answer(d, key);
 	}
@@ -425,8 +429,11 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 		if (!f)
 			return;
 		drop.match = IMDS_MATCH_SYN;
-		f->to = d.dest;
-		f->to_port = d.dest_port;
+		from_endpoint = d.tcp_flags & TCP_ACK; /* by who stands in the service's place */
+		if (!from_endpoint) {
+			f->to = d.dest;
+			f->to_port = d.dest_port;
+		}
 	} else {
 		f = find_flow(skb, &d, from_endpoint, &key, &drop.match);
 	}
@@ -516,6 +523,7 @@ static __always_inline void copy_drop(struct sk_buff *skb, __u64 location, __u32
 		f = find_syn(&d, &key);
 		if (!f)
 			return;
+		from_endpoint = d.tcp_flags & TCP_ACK;
 	} else {
 		f = find_flow(skb, &d, from_endpoint, &key, &match);
 	}
