@@ -52,7 +52,7 @@ expect_trace "$t" "nothing is called hop-limit" '(requests + stalls) | all_are(.
 expect_report "$r" "no finding names the hop limit" '.findings | all(.[]; .code != "hop-limit-exhausted")'
 case_is() { expect_trace "$t" "$1: $2" "of(\"$1\") | last | $3"; }
 case_is slow "ok, slow" '.outcome == "ok" and .first_byte_us > 1100000 and .first_byte_us < 2000000 and .status == 200'
-case_is giveup "no-response: the answer came too late" '.outcome == "no-response" and .status == null and .drops == 0'
+case_is giveup "no-response: the answer came too late" '.outcome == "no-response" and .status == null and .drops == 0 and .cause == "slow"'
 case_is abort "aborted" '.outcome == "aborted" and .duration_us < 250000'
 case_is e401 "http-error" '.outcome == "http-error" and .status == 401'
 case_is e403 "http-error" '.outcome == "http-error" and .status == 403'
@@ -78,3 +78,9 @@ finding_is e503 throttled
 finding_is dropped blocked-by-policy
 finding_is silent no-response
 finding_is down endpoint-refused
+finding_is giveup slow
+said() { expect_report "$r" "$1: $2" "[.findings[] | select(.pod == \"$1\") | .summary, .evidence[], .advice[]] | join(\" \") | $3"; }
+said giveup "answered when the client had left, with both times" \
+	'test("answered too late") and test("waited 6[0-9]{2} ms, the answer arrived 1.[2-9] s") and (test("cause not seen") | not)'
+said beyond "by an ICMP error, not by the service" 'test("by an ICMP error") and (test("Nothing listens") | not)'
+expect_report "$r" "giveup: its row says so" 'pod("giveup").causes == {"slow": 1} and pod("giveup").cause_text == "answered too late"'

@@ -132,12 +132,28 @@ static void a_lost_syn_is_forgotten_when_the_connection_stands(void **state)
 	assert_int_equal(cause_of_request(&in), CAUSE_FILTERED);
 }
 
+/* It came when the client had left: slow, not silent. A client that left at once is not served late. */
+static void a_late_answer_was_slow(void **state)
+{
+	struct imds_rec_request rec = { .synack_ns = 5, .req = { .flags = IMDS_F_LATE_ANSWER } };
+	struct cause_input in = { &rec, OUTCOME_NO_RESPONSE, PROVIDER_EC2, "", "", false, false };
+
+	(void)state;
+	assert_int_equal(cause_of_request(&in), CAUSE_SLOW);
+	in.outcome = OUTCOME_ABORTED;
+	assert_int_equal(cause_of_request(&in), CAUSE_ABORTED);
+	in.outcome = OUTCOME_NO_RESPONSE;
+	rec.req.flags = 0;
+	assert_int_equal(cause_of_request(&in), CAUSE_SILENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_drop_has_its_cause),
 		cmocka_unit_test(each_error_has_its_cause),
 		cmocka_unit_test(a_lost_syn_is_forgotten_when_the_connection_stands),
+		cmocka_unit_test(a_late_answer_was_slow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

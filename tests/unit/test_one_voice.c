@@ -199,7 +199,7 @@ static const struct voice {
 	  .quiet = true,
 	  .level = LEVEL_OK,
 	  .gone = { .requests = 4, .answered = 4 } },
-	{ .name = "waits for its first answer", .unsaid = "no problem", .level = LEVEL_OK, .pod = { .in_flight = 2 } },
+	{ .name = "waits for its first answer", .unsaid = "no problem", .level = LEVEL_NOTE, .pod = { .in_flight = 2 } },
 	{ .name = "pods of one workload",
 	  .level = LEVEL_PROBLEM,
 	  .more = ROWS_MAX - 1,

@@ -123,6 +123,17 @@ static void first_line_is_the_verdict(void **state)
 	c.s.pods_len = 0;
 	c.s.totals = (struct pod_stats){ .hops = -1 };
 	text = report(&c, &(struct text_options){ 0 });
+	assert_memory_equal(text, "BLIND  no socket asked a metadata service on ip-10-0-1-17 in 30 s; dropped packets",
+			    82);
+	free(text);
+
+	missing.state = "off"; /* it was wanted so */
+	text = report(&c, &(struct text_options){ 0 });
+	assert_memory_equal(text, "QUIET  no socket asked", 22);
+	free(text);
+
+	missing.state = "ok";
+	text = report(&c, &(struct text_options){ 0 });
 	assert_memory_equal(text, "QUIET  nothing asked a metadata service on ip-10-0-1-17 in 30 s", 63);
 	free(text);
 	golden_case_clear(&c);

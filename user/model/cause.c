@@ -191,6 +191,8 @@ static enum cause cause_of_silence(const struct cause_input *in)
 	};
 	enum cause cause = cause_drop_counts(in->rec) ? cause_of_drop(&place) : CAUSE_NONE;
 
+	if (cause == CAUSE_NONE && (in->rec->req.flags & IMDS_F_LATE_ANSWER))
+		return CAUSE_SLOW; /* it came, and its client was gone */
 	return cause != CAUSE_NONE ? cause : CAUSE_SILENT;
 }
 
@@ -215,7 +217,7 @@ enum cause cause_of_request(const struct cause_input *in)
 		return CAUSE_RESET;
 	case OUTCOME_ABORTED:
 		cause = cause_of_silence(in);
-		return cause == CAUSE_SILENT ? CAUSE_ABORTED : cause;
+		return cause == CAUSE_SILENT || cause == CAUSE_SLOW ? CAUSE_ABORTED : cause;
 	case OUTCOME_BLOCKED:
 		cause = cause_of_silence(in);
 		return cause == CAUSE_SILENT || cause == CAUSE_DROPPED ? CAUSE_FILTERED : cause;
@@ -245,7 +247,7 @@ void cause_explain(struct request *r)
 	};
 
 	r->cause = cause_of_request(&in);
-	if (r->outcome != OUTCOME_NO_RESPONSE || r->cause == CAUSE_SILENT)
+	if (r->outcome != OUTCOME_NO_RESPONSE || r->cause == CAUSE_SILENT || r->cause == CAUSE_SLOW)
 		return;
 	r->outcome = r->cause == CAUSE_FILTERED ? OUTCOME_BLOCKED : OUTCOME_DROPPED;
 }

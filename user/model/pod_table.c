@@ -622,6 +622,16 @@ static void note_place(struct pod_stats *s, const struct request *r)
 	n->requests++;
 }
 
+/* Its answer came when the client had closed. */
+static void note_late(struct pod_stats *s, const struct imds_request *q)
+{
+	uint64_t waited_us = q->end_ns > q->start_ns ? (q->end_ns - q->start_ns) / 1000 : 0;
+	uint64_t took_us = q->last_byte_ns > q->start_ns ? (q->last_byte_ns - q->start_ns) / 1000 : 0;
+
+	s->late_waited_us = waited_us > s->late_waited_us ? waited_us : s->late_waited_us;
+	s->late_took_us = took_us > s->late_took_us ? took_us : s->late_took_us;
+}
+
 static void note_fate(struct pod_stats *s, const struct request *r, enum imds_endpoint_class class)
 {
 	const struct imds_request *q = &r->rec.req;
@@ -651,6 +661,12 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 
 		s->ttl_low = !s->ttl_low || ttl < s->ttl_low ? ttl : s->ttl_low;
 		s->ttl_high = ttl > s->ttl_high ? ttl : s->ttl_high;
+	}
+	if (r->outcome == OUTCOME_REFUSED) {
+		bool rst = q->end == IMDS_END_REFUSED || q->end == IMDS_END_PEER_RST;
+
+		s->refused_by_rst |= rst;
+		s->refused_by_icmp |= !rst;
 	}
 	s->redirected_at_home |= !!(q->flags & IMDS_F_REDIRECTED);
 	if (r->answered_by)
@@ -754,6 +770,11 @@ static void add(struct pod_table *t, struct row *row, struct request *r, uint64_
 	note_fate(s, r, endpoint_class(t, r->rec.peer.endpoint));
 	if (r->outcome == OUTCOME_HOP_LIMIT)
 		s->confidences[r->confidence]++;
+	if (r->cause == CAUSE_SLOW) {
+		note_late(s, q);
+		if (q->kind == IMDS_KIND_TOKEN) /* its answers pass */
+			row->token_ok_ns = q->end_ns;
+	}
 	if (status != IMDS_STATUS_NONE)
 		s->responses[status]++;
 	if (r->fallback) {

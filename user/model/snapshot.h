@@ -82,6 +82,7 @@ struct pod_stats {
 	uint64_t kinds[IMDS_KIND_COUNT];
 	struct kind_stats *by_kind[IMDS_KIND_COUNT]; /* owned by the table; NULL: none of that kind */
 	uint64_t responses[IMDS_STATUS_COUNT];
+	uint64_t late_waited_us, late_took_us; /* longest of requests answered after their client had left; 0: unknown */
 	uint64_t v1_answered;
 	uint64_t v1_unauthorized; /* 401 to a request without a token; with one it is an old token or a probe */
 	uint64_t fallback_answered_us_sum, fallbacks_answered;
@@ -121,6 +122,7 @@ struct pod_stats {
 	bool redirected_at_home;	    /* by a rule in its own network namespace: a sidecar's, ecs-init's */
 	const struct answerer *answered_by; /* newest that is known; NULL: none */
 	bool stood_in_for;		    /* by answered_by: some process answered in the metadata service's place */
+	bool refused_by_rst, refused_by_icmp; /* how its connections were refused */
 	bool uses_pod_identity;	    /* credentials answered by EKS Pod Identity or ECS: IMDS is probably not needed */
 	bool needs_credentials;	    /* asked IMDS for credentials */
 	bool ttl_above_baseline;    /* TTL in its own namespace as high as, or higher than, on the node */

@@ -183,6 +183,13 @@ static bool is_on_the_way(const char *reason)
 	return strncmp(reason, "TCP_", 4) || !strcmp(reason, "TCP_CSUM");
 }
 
+bool verdict_is_late_answer(const struct imds_drop *drop, const char *reason, const char *location)
+{
+	const __u16 answer = IMDS_D_FROM_ENDPOINT | IMDS_D_PAYLOAD | IMDS_D_EXPECTED_SEQ | IMDS_D_AT_HOME;
+
+	return drop->ts_ns && (drop->flags & answer) == answer && !is_on_the_way(reason) && !strncmp(location, "tcp_", 4);
+}
+
 /*
  * Whether the kept drop explains that nothing came: a filter's or another drop, in either direction, of a packet that
  * fits. The loss of a first SYN explains nothing once the connection stands; nor does a copy in some other place whose

@@ -47,6 +47,12 @@ static inline bool verdict_is_long_poll(const struct imds_request *q)
 /* True for an answer that arrived and was refused behind our ingress hook. */
 bool verdict_is_refused_at_socket(const struct imds_drop *drop);
 
+/*
+ * Whether the dropped packet is an answer that came to a socket which its client had closed: it got all the way. TCP frees it
+ * without a reason in FIN_WAIT2 and TIME_WAIT (tcp_v4_rcv(), 5.10 to 6.18), as NO_SOCKET or TCP_* elsewhere.
+ */
+bool verdict_is_late_answer(const struct imds_drop *drop, const char *reason, const char *location);
+
 /* True for a drop of the client's own packet by packet filter, policy, tc or a blackhole route. */
 bool verdict_is_policy_drop(const struct imds_drop *drop, const char *reason, const char *location);
 

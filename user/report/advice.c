@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "finding_rules.h"
+#include "findings.h"
 
 #define HOP_LIMIT_MAX 64 /* EC2 API: HttpPutResponseHopLimit is 1..64 */
 
@@ -37,6 +38,24 @@ void lines_add(struct lines *lines, const char *format, ...)
 	va_end(args);
 }
 
+void lines_append(struct lines *lines, const char *format, ...)
+{
+	char more[256], *line;
+	va_list args;
+
+	if (lines->failed || !lines->len)
+		return;
+	va_start(args, format);
+	vsnprintf(more, sizeof(more), format, args);
+	va_end(args);
+	line = realloc(lines->v[lines->len - 1], strlen(lines->v[lines->len - 1]) + strlen(more) + 1);
+	lines->failed = !line;
+	if (!line)
+		return;
+	lines->v[lines->len - 1] = line;
+	strcat(line, more);
+}
+
 void lines_free(char **v)
 {
 	for (char **line = v; line && *line; line++)
@@ -51,6 +70,7 @@ enum {
 	OPENSTACK = 1u << PROVIDER_OPENSTACK,
 	IBM = 1u << PROVIDER_IBM,
 	ALIBABA = 1u << PROVIDER_ALIBABA,
+	ORACLE = 1u << PROVIDER_ORACLE,
 	ECS = 1u << PROVIDER_ECS,
 	PODID = 1u << PROVIDER_EKS_POD_IDENTITY,
 	UNKNOWN = 1u << PROVIDER_OTHER,
@@ -74,10 +94,11 @@ enum when {
 	BY_RULE,     /* nor that, nor a program: a rule of netfilter, as far as is known */
 	BY_RULE_POD, /* the same, in a pod's way, not a host process's */
 	BY_TC,
-	BY_PROGRAM, /* at a cgroup or a socket */
-	BEHIND,	    /* a redirect of this node comes first */
-	AT_HOME,    /* the redirect is in the pod's own network */
-	NOT_AT_HOME,
+	BY_PROGRAM,  /* at a cgroup or a socket */
+	BEHIND,	     /* a redirect of this node comes first */
+	AT_HOME,     /* the redirect is in the pod's own network */
+	NOT_AT_HOME, /* nor past, nor by ICMP */
+	ABROAD_RULE,
 	ABROAD, /* dropped in a network namespace that is neither the node's nor the pod's */
 	NOT_ABROAD,
 	DROPPED_AT_HOME, /* in the pod's own */
@@ -95,8 +116,15 @@ enum when {
 	FROM_POD_ALONE, /* and the node itself was answered */
 	TO_POD,
 	HELD,
-	DIRECT,	 /* nobody is known to answer in the service's place */
-	IN_PLACE /* somebody is: the cloud's own limits and switches are not what it met */
+	PAST,	     /* answered since */
+	DOWN,	     /* not past, and no route's doing: who should answer does not */
+	UNAVAILABLE, /* DIRECT, and its 503 is a proxy's */
+	THROTTLES,   /* DIRECT, and its status means that the service limits queries */
+	LATE,	     /* answers came when the client had closed */
+	NO_CLOUD,    /* silent, and no connection of this node ever stood */
+	BY_ICMP,     /* refused by no RST */
+	DIRECT,	     /* nobody is known to answer in the service's place */
+	IN_PLACE     /* somebody is: the cloud's own limits and switches are not what it met */
 };
 
 /* The condition, and the status of an error that was answered. */
@@ -221,13 +249,16 @@ static const struct row {
 	{ BLOCK, ALL, K8S, BY_RULE_POD, "  kubectl get networkpolicy -A" },
 	{ BLOCK, ALL, ANY, DROPPED_AT_HOME,
 	  "  nsenter -t PID -n nft list ruleset   (the rule is in the pod's own network)" },
-	{ BLOCK, ALL, ANY, ABROAD, "  lsns -t net   (the rule is in a network that is neither the node's nor the pod's)" },
+	{ BLOCK, ALL, ANY, ABROAD_RULE,
+	  "  lsns -t net   (the rule is in a network that is neither the node's nor the pod's)" },
 	{ BLOCK, ALL, ANY, BY_RULE, "  nft list ruleset | grep -nE '%a|policy drop'" },
 	{ BLOCK, ALL, ANY, BY_TC, "If it must get through, look for the policy:" },
 	{ BLOCK, ALL, K8S, BY_TC, "  kubectl get networkpolicy -A" },
 	{ BLOCK, ALL, ANY, BY_TC, "  bpftool net; tc filter show dev POD_INTERFACE ingress" },
 	{ FINDING_BLOCKED_BY_POLICY, CAUSE_NO_ROUTE, ALL, ANY, NOT_MEANT,
 	  "Someone's route keeps the address from the pods, often on purpose; ask before removing it. To see which:" },
+	{ FINDING_BLOCKED_BY_POLICY, CAUSE_NO_ROUTE, ALL, ANY, ABROAD,
+	  "  lsns -t net   (the route is in a network that is neither the node's nor the pod's)" },
 	{ FINDING_BLOCKED_BY_POLICY, CAUSE_NO_ROUTE, ALL, ANY, NOT_MEANT,
 	  "  ip route get %a from POD_ADDRESS iif POD_INTERFACE; ip rule; ip route show table all" },
 #define DROP FINDING_DROPPED_ON_NODE
@@ -290,11 +321,14 @@ static const struct row {
 	{ FINDING_NOT_SENT, CAUSE_NONE, EC2 | ECS, TASK, ALWAYS,
 	  "On ECS, ECS_AWSVPC_BLOCK_IMDS=true puts such a blackhole route into each task." },
 #define REFUSED FINDING_ENDPOINT_REFUSED, CAUSE_NONE
-	{ REFUSED, ECS, ANY, NOT_ROUTED, "The ECS agent gives these credentials: does it run on this node?" },
-	{ REFUSED, ECS, ANY, NOT_ROUTED, "  systemctl status ecs; docker ps --filter name=ecs-agent" },
-	{ REFUSED, PODID, ANY, NOT_ROUTED,
-	  "The EKS Pod Identity agent gives these credentials: does it run on this node?" },
-	{ REFUSED, PODID, ANY, NOT_ROUTED,
+	{ REFUSED, ALL, ANY, PAST,
+	  "Who answers was not ready yet. What asks in the first seconds must ask again, or start after it: an init "
+	  "container that waits for an answer." },
+	{ REFUSED, GCE, K8S, PAST, "On GKE, gke-metadata-server needs some seconds until it answers a new pod." },
+	{ REFUSED, ECS, ANY, DOWN, "The ECS agent gives these credentials: does it run on this node?" },
+	{ REFUSED, ECS, ANY, DOWN, "  systemctl status ecs; docker ps --filter name=ecs-agent" },
+	{ REFUSED, PODID, ANY, DOWN, "The EKS Pod Identity agent gives these credentials: does it run on this node?" },
+	{ REFUSED, PODID, ANY, DOWN,
 	  "  kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
 	{ REFUSED, GCE, K8S, NOT_AT_HOME,
 	  "On GKE, gke-metadata-server takes the service's place: does it run on this node?" },
@@ -313,6 +347,10 @@ static const struct row {
 	  "this "
 	  "node redirects it to an agent of its own:" },
 	{ REFUSED, ALL & ~LOCAL, ANY, NOT_AT_HOME, "  iptables-save -t nat | grep %a; nft list ruleset | grep %a" },
+	{ REFUSED, ALL & ~LOCAL, ANY, BY_ICMP,
+	  "No RST came but an ICMP error: a router on the way has no route to %a, or a REJECT rule answers. The next "
+	  "router is the one that this names:" },
+	{ REFUSED, ALL & ~LOCAL, ANY, BY_ICMP, "  ip route get %a" },
 	{ FINDING_ENDPOINT_REFUSED, CAUSE_NO_ROUTE, ALL, ANY, ALWAYS,
 	  "Look at this node's routes for the pod: a routing table of its own (ip rule) may lack a default route, or "
 	  "the "
@@ -368,6 +406,16 @@ static const struct row {
 	{ ERRORS, IBM, ANY, DIRECT,
 	  "The metadata service of the instance may be off, or the header Metadata-Flavor: ibm is missing:" },
 	{ ERRORS, IBM, ANY, DIRECT, "  ibmcloud is instance INSTANCE --output json | grep -A3 metadata_service" },
+	{ ERRORS, ORACLE, ANY, WITH(404, DIRECT),
+	  "404 below /opc/v1/ means that the legacy endpoints are switched off: ask below /opc/v2/, with the header "
+	  "Authorization: Bearer Oracle." },
+	{ ERRORS, ORACLE, ANY, WITH(403, DIRECT), "Below /opc/v2/ the header Authorization: Bearer Oracle is required." },
+	{ ERRORS, ALIBABA, ANY, WITH(404, DIRECT),
+	  "404 below ram/security-credentials/: no RAM role is attached to the instance, or not the one named:" },
+	{ ERRORS, ALIBABA, ANY, WITH(404, DIRECT),
+	  "  aliyun ecs AttachInstanceRamRole --InstanceIds '[\"INSTANCE_ID\"]' --RamRoleName ROLE" },
+	{ ERRORS, ALIBABA, ANY, WITH(403, DIRECT),
+	  "403 without a token: the instance requires them (HttpTokens=required). Ask PUT /latest/api/token first." },
 	{ ERRORS, ECS, ANY, ALWAYS,
 	  "The ECS agent gives these credentials: look at its log, and whether the task has a role." },
 	{ ERRORS, PODID, ANY, ALWAYS,
@@ -375,21 +423,27 @@ static const struct row {
 	  "hostPort 80), "
 	  "and that the service account has an association." },
 #define BUSY FINDING_THROTTLED, CAUSE_NONE
+	{ BUSY, ALL & ~LOCAL, ANY, UNAVAILABLE,
+	  "503 comes from the proxy before the service, which reaches nobody behind it. On OpenStack that is haproxy "
+	  "before Neutron's metadata agent: see that the agent and Nova's API run, and their logs." },
 	{ BUSY, ECS, ANY, ALWAYS,
 	  "The ECS agent limits requests itself: keep one client and its credentials; or raise its limit:" },
 	{ BUSY, ECS, ANY, ALWAYS, "  ECS_TASK_METADATA_RPS_LIMIT=RATE,BURST in /etc/ecs/ecs.config" },
 	{ BUSY, PODID, ANY, ALWAYS, "The EKS Pod Identity agent limits requests: keep credentials until they expire." },
-	{ BUSY, ALL & ~LOCAL, ANY, DIRECT,
+	{ BUSY, ALL & ~LOCAL, ANY, THROTTLES,
 	  "The service limits queries for each instance, by errors or by delay: keep tokens and credentials until they "
 	  "expire, "
 	  "and let many short processes share them." },
-	{ BUSY, EC2, ANY, DIRECT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
+	{ BUSY, EC2, ANY, THROTTLES, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
 #define SLOW FINDING_SLOW, CAUSE_NONE
 	{ SLOW, EC2, ANY, DIRECT,
 	  "The service limits queries for each instance, by errors or by delay: keep tokens and credentials until they "
 	  "expire, "
 	  "and let many short processes share them." },
 	{ SLOW, EC2, ANY, DIRECT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
+	{ SLOW, ALL, ANY, LATE, "Give the client a timeout longer than the answer takes, and let it ask again." },
+	{ SLOW, EC2, ANY, LATE, "  AWS_METADATA_SERVICE_TIMEOUT=5 AWS_METADATA_SERVICE_NUM_ATTEMPTS=3" },
+	{ SLOW, GCE, ANY, LATE, "  GCE_METADATA_TIMEOUT=10   (google-auth for Python)" },
 #define SILENT FINDING_NO_RESPONSE, CAUSE_NONE
 	{ SILENT, ALL & ~LOCAL, ANY, WAS_CUT,
 	  "Whoever listens there ends the connections: the service when it has too many of them, or a proxy or "
@@ -414,15 +468,17 @@ static const struct row {
 	  "whether this "
 	  "counter rises:" },
 	{ SILENT, EC2, ANY, WAS_SILENT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
-	{ SILENT, ECS, ANY, ALWAYS,
+	{ SILENT, LOCAL, ANY, IN_PLACE,
+	  "That process took the connections and gave no answer: look at its log, and at what it asks itself." },
+	{ SILENT, ECS, ANY, DIRECT,
 	  "The ECS agent on this node gives these credentials, by a redirect of %a to it: does it run, and is the "
 	  "redirect "
 	  "there?" },
-	{ SILENT, ECS, ANY, ALWAYS, "  iptables-save -t nat | grep %a" },
-	{ SILENT, PODID, ANY, ALWAYS,
+	{ SILENT, ECS, ANY, DIRECT, "  iptables-save -t nat | grep %a" },
+	{ SILENT, PODID, ANY, DIRECT,
 	  "The EKS Pod Identity agent on this node gives these credentials and has the address %a: does it run?" },
 	{ SILENT, PODID, ANY,
-	  ALWAYS, "  ip addr show pod-id-link0; kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
+	  DIRECT, "  ip addr show pod-id-link0; kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED,
 	  "The node itself was answered. See whether the pod's packets leave with the node's address (SNAT, "
 	  "masquerade): many "
@@ -439,6 +495,10 @@ static const struct row {
 	  "host) or for packets that leave with the pod's own address (no SNAT, masquerade); if not, the service is "
 	  "off or "
 	  "overloaded." },
+	{ SILENT, ALL & ~LOCAL, ANY, NO_CLOUD,
+	  "If this machine is in no cloud at all (a laptop, a CI runner, kind), nobody answers at %a: tell the client "
+	  "not to ask, and give it credentials otherwise." },
+	{ SILENT, EC2, ANY, NO_CLOUD, "  AWS_EC2_METADATA_DISABLED=true" },
 	{ FINDING_TTL_REWRITTEN, CAUSE_NONE, EC2 | IBM | ALIBABA, ANY,
 	  ALWAYS, "A rule that raises the TTL lets pods past the hop limit that was set to keep them out. If it is not meant, find it:" },
 	{ FINDING_TTL_REWRITTEN, CAUSE_NONE, EC2 | IBM | ALIBABA, ANY, ALWAYS,
@@ -488,16 +548,6 @@ static unsigned int runtimes_of(const struct draft *d)
 	return 1u << (runtime == RUNTIME_NONE ? d->platform.runtime : runtime);
 }
 
-static const struct drop_note *main_note(const struct pod_stats *p)
-{
-	const struct drop_note *best = NULL;
-
-	for (size_t i = 0; p && i < p->notes_len; i++)
-		if (p->notes[i].cause != CAUSE_NONE && (!best || p->notes[i].requests > best->requests))
-			best = &p->notes[i];
-	return best;
-}
-
 static bool is_by_program(const struct drop_note *note)
 {
 	return note && (!strncmp(note->reason, "BPF_CGROUP", 10) || note->cause == CAUSE_REFUSED_AT_SOCKET);
@@ -515,19 +565,11 @@ static bool is_ipv6(const struct draft *d)
 	return strchr(finding_endpoint(d->s, d->p, address, sizeof(address)), ':');
 }
 
-/* Nothing of the row's own was dropped but what was addressed to another host. */
-static bool is_another_host(const struct pod_stats *p)
-{
-	for (size_t i = 0; i < p->drops_len; i++)
-		if (strcmp(p->drops[i].reason, "OTHERHOST"))
-			return false;
-	return p->drops_len && !p->last_ok_ns;
-}
-
-static bool host_is_answered(const struct snapshot *s)
+/* Any connection to the service of any row: somebody has the address. */
+static bool any_stood(const struct snapshot *s)
 {
 	for (size_t i = 0; i < s->pods_len; i++)
-		if (s->pods[i]->host_network && s->pods[i]->last_ok_ns)
+		if (s->pods[i]->ttl_synack || s->pods[i]->ttl_response || s->pods[i]->last_ok_ns)
 			return true;
 	return false;
 }
@@ -536,7 +578,7 @@ static bool holds(enum when when, const struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	bool known = p && p->required_hop_limit >= 2 && p->required_hop_limit <= HOP_LIMIT_MAX;
-	const struct drop_note *note = main_note(p);
+	const struct drop_note *note = finding_main_note(p);
 
 	switch (when) {
 	case MEANT:
@@ -564,15 +606,31 @@ static bool holds(enum when when, const struct draft *d)
 	case DROPPED_AT_HOME:
 		return note && (note->where & IMDS_D_AT_HOME) && p && !p->host_network;
 	case NOT_AT_HOME:
-		return !holds(AT_HOME, d) && holds(NOT_ROUTED, d);
+		return !holds(AT_HOME, d) && holds(DOWN, d) && !holds(BY_ICMP, d);
+	case PAST:
+		return p && findings_is_past(p);
+	case DOWN:
+		return holds(NOT_ROUTED, d) && !holds(PAST, d);
+	case UNAVAILABLE:
+		return holds(DIRECT, d) && p && finding_reaches_nobody(p);
+	case THROTTLES:
+		return holds(DIRECT, d) && p && !finding_reaches_nobody(p);
+	case LATE:
+		return p && p->causes[CAUSE_SLOW];
+	case NO_CLOUD:
+		return holds(WAS_SILENT, d) && !any_stood(d->s);
+	case BY_ICMP:
+		return p && p->refused_by_icmp && !p->refused_by_rst && holds(DOWN, d);
+	case ABROAD_RULE:
+		return holds(ABROAD, d) && holds(BY_RULE, d);
 	case NEEDS_KNOWN:
 		return known && !advice_is_meant(p);
 	case NEEDS_UNKNOWN:
 		return !known && p && !advice_is_meant(p);
 	case HOST_ANSWERED:
-		return p && !p->host_network && holds(WAS_SILENT, d) && host_is_answered(d->s);
+		return p && !p->host_network && holds(WAS_SILENT, d) && finding_answered_host(d->s);
 	case HOST_NOT_ANSWERED:
-		return p && !p->host_network && holds(WAS_SILENT, d) && !host_is_answered(d->s);
+		return p && !p->host_network && holds(WAS_SILENT, d) && !finding_answered_host(d->s);
 	case HOST_ASKS:
 		return p && p->host_network && holds(WAS_SILENT, d);
 	case WAS_SILENT:
@@ -580,7 +638,7 @@ static bool holds(enum when when, const struct draft *d)
 	case WAS_CUT:
 		return p && p->outcomes[OUTCOME_RESET] && !p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by;
 	case ANOTHER_HOST:
-		return p && is_another_host(p);
+		return p && finding_is_another_host(p);
 	case OVER_IPV4:
 		return !is_ipv6(d) && !holds(ABROAD, d);
 	case OVER_IPV6:
@@ -588,7 +646,8 @@ static bool holds(enum when when, const struct draft *d)
 	case FROM_POD:
 		return (!note || (!note->from_endpoint && !note->to[0])) && !holds(FROM_POD_ALONE, d);
 	case FROM_POD_ALONE:
-		return note && !note->from_endpoint && !note->to[0] && p && !p->host_network && host_is_answered(d->s);
+		return note && !note->from_endpoint && !note->to[0] && p && !p->host_network &&
+		       finding_answered_host(d->s);
 	case TO_POD:
 		return note && note->from_endpoint;
 	case HELD:
@@ -605,7 +664,7 @@ static bool holds(enum when when, const struct draft *d)
 /* The line with what stands for its marks. */
 static void add_line(struct lines *advice, const char *line, const struct draft *d)
 {
-	const struct drop_note *note = main_note(d->p);
+	const struct drop_note *note = finding_main_note(d->p);
 	char buf[1024], address[64];
 	size_t at = 0;
 
@@ -634,7 +693,7 @@ static void add_line(struct lines *advice, const char *line, const struct draft 
 void advice_add(struct lines *advice, enum finding_code code, const struct draft *d)
 {
 	unsigned int providers = providers_of(d), runtimes = runtimes_of(d);
-	const struct drop_note *note = main_note(d->p);
+	const struct drop_note *note = finding_main_note(d->p);
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct row *r = &rows[i];

@@ -13,6 +13,8 @@ struct lines {
 };
 
 void lines_add(struct lines *lines, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* To the end of the last line. */
+void lines_append(struct lines *lines, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void lines_free(char **v);
 
 /*

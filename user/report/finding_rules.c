@@ -58,6 +58,39 @@ bool finding_has_status(const struct pod_stats *p, unsigned int status)
 	return false;
 }
 
+const struct pod_stats *finding_answered_host(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->pods_len; i++)
+		if (s->pods[i]->host_network && s->pods[i]->last_ok_ns)
+			return s->pods[i];
+	return NULL;
+}
+
+const struct drop_note *finding_main_note(const struct pod_stats *p)
+{
+	const struct drop_note *best = NULL;
+
+	for (size_t i = 0; p && i < p->notes_len; i++)
+		if (p->notes[i].cause != CAUSE_NONE && (!best || p->notes[i].requests > best->requests))
+			best = &p->notes[i];
+	return best;
+}
+
+bool finding_is_local_service(const struct pod_stats *p)
+{
+	const unsigned int local = 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
+
+	return (finding_providers(p) & local) && !(finding_providers(p) & ~local);
+}
+
+bool finding_is_another_host(const struct pod_stats *p)
+{
+	for (size_t i = 0; i < p->drops_len; i++)
+		if (strcmp(p->drops[i].reason, "OTHERHOST"))
+			return false;
+	return p->drops_len && !p->last_ok_ns;
+}
+
 /* The answerer's address is the one that was asked: no redirect, this node has that address itself. */
 static bool is_own_address(const struct draft *d)
 {
@@ -69,14 +102,6 @@ static bool is_own_address(const struct draft *d)
 	len = strlen(asked);
 	address += address[0] == '[';
 	return !strncmp(address, asked, len) && (address[len] == ':' || address[len] == ']');
-}
-
-/* Asked nothing but services that a process on the node gives: no cloud's network is in it. */
-static bool is_local_service(const struct pod_stats *p)
-{
-	const unsigned int local = 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
-
-	return (finding_providers(p) & local) && !(finding_providers(p) & ~local);
 }
 
 static void clock_text(const struct snapshot *s, uint64_t ns, char *buf, size_t len)
@@ -96,7 +121,7 @@ static void add_past(struct draft *d)
 	if (!findings_is_past(d->p))
 		return;
 	clock_text(d->s, d->p->last_failed_ns, until, sizeof(until));
-	EVIDENCE(d, "this ended: the newest failure was at %s, requests are answered since", until);
+	lines_append(&d->summary, "; the last at %s, answered since", until);
 	if (d->severity > SEVERITY_WARNING)
 		d->severity = SEVERITY_WARNING;
 }
@@ -169,15 +194,6 @@ static void add_errors(struct draft *d, enum finding_code code)
 	}
 }
 
-/* A host-network process of this node got answers: then "ask from the node" is done already. */
-static const struct pod_stats *answered_host(const struct snapshot *s)
-{
-	for (size_t i = 0; i < s->pods_len; i++)
-		if (s->pods[i]->host_network && s->pods[i]->last_ok_ns)
-			return s->pods[i];
-	return NULL;
-}
-
 static uint64_t outcomes_of_version(const struct pod_stats *p, enum imds_version version, enum outcome outcome)
 {
 	uint64_t sum = 0;
@@ -193,7 +209,8 @@ static void add_lost_seconds(struct draft *d)
 	char took[32];
 
 	if (p->seconds_lost >= 0.05)
-		EVIDENCE(d, "%.1f s lost waiting for answers that never came", p->seconds_lost);
+		EVIDENCE(d, "%.1f s lost waiting for answers that %s", p->seconds_lost,
+			 p->causes[CAUSE_SLOW] ? "came too late or never" : "never came");
 	if (p->fallbacks_answered)
 		EVIDENCE(d, "then %llu IMDSv1 fallback request%s answered, in %s%s", PLURAL(p->fallbacks_answered),
 			 findings_duration(p->fallback_answered_us_sum / p->fallbacks_answered, took, sizeof(took)),
@@ -432,34 +449,43 @@ static const char *filter_text(const struct drop_note *note)
 	};
 
 	if (note && note->cause == CAUSE_NO_ROUTE)
-		return "a route of this node (blackhole, prohibit or unreachable)";
+		return note->where & IMDS_D_FOREIGN ? "a route (blackhole, prohibit or unreachable)"
+						    : "a route of this node (blackhole, prohibit or unreachable)";
 	for (size_t i = 0; note && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strncmp(note->reason, kinds[i].reason, strlen(kinds[i].reason)))
 			return kinds[i].text;
 	return "a packet filter";
 }
 
+static uint64_t dns_of(const struct pod_stats *p, enum outcome outcome)
+{
+	uint64_t sum = 0;
+
+	for (int v = 0; p->by_kind[IMDS_KIND_DNS] && v < IMDS_VERSION_COUNT; v++)
+		sum += p->by_kind[IMDS_KIND_DNS]->cells[v][outcome];
+	return sum;
+}
+
 static bool find_blocked(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	const struct drop_note *note = first_note(p, true);
-	uint64_t n = p->outcomes[OUTCOME_BLOCKED], dns = 0;
+	uint64_t n = p->outcomes[OUTCOME_BLOCKED], dns = dns_of(p, OUTCOME_BLOCKED);
 
 	if (!n)
 		return false;
 	d->severity = advice_is_meant(p) ? SEVERITY_INFO : SEVERITY_WARNING;
-	for (int v = 0; p->by_kind[IMDS_KIND_DNS] && v < IMDS_VERSION_COUNT; v++)
-		dns += p->by_kind[IMDS_KIND_DNS]->cells[v][OUTCOME_BLOCKED];
-	SUMMARY(d, "%s %s kept from the metadata service by %s%s%s%s%s: %llu of %llu request%s%s", d->subject,
-		findings_is_past(p) ? verb(d, "was", "were") : verb(d, "is", "are"), filter_text(note),
+	SUMMARY(d, "%s %s kept from %s by %s%s%s%s%s: %llu of %llu request%s%s", d->subject,
+		findings_is_past(p) ? verb(d, "was", "were") : verb(d, "is", "are"),
+		dns == n ? "DNS at the metadata server's address" : "the metadata service", filter_text(note),
 		note && note->from_endpoint ? ", which drops the answers" : "", where_text(p, note),
 		note && note->to[0] ? ", behind a redirect of this node to " : "", note && note->to[0] ? note->to : "",
 		(unsigned long long)n, PLURAL(p->requests), advice_is_meant(p) ? ". Probably on purpose" : "");
-	if (dns)
+	if (dns && dns < n)
 		EVIDENCE(d, "%llu of the blocked requests %s DNS (port 53 of the same address)",
 			 (unsigned long long)dns, dns == 1 ? "is" : "are");
 	add_notes(d, true);
-	if (p->policy_drops || !note)
+	if (p->policy_drops > n || !note)
 		EVIDENCE(d, "%llu of its own packets dropped%s%s%s%s%s", (unsigned long long)p->policy_drops,
 			 p->policy_location[0] ? " in " : "", p->policy_location, p->policy_reason[0] ? " (" : "",
 			 p->policy_reason, p->policy_reason[0] ? ")" : "");
@@ -506,7 +532,7 @@ static bool find_dropped(struct draft *d)
 			PLURAL(p->requests),
 			note->from_endpoint ? "the node finds no neighbour with the pod's address"
 			: note->to[0]	    ? "no neighbour has the address that it redirects to: "
-			: answered_host(d->s) && !p->host_network
+			: finding_answered_host(d->s) && !p->host_network
 			    ? "the pod's packets find nobody with the service's address where they go (no neighbour "
 			      "answers)"
 			    : "nobody on this network has the service's address (no neighbour answers)",
@@ -586,6 +612,10 @@ static bool find_refused(struct draft *d)
 	else if (a)
 		SUMMARY(d, "%s: refused by this node %llu time%s: %s redirects the connection to %s", d->subject,
 			PLURAL(n), redirector(p), who);
+	else if (p->refused_by_icmp && !p->refused_by_rst)
+		SUMMARY(
+		    d, "%s: %llu of %llu request%s refused by an ICMP error (unreachable) on the way, not by the service",
+		    d->subject, (unsigned long long)n, PLURAL(p->requests));
 	else
 		SUMMARY(d, "%s: the connection to the metadata service was refused %llu time%s", d->subject, PLURAL(n));
 	add_notes(d, true);
@@ -660,12 +690,17 @@ static const char *busy_text(const struct pod_stats *p)
 	return limited == unavailable ? "429 or 503" : limited ? "429" : "503";
 }
 
+bool finding_reaches_nobody(const struct pod_stats *p)
+{
+	return finding_has_status(p, 503) && !finding_has_status(p, 429) &&
+	       (p->answered_by || (finding_providers(p) & 1u << PROVIDER_OPENSTACK));
+}
+
 static bool find_throttled(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->causes[CAUSE_THROTTLED];
-	/* a proxy's 503 says that it reaches nobody; the cloud's own services throttle by it */
-	bool reaches_nobody = p->answered_by && finding_has_status(p, 503) && !finding_has_status(p, 429);
+	bool reaches_nobody = finding_reaches_nobody(p);
 	char who[SUBJECT_LEN];
 
 	if (!n)
@@ -673,8 +708,8 @@ static bool find_throttled(struct draft *d)
 	d->severity = SEVERITY_WARNING;
 	SUMMARY(d, "%s %s %s%s%s: %llu answer%s %s", d->subject, verb(d, "is", "are"),
 		reaches_nobody ? "turned away (service unavailable)" : "throttled",
-		is_local_service(p) ? " by the agent on this node" : "", by_whom(d, who, sizeof(who)), PLURAL(n),
-		busy_text(p));
+		finding_is_local_service(p) ? " by the agent on this node" : "", by_whom(d, who, sizeof(who)),
+		PLURAL(n), busy_text(p));
 	add_errors(d, FINDING_THROTTLED);
 	EVIDENCE(d, "%llu of %llu request%s served", (unsigned long long)p->outcomes[OUTCOME_OK], PLURAL(p->requests));
 	add_answerer(d);
@@ -766,7 +801,7 @@ static bool find_credentials_refused(struct draft *d)
 		EVIDENCE(d, "%llu other request%s of this pod served", PLURAL(p->outcomes[OUTCOME_OK]));
 	if (finding_has_status(p, 401) && p->token_answered)
 		EVIDENCE(d, "its requests carry a token that is refused: expired, or given to another instance");
-	if (is_local_service(p) && p->hops > 0)
+	if (finding_is_local_service(p) && p->hops > 0)
 		EVIDENCE(
 		    d,
 		    "the answers come from %d forward%s away (TTL %d), though the agent that should give them is on "
@@ -794,13 +829,31 @@ static bool is_error_of_server(uint16_t status)
 	return status >= 500 && status != 503;
 }
 
+/* "403", "404 or 403": the statuses of its errors, each once, as they came. */
+static const char *statuses_text(const struct pod_stats *p, char *buf, size_t len)
+{
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < p->errors_len && at < len; i++) {
+		size_t k = 0;
+
+		while (p->errors[k].status != p->errors[i].status)
+			k++;
+		if (k == i)
+			at += (size_t)snprintf(buf + at, len - at, "%s%u", at ? " or " : "", p->errors[i].status);
+	}
+	return buf;
+}
+
 /* Errors to what is neither token nor credentials: a broken server, or a question that it does not take. */
 static bool find_other_errors(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
-	uint64_t broken = 0, refused = 0;
-	uint16_t status = 0, refusal = 0;
-	char who[SUBJECT_LEN];
+	uint64_t broken = 0, refused = 0, not_found = 0, probes = 0;
+	uint16_t status = 0;
+	char who[SUBJECT_LEN], statuses[64];
+	bool is_this_clouds = p->providers == 1u << d->platform.cloud;
 
 	for (size_t i = 0; i < p->errors_len; i++) {
 		const struct error_count *e = &p->errors[i];
@@ -808,22 +861,29 @@ static bool find_other_errors(struct draft *d)
 		if (is_error_of_server(e->status)) {
 			broken += e->requests;
 			status = e->status;
-		} else if (e->status != 404 && e->status != 429 && e->status != 503) {
+		} else if (e->status == 404) {
+			not_found += e->requests;
+		} else if (e->status != 429 && e->status != 503) {
 			refused += e->requests;
-			refusal = e->status;
+			/* Azure's SDKs ask without the header Metadata: true to see whether anybody is there */
+			probes += e->provider == PROVIDER_AZURE && e->status == 400 ? e->requests : 0;
 		}
 	}
 	if (p->credentials_requests && !p->credentials_ok)
 		return false;
+	if (is_ec2(p) || !is_this_clouds) /* polls hear 404; what asks each cloud is not found by the others */
+		not_found = refused ? not_found : 0;
 	if (broken) {
 		d->severity = SEVERITY_WARNING;
 		SUMMARY(d, "%s %s answered with server errors%s: %llu answer%s %u", d->subject, verb(d, "is", "are"),
 			by_whom(d, who, sizeof(who)), PLURAL(broken), status);
-	} else if (refused && !p->last_ok_ns && !p->failed && !p->causes[CAUSE_FORWARDED] &&
+	} else if (refused + not_found && !p->last_ok_ns && !p->failed && !p->causes[CAUSE_FORWARDED] &&
 		   !p->causes[CAUSE_TOKEN_REQUIRED] && !p->causes[CAUSE_ENDPOINT_DISABLED]) {
-		d->severity = SEVERITY_INFO;
-		SUMMARY(d, "%s %s answered, but only with errors%s: %llu answer%s %u", d->subject, verb(d, "is", "are"),
-			by_whom(d, who, sizeof(who)), PLURAL(refused), refusal);
+		/* one that asks another cloud's service, or all of them, is turned away rightly */
+		d->severity = is_this_clouds && refused > probes ? SEVERITY_WARNING : SEVERITY_INFO;
+		SUMMARY(d, "%s %s answered, but only with errors%s: %llu answer%s %s", d->subject, verb(d, "is", "are"),
+			by_whom(d, who, sizeof(who)), PLURAL(refused + not_found),
+			statuses_text(p, statuses, sizeof(statuses)));
 	} else {
 		return false;
 	}
@@ -853,6 +913,33 @@ static bool find_slow(struct draft *d)
 	return true;
 }
 
+/* The answer came, and the client had closed: no fault of the network's. */
+static bool find_late(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->causes[CAUSE_SLOW];
+	char waited[32], took[32], who[SUBJECT_LEN];
+
+	if (!n)
+		return false;
+	d->severity = SEVERITY_WARNING;
+	findings_duration(p->late_waited_us, waited, sizeof(waited));
+	findings_duration(p->late_took_us, took, sizeof(took));
+	SUMMARY(d, "%s %s answered too late%s: %llu of %llu request%s, each after its client had given up", d->subject,
+		findings_is_past(p) ? verb(d, "was", "were") : verb(d, "is", "are"), by_whom(d, who, sizeof(who)),
+		(unsigned long long)n, PLURAL(p->requests));
+	if (p->late_took_us)
+		EVIDENCE(d, "the client waited %s%s, the answer arrived %s after it was asked for",
+			 n > 1 ? "up to " : "", waited, took);
+	EVIDENCE(d, "the answers reach the %s: no filter, no route and no hop limit keeps them away",
+		 p->host_network ? "process's host" : "pod");
+	add_answerer(d);
+	add_past(d);
+	add_lost_seconds(d);
+	add_processes(d);
+	return true;
+}
+
 static bool lost_anything(const struct snapshot *s)
 {
 	for (size_t i = 0; i < s->losses_len; i++)
@@ -868,6 +955,7 @@ static bool find_no_response(struct draft *d)
 	uint64_t silent = p->outcomes[OUTCOME_NO_RESPONSE], reset = p->outcomes[OUTCOME_RESET];
 	char who[SUBJECT_LEN];
 
+	silent -= silent > p->causes[CAUSE_SLOW] ? p->causes[CAUSE_SLOW] : silent; /* told as late */
 	if (!silent && !reset)
 		return false;
 	d->severity = SEVERITY_WARNING;
@@ -878,9 +966,18 @@ static bool find_no_response(struct draft *d)
 	else if (p->answered_by)
 		SUMMARY(d, "%s: %llu of %llu request%s left without an answer%s", d->subject,
 			(unsigned long long)(silent + reset), PLURAL(p->requests), by_whom(d, who, sizeof(who)));
+	else if (finding_is_another_host(p))
+		SUMMARY(
+		    d,
+		    "%s: %llu of %llu request%s without an answer: packets came to this node and were thrown away as "
+		    "another host's (a wrong MAC address)",
+		    d->subject, (unsigned long long)(silent + reset), PLURAL(p->requests));
 	else
-		SUMMARY(d, "%s: %llu of %llu request%s without an answer, cause not seen", d->subject,
-			(unsigned long long)(silent + reset), PLURAL(p->requests));
+		SUMMARY(d, "%s: %llu of %llu request%s%s without an answer, cause not seen", d->subject,
+			(unsigned long long)(silent + reset), PLURAL(p->requests),
+			silent && dns_of(p, OUTCOME_NO_RESPONSE) == silent
+			    ? ", DNS queries to the metadata server's address,"
+			    : "");
 	EVIDENCE(d, "%llu unanswered, %llu cut off, %llu went through", (unsigned long long)silent,
 		 (unsigned long long)reset, (unsigned long long)p->outcomes[OUTCOME_OK]);
 	if (p->token_requests)
@@ -892,11 +989,11 @@ static bool find_no_response(struct draft *d)
 	if (s->drops_watched && !p->hop_limit_drops && !p->policy_drops && !p->drops_len && !s->stray_drops &&
 	    !s->stray_ttl_drops && !lost_anything(s))
 		EVIDENCE(d, "no packet of these was seen dropped in this kernel");
-	if (!p->host_network && answered_host(s)) {
+	if (!p->host_network && finding_answered_host(s)) {
 		char subject[SUBJECT_LEN];
 
 		EVIDENCE(d, "the node itself is answered (%s, in the node's network): what differs is the pod's way out",
-			 findings_subject(&answered_host(s)->who, subject, sizeof(subject)));
+			 findings_subject(&finding_answered_host(s)->who, subject, sizeof(subject)));
 	}
 	add_answerer(d);
 	add_past(d);
@@ -941,7 +1038,7 @@ static bool is_fresh(int ttl)
 static bool is_intercepted(const struct snapshot *s, const struct pod_stats *p)
 {
 	/* ECS and EKS Pod Identity agents are on the node by design. */
-	if (!p->own_network || is_local_service(p))
+	if (!p->own_network || finding_is_local_service(p))
 		return false;
 	if (p->stood_in_for && p->answered)
 		return true;
@@ -958,7 +1055,8 @@ static bool find_ttl_rewritten(struct draft *d)
 	const struct snapshot *s = d->s;
 	const struct pod_stats *p = d->p;
 
-	if (!p->ttl_above_baseline || !p->own_network || is_local_service(p) || p->answered_by || is_intercepted(s, p))
+	if (!p->ttl_above_baseline || !p->own_network || finding_is_local_service(p) || p->answered_by ||
+	    is_intercepted(s, p))
 		return false;
 	/* A pod whose interface is the network card's own (ipvlan, macvlan, passed in) gets the same TTL. */
 	d->severity = p->ttl_synack > s->baseline_ttl ? SEVERITY_WARNING : SEVERITY_INFO;
@@ -1026,7 +1124,7 @@ static bool find_two_servers(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 
-	if (!p->own_network || !p->ttl_low || p->ttl_low == p->ttl_high || is_local_service(p))
+	if (!p->own_network || !p->ttl_low || p->ttl_low == p->ttl_high || finding_is_local_service(p))
 		return false;
 	/* a container with networks of its own within (Docker in Docker) is at two distances from one server */
 	if (!p->answered_by && !is_fresh(p->ttl_high))
@@ -1093,6 +1191,7 @@ const struct finding_rule finding_rules[] = {
 	{ FINDING_ENDPOINT_DISABLED, find_disabled },
 	{ FINDING_THROTTLED, find_throttled },
 	{ FINDING_CREDENTIALS_REFUSED, find_other_errors },
+	{ FINDING_SLOW, find_late },
 	{ FINDING_SLOW, find_slow },
 	{ FINDING_NO_RESPONSE, find_no_response },
 	{ FINDING_NO_RESPONSE, find_given_up },

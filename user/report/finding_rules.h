@@ -35,6 +35,16 @@ bool finding_rule_incomplete(struct draft *d);
 unsigned int finding_providers(const struct pod_stats *p);
 /* The endpoint that failed, or else that was asked, as text without its port. 64 bytes suffice. Returns buf. */
 const char *finding_endpoint(const struct snapshot *s, const struct pod_stats *p, char *buf, size_t len);
+/* Asked nothing but services that a process on the node gives: no cloud's network is in it. */
+bool finding_is_local_service(const struct pod_stats *p);
+/* A host-network process of this node that got answers: then "ask from the node" is done already. NULL: none. */
+const struct pod_stats *finding_answered_host(const struct snapshot *s);
+/* What stopped the most requests; p may be NULL. NULL: nothing was seen to. */
+const struct drop_note *finding_main_note(const struct pod_stats *p);
+/* Nothing of the row's own was dropped but what was addressed to another host. */
+bool finding_is_another_host(const struct pod_stats *p);
+/* Its 503 is that of a proxy which reaches nobody behind it (OpenStack's, a sidecar); other services throttle by 503. */
+bool finding_reaches_nobody(const struct pod_stats *p);
 /* Where answers of this status came from among the errors of p: whether any did. */
 bool finding_has_status(const struct pod_stats *p, unsigned int status);
 

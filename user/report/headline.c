@@ -14,6 +14,14 @@ const char *headline_other_programs(const struct snapshot *s)
 	return NULL;
 }
 
+const struct feature *headline_drops_off(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->features_len; i++)
+		if (!strcmp(s->features[i].name, "drops") && strcmp(s->features[i].state, "ok"))
+			return &s->features[i];
+	return NULL;
+}
+
 void headline_write(const struct snapshot *s, char *buf, size_t len)
 {
 	const struct pod_stats *t = &s->totals;
@@ -65,6 +73,13 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 		    "no request to a metadata service was seen on %s in %.0f s, and some may have been sent elsewhere "
 		    "unseen: %.300s. `imdsnoop probe --all` asks from each pod",
 		    node, watched_s, headline_other_programs(s));
+	} else if (!t->requests && !t->in_flight && headline_drops_off(s)) {
+		snprintf(
+		    buf, len,
+		    "no socket asked a metadata service on %s in %.0f s; dropped packets are not watched (drops: %s), "
+		    "so answers to sandboxes and virtual machines may have died unseen. `imdsnoop probe --all` asks "
+		    "from each pod",
+		    node, watched_s, headline_drops_off(s)->state);
 	} else if (!t->requests && !t->in_flight) {
 		snprintf(
 		    buf, len,

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "../model/request.h"
+
 #define FORWARDS_DRAWN 4 /* more than any known set-up has */
 
 static struct station *add(struct path *path, const char *name, int ttl)
@@ -58,12 +60,20 @@ static void plan_exhausted(struct path *path, const struct snapshot *s, const st
 		snprintf(path->note, sizeof(path->note), "dies, TTL %d", p->ttl_dropped);
 }
 
+/* Who answers, or should: a process of this node where that is known. */
+static const char *server(const struct pod_stats *p)
+{
+	const struct answerer *a = p->answered_by;
+
+	return !a ? "IMDS" : a->process && a->process[0] ? a->process : a->address;
+}
+
 static void plan_arrival(struct path *path, const struct pod_stats *p)
 {
 	int ttl = p->ttl_token_response ? p->ttl_token_response : p->ttl_response ? p->ttl_response : p->ttl_synack;
 
 	path->is_answer = path->arrived = true;
-	add(path, "IMDS", 0);
+	add(path, server(p), 0);
 	if (p->host_network || !p->hops) {
 		add(path, p->own_network ? "pod" : "node (host network)", ttl);
 		return;
@@ -83,12 +93,12 @@ static void plan_request(struct path *path, const struct pod_stats *p, const cha
 	add(path, p->host_network ? "host network" : "pod", 0);
 	snprintf(add(path, last, 0)->label, sizeof(path->stations[0].label), "%s", label);
 	path->stations[1].died = true;
-	add_ghost(path, "IMDS");
+	add_ghost(path, server(p));
 	snprintf(path->note, sizeof(path->note), "%s", note);
 }
 
 /* What stopped the most requests, but for deaths by TTL. */
-static const struct drop_note *main_note(const struct pod_stats *p)
+static const struct drop_note *drop_of(const struct pod_stats *p)
 {
 	const struct drop_note *best = NULL;
 
@@ -102,11 +112,11 @@ static const struct drop_note *main_note(const struct pod_stats *p)
 /* Dropped on this node, in the direction that was seen. */
 static void plan_dropped(struct path *path, const struct pod_stats *p)
 {
-	const struct drop_note *note = main_note(p);
+	const struct drop_note *note = drop_of(p);
 
 	if (note && note->from_endpoint) {
 		path->is_answer = true;
-		add(path, "IMDS", 0);
+		add(path, server(p), 0);
 		add(path, "node", 0)->died = true;
 		add_ghost(path, p->host_network ? "host network" : "pod");
 	} else {
@@ -128,7 +138,10 @@ void path_plan(const struct snapshot *s, const struct pod_stats *p, struct path 
 		plan_request(ret, p, "request", "...", "?");
 		ret->stations[1].died = false;
 		snprintf(ret->tail, sizeof(ret->tail), "%s",
-			 p->outcomes[OUTCOME_NO_RESPONSE] ? "nothing comes back" : "it cuts the connection");
+			 p->causes[CAUSE_SILENT] || (p->outcomes[OUTCOME_NO_RESPONSE] && !p->causes[CAUSE_SLOW])
+			     ? "nothing comes back"
+			 : p->causes[CAUSE_SLOW] ? "answers when the client has left"
+						 : "it cuts the connection");
 	} else if (p->ttl_token_response || p->ttl_response || p->ttl_synack) {
 		plan_arrival(ret, p);
 	}

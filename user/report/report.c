@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "finding_rules.h"
 #include "findings.h"
 #include "headline.h"
 
@@ -34,7 +35,7 @@ const char *report_cause_text(enum cause cause)
 		[CAUSE_TOKEN_REQUIRED] = "token required",
 		[CAUSE_ENDPOINT_DISABLED] = "endpoint is off",
 		[CAUSE_THROTTLED] = "throttled",
-		[CAUSE_SLOW] = "slow",
+		[CAUSE_SLOW] = "answered too late",
 		[CAUSE_RESET] = "cut by the service",
 		[CAUSE_ABORTED] = "client left early",
 		[CAUSE_DROPPED] = "dropped on this node",
@@ -62,7 +63,8 @@ static void fill_row(struct report_row *row, const struct snapshot *s, const str
 		snprintf(row->subject, sizeof(row->subject), "(pods beyond --max-pods)");
 	else
 		findings_subject(&p->who, row->subject, sizeof(row->subject));
-	row->level = p->requests || p->in_flight ? LEVEL_OK : LEVEL_QUIET;
+	/* what only waits yet may be well or not */
+	row->level = p->requests ? LEVEL_OK : p->in_flight ? LEVEL_NOTE : LEVEL_QUIET;
 	row->cause = main_cause(p);
 	path_plan(s, p, &row->path);
 }
@@ -108,10 +110,15 @@ static void fill_text(struct report_row *row)
 	else if (row->cause != CAUSE_NONE && p->answered_by)
 		snprintf(row->text, sizeof(row->text), "%s",
 			 text_of_answerer(p->answered_by, row->cause, buf, sizeof(buf)));
+	else if (row->cause == CAUSE_THROTTLED && finding_reaches_nobody(p))
+		snprintf(row->text, sizeof(row->text), "service unavailable");
 	else if (row->cause != CAUSE_NONE)
 		snprintf(row->text, sizeof(row->text), "%s", report_cause_text(row->cause));
 	else
-		snprintf(row->text, sizeof(row->text), "%s", row->level == LEVEL_QUIET ? "asked nothing" : "ok");
+		snprintf(row->text, sizeof(row->text), "%s",
+			 row->level == LEVEL_QUIET  ? "asked nothing"
+			 : row->level == LEVEL_NOTE ? "waits for its first answer"
+						    : "ok");
 }
 
 static enum level raise_level(enum level a, enum level b)
@@ -119,9 +126,17 @@ static enum level raise_level(enum level a, enum level b)
 	return a > b ? a : b;
 }
 
+/* Not seen dying is no sign that nothing died; by --no-drops it was wanted so. */
+static bool is_without_drops(const struct snapshot *s)
+{
+	const struct feature *drops = headline_drops_off(s);
+
+	return drops && strcmp(drops->state, "off");
+}
+
 static enum level level_of_snapshot(const struct snapshot *s)
 {
-	enum level level = s->totals.requests || s->totals.in_flight ? LEVEL_OK : LEVEL_QUIET;
+	enum level level = s->totals.requests ? LEVEL_OK : s->totals.in_flight ? LEVEL_NOTE : LEVEL_QUIET;
 
 	for (size_t i = 0; i < s->findings_len; i++) {
 		const struct finding *f = &s->findings[i];
@@ -134,7 +149,7 @@ static enum level level_of_snapshot(const struct snapshot *s)
 	if (s->unowned_len)
 		level = raise_level(level, LEVEL_BLIND);
 	/* nothing was seen, and that nothing asked is not known */
-	if (level == LEVEL_QUIET && headline_other_programs(s))
+	if (level == LEVEL_QUIET && (headline_other_programs(s) || is_without_drops(s)))
 		level = LEVEL_BLIND;
 	return level;
 }

@@ -201,9 +201,26 @@ static void on_request(void *arg, const struct imds_rec_request *read)
 		session_release_held(s, now_ns, false);
 }
 
+/* The answer came at when_ns, after its client had closed: that is all there was wrong with it. */
+static void join_late_answer(struct session *s, uint64_t cookie, uint64_t when_ns)
+{
+	for (size_t i = 0; i < s->held_len; i++) {
+		struct imds_request *q = &s->held[i].rec.req;
+
+		if (s->held[i].rec.peer.cookie != cookie || q->first_byte_ns || q->drop.ts_ns)
+			continue;
+		q->flags |= IMDS_F_LATE_ANSWER;
+		q->last_byte_ns = when_ns;
+	}
+	release_held(s, cookie, session_now_ns(), false);
+}
+
 static void on_flow_end(void *arg, const struct imds_rec_flow_end *rec)
 {
 	struct session *s = arg;
+
+	if ((rec->flags & IMDS_F_LATE_ANSWER) && s->held_len)
+		join_late_answer(s, rec->peer.cookie, rec->hdr.ts_ns);
 
 	pod_table_add_flow_end(s->table, pod_names_get(s->names, rec->peer.cgroup_id, rec->peer.pid, rec->hdr.ts_ns),
 			       rec);
@@ -227,17 +244,20 @@ static void join_late(struct session *s, const struct imds_rec_drop *rec)
 static void on_drop(void *arg, const struct imds_rec_drop *rec)
 {
 	struct session *s = arg;
+	const char *location = drop_reasons_location(s->reasons, rec->drop.location), *reason = "";
 
+	if (rec->drop.flags & IMDS_D_HAS_REASON)
+		reason = drop_reasons_name(s->reasons, rec->drop.reason);
 	if (is_death(&rec->drop)) {
 		note_death(s, rec->peer.cookie, &rec->drop, 0);
 		if (rec->late && s->held_len)
 			join_late(s, rec);
+	} else if (rec->late && s->held_len && verdict_is_late_answer(&rec->drop, reason, location)) {
+		join_late_answer(s, rec->peer.cookie, rec->drop.ts_ns);
 	}
-	if (!s->cb.on_drop)
-		return;
-	s->cb.on_drop(s->cb.arg, pod_names_get(s->names, rec->peer.cgroup_id, rec->peer.pid, rec->hdr.ts_ns), rec,
-		      rec->drop.flags & IMDS_D_HAS_REASON ? drop_reasons_name(s->reasons, rec->drop.reason) : "",
-		      drop_reasons_location(s->reasons, rec->drop.location));
+	if (s->cb.on_drop)
+		s->cb.on_drop(s->cb.arg, pod_names_get(s->names, rec->peer.cgroup_id, rec->peer.pid, rec->hdr.ts_ns),
+			      rec, reason, location);
 }
 
 void session_share(struct session *s, uint64_t cgroup_id)

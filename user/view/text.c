@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "../report/findings.h"
+#include "../report/report.h"
 #include "columns.h"
 #include "extras.h"
 #include "text_layout.h"
@@ -333,8 +334,18 @@ static void trace_notes(FILE *out, const struct request *r, const struct text_op
 {
 	const struct imds_request *q = &r->rec.req;
 	const char *sep = "  ";
-	char buf[256];
+	char who[FINDINGS_ANSWERER_LEN], buf[FINDINGS_ANSWERER_LEN];
 
+	if (r->answered_by) {
+		findings_answerer(r->answered_by, who, sizeof(who));
+		fprintf(out, "%sby %s", sep,
+			text_escape(who[0] ? who : r->answered_by->address, o->utf8, 0, buf, sizeof(buf)));
+		sep = "; ";
+	}
+	if (r->cause == CAUSE_SLOW) {
+		fprintf(out, "%s%s", sep, report_cause_text(r->cause));
+		sep = "; ";
+	}
 	if (r->fallback) {
 		fprintf(out, "%sIMDSv1 after an unanswered token request", sep);
 		sep = "; ";
