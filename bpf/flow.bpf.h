@@ -309,8 +309,8 @@ static __always_inline bool fits_answer(const struct imds_flow *f, __u32 seq, __
 
 	if ((flags & TCP_SYN) || !known)
 		return f->syn_ns && (flags & TCP_ACK) && (flags & (TCP_SYN | TCP_RST)) && ack == f->snd_isn + 1;
-	if (flags & TCP_RST)
-		return seq == f->rcv_nxt;
+	if (flags & TCP_RST) /* behind a FIN, too, and behind what came ahead of a gap: tcp_validate_incoming() */
+		return seq - f->rcv_nxt <= f->fin_in || (f->ooo_end != f->ooo_start && seq == f->ooo_end);
 	/* behind the last byte sent there may be a FIN */
 	return (flags & TCP_ACK) && seq_near(f->snd_nxt + 1, ack) &&
 	       (seq_near(f->rcv_nxt, seq) || seq_near(seq, f->rcv_nxt));
