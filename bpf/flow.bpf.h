@@ -308,7 +308,9 @@ static __always_inline bool fits_answer(const struct imds_flow *f, __u32 seq, __
 	bool known = f->synack_ns || (f->flags & IMDS_F_MIDSTREAM);
 
 	if ((flags & TCP_SYN) || !known)
-		return f->syn_ns && (flags & TCP_ACK) && (flags & (TCP_SYN | TCP_RST)) && ack == f->snd_isn + 1;
+		/* of the SYN, and of data in it (TCP Fast Open): some of that, or all */
+		return f->syn_ns && (flags & TCP_ACK) && (flags & (TCP_SYN | TCP_RST)) &&
+		       ack - (f->snd_isn + 1) <= f->snd_nxt - (f->snd_isn + 1);
 	if (flags & TCP_RST) /* behind a FIN, too, and behind what came ahead of a gap: tcp_validate_incoming() */
 		return seq - f->rcv_nxt <= f->fin_in || (f->ooo_end != f->ooo_start && seq == f->ooo_end);
 	/* behind the last byte sent there may be a FIN */

@@ -297,6 +297,33 @@ static void segments_that_tcp_refuses_change_nothing(void)
 	equal(rig_loss(rig, IMDS_LOSS_SEGMENT), 8);
 }
 
+/* The request may come in the SYN, and the SYN-ACK acknowledge it, or not yet. */
+static void request_comes_in_the_syn(void)
+{
+	for (int taken = 0; taken < 2; taken++) {
+		struct conn c = conn_new();
+		uint32_t isn = c.seq;
+
+		rig_reset(rig);
+		out(&c, SYN, PUT, LEN(PUT));
+		tcp(&c, false, SYN | ACK, 5, c.seq + 1, NULL, 0);
+		equal(rig_loss(rig, IMDS_LOSS_SEGMENT), 1);
+		tcp(&c, false, SYN | ACK, c.ack, taken ? c.seq : isn + 1, NULL, 0);
+		c.ack++;
+		out(&c, ACK, NULL, 0);
+		if (!taken)
+			tcp(&c, true, PSH | ACK, isn + 1, c.ack, PUT, LEN(PUT));
+		answer(&c, OK4);
+		equal(requests(), 1);
+		equal(request(0)->req.end, IMDS_END_ANSWERED);
+		equal(request(0)->req.kind, IMDS_KIND_TOKEN);
+		equal(request(0)->req.bytes_out, LEN(PUT));
+		equal(request(0)->req.retransmits, !taken);
+		ensure(request(0)->synack_ns);
+		equal(rig_loss(rig, IMDS_LOSS_SEGMENT), 1);
+	}
+}
+
 static void long_head_is_cut_and_counted(void)
 {
 	char text[3500];
@@ -439,6 +466,7 @@ static const struct {
 	TEST(port_is_reused),
 	TEST(fingerprint_waits_for_the_next_answer),
 	TEST(segments_that_tcp_refuses_change_nothing),
+	TEST(request_comes_in_the_syn),
 	TEST(long_head_is_cut_and_counted),
 	TEST(big_body_is_skipped),
 	TEST(dns_is_timed),
