@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Cgroups that may not be read, at the start or later, and those that came and went unseen: their requests are counted under the
-# cgroup's number, what is missing is counted and told, everybody else is named as ever.
+# cgroup's number, what is missing is counted and told, everybody else is named as ever. A user who makes
+# cgroups without end fills a share of the table, and not the table.
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 # shellcheck source=tests/lib/serve.sh
@@ -87,3 +88,25 @@ chmod 755 "$burstable"
 check "it is alive" equal "$(ask /healthz)" ok
 serve_stop
 check "it ends well" equal $? 0
+
+# --- a user's own, without end ---
+
+serve_start --max-pods 64
+user=$(lab_cgroup)/user.slice/user-1000.slice/user@1000.service/app.slice
+mkdir -p "$user"
+# shellcheck disable=SC2016
+for i in {1..100}; do
+	mkdir "$user/run-$i.scope"
+	lab_in node sh -c 'echo $$ >"$1" && exec curl -s -m 2 -o /dev/null http://169.254.169.254/latest/meta-data/instance-id' sh \
+		"$user/run-$i.scope/cgroup.procs"
+done
+lab_pod_host after-1 --namespace shop
+load after-1 10 >"$LAB_ROOT/late.after-1"
+sleep 1.2
+ask /api/v1/report >"$r"
+expect_report "$r" "a user's cgroups: no more rows than its share" '[.pods[] | select(.cgroup | test("run-[0-9]"))] | length <= 32'
+expect_report "$r" "a user's cgroups: the rest is counted together, and told" '([.pods[] | select(.other) | .requests] | add) >= 68 and
+	.losses.pods_over_limit >= 68'
+expect_report "$r" "a user's cgroups: who comes later has its row" 'pod("after-1").requests == 10'
+serve_stop
+check "it ends well, too" equal $? 0

@@ -310,7 +310,7 @@ static void idle_connections_give_way(void **state)
 	assert_int_equal(stats.connections, 0);
 }
 
-/* When all read their answers, however slowly, a probe is answered, and nobody else. */
+/* When all read their answers, a probe is answered, and nobody else; unless they are slow: then the slowest gives way. */
 static void probes_have_places_of_their_own(void **state)
 {
 	static const char huge[] = "GET /huge" TAIL "\r\n";
@@ -335,6 +335,14 @@ static void probes_have_places_of_their_own(void **state)
 	answers("GET /vital" TAIL "\r\n", "HTTP/1.1 200 ", "ok\n");
 	http_server_get_stats(t.server, &stats);
 	assert_int_equal(stats.refused, 0);
+	for (int n = 0; n < 24; n++) { /* more than 2 s */
+		spin(100);
+		for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+			recv(fds[i], block, sizeof(block), 0);
+	}
+	answers("GET /small" TAIL "\r\n", "HTTP/1.1 200 ", "");
+	http_server_get_stats(t.server, &stats);
+	assert_int_equal(stats.refused, 1);
 	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
 		close(fds[i]);
 }

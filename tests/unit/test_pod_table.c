@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -374,6 +375,40 @@ static void what_a_snapshot_points_to_is_told_when_it_goes(void **state)
 	pod_table_free(t);
 }
 
+/* Who makes cgroups without end fills its own share; a pod that comes later has its row. */
+static void one_maker_does_not_fill_the_table(void **state)
+{
+	struct pod_table_options o = {
+		.max_pods = 1024, .stall_ns = STALL, .slow_ns = S, .endpoints = endpoints, .endpoints_len = 2
+	};
+	struct pod_identity run = web;
+	struct snapshot s = { .node = "n" };
+	struct pod_table_stats stats;
+	struct pod_table *t;
+	char id[16];
+
+	assert_int_equal(pod_table_new(&o, &t), 0);
+	run.pod = run.namespace = "";
+	run.container_id = id;
+	run.maker = 77;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 2000; i++) {
+			struct request r = request(IMDS_KIND_OTHER, (uint64_t)(10 + i) * S, MS, 200);
+
+			snprintf(id, sizeof(id), "%d", i);
+			r.who = &run;
+			add(t, r);
+		}
+		pod_table_get_stats(t, &stats);
+		assert_int_equal(stats.rows, 128);
+		assert_int_equal(stats.overflowed, (round + 1) * (2000 - 128));
+		pod_table_expire(t, 9000 * S, 300 * S, nobody_is_alive, NULL); /* its places are free again */
+	}
+	add(t, request(IMDS_KIND_OTHER, 9000 * S, MS, 200));
+	assert_non_null(row_of(t, &s, "web-1"));
+	done(t, &s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,6 +423,7 @@ int main(void)
 		cmocka_unit_test(lost_records_keep_the_cause),
 		cmocka_unit_test(addresses_are_known_with_what_died),
 		cmocka_unit_test(what_a_snapshot_points_to_is_told_when_it_goes),
+		cmocka_unit_test(one_maker_does_not_fill_the_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,9 @@
  */
 #define LATE_DEATH_NS (4ull * 1000000000)
 #define ADDRESSES 1024 /* local addresses of watched sockets that are remembered, newest first */
+#define SHARE_PART 8   /* of the rows, what one maker of cgroups may have */
+#define SHARE_FLOOR 32 /* but so many at least */
+#define MAKERS 256     /* told apart, by the number's rest */
 #define CLIENTS 8      /* processes of one row whose token history is kept */
 
 /*
@@ -83,6 +86,7 @@ struct pod_table {
 	struct pod_table_options o;
 	struct row *rows;
 	size_t rows_len;
+	uint32_t rows_of[MAKERS];
 	struct row *other;
 	struct pod_stats gone; /* sums of rows that have left: the totals are since the start */
 	size_t gone_rows;
@@ -200,7 +204,20 @@ static struct row *row_other(struct pod_table *t)
 	return t->other;
 }
 
-/* The container's row; `other` when the table is full; NULL only without memory. */
+static uint32_t *rows_of(struct pod_table *t, const struct pod_identity *who)
+{
+	return &t->rows_of[who->maker % MAKERS];
+}
+
+static bool is_full(struct pod_table *t, const struct pod_identity *who)
+{
+	size_t share = t->o.max_pods / SHARE_PART;
+
+	return t->rows_len >= t->o.max_pods ||
+	       (who->maker && *rows_of(t, who) >= (share > SHARE_FLOOR ? share : SHARE_FLOOR));
+}
+
+/* The container's row; `other` when the table or its maker's share is full; NULL only without memory. */
 static struct row *row_get(struct pod_table *t, const struct pod_identity *who)
 {
 	const char *key = *who->container_id ? who->container_id : who->cgroup;
@@ -219,7 +236,7 @@ static struct row *row_get(struct pod_table *t, const struct pod_identity *who)
 		}
 		return r;
 	}
-	if (t->rows_len >= t->o.max_pods)
+	if (is_full(t, who))
 		return row_other(t);
 	r = row_new(who, key);
 	if (!r)
@@ -230,6 +247,7 @@ static struct row *row_get(struct pod_table *t, const struct pod_identity *who)
 		return row_other(t);
 	}
 	t->rows_len++;
+	(*rows_of(t, who))++;
 	return r;
 }
 
@@ -1050,6 +1068,7 @@ void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns,
 			continue;
 		HASH_DEL(t->rows, r);
 		t->rows_len--;
+		(*rows_of(t, &r->s.who))--;
 		counters_add_totals(&t->gone, &r->s);
 		t->gone_rows += r->s.requests > 0;
 		hand_over(t, r);

@@ -23,6 +23,7 @@
 #define STUCK_NS 1000000000ull	     /* one that gives way when there is no room */
 #define HEAD_NS (10ull * 1000000000) /* from accept, or from the answer before, to the end of a request's head */
 #define TAKE_NS (30ull * 1000000000) /* to take an answer */
+#define SLOW_NS (2ull * 1000000000)  /* one that gives way when there is no room and nobody stands still */
 #define LINGER_NS 1000000000ull	     /* after the last answer, to take it before the connection is cut */
 #define SWEEP_MS 500
 #define SOCKET_BYTES (64u << 10) /* of an answer in the kernel; it doubles that */
@@ -108,13 +109,25 @@ static bool moves(struct conn *c, uint64_t now, uint64_t ns)
 	return now - c->acked_ns < ns;
 }
 
+/* Of two that have not taken their answers, either NULL: the one that stands still for longer, else the slower one. */
+static struct conn *slower(struct conn *a, struct conn *c, uint64_t now)
+{
+	bool stuck = !moves(c, now, STUCK_NS), other = a && !moves(a, now, STUCK_NS);
+
+	if (!stuck && now + TAKE_NS - c->deadline_ns < SLOW_NS)
+		return a;
+	if (!a || stuck != other)
+		return stuck || !a ? c : a;
+	return (stuck ? c->acked_ns < a->acked_ns : c->deadline_ns < a->deadline_ns) ? c : a;
+}
+
 /*
  * Who gives way to a new one: the connection that has waited longest for a request; where none does, one that does not take
- * its answer. peer: only those from there.
+ * its answer, or so slowly that those who come in time would never have a place. peer: only those from there.
  */
 static struct conn *conn_to_give_way(struct http_server *s, const struct in6_addr *peer, bool reserve)
 {
-	struct conn *idle = NULL, *stuck = NULL;
+	struct conn *idle = NULL, *slow = NULL;
 	uint64_t now = now_ns();
 
 	for (size_t i = 0; i < CONNS; i++) {
@@ -122,12 +135,12 @@ static struct conn *conn_to_give_way(struct http_server *s, const struct in6_add
 
 		if (!c || c->reserve != reserve || (peer && memcmp(peer, &c->peer, sizeof(*peer))))
 			continue;
-		if (!untaken(c) && (!idle || c->since_ns < idle->since_ns))
+		if (untaken(c))
+			slow = slower(slow, c, now);
+		else if (!idle || c->since_ns < idle->since_ns)
 			idle = c;
-		if (untaken(c) && !moves(c, now, STUCK_NS) && (!stuck || c->acked_ns < stuck->acked_ns))
-			stuck = c;
 	}
-	return idle ? idle : stuck;
+	return idle ? idle : slow;
 }
 
 static bool give_way(struct http_server *s, const struct in6_addr *peer, bool reserve)
@@ -279,20 +292,16 @@ static size_t untaken_bytes(const struct http_server *s)
 static bool make_room(struct http_server *s, const struct conn *self, size_t more)
 {
 	while (untaken_bytes(s) + more > HTTP_UNTAKEN_MAX) {
-		struct conn *stuck = NULL;
+		struct conn *slow = NULL;
 		uint64_t now = now_ns();
 
-		for (size_t i = 0; i < CONNS; i++) {
-			struct conn *c = s->conns[i];
-
-			if (c && c != self && untaken(c) && !moves(c, now, STUCK_NS) &&
-			    (!stuck || c->acked_ns < stuck->acked_ns))
-				stuck = c;
-		}
+		for (size_t i = 0; i < CONNS; i++)
+			if (s->conns[i] && s->conns[i] != self && untaken(s->conns[i]))
+				slow = slower(slow, s->conns[i], now);
 		s->stats.overloaded++;
-		if (!stuck)
+		if (!slow)
 			return false;
-		conn_close(stuck);
+		conn_close(slow);
 	}
 	return true;
 }

@@ -22,6 +22,7 @@ struct pod_identity {
 	const char *workload; /* the name without what a controller generated, compose service, task family, unit */
 	const char *project;  /* compose project, swarm stack, ECS cluster */
 	enum runtime runtime;
+	uint64_t maker; /* who may make cgroups of this kind, as a number: a pod, a container, a user, a folder; 0: unknown */
 };
 
 /* What is counted for nobody. */
@@ -53,6 +54,7 @@ static inline int pod_identity_copy(struct pod_identity *to, const struct pod_id
 	}
 	to->cgroup_id = who->cgroup_id;
 	to->runtime = who->runtime;
+	to->maker = who->maker;
 	return 0;
 }
 

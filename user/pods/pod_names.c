@@ -331,6 +331,33 @@ static void name_node(struct pod_names *names, struct cgroup_node *node, const s
 	write_note(node, &is);
 }
 
+#define FOLDERS 2 /* of a path without ids that tell one maker from another: /user.slice/x, /system.slice/x */
+
+static uint64_t hash(const char *s, size_t len)
+{
+	uint64_t n = 14695981039346656037ull; /* FNV-1a */
+
+	while (len--)
+		n = (n ^ (unsigned char)*s++) * 1099511628211ull;
+	return n | 1;
+}
+
+/* Whatever names a tenant gives to what it makes, it is one maker: that of the outermost thing which is its own. */
+static uint64_t maker_of(const char *path, const struct cgroup_ids *ids)
+{
+	const char *id = *ids->around_id ? ids->around_id : *ids->pod_uid ? ids->pod_uid : ids->container_id;
+	unsigned int user = cgroup_path_user(path, strlen(path));
+	size_t len = 0;
+
+	if (user)
+		return hash((const char *)&user, sizeof(user));
+	if (*id)
+		return hash(id, strlen(id));
+	for (int i = 0; i < FOLDERS && path[len]; i++)
+		len += strcspn(path + len, "/") + (path[len + strcspn(path + len, "/")] == '/');
+	return hash(path, len);
+}
+
 static const struct pod_identity *fill(struct pod_names *names, const struct cgroup_node *node, uint64_t cgroup_id)
 {
 	struct pod_identity *who = &names->who;
@@ -347,6 +374,7 @@ static const struct pod_identity *fill(struct pod_names *names, const struct cgr
 	who->pod_uid = names->ids.pod_uid;
 	who->container_id = names->ids.container_id;
 	who->cgroup = node && node->path[0] ? node->path : names->text;
+	who->maker = node && node->path[0] ? maker_of(node->path, &names->ids) : 0;
 	if (!who->runtime && node && node->path[0])
 		who->runtime = cgroup_path_runtime(node->path, &names->ids);
 	/* LXC's folder is no unit of systemd's */

@@ -22,8 +22,11 @@ static void fill_losses(struct session *s)
 		s->losses[n++] = (struct loss){ tracer_loss_name(i), tracer_loss_meaning(i), counts[i] };
 	pod_table_get_stats(s->table, &table);
 	pod_names_get_stats(s->names, &names);
-	s->losses[n++] =
-	    (struct loss){ "pods_over_limit", "requests shown under `other`: raise --max-pods", table.overflowed };
+	s->losses[n++] = (struct loss){
+		"pods_over_limit",
+		"requests shown under `other`: more rows than --max-pods, or more of one tenant than an eighth of that",
+		table.overflowed
+	};
 	s->losses[n++] =
 	    (struct loss){ "names_evicted", "cgroups whose names were forgotten: the table was full", names.evicted };
 	s->losses[n++] = (struct loss){ "cgroup_unreadable",
