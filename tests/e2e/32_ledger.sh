@@ -33,6 +33,7 @@ check "agent is near, but was watched for seconds only: unknown" is '.workloads[
 	.verdict == "unknown" and .token_requests == 2 and (.reason | length > 0)'
 check "the answer is no" is '(.headline | startswith("No: 2 of ")) and .counts.safe == 0 and .nodes == 1'
 cp -r "$state" "$LAB_ROOT/copy"
+check "a node told of twice is one, by folders" equal "$("$IMDSNOOP" ready --from-state "$state" "$LAB_ROOT/copy" 2>&1 | grep -c skipped)" 0
 check "a node told of twice is one" e2e_jq <("$IMDSNOOP" ready --json --from-state "$state" "$LAB_ROOT/copy" | jq '[.nodes, (.workloads | map(.nodes) | max)]') '. == [1, 1]'
 check "hop limit 2 and no more: web does not break, nor is it safe" e2e_jq <(ready --json --what-if hop-limit=2) \
 	'.workloads[] | select(.workload == "web") | .verdict == "unknown"'
@@ -75,8 +76,23 @@ fi
 # --- reports ---
 report_start "$LAB_ROOT/report.json"
 put agent-5k2p9 >/dev/null
+sleep 1.1
 report_stop
 check "a report breaks what it saw, and makes nothing safe" e2e_jq <("$IMDSNOOP" ready --json "$LAB_ROOT/report.json") \
 	'.counts.safe == 0 and .counts.unknown == 1'
+hours() { jq -c '[.coverage_percent > 0, (.workloads | map([.workload, .token_requests]))]' <("$IMDSNOOP" ready --json --since 1h "$@"); }
+check "a report given twice counts once" equal "$(hours "$LAB_ROOT/report.json" "$LAB_ROOT/report.json")" '[true,[["agent",1]]]'
+jq '.boot_id = null' "$LAB_ROOT/report.json" >"$LAB_ROOT/capture.json"
+check "one of a capture is no time watched" equal "$(hours "$LAB_ROOT/capture.json")" '[false,[["agent",1]]]'
+report_start "$LAB_ROOT/part.json" --namespace shop
+put agent-5k2p9 >/dev/null
+get old-0 >/dev/null
+report_stop
+check "what a filter left out was not watched" equal "$(hours "$LAB_ROOT/part.json")" '[false,[["old",0]]]'
+report_start "$LAB_ROOT/other.json" --endpoint 169.254.169.254
+report_stop
+check "nor was an address that nobody looked at" equal "$(hours "$LAB_ROOT/other.json" | cut -c1-6)" '[false'
+"$IMDSNOOP" ready --json --what-if role-delivery=2.0 "$LAB_ROOT/part.json" >"$LAB_ROOT/ready"
+check "a request without a token that got no credentials breaks nothing of role delivery" is '.counts.breaks == 0'
 check "no input: wrong usage; a folder without a ledger: cannot run" equal \
 	"$("$IMDSNOOP" ready 2>/dev/null; echo $?) $("$IMDSNOOP" ready --from-state /nonexistent 2>/dev/null; echo $?)" "2 1"

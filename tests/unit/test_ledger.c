@@ -97,6 +97,7 @@ static void ask_v1(size_t i, uint64_t n)
 
 static void start(struct agent *a, size_t len, uint64_t now_s)
 {
+	static const char *const endpoints[] = { "169.254.169.254:80", "[fd00:ec2::254]:80", NULL };
 	bool moved;
 
 	*a = (struct agent){ .loss = { "ring_request", "", 0 } };
@@ -109,6 +110,7 @@ static void start(struct agent *a, size_t len, uint64_t now_s)
 		.pods_len = len,
 		.losses = &a->loss,
 		.losses_len = 1,
+		.endpoints = endpoints,
 		.started_ns = now_s * S,
 		.now_ns = now_s * S,
 	};
@@ -385,6 +387,14 @@ static void is_bounded(void **state)
 
 /* --- the judgement ---------------------------------------------------------------------------------------------------- */
 
+#define MONTH_H 720
+#define MONTH_END (START + MONTH_H * HOUR)
+/* A ledger that is of the whole month. */
+#define LEDGER(called, watched, ...)                                                                                 \
+	{                                                                                                            \
+		.name = called, .hours = watched, .from_s = START, .to_s = MONTH_END, .is_ledger = true, __VA_ARGS__ \
+	}
+
 static const struct ready_question one_and_tokens = { .hop_limit = 1, .tokens_required = true };
 
 static enum ready_verdict verdict_of(const struct ready *r, const char *name, char *reason)
@@ -398,7 +408,6 @@ static enum ready_verdict verdict_of(const struct ready *r, const char *name, ch
 	return READY_UNKNOWN;
 }
 
-#define MONTH_H 720
 static uint16_t whole[MONTH_H];
 
 struct judged {
@@ -421,6 +430,7 @@ static const struct judged cases[] = {
 	{ "tokens, near", SEEN(V2(1)), { .hop_limit = 1, .tokens_required = true }, .want = READY_SAFE },
 	{ "tokens, one hop away", SEEN(V2(2)), { .hop_limit = 1 }, .want = READY_BREAKS },
 	{ "enough for it", SEEN(V2(2)), { .hop_limit = 2, .tokens_required = true }, .want = READY_SAFE },
+	{ "lives on a token from before", SEEN(.v2 = 9, .required_hop_limit = 2), { .hop_limit = 1 }, .want = READY_BREAKS },
 	{ "hops never seen", SEEN(V2(0)), { .hop_limit = 1 }, .want = READY_UNKNOWN },
 	{ "one v1 request of a month",
 	  SEEN(V2(1), .v1 = 1, .v1_answered = 1),
@@ -463,7 +473,7 @@ static void each_case_is_judged_so(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct ready_seen seen = cases[i].seen;
 		uint16_t hours[MONTH_H];
-		struct ready_node n = { "n", hours, .unowned = cases[i].unowned, .seen = &seen, .seen_len = 1 };
+		struct ready_node n = LEDGER("n", hours, .unowned = cases[i].unowned, .seen = &seen, .seen_len = 1);
 		struct ready r;
 
 		memcpy(hours, whole, sizeof(hours));
@@ -480,7 +490,7 @@ static void each_case_is_judged_so(void **state)
 static void the_nameless_may_be_anyone(void **state)
 {
 	struct ready_seen seen[2] = { SEEN(V2(1)), SEEN(.v1 = 1, .v1_answered = 1, .nameless = true) };
-	struct ready_node n = { "n", whole, .seen = seen, .seen_len = 2 };
+	struct ready_node n = LEDGER("n", whole, .seen = seen, .seen_len = 2);
 	char reason[READY_REASON_LEN];
 	struct ready r;
 
@@ -497,8 +507,8 @@ static void nodes_are_joined_and_rhythms_meet(void **state)
 {
 	struct ready_seen near = SEEN(V2(1)), far = SEEN(V2(3));
 	uint16_t hours[MONTH_H];
-	struct ready_node n[2] = { { "a", whole, .seen = &near, .seen_len = 1 },
-				   { "b", hours, .seen = &far, .seen_len = 1 } };
+	struct ready_node n[2] = { LEDGER("a", whole, .seen = &near, .seen_len = 1),
+				   LEDGER("b", hours, .seen = &far, .seen_len = 1) };
 	char reason[READY_REASON_LEN];
 	struct ready r;
 
@@ -519,13 +529,181 @@ static void nodes_are_joined_and_rhythms_meet(void **state)
 
 static void nothing_seen_is_no_yes(void **state)
 {
-	struct ready_node n = { .name = "n", .hours = whole };
+	struct ready_node n = LEDGER("n", whole);
 	struct ready r;
 
 	ready_judge(&one_and_tokens, &n, 1, START, START + MONTH_H * HOUR, &r);
 	assert_int_equal(r.rows_len, 0);
 	assert_int_equal(r.counts[READY_SAFE], 0);
 	ready_clear(&r);
+}
+
+/* --- several of one node, and of one name --------------------------------------------------------------------------- */
+
+struct part {
+	const char *node, *id;
+	size_t from_h, to_h; /* of the month; seen and watched */
+	bool is_ledger, lossy;
+	size_t unwatched_h;	/* from its beginning */
+	struct ready_seen seen; /* no requests: it did not ask there */
+};
+
+#define ASKED(n)                           \
+	.seen = { "shop",                  \
+		  "w",                     \
+		  .may_be_ec2 = true,      \
+		  .v2 = n,                 \
+		  .tokens = n,             \
+		  .tokens_answered = n,    \
+		  .required_hop_limit = 1, \
+		  .active_hours = 1,       \
+		  .first_s = START,        \
+		  .last_s = START }
+#define STEADILY .seen = SEEN(V2(1))
+
+static const struct {
+	const char *what;
+	struct part parts[4];
+	enum ready_verdict want;
+	uint64_t v2;
+	size_t nodes;
+} fleets[] = {
+	{ "a report given twice", { { "a", "1", 0, 720, ASKED(7) }, { "a", "1", 0, 720, ASKED(7) } }, READY_UNKNOWN, 7, 1 },
+	{ "reports that overlap", { { "a", "1", 0, 10, ASKED(7) }, { "a", "1", 9, 20, ASKED(9) } }, READY_UNKNOWN, 9, 1 },
+	{ "reports one after the other",
+	  { { "a", "1", 0, 10, ASKED(7) }, { "a", "1", 10, 20, ASKED(9) } },
+	  READY_UNKNOWN,
+	  16,
+	  1 },
+	{ "three, in another order",
+	  { { "a", "1", 10, 20, ASKED(9) }, { "a", "1", 25, 30, ASKED(2) }, { "a", "1", 0, 11, ASKED(7) } },
+	  READY_UNKNOWN,
+	  11,
+	  1 },
+	{ "a ledger and a report of its time",
+	  { { "a", "L", 0, 720, true, STEADILY }, { "a", "1", 5, 6, ASKED(3) } },
+	  READY_SAFE,
+	  1000,
+	  1 },
+	{ "one long report: nobody knows when it asked", { { "a", "1", 0, 720, ASKED(900) } }, READY_UNKNOWN, 900, 1 },
+	{ "asked in an old report only",
+	  { { "a", "1", 0, 1, ASKED(9) }, { "a", "1", 1, 720, .seen = { "shop", "w" } } },
+	  READY_UNKNOWN,
+	  9,
+	  1 },
+	{ "two networks have a node of that name: each has its own hours",
+	  { { "a", "L", 0, 720, true, STEADILY }, { "a", "M", 0, 720, true, .unwatched_h = 300, STEADILY } },
+	  READY_UNKNOWN,
+	  2000,
+	  2 },
+	{ "a copy of the same ledger, older",
+	  { { "a", "L", 0, 720, true, STEADILY }, { "a", "L", 0, 300, true, STEADILY } },
+	  READY_SAFE,
+	  1000,
+	  1 },
+	{ "replaced under its name: one node, as long as they take turns",
+	  { { "a", "L", 0, 300, true, STEADILY }, { "a", "M", 300, 720, true, STEADILY } },
+	  READY_SAFE,
+	  1000,
+	  1 },
+	{ "no name: nodes of their own",
+	  { { "", NULL, 0, 720, true, STEADILY }, { "", NULL, 0, 720, true, STEADILY } },
+	  READY_SAFE,
+	  2000,
+	  2 },
+	{ "all month with losses, beside one that was watched well",
+	  { { "a", "L", 0, 720, true, STEADILY }, { "b", "M", 0, 720, true, true, STEADILY } },
+	  READY_UNKNOWN,
+	  2000,
+	  2 },
+};
+
+static void nodes_are_told_apart(void **state)
+{
+	for (size_t i = 0; i < sizeof(fleets) / sizeof(fleets[0]); i++) {
+		uint16_t hours[4][MONTH_H] = { { 0 } };
+		struct ready_seen seen[4];
+		struct ready_node n[4];
+		struct ready r;
+		size_t len = 0;
+
+		for (; len < 4 && fleets[i].parts[len].node; len++) {
+			const struct part *p = &fleets[i].parts[len];
+
+			seen[len] = p->seen;
+			n[len] = (struct ready_node){
+				.name = p->node,
+				.id = p->id,
+				.hours = hours[len],
+				.from_s = p->is_ledger ? START : START + p->from_h * HOUR,
+				.to_s = p->is_ledger ? MONTH_END : START + p->to_h * HOUR,
+				.heard = p->from_h,
+				.is_ledger = p->is_ledger,
+				.lossy = p->lossy,
+				.seen = &seen[len],
+				.seen_len = p->seen.v2 > 0,
+			};
+			for (size_t h = p->from_h + p->unwatched_h; h < p->to_h && !p->lossy; h++)
+				hours[len][h] = HOUR;
+		}
+		assert_int_equal(ready_judge(&one_and_tokens, n, len, START, MONTH_END, &r), 0);
+		if (r.rows[0].verdict != fleets[i].want || r.rows[0].sum.v2 != fleets[i].v2 || r.nodes != fleets[i].nodes)
+			fail_msg("%s: %s (%s), %zu nodes, %llu requests", fleets[i].what, ready_word(r.rows[0].verdict),
+				 r.rows[0].reason, r.nodes, (unsigned long long)r.rows[0].sum.v2);
+		ready_clear(&r);
+	}
+}
+
+/* Reports of an hour each: in which hours it asked is known, so it may be safe; every 250 hours is too seldom. */
+static void hourly_reports_have_a_rhythm(void **state)
+{
+	static const struct {
+		size_t every;
+		enum ready_verdict want;
+	} rates[] = { { 1, READY_SAFE }, { 24, READY_SAFE }, { 250, READY_UNKNOWN } };
+
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		static uint16_t hours[MONTH_H][MONTH_H];
+		static struct ready_node n[MONTH_H];
+		struct ready_seen seen = ((struct part){ ASKED(1) }).seen;
+		struct ready r;
+
+		memset(hours, 0, sizeof(hours));
+		for (size_t h = 0; h < MONTH_H; h++) {
+			hours[h][h] = HOUR;
+			n[h] = (struct ready_node){ .name = "a", .id = "1", .hours = hours[h], .heard = h };
+			n[h].from_s = START + h * HOUR;
+			n[h].to_s = n[h].from_s + HOUR;
+			n[h].seen = &seen;
+			n[h].seen_len = h % rates[i].every == 0;
+		}
+		assert_int_equal(ready_judge(&one_and_tokens, n, MONTH_H, START, MONTH_END, &r), 0);
+		if (r.rows[0].verdict != rates[i].want)
+			fail_msg("every %zu h: %s", rates[i].every, r.rows[0].reason);
+		assert_int_equal(r.nodes, 1);
+		ready_clear(&r);
+	}
+}
+
+/* An agent told to watch another address alone knows nothing of EC2's. */
+static void other_endpoints_are_no_coverage(void **state)
+{
+	static const char *const other[] = { "169.254.170.2:80", "169.254.169.254:80", NULL };
+	struct ready_node n;
+	struct agent a;
+
+	clear();
+	row_init(0, "cart");
+	start(&a, 1, START);
+	a.s.endpoints = other;
+	ask_v2(0, 1, 1);
+	tick(&a, START + 300, 0);
+	crash(&a);
+	n = read_back(START, START + DAY);
+	assert_int_equal(covered(&n, 24), 0);
+	assert_true(n.lossy);
+	assert_non_null(n.id);
+	ledger_free_node(&n);
 }
 
 /* --- months of rare callers ------------------------------------------------------------------------------------------- */
@@ -678,6 +856,9 @@ int main(void)
 		cmocka_unit_test(the_nameless_may_be_anyone),
 		cmocka_unit_test(nodes_are_joined_and_rhythms_meet),
 		cmocka_unit_test(nothing_seen_is_no_yes),
+		cmocka_unit_test(nodes_are_told_apart),
+		cmocka_unit_test(hourly_reports_have_a_rhythm),
+		cmocka_unit_test_setup_teardown(other_endpoints_are_no_coverage, begin, end),
 		cmocka_unit_test_setup_teardown(no_rare_caller_is_called_safe, begin, end),
 	};
 

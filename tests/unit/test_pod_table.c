@@ -314,6 +314,33 @@ static void lost_records_keep_the_cause(void **state)
 	done(t, &s);
 }
 
+/* Without a token: the 404 of a poll is served, a 401 is not; the counters of lost records tell the same. */
+static void v1_that_is_served(void **state)
+{
+	struct imds_request_key key = { .cgroup_id = 7, .kind = IMDS_KIND_DATA, .version = IMDS_VERSION_V1 };
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	const struct pod_stats *p;
+
+	add(t, request(IMDS_KIND_CREDENTIALS, 2 * S, MS, 200));
+	add(t, request(IMDS_KIND_DATA, 3 * S, MS, 404));
+	add(t, request(IMDS_KIND_DATA, 4 * S, MS, 401));
+	add(t, request(IMDS_KIND_DATA, 5 * S, MS, 0));
+	p = row_of(t, &s, "web-1");
+	assert_int_equal(p->v1_requests, 4);
+	assert_int_equal(p->v1_answered, 2);
+	assert_int_equal(p->v1_credentials, 1);
+	key.end = IMDS_END_ANSWERED;
+	key.status = IMDS_STATUS_2XX;
+	pod_table_add_lost(t, &web, &key, 5, 6 * S);
+	key.status = IMDS_STATUS_401;
+	pod_table_add_lost(t, &web, &key, 3, 6 * S);
+	p = row_of(t, &s, "web-1");
+	assert_int_equal(p->v1_answered, 7);
+	assert_int_equal(p->v1_unauthorized, 4);
+	done(t, &s);
+}
+
 /* Whose answers die, and whose do not: other packets that die on the way there are told of the latter only. */
 static void addresses_are_known_with_what_died(void **state)
 {
@@ -421,6 +448,7 @@ int main(void)
 		cmocka_unit_test(a_stand_in_does_not_speak_for_the_service),
 		cmocka_unit_test(long_poll_is_neither_slow_nor_silent),
 		cmocka_unit_test(lost_records_keep_the_cause),
+		cmocka_unit_test(v1_that_is_served),
 		cmocka_unit_test(addresses_are_known_with_what_died),
 		cmocka_unit_test(what_a_snapshot_points_to_is_told_when_it_goes),
 		cmocka_unit_test(one_maker_does_not_fill_the_table),

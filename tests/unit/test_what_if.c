@@ -36,7 +36,6 @@ static void fates(void **state)
 	static const struct what_if required = { .tokens_required = true };
 	struct snapshot s = { .node_token_ttl = 0 };
 	struct pod_stats p = far();
-	struct kind_stats poll = { 0 };
 
 	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_BREAKS);
 	assert_int_equal(what_if_fate(&two, &s, &p), WHAT_IF_BREAKS);
@@ -67,15 +66,6 @@ static void fates(void **state)
 	p = far();
 	p.providers = 1u << PROVIDER_IBM; /* has one too */
 	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_BREAKS);
-	p = far();
-	p.v1_requests = 5; /* a poll: 404 is what it wants to hear */
-	p.responses[IMDS_STATUS_404] = 3;
-	p.by_kind[IMDS_KIND_DATA] = &poll;
-	p.v1_unauthorized = 2;
-	poll.cells[IMDS_VERSION_V1][OUTCOME_HTTP_ERROR] = 5;
-	assert_int_equal(what_if_fate(&required, &s, &p), WHAT_IF_BREAKS);
-	p.v1_unauthorized = 5; /* the 404s are of requests with a token */
-	assert_int_equal(what_if_fate(&required, &s, &p), WHAT_IF_UNTOUCHED);
 	p = far();
 	p.token_answered = p.answered = 0; /* silence of another cause: what it would get is not known */
 	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNKNOWN);

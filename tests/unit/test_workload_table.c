@@ -87,6 +87,7 @@ static void sums_outlive_their_rows(void **state)
 	kinds[1] = (struct kind_stats){ .cells[IMDS_VERSION_V2][OUTCOME_NO_RESPONSE] = 2 };
 	rows[0].by_kind[IMDS_KIND_CREDENTIALS] = &kinds[0];
 	rows[1].by_kind[IMDS_KIND_TOKEN] = &kinds[1];
+	rows[0].v1_credentials = 3;
 	rows[0].required_hop_limit = 3;
 	rows[1].required_hop_limit = 2;
 	s = seen(2, 1000);

@@ -2,6 +2,7 @@
 /* ready: which workloads are safe with other metadata options, from ledgers and reports. Needs no rights and no kernel. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "../replay/report_input.h"
@@ -22,9 +23,16 @@ struct inputs {
 
 static bool is_ledger(const char *path)
 {
-	char head[16] = "";
-	FILE *f = fopen(path, "re");
-	bool found = f && fread(head, 1, sizeof(head), f) == sizeof(head) && !memcmp(head, "SQLite format 3", 16);
+	char head[16] = "", file[4200];
+	struct stat st;
+	bool found;
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%.4080s/ledger.db", path);
+	if (!stat(file, &st))
+		return true;
+	f = fopen(path, "re");
+	found = f && fread(head, 1, sizeof(head), f) == sizeof(head) && !memcmp(head, "SQLite format 3", 16);
 
 	if (f)
 		fclose(f);
@@ -36,8 +44,6 @@ static void fill_hours(const struct inputs *in, const struct report_doc *d, uint
 {
 	double begin = d->started_s, end = begin + d->duration_s;
 
-	if (!begin)
-		return;
 	for (uint64_t at = in->from_s; at < in->to_s; at += HOUR) {
 		double from = begin > (double)at ? begin : (double)at;
 		double to = end < (double)(at + HOUR) ? end : (double)(at + HOUR);
@@ -47,9 +53,30 @@ static void fill_hours(const struct inputs *in, const struct report_doc *d, uint
 	}
 }
 
-static void seen_from(const struct report_pod *p, const struct report_doc *d, struct ready_seen *s)
+/* Whether some of its time is of the window. */
+static bool is_in(const struct inputs *in, const struct report_doc *d)
 {
-	uint64_t unanswered = 0, whole_hours = (uint64_t)(d->duration_s / HOUR);
+	return d->started_s + d->duration_s > (double)in->from_s && d->started_s < (double)in->to_s;
+}
+
+/*
+ * What was not in it was not asked: nothing lost, nothing left out by a filter, nothing blind, EC2's own addresses watched, and
+ * live, for a capture or lines of trace hold what somebody chose.
+ */
+static bool is_whole(const struct report_doc *d)
+{
+	uint64_t shown = 0;
+
+	for (size_t i = 0; i < d->pods_len; i++)
+		figures_add_count(&shown, d->pods[i].requests);
+	return !d->lost && !d->records_lost && !d->untracked && d->level != LEVEL_BLIND && shown >= d->requests &&
+	       d->boot_id[0] && ready_is_watched(d->endpoints);
+}
+
+static void seen_from(const struct inputs *in, const struct report_pod *p, const struct report_doc *d,
+		      struct ready_seen *s)
+{
+	uint64_t unanswered = 0;
 
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		if (i != OUTCOME_OK && i != OUTCOME_HTTP_ERROR && i != OUTCOME_ABORTED && i != OUTCOME_REDIRECTED)
@@ -62,56 +89,50 @@ static void seen_from(const struct report_pod *p, const struct report_doc *d, st
 		/* a cgroup that is no service of the node: a container whose pod is not known */
 		.nameless =
 		    p->other || (!p->workload[0] && (strstr(p->cgroup, "kubepods") || strstr(p->cgroup, "cgroup:"))),
-		.may_be_ec2 = true,
+		.may_be_ec2 = !p->providers || (p->providers & (1u << PROVIDER_EC2 | 1u << PROVIDER_OTHER)),
 		.required_hop_limit = p->required_hop_limit,
 		.v1 = p->v1_requests,
-		.v1_answered = p->v1_requests, /* a report does not tell how many; none of them is taken for harmless */
-		.v1_credentials = p->v1_requests,
+		.v1_answered = p->v1_answered,
+		.v1_credentials = p->v1_credentials,
 		.v2 = p->v2_requests,
 		.others =
 		    p->requests > p->v1_requests + p->v2_requests ? p->requests - p->v1_requests - p->v2_requests : 0,
 		.tokens = p->token_requests,
 		.tokens_answered = p->token_answered,
 		.unanswered = unanswered,
-		.active_hours = whole_hours < 720 ? (unsigned int)whole_hours : 720,
+		.active_hours = is_in(in, d), /* it asked once at least, nobody knows when */
+		.first_s = (uint64_t)d->started_s,
+		.last_s = (uint64_t)(d->started_s + d->duration_s),
 	};
 }
 
 static int node_from(const struct inputs *in, const struct report_doc *d, struct ready_node *n)
 {
 	size_t hours = (in->to_s - in->from_s) / HOUR;
+	uint64_t from_s = (uint64_t)d->started_s, to_s = (uint64_t)(d->started_s + d->duration_s) + 1;
+	bool whole = is_whole(d);
 
+	from_s = from_s < in->from_s ? in->from_s : from_s < in->to_s ? from_s : in->to_s;
+	to_s = to_s < from_s ? from_s : to_s < in->to_s ? to_s : in->to_s;
 	*n = (struct ready_node){
 		.name = d->node,
+		.id = d->boot_id[0] ? d->boot_id : NULL,
+		.from_s = from_s,
+		.to_s = to_s,
+		.heard = (from_s - in->from_s) / HOUR,
+		.unowned = d->unowned,
 		.hours = calloc(hours + 1, sizeof(*n->hours)),
 		.seen = calloc(d->pods_len + 1, sizeof(*n->seen)),
-		.lossy = d->lost > 0,
+		.lossy = !whole,
 	};
 	if (!n->hours || !n->seen)
 		return -1;
-	if (!d->lost)
+	if (whole)
 		fill_hours(in, d, n->hours);
 	for (size_t i = 0; i < d->pods_len; i++)
 		if (d->pods[i].requests)
-			seen_from(&d->pods[i], d, &n->seen[n->seen_len++]);
+			seen_from(in, &d->pods[i], d, &n->seen[n->seen_len++]);
 	return 0;
-}
-
-/* Nodes of one name are one node; an hour counts as often as it was watched best: never more than was seen. */
-static void join_hours(struct inputs *in)
-{
-	size_t hours = (in->to_s - in->from_s) / HOUR;
-
-	for (size_t i = 0; i < in->len; i++)
-		for (size_t k = 0; k < i; k++)
-			if (in->nodes[i].name[0] && !strcmp(in->nodes[i].name, in->nodes[k].name)) {
-				in->nodes[i].again = true;
-				for (size_t h = 0; h < hours; h++) {
-					uint16_t *a = &in->nodes[i].hours[h], *b = &in->nodes[k].hours[h];
-
-					*a = *b = *a > *b ? *a : *b;
-				}
-			}
 }
 
 static void read_one(struct inputs *in, const char *path, bool ledger)
@@ -201,7 +222,6 @@ int cmd_ready(const struct options *o)
 		session_log("nothing to judge from");
 		goto out;
 	}
-	join_hours(&in);
 	if (ready_judge(&q, in.nodes, in.len, in.from_s, in.to_s, &r)) {
 		session_log("out of memory");
 		goto out;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
+#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 #define LOCKDOWN_PATH "/sys/kernel/security/lockdown"
 #define JIT_PATH "/proc/sys/net/core/bpf_jit_enable"
 
@@ -511,6 +512,8 @@ int features_probe(const struct features_options *o, struct features *ret)
 	memset(ret, 0, sizeof(*ret));
 	if (!uname(&uts))
 		snprintf(ret->kernel, sizeof(ret->kernel), "%s", uts.release);
+	if (read_text(BOOT_ID_PATH, ret->boot_id, sizeof(ret->boot_id)))
+		ret->boot_id[0] = '\0';
 
 	err_caps = probe_capabilities(ret, &tracing);
 	err_cgroup = probe_cgroup_v2(o, ret);

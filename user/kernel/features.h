@@ -32,6 +32,7 @@ struct features {
 
 	char cgroup_v2[256];	 /* root of the cgroup v2 mount, "" without one */
 	char kernel[65];	 /* uname -r */
+	char boot_id[37];	 /* of this boot of this machine; "": /proc does not tell */
 	bool has_btf;		 /* /sys/kernel/btf/vmlinux */
 	bool has_cgroup_skb;	 /* may be loaded and attached, as far as can be told without trying */
 	bool lite;		 /* no CAP_PERFMON: the verifier takes programs without loops only */

@@ -29,7 +29,6 @@ static const struct span reported[] = {
 	SPAN(confidences),
 	SPAN(kinds),
 	SPAN(responses),
-	SPAN(v1_answered),
 	SPAN(v1_unauthorized),
 	SPAN(fallback_answered_us_sum),
 	SPAN(fallbacks_answered),

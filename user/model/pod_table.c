@@ -571,6 +571,12 @@ static void add_latency(struct pod_stats *s, const struct request *r, uint64_t s
 	s->recent_us[s->recent_len++] = us > UINT32_MAX ? UINT32_MAX : us;
 }
 
+/* A poll's 404 is its normal answer, and would be a 401 as any other once tokens are required. */
+static bool is_served(enum imds_status_class status)
+{
+	return status == IMDS_STATUS_2XX || status == IMDS_STATUS_OTHER || status == IMDS_STATUS_404;
+}
+
 static void count_request(struct pod_stats *s, enum imds_kind kind, enum imds_version version, enum outcome outcome,
 			  uint64_t n)
 {
@@ -581,6 +587,8 @@ static void count_request(struct pod_stats *s, enum imds_kind kind, enum imds_ve
 		s->by_kind[kind]->cells[version][outcome] += n;
 	if (version == IMDS_VERSION_V1)
 		s->v1_requests += n;
+	if (version == IMDS_VERSION_V1 && kind == IMDS_KIND_CREDENTIALS && outcome == OUTCOME_OK)
+		s->v1_credentials += n;
 	if (version == IMDS_VERSION_V2)
 		s->v2_requests += n;
 	if (kind == IMDS_KIND_TOKEN)
@@ -806,8 +814,7 @@ static void add(struct pod_table *t, struct row *row, struct request *r, uint64_
 		if (!verdict_is_long_poll(q))
 			add_latency(s, r, t->o.slow_ns);
 		row->answered_ns = q->end_ns;
-		if (q->version == IMDS_VERSION_V1 && q->status < 400)
-			s->v1_answered++;
+		s->v1_answered += q->version == IMDS_VERSION_V1 && is_served(status);
 	}
 	if (request_connect_us(r) >= 0 && ((q->flags & IMDS_F_FIRST) || q->kind == IMDS_KIND_CONNECT_ONLY))
 		add_coarse(&s->connect, request_connect_us(r));
@@ -933,6 +940,8 @@ void pod_table_add_lost(struct pod_table *t, const struct pod_identity *who, con
 	row->s.answered += key->end == IMDS_END_ANSWERED ? n : 0;
 	row->s.failed += verdict_is_failure(outcome, key->kind) ? n : 0;
 	row->s.v1_unauthorized += key->version == IMDS_VERSION_V1 && key->status == IMDS_STATUS_401 ? n : 0;
+	row->s.v1_answered +=
+	    key->version == IMDS_VERSION_V1 && key->end == IMDS_END_ANSWERED && is_served(key->status) ? n : 0;
 	if (key->status > IMDS_STATUS_NONE && key->status < IMDS_STATUS_COUNT)
 		row->s.responses[key->status] += n;
 	row->s.records_lost += n;

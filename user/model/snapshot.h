@@ -71,9 +71,10 @@ struct pod_stats {
 	/*
 	 * requests: finished ones, exact; stalled ones are in in_flight until they end. answered: any complete answer. failed:
 	 * left the client without what it asked for: no answer, or a token or credentials request answered 4xx or 5xx. A
-	 * poll's 404 is an answer and no failure. slow: answered, but above --slow. records_lost: counted by the kernel, but
-	 * their records did not fit into the ring. untracked: connections and DNS queries that were not followed. judged_early: requests that
-	 * got no place to wait for a late death of their answer.
+	 * poll's 404 is an answer and no failure. v1_answered: without a token and what it asked for, a 404 too, but no 401;
+	 * v1_credentials: of these, credentials. slow: answered, but above --slow. records_lost: counted by the kernel, but
+	 * their records did not fit into the ring. untracked: connections and DNS queries that were not followed.
+	 * judged_early: requests that got no place to wait for a late death of their answer.
 	 */
 	FIGURES_HERE;
 	uint64_t outcomes[OUTCOME_COUNT];
@@ -83,7 +84,6 @@ struct pod_stats {
 	struct kind_stats *by_kind[IMDS_KIND_COUNT]; /* owned by the table; NULL: none of that kind */
 	uint64_t responses[IMDS_STATUS_COUNT];
 	uint64_t late_waited_us, late_took_us; /* longest of requests answered after their client had left; 0: unknown */
-	uint64_t v1_answered;
 	uint64_t v1_unauthorized; /* 401 to a request without a token; with one it is an old token or a probe */
 	uint64_t fallback_answered_us_sum, fallbacks_answered;
 
@@ -181,6 +181,7 @@ struct snapshot {
 	uint64_t now_wall_ns;
 	uint64_t started_ns, now_ns;  /* CLOCK_MONOTONIC */
 	uint64_t slow_us;	      /* --slow */
+	const char *boot_id;	      /* of the kernel that was watched; NULL: nothing was watched live */
 	const char *const *endpoints; /* as text, NULL-ended */
 	const struct feature *features;
 	size_t features_len;

@@ -184,11 +184,9 @@ static struct mark *mark_get(struct workload_table *t, const struct pod_stats *p
 
 static void counts_of(const struct pod_stats *p, struct workload_counts *ret)
 {
-	const struct kind_stats *credentials = p->by_kind[IMDS_KIND_CREDENTIALS];
-
 	*ret = (struct workload_counts){
 		.v1_answered = p->v1_answered,
-		.v1_credentials = credentials ? credentials->cells[IMDS_VERSION_V1][OUTCOME_OK] : 0,
+		.v1_credentials = p->v1_credentials,
 		.token_requests = p->token_requests,
 		.token_answered = p->token_answered,
 		.fallbacks = p->fallbacks,

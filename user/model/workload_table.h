@@ -14,7 +14,7 @@
 /* uint64_t alone, for sums and differences. */
 struct workload_counts {
 	uint64_t requests[IMDS_VERSION_COUNT][OUTCOME_COUNT];
-	uint64_t v1_answered, v1_credentials; /* without a token, status below 400; of these, credentials */
+	uint64_t v1_answered, v1_credentials; /* as in struct pod_stats */
 	uint64_t token_requests, token_answered;
 	uint64_t fallbacks, lost_us;
 };

@@ -14,7 +14,8 @@
 #define SCHEMA "imdsnoop.report/1"
 #define SECONDS_MAX 1e12
 #define FEATURES_READ 64 /* a report of ours has half as many */
-#define ADVICE_READ 32	 /* lines of one finding */
+#define ENDPOINTS_READ IMDS_MAX_ENDPOINTS
+#define ADVICE_READ 32 /* lines of one finding */
 /* What jansson takes for a value, roughly; 64-bit. A file of many small values would fill the memory many times over. */
 #define TREE_MAX (320u << 20) /* bytes */
 #define TREE_ARRAY 140
@@ -72,6 +73,19 @@ static enum level level_of(const json_t *object, enum level otherwise)
 	return otherwise;
 }
 
+static unsigned int providers_from(const json_t *list)
+{
+	unsigned int bits = 0;
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *word = json_string_value(json_array_get(list, i));
+
+		for (int k = 0; word && k < PROVIDER_COUNT; k++)
+			bits |= !strcmp(word, provider_word(k)) ? 1u << k : 0;
+	}
+	return bits;
+}
+
 static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 {
 	const json_t *outcomes = json_object_get(v, "outcomes"), *latency = json_object_get(v, "latency_us");
@@ -88,8 +102,11 @@ static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 		.p50_us = us_or_none(latency, "p50"),
 		.p99_us = us_or_none(latency, "p99"),
 		.required_hop_limit = small_of(v, "required_hop_limit"),
+		.providers = providers_from(json_object_get(v, "providers")),
 	};
 	figures_from(v, &p->figures);
+	if (!json_object_get(v, "v1_answered")) /* of a version that did not count it: any of them */
+		p->v1_answered = p->v1_credentials = p->v1_requests;
 	workload_name(p->pod, node, p->workload, sizeof(p->workload));
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		p->outcomes[i] = json_count_of(outcomes, outcome_word(i));
@@ -166,12 +183,14 @@ static int fill(const json_t *root, struct report_doc *d)
 {
 	const json_t *features = json_object_get(root, "features"), *pods = json_object_get(root, "pods");
 	const json_t *findings = json_object_get(root, "findings"), *totals = json_object_get(root, "totals");
+	const json_t *unowned = json_object_get(root, "unowned"), *endpoints = json_object_get(root, "endpoints");
 	json_t *losses = json_object_get(root, "losses"), *v;
 	const char *key;
 
 	d->version = json_text_of(root, "version");
 	d->node = json_text_of(root, "node");
 	d->kernel = json_text_of(root, "kernel");
+	d->boot_id = json_text_of(root, "boot_id");
 	d->started = json_text_of(root, "started");
 	d->started_s = moment_of(d->started);
 	d->headline = json_text_of(json_object_get(root, "headline"), "text");
@@ -182,11 +201,17 @@ static int fill(const json_t *root, struct report_doc *d)
 	{
 		figures_add_count(&d->lost, json_count_of(losses, key));
 	}
+	for (size_t i = 0; i < json_array_size(unowned); i++)
+		figures_add_count(&d->unowned, json_count_of(json_array_get(unowned, i), "packets"));
+	d->endpoints = calloc(ENDPOINTS_READ + 1, sizeof(*d->endpoints));
 	d->features = calloc(FEATURES_READ, sizeof(*d->features));
 	d->pods = calloc(objects_in(pods) + 1, sizeof(*d->pods));
 	d->findings = calloc(objects_in(findings) + 1, sizeof(*d->findings));
-	if (!d->features || !d->pods || !d->findings)
+	if (!d->endpoints || !d->features || !d->pods || !d->findings)
 		return -ENOMEM;
+	for (size_t i = 0, n = 0; i < json_array_size(endpoints) && n < ENDPOINTS_READ; i++)
+		if (json_is_string(json_array_get(endpoints, i)))
+			d->endpoints[n++] = json_string_value(json_array_get(endpoints, i));
 	for (size_t i = 0; i < json_array_size(features); i++) {
 		const json_t *row = json_array_get(features, i);
 
@@ -255,6 +280,7 @@ void report_input_clear(struct report_doc *d)
 	free(d->findings);
 	free(d->pods);
 	free(d->features);
+	free(d->endpoints);
 	json_decref(d->owner);
 	*d = (struct report_doc){ 0 };
 }

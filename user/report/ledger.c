@@ -123,6 +123,7 @@ static int prepare(struct ledger *l, const char *node)
 		       "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1024; PRAGMA wal_autocheckpoint = 256;"
 		       "PRAGMA journal_size_limit = 2097152") ||
 	    run(l->db, sql) || run(l->db, "BEGIN IMMEDIATE") || run(l->db, schema) ||
+	    run(l->db, "INSERT OR IGNORE INTO meta VALUES ('id', hex(randomblob(16)))") ||
 	    sqlite3_prepare_v2(l->db, "INSERT OR REPLACE INTO meta VALUES ('node', ?1)", -1, &st, NULL) != SQLITE_OK)
 		return -EIO;
 	sqlite3_bind_text(st, 1, node, -1, SQLITE_STATIC);
@@ -470,7 +471,7 @@ static void note(struct ledger *l, const struct snapshot *s)
 			lost += s->losses[i].count;
 	for (size_t i = 0; i < s->unowned_len; i++)
 		unowned += s->unowned[i].packets;
-	if (lost == l->lost)
+	if (lost == l->lost && ready_is_watched(s->endpoints))
 		l->seconds += slice;
 	else
 		l->lossy += slice;
@@ -550,8 +551,11 @@ struct reading {
 
 static int read_coverage(const struct reading *r)
 {
+	int64_t first = pragma(r->db, "SELECT min(hour) FROM coverage WHERE seconds + lossy > 0");
 	sqlite3_stmt *st;
 	int code;
+
+	r->node->heard = first > (int64_t)r->from_h ? (size_t)first - r->from_h : 0;
 
 	if (sqlite3_prepare_v2(r->db, "SELECT hour, seconds, lossy, unowned FROM coverage WHERE hour >= ?1", -1, &st,
 			       NULL) != SQLITE_OK)
@@ -663,17 +667,19 @@ static int read_workloads(const struct reading *r)
 	return code == SQLITE_DONE ? 0 : code == SQLITE_ROW ? -ENOMEM : -EIO;
 }
 
-static char *read_node(sqlite3 *db, const char *path)
+/* NULL: not there, or no memory. */
+static char *read_meta(sqlite3 *db, const char *key)
 {
 	sqlite3_stmt *st;
-	char *name = NULL;
+	char *value = NULL;
 
-	if (sqlite3_prepare_v2(db, "SELECT value FROM meta WHERE key = 'node'", -1, &st, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(db, "SELECT value FROM meta WHERE key = ?1", -1, &st, NULL) != SQLITE_OK)
 		return NULL;
+	sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
 	if (sqlite3_step(st) == SQLITE_ROW && sqlite3_column_text(st, 0))
-		name = strdup((const char *)sqlite3_column_text(st, 0));
+		value = strdup((const char *)sqlite3_column_text(st, 0));
 	sqlite3_finalize(st);
-	return name ? name : strdup(path);
+	return value;
 }
 
 int ledger_read(const char *path, uint64_t from_s, uint64_t to_s, struct ready_node *ret, char *msg, size_t len)
@@ -683,7 +689,12 @@ int ledger_read(const char *path, uint64_t from_s, uint64_t to_s, struct ready_n
 	struct stat st;
 	int err;
 
-	*ret = (struct ready_node){ .hours = calloc(r.to_h - r.from_h + 1, sizeof(*ret->hours)) };
+	*ret = (struct ready_node){
+		.hours = calloc(r.to_h - r.from_h + 1, sizeof(*ret->hours)),
+		.from_s = from_s,
+		.to_s = to_s,
+		.is_ledger = true,
+	};
 	snprintf(file, sizeof(file), "%.4080s%s", path, !stat(path, &st) && S_ISDIR(st.st_mode) ? "/ledger.db" : "");
 	if (stat(file, &st)) {
 		err = -errno;
@@ -701,7 +712,10 @@ int ledger_read(const char *path, uint64_t from_s, uint64_t to_s, struct ready_n
 		goto out;
 	/* one moment of the ledger, whatever is written meanwhile */
 	err = run(r.db, "BEGIN");
-	ret->name = err ? NULL : read_node(r.db, path);
+	ret->name = err ? NULL : read_meta(r.db, "node");
+	if (!ret->name)
+		ret->name = strdup(path);
+	ret->id = err ? NULL : read_meta(r.db, "id");
 	if (!err && (!ret->hours || !ret->name))
 		err = -ENOMEM;
 	if (!err)
@@ -726,5 +740,6 @@ void ledger_free_node(struct ready_node *n)
 	free(n->seen);
 	free(n->hours);
 	free((char *)n->name);
+	free((char *)n->id);
 	*n = (struct ready_node){ .hours = NULL };
 }

@@ -24,6 +24,12 @@ struct piece {
 	const struct ready_node *node;
 };
 
+static int compare(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* By workload, then by node, then by time. */
 static int by_name(const void *a, const void *b)
 {
 	const struct piece *x = a, *y = b;
@@ -31,7 +37,9 @@ static int by_name(const void *a, const void *b)
 
 	c = c ? c : strcmp(x->seen->name, y->seen->name);
 	c = c ? c : x->seen->nameless - y->seen->nameless;
-	return c ? c : strcmp(x->node->name, y->node->name);
+	c = c ? c : compare((uintptr_t)x->node->whole, (uintptr_t)y->node->whole);
+	c = c ? c : compare(x->node->from_s, y->node->from_s);
+	return c ? c : compare((uintptr_t)x->node, (uintptr_t)y->node);
 }
 
 static bool same_workload(const struct piece *x, const struct piece *y)
@@ -40,10 +48,85 @@ static bool same_workload(const struct piece *x, const struct piece *y)
 	       x->seen->nameless == y->seen->nameless;
 }
 
-/* Pieces of one workload: whether piece i is of the node of the one before. A node without a name is its own. */
+/* Pieces of one workload: whether piece i is of the node of the one before. */
 static bool same_node(const struct piece *p, size_t i)
 {
-	return i && (p[i].node == p[i - 1].node || (p[i].node->name[0] && !strcmp(p[i].node->name, p[i - 1].node->name)));
+	return i && p[i].node->whole == p[i - 1].node->whole;
+}
+
+bool ready_is_watched(const char *const *endpoints)
+{
+	bool v4 = false, v6 = false;
+
+	for (const char *const *e = endpoints; e && *e; e++) {
+		v4 |= !strcmp(*e, "169.254.169.254:80") || !strcmp(*e, "169.254.169.254");
+		v6 |= !strcmp(*e, "[fd00:ec2::254]:80") || !strcmp(*e, "fd00:ec2::254");
+	}
+	return v4 && v6;
+}
+
+/* --- nodes ------------------------------------------------------------------------------------------------------------ */
+
+#define AT_ONCE_S 60 /* two that take turns within an hour may both claim so much of it, by their clocks */
+
+static int by_node(const void *a, const void *b)
+{
+	const struct ready_node *const *x = a, *const *y = b;
+	int c = strcmp((*x)->name, (*y)->name);
+
+	return c ? c : compare((uintptr_t)*x, (uintptr_t)*y);
+}
+
+static bool are_two(const struct ready_node *a, const struct ready_node *b, size_t hours)
+{
+	if (!a->id || !b->id || a->is_ledger != b->is_ledger || !strcmp(a->id, b->id))
+		return false;
+	for (size_t h = 0; h < hours; h++)
+		if (a->hours[h] + b->hours[h] > HOUR + AT_ONCE_S)
+			return true;
+	return false;
+}
+
+/* The node that n is a part of: the first before it in which nothing speaks against it. */
+static struct ready_node *whole_of(struct ready_node *const *sorted, size_t first, size_t i, size_t hours)
+{
+	for (size_t k = first; k < i; k++) {
+		bool fits = sorted[k]->whole == sorted[k];
+
+		for (size_t m = k; fits && m < i; m++)
+			fits = sorted[m]->whole != sorted[k] || !are_two(sorted[m], sorted[i], hours);
+		if (fits)
+			return sorted[k];
+	}
+	return sorted[i];
+}
+
+/* An hour of a node counts as often as it was watched best: never more than was seen. */
+static int join_nodes(struct ready_node *nodes, size_t len, size_t hours)
+{
+	struct ready_node **sorted = calloc(len + 1, sizeof(struct ready_node *));
+	size_t first = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < len; i++)
+		sorted[i] = &nodes[i];
+	qsort(sorted, len, sizeof(struct ready_node *), by_node);
+	for (size_t i = 0; i < len; i++) {
+		if (!sorted[i]->name[0] || strcmp(sorted[i]->name, sorted[first]->name) != 0)
+			first = i;
+		sorted[i]->whole = whole_of(sorted, first, i, hours);
+	}
+	free(sorted);
+	for (size_t i = 0; i < len; i++) {
+		struct ready_node *n = &nodes[i], *to = n->whole;
+
+		to->lossy |= n->lossy;
+		to->heard = n->heard < to->heard ? n->heard : to->heard;
+		for (size_t h = 0; h < hours; h++)
+			to->hours[h] = n->hours[h] > to->hours[h] ? n->hours[h] : to->hours[h];
+	}
+	return 0;
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------------- */
@@ -51,10 +134,8 @@ static bool same_node(const struct piece *p, size_t i)
 /* Time watched, and the time since the node was first heard of to the end of the window: nobody knows that it ended. */
 static void add_time(const struct ready_node *n, size_t hours, double *watched_s, double *all_s)
 {
-	size_t first = 0;
+	size_t first = n->heard < hours ? n->heard : hours;
 
-	while (first < hours && !n->hours[first])
-		first++;
 	*all_s += (double)(hours - first) * HOUR;
 	for (size_t h = first; h < hours; h++)
 		*watched_s += n->hours[h] < HOUR ? n->hours[h] : HOUR;
@@ -76,7 +157,7 @@ static bool rhythms_meet(const struct piece *p, size_t len, uint64_t from_s, siz
 		for (size_t i = 0; i < len; i++) {
 			if (same_node(p, i))
 				continue;
-			sum += p[i].node->hours[h];
+			sum += p[i].node->whole->hours[h];
 			most += HOUR;
 		}
 		seen[at] += sum;
@@ -113,6 +194,12 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* One that was got before the watch began is asked for again within six hours. */
+static bool uses_tokens(const struct ready_seen *s)
+{
+	return s->tokens || s->v2;
+}
+
 static bool breaks(const struct ready_question *q, struct ready_row *r)
 {
 	const struct ready_seen *s = &r->sum;
@@ -121,8 +208,8 @@ static bool breaks(const struct ready_question *q, struct ready_row *r)
 
 	if (!s->may_be_ec2)
 		return false;
-	if (q->hop_limit && s->tokens && s->required_hop_limit > (int)q->hop_limit) {
-		say(r, "asks for tokens and needs hop limit %d", s->required_hop_limit);
+	if (q->hop_limit && uses_tokens(s) && s->required_hop_limit > (int)q->hop_limit) {
+		say(r, "%s tokens and needs hop limit %d", s->tokens ? "asks for" : "uses", s->required_hop_limit);
 		any = true;
 	}
 	if (q->tokens_required && s->v1_answered) {
@@ -152,8 +239,8 @@ static bool is_unclear(const struct ready_question *q, struct ready_row *r)
 		say(r, "its owner was never named");
 		any = true;
 	}
-	if (s->may_be_ec2 && q->hop_limit && s->tokens && s->required_hop_limit <= 0) {
-		say(r, "asks for tokens, from how many hops away was not seen");
+	if (s->may_be_ec2 && q->hop_limit && uses_tokens(s) && s->required_hop_limit <= 0) {
+		say(r, "%s tokens, from how many hops away was not seen", s->tokens ? "asks for" : "uses");
 		any = true;
 	}
 	if (s->may_be_ec2 && s->tokens && !s->tokens_answered) {
@@ -161,7 +248,7 @@ static bool is_unclear(const struct ready_question *q, struct ready_row *r)
 		any = true;
 	}
 	if (s->may_be_ec2 && q->tokens_required && s->v1 > s->v1_answered) {
-		say(r, "asks without a token (%llu time%s), not answered now",
+		say(r, "asks without a token (%llu time%s), refused or not answered now",
 		    (unsigned long long)s->v1 - s->v1_answered, plural(s->v1 - s->v1_answered));
 		any = true;
 	}
@@ -200,7 +287,7 @@ static bool is_unwatched(const struct ready *all, struct ready_row *r, const str
 	bool lossy = false;
 
 	for (size_t i = 0; i < len; i++)
-		lossy |= p[i].node->lossy;
+		lossy |= p[i].node->whole->lossy;
 	if (all->watched < READY_COVERAGE) {
 		say(r, "only %.0f %% of the asked time was watched", all->watched * 100);
 		return true;
@@ -243,20 +330,20 @@ static void find_nobodies(const struct ready_question *q, const struct ready_nod
 
 /* --- rows ------------------------------------------------------------------------------------------------------------- */
 
-static void add_seen(struct ready_seen *sum, const struct ready_seen *s)
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* at_once: of the same node and time, so that the same requests may be in both. */
+static void add_seen(struct ready_seen *sum, const struct ready_seen *s, bool at_once)
 {
 	sum->may_be_ec2 |= s->may_be_ec2;
 	/* unknown on one node is unknown: its pods there may be farther away */
 	if (s->required_hop_limit > sum->required_hop_limit)
 		sum->required_hop_limit = s->required_hop_limit;
-	sum->v1 += s->v1;
-	sum->v1_answered += s->v1_answered;
-	sum->v1_credentials += s->v1_credentials;
-	sum->v2 += s->v2;
-	sum->others += s->others;
-	sum->tokens += s->tokens;
-	sum->tokens_answered += s->tokens_answered;
-	sum->unanswered += s->unanswered;
+	for (int i = 0; i < READY_COUNTS; i++)
+		sum->counts[i] = at_once ? larger(sum->counts[i], s->counts[i]) : sum->counts[i] + s->counts[i];
 	if (s->first_s && (!sum->first_s || s->first_s < sum->first_s))
 		sum->first_s = s->first_s;
 	if (s->last_s > sum->last_s)
@@ -270,6 +357,62 @@ static void add_seen(struct ready_seen *sum, const struct ready_seen *s)
 	}
 }
 
+/* The pieces of one ledger or report that begin at p[at], which may hold several pods of the workload; returns the next. */
+static size_t read_piece(const struct piece *p, size_t at, size_t len, struct ready_seen *ret)
+{
+	const struct ready_node *n = p[at].node;
+
+	*ret = (struct ready_seen){ .active_hours = 0 };
+	for (; at < len && p[at].node == n; at++)
+		add_seen(ret, p[at].seen, false);
+	return at;
+}
+
+static unsigned int hours_of(uint64_t s)
+{
+	return (unsigned int)((s + HOUR - 1) / HOUR);
+}
+
+/*
+ * One workload on one node: what overlaps in time counts once, as the one that saw most of it; what follows is added. Of a
+ * report it is only known that it asked at some time: of the first of two at its beginning, perhaps, of the second at its end.
+ */
+static size_t read_node(const struct piece *p, size_t at, size_t len, uint64_t to_s, struct ready_seen *ret)
+{
+	const struct ready_node *whole = p[at].node->whole;
+	unsigned int active = 0, gap = 0;
+	uint64_t from = 0, to = 0;
+	struct ready_seen most = { .active_hours = 0 }, one;
+	bool has_ledger = false;
+
+	*ret = (struct ready_seen){ .active_hours = 0 };
+	while (at < len && p[at].node->whole == whole) {
+		const struct ready_node *n = p[at].node;
+
+		at = read_piece(p, at, len, &one);
+		if (n->from_s >= to) {
+			add_seen(ret, &most, false);
+			most = (struct ready_seen){ .active_hours = 0 };
+			if (!n->is_ledger) {
+				unsigned int since = hours_of(n->to_s - (to ? from : n->from_s));
+
+				active += one.active_hours > 0;
+				gap = since > gap ? since : gap;
+			}
+			from = n->from_s;
+		}
+		has_ledger |= n->is_ledger;
+		add_seen(&most, &one, true);
+		to = larger(to, n->to_s);
+	}
+	add_seen(ret, &most, false);
+	if (has_ledger)
+		return at;
+	ret->active_hours = active;
+	ret->longest_gap_h = larger(gap, larger(hours_of(to - from), to_s > from ? hours_of(to_s - from) : 0));
+	return at;
+}
+
 static void judge_row(struct ready *all, struct ready_row *r, const struct piece *p, size_t len, bool named,
 		      uint64_t unowned)
 {
@@ -280,14 +423,16 @@ static void judge_row(struct ready *all, struct ready_row *r, const struct piece
 
 	*r = (struct ready_row){ .namespace = p->seen->namespace, .name = p->seen->name };
 	r->sum = (struct ready_seen){ .namespace = r->namespace, .name = r->name, .nameless = p->seen->nameless };
-	for (size_t i = 0; i < len; i++) {
-		add_seen(&r->sum, p[i].seen);
-		blind_node |= p[i].seen->tokens && p[i].seen->required_hop_limit <= 0;
-		if (!same_node(p, i)) {
-			r->nodes++;
-			add_time(p[i].node, hours, &watched, &time);
-		}
+	for (size_t i = 0; i < len;) {
+		struct ready_seen seen;
+
+		r->nodes++;
+		add_time(p[i].node->whole, hours, &watched, &time);
+		i = read_node(p, i, len, all->to_s, &seen);
+		add_seen(&r->sum, &seen, false);
 	}
+	for (size_t i = 0; i < len; i++)
+		blind_node |= uses_tokens(p[i].seen) && p[i].seen->required_hop_limit <= 0;
 	r->coverage = time > 0 ? watched / time : 0;
 	r->verdict = READY_UNKNOWN;
 	if (breaks(&all->question, r)) {
@@ -353,7 +498,7 @@ static void measure(struct ready *r, const struct ready_node *nodes, size_t len)
 	int calls = 1;
 
 	for (size_t i = 0; i < len; i++) {
-		if (nodes[i].again)
+		if (nodes[i].whole != &nodes[i])
 			continue;
 		add_time(&nodes[i], hours, &watched, &time);
 		r->nodes++;
@@ -378,7 +523,7 @@ static void measure(struct ready *r, const struct ready_node *nodes, size_t len)
 	r->rarest_s = (double)hours * HOUR / calls;
 }
 
-int ready_judge(const struct ready_question *q, const struct ready_node *nodes, size_t nodes_len, uint64_t from_s,
+int ready_judge(const struct ready_question *q, struct ready_node *nodes, size_t nodes_len, uint64_t from_s,
 		uint64_t to_s, struct ready *ret)
 {
 	struct piece *pieces;
@@ -392,7 +537,7 @@ int ready_judge(const struct ready_question *q, const struct ready_node *nodes, 
 		n += nodes[i].seen_len;
 	pieces = calloc(n + 1, sizeof(*pieces));
 	ret->rows = calloc(n + 1, sizeof(*ret->rows));
-	if (!pieces || !ret->rows) {
+	if (!pieces || !ret->rows || join_nodes(nodes, nodes_len, (to_s - from_s) / HOUR)) {
 		free(pieces);
 		ready_clear(ret);
 		return -ENOMEM;

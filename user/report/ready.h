@@ -14,6 +14,7 @@
 #define READY_UNANSWERED 0.01 /* share of unanswered requests from which on nothing can be said */
 #define READY_ACTIVE_HOURS 3  /* fewer: too rare a caller to know its rhythm */
 #define READY_REASON_LEN 200
+#define READY_COUNTS 8
 
 struct ready_question {
 	unsigned int hop_limit; /* 0: as it is */
@@ -27,19 +28,32 @@ struct ready_seen {
 	bool nameless; /* its owner is not known: it may be any workload */
 	bool may_be_ec2;
 	int required_hop_limit; /* 0: unknown */
-	uint64_t v1, v1_answered, v1_credentials, v2, others, tokens, tokens_answered, unanswered;
+	union {
+		struct {
+			uint64_t v1, v1_answered, v1_credentials, v2, others, tokens, tokens_answered, unanswered;
+		};
+		uint64_t counts[READY_COUNTS];
+	};
 	uint64_t first_s, last_s, last_v1_s; /* since 1970; 0: never */
 	unsigned int active_hours, longest_gap_h;
 };
 
+/*
+ * What one ledger or one report knows of a node. Those of one name are one node, unless their ids differ and both watched at
+ * the same time: two networks have nodes of one name.
+ */
 struct ready_node {
-	const char *name;
-	uint16_t *hours;  /* seconds watched without a loss, for each hour of the window */
-	bool again;	  /* one of the same name stands before it, and has the same hours */
-	bool lossy;	  /* some was watched with losses: not in hours */
-	uint64_t unowned; /* answers that died and had no owner */
+	const char *name; /* "": a node of its own */
+	const char *id;	  /* of the ledger, or of the boot that the report is of; NULL: unknown */
+	uint16_t *hours;  /* seconds watched without a loss, for each hour of the window; ready_judge() joins them */
+	uint64_t from_s, to_s; /* what `seen` is of */
+	size_t heard;	       /* hour of the window from which on it is known to be there */
+	bool is_ledger;	       /* the rhythm in `seen` is known; else it asked at some time from from_s to to_s */
+	bool lossy;	       /* some was watched with losses: not in hours */
+	uint64_t unowned;      /* answers that died and had no owner */
 	struct ready_seen *seen;
 	size_t seen_len;
+	struct ready_node *whole; /* set by ready_judge(): the one that stands for the node, perhaps itself */
 };
 
 enum ready_verdict { READY_BREAKS, READY_UNKNOWN, READY_SAFE, READY_VERDICT_COUNT };
@@ -67,8 +81,10 @@ struct ready {
 };
 
 /* from_s and to_s: the window that nodes[].hours is of. Borrows names. Returns 0 or -ENOMEM; free by ready_clear(). */
-int ready_judge(const struct ready_question *q, const struct ready_node *nodes, size_t nodes_len, uint64_t from_s,
+int ready_judge(const struct ready_question *q, struct ready_node *nodes, size_t nodes_len, uint64_t from_s,
 		uint64_t to_s, struct ready *ret);
+/* Both of EC2's addresses are among the watched ones (as text, NULL-ended): else silence means nothing. */
+bool ready_is_watched(const char *const *endpoints);
 void ready_clear(struct ready *r);
 const char *ready_word(enum ready_verdict v); /* "breaks", "unknown", "safe" */
 

@@ -22,6 +22,7 @@ struct report_pod {
 	uint64_t outcomes[OUTCOME_COUNT];
 	int64_t p50_us, p99_us; /* -1: nothing was answered */
 	int required_hop_limit; /* 0: unknown */
+	unsigned int providers; /* bit per enum provider; 0: not told */
 	enum hop_limit_state hop_limit;
 };
 
@@ -46,13 +47,16 @@ struct report_feature {
 struct report_doc {
 	const char *file; /* where it was read from; borrowed */
 	const char *version, *node, *kernel, *started;
-	double started_s; /* the same since 1970; 0: not known */
+	const char *boot_id; /* "": of no live watch, or of a version that did not tell */
+	double started_s;    /* the same since 1970; 0: not known */
 	double duration_s;
-	enum level level;     /* as it was said; of reports before there were levels, the gravest finding's */
-	const char *headline; /* "" where none was said */
-	FIGURES_HERE;	      /* the totals */
-	int node_token_ttl;   /* the hop limit set, where a host-network process asked; 0: unknown */
-	uint64_t lost;	      /* sum of losses */
+	enum level level;	/* as it was said; of reports before there were levels, the gravest finding's */
+	const char *headline;	/* "" where none was said */
+	FIGURES_HERE;		/* the totals */
+	int node_token_ttl;	/* the hop limit set, where a host-network process asked; 0: unknown */
+	uint64_t lost;		/* sum of losses */
+	uint64_t unowned;	/* packets of answers that died and had no owner */
+	const char **endpoints; /* NULL-ended */
 	struct report_feature *features;
 	size_t features_len;
 	struct report_pod *pods;

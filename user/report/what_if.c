@@ -34,22 +34,6 @@ static bool is_beyond_limit(const struct snapshot *s, const struct pod_stats *p)
 	       p->ttl_token_response >= p->ttl_synack;
 }
 
-/*
- * Requests without a token that are answered, each of them 401 once tokens are required. A 404 is such an answer too: of a
- * poll it is the normal one.
- */
-static uint64_t v1_served(const struct pod_stats *p)
-{
-	uint64_t errors = 0;
-
-	for (int i = 0; i < IMDS_KIND_COUNT; i++)
-		errors += p->by_kind[i] ? p->by_kind[i]->cells[IMDS_VERSION_V1][OUTCOME_HTTP_ERROR] : 0;
-	errors = errors > p->v1_unauthorized ? errors - p->v1_unauthorized : 0;
-	if (errors > p->responses[IMDS_STATUS_404])
-		errors = p->responses[IMDS_STATUS_404];
-	return p->v1_answered + errors;
-}
-
 /* Its requests bear tokens; one that was kept from before the watch is asked for again, within six hours. */
 static bool uses_tokens(const struct pod_stats *p)
 {
@@ -64,7 +48,7 @@ static bool loses_tokens(const struct what_if *w, const struct snapshot *s, cons
 
 static bool loses_v1(const struct what_if *w, const struct pod_stats *p)
 {
-	return w->tokens_required && is_ec2(p) && v1_served(p);
+	return w->tokens_required && is_ec2(p) && p->v1_answered;
 }
 
 /*
@@ -133,7 +117,7 @@ static void add_evidence(struct lines *e, const struct what_if *w, const struct 
 	}
 	if (loses_v1(w, p)) {
 		lines_add(e, "%llu IMDSv1 request%s, %llu answered now; with tokens required each is answered 401",
-			  PLURAL(p->v1_requests), (unsigned long long)v1_served(p));
+			  PLURAL(p->v1_requests), (unsigned long long)p->v1_answered);
 		if (p->fallbacks)
 			lines_add(e, "%llu of these came after an unanswered token request: it lives on the fallback",
 				  (unsigned long long)p->fallbacks);
@@ -182,7 +166,7 @@ static int add_finding(struct what_if_result *r, const struct snapshot *s, size_
 			  v1 ? " and its IMDSv1 calls" : "", p->required_hop_limit);
 	else
 		lines_add(&summary, "%s would lose its IMDSv1 calls: %llu answered without a token", subject,
-			  (unsigned long long)v1_served(p));
+			  (unsigned long long)p->v1_answered);
 	add_evidence(&evidence, w, s, p);
 	add_advice(&advice, w, s, p);
 	if (summary.failed || evidence.failed || advice.failed) {

@@ -598,6 +598,7 @@ json_t *json_said(const struct report *r)
 	put(&b, "pods", json_list(r->rows, r->rows_len, pod_at));
 	put(&b, "findings", json_list(s->findings, s->findings_len, finding_at));
 	put(&b, "unowned", json_list(s->unowned, s->unowned_len, unowned_at));
+	put(&b, "boot_id", text_or_null(s->boot_id));
 	return end(&b);
 }
 
