@@ -864,6 +864,70 @@ static void what_was_not_seen_is_a_finding(void **state)
 	findings_free(f, len);
 }
 
+/* A busy machine's kernel misses one drop or another: that weighs only where a drop could be the cause. */
+static void missed_drops_weigh_where_a_cause_is_wanting(void **state)
+{
+	static const struct {
+		uint64_t answered, hop_limit, silent, aborted;
+		enum severity severity;
+	} cases[] = {
+		{ 9, 0, 0, 0, SEVERITY_INFO },	  { 9, 3, 0, 0, SEVERITY_INFO },    { 9, 0, 1, 0, SEVERITY_WARNING },
+		{ 9, 0, 0, 1, SEVERITY_WARNING }, { 0, 0, 0, 0, SEVERITY_WARNING },
+	};
+	struct loss losses[] = { { "events_missed", "drops may be missing", 2 }, { "ring_drop", "", 0 } };
+	struct snapshot s = { .losses = losses, .losses_len = 2 };
+	struct finding *f;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < LEN(cases); i++) {
+		s.totals.requests = cases[i].answered + cases[i].hop_limit + cases[i].silent + cases[i].aborted;
+		s.totals.outcomes[OUTCOME_OK] = cases[i].answered;
+		s.totals.outcomes[OUTCOME_HOP_LIMIT] = cases[i].hop_limit;
+		s.totals.outcomes[OUTCOME_NO_RESPONSE] = cases[i].silent;
+		s.totals.outcomes[OUTCOME_ABORTED] = cases[i].aborted;
+		losses[1].count = 0;
+		assert_int_equal(findings_collect(&s, &f, &len), 0);
+		assert_int_equal(len, 1);
+		assert_int_equal(f[0].severity, cases[i].severity);
+		assert_string_equal(f[0].evidence[0], "events_missed: 2, drops may be missing");
+		findings_free(f, len);
+		losses[1].count = 1; /* any other loss does */
+		assert_int_equal(findings_collect(&s, &f, &len), 0);
+		assert_int_equal(f[0].severity, SEVERITY_WARNING);
+		findings_free(f, len);
+	}
+}
+
+static void what_failed_of_the_gone_is_a_finding(void **state)
+{
+	struct pod_stats gone = { .requests = 5, .failed = 3, .last_failed_ns = 1000, .seconds_lost = 1.5 };
+	struct snapshot s = { .now_ns = 2000, .gone = &gone, .gone_rows = 2 };
+	struct finding *f;
+	size_t len;
+
+	(void)state;
+	gone.outcomes[OUTCOME_OK] = 2;
+	gone.outcomes[OUTCOME_HOP_LIMIT] = 3;
+	assert_int_equal(findings_collect(&s, &f, &len), 0);
+	assert_int_equal(len, 1);
+	assert_int_equal(f[0].code, FINDING_GONE_FAILED);
+	assert_int_equal(f[0].severity, SEVERITY_WARNING);
+	assert_string_equal(
+	    f[0].summary, "3 of 5 requests failed of 2 containers that are gone: answers died of their TTL among them");
+	assert_string_equal(f[0].evidence[0], "3 hop-limit");
+	assert_string_equal(f[0].evidence[1], "1.5 s lost waiting for answers that never came");
+	findings_free(f, len);
+	s.now_ns += 3601ull * 1000000000; /* history */
+	assert_int_equal(findings_collect(&s, &f, &len), 0);
+	assert_int_equal(f[0].severity, SEVERITY_INFO);
+	findings_free(f, len);
+	gone.failed = 0;
+	assert_int_equal(findings_collect(&s, &f, &len), 0);
+	assert_int_equal(len, 0);
+	findings_free(f, len);
+}
+
 static void the_way_shows_each_ttl_and_the_death(void **state)
 {
 	static const struct {
@@ -937,6 +1001,8 @@ int main(void)
 		cmocka_unit_test(worst_come_first_and_point_to_their_pod),
 		cmocka_unit_test(equal_causes_give_equal_advice),
 		cmocka_unit_test(what_was_not_seen_is_a_finding),
+		cmocka_unit_test(missed_drops_weigh_where_a_cause_is_wanting),
+		cmocka_unit_test(what_failed_of_the_gone_is_a_finding),
 		cmocka_unit_test(the_way_shows_each_ttl_and_the_death),
 		cmocka_unit_test(subject_falls_back_to_what_is_known),
 	};

@@ -436,6 +436,29 @@ static void one_maker_does_not_fill_the_table(void **state)
 	done(t, &s);
 }
 
+/* What failed of a pod that is gone stays in the totals, and apart, with its cause and its time. */
+static void what_failed_of_a_gone_pod_is_kept(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+
+	add(t, died(request(IMDS_KIND_TOKEN, 10 * S, S, 0)));
+	add(t, request(IMDS_KIND_DATA, 12 * S, MS, 200));
+	assert_non_null(row_of(t, &s, "web-1"));
+	assert_null(s.gone);
+	pod_table_expire(t, 400 * S, 300 * S, nobody_is_alive, NULL);
+	assert_null(row_of(t, &s, "web-1"));
+	assert_int_equal(s.gone_rows, 1);
+	assert_int_equal(s.gone->requests, 2);
+	assert_int_equal(s.gone->failed, 1);
+	assert_int_equal(s.gone->outcomes[OUTCOME_HOP_LIMIT], 1);
+	assert_true(s.gone->last_failed_ns >= 11 * S && s.gone->last_failed_ns < 12 * S);
+	assert_true(s.gone->seconds_lost > 0.9);
+	assert_int_equal(s.totals.requests, 2);
+	assert_int_equal(s.totals.failed, 1);
+	done(t, &s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,6 +475,7 @@ int main(void)
 		cmocka_unit_test(addresses_are_known_with_what_died),
 		cmocka_unit_test(what_a_snapshot_points_to_is_told_when_it_goes),
 		cmocka_unit_test(one_maker_does_not_fill_the_table),
+		cmocka_unit_test(what_failed_of_a_gone_pod_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
