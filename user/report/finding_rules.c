@@ -219,17 +219,28 @@ static void add_lost_seconds(struct draft *d)
 		EVIDENCE(d, "then %llu IMDSv1 fallback request%s, without success", PLURAL(p->fallbacks));
 }
 
+/* "pid 4513"; of a process name that several pods have: "in several pods" */
+static const char *pid_text(const struct process_count *c, char *buf, size_t len)
+{
+	if (c->pid)
+		snprintf(buf, len, "pid %u", c->pid);
+	else
+		snprintf(buf, len, "in several pods");
+	return buf;
+}
+
 static void add_processes(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
+	char pid[32];
 	size_t i;
 
 	for (i = 0; i < p->processes_len && i < 3; i++)
-		EVIDENCE(d, "process %s (pid %u%s%s): %llu request%s", p->processes[i].comm, p->processes[i].pid,
-			 p->processes[i].parent[0] ? ", started by " : "", p->processes[i].parent,
-			 PLURAL(p->processes[i].requests));
+		EVIDENCE(d, "process %s (%s%s%s): %llu request%s", p->processes[i].comm,
+			 pid_text(&p->processes[i], pid, sizeof(pid)), p->processes[i].parent[0] ? ", started by " : "",
+			 p->processes[i].parent, PLURAL(p->processes[i].requests));
 	if (p->processes_len > i)
-		EVIDENCE(d, "and %zu more process names", p->processes_len - i);
+		EVIDENCE(d, "and %zu more process name%s", p->processes_len - i, p->processes_len - i == 1 ? "" : "s");
 }
 
 static void add_hops(struct draft *d)
@@ -365,6 +376,7 @@ static bool is_elsewhere(const struct draft *d)
 static bool find_v1(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
+	char pid[32];
 	uint64_t ok = outcomes_of_version(p, IMDS_VERSION_V1, OUTCOME_OK);
 
 	/* Fallbacks have a finding of their own. */
@@ -377,9 +389,9 @@ static bool find_v1(struct draft *d)
 		 (unsigned long long)ok, (unsigned long long)p->v2_requests);
 	for (size_t i = 0; i < p->processes_len; i++)
 		if (p->processes[i].v1_requests)
-			EVIDENCE(d, "process %s (pid %u): %llu of %llu request%s without a token", p->processes[i].comm,
-				 p->processes[i].pid, (unsigned long long)p->processes[i].v1_requests,
-				 PLURAL(p->processes[i].requests));
+			EVIDENCE(d, "process %s (%s): %llu of %llu request%s without a token", p->processes[i].comm,
+				 pid_text(&p->processes[i], pid, sizeof(pid)),
+				 (unsigned long long)p->processes[i].v1_requests, PLURAL(p->processes[i].requests));
 	return true;
 }
 

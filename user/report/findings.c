@@ -224,6 +224,25 @@ static bool subject_of_group(const struct pod_stats **pods, size_t len, const ch
 	return distinct > 1;
 }
 
+/* By name; pid 0: it is of several pods. */
+static void add_processes(struct pod_stats *sum, const struct pod_stats *p)
+{
+	for (size_t i = 0; i < p->processes_len; i++) {
+		size_t k = 0;
+
+		while (k < sum->processes_len &&
+		       strncmp(sum->processes[k].comm, p->processes[i].comm, sizeof(p->processes[i].comm)))
+			k++;
+		if (k < sum->processes_len) {
+			sum->processes[k].pid = 0;
+			sum->processes[k].requests += p->processes[i].requests;
+			sum->processes[k].v1_requests += p->processes[i].v1_requests;
+		} else if (k < POD_STATS_PROCESSES) {
+			sum->processes[sum->processes_len++] = p->processes[i];
+		}
+	}
+}
+
 /* Counts are summed; what is no count is that of the worst. */
 static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size_t len)
 {
@@ -235,6 +254,7 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 			counters_add_kind(sum->by_kind[k], pods[0]->by_kind[k]);
 	for (size_t i = 1; i < len; i++) {
 		counters_add(sum, pods[i]);
+		add_processes(sum, pods[i]);
 		sum->providers |= pods[i]->providers;
 		sum->providers_failed |= pods[i]->providers_failed;
 		sum->endpoints_failed |= pods[i]->endpoints_failed;

@@ -50,8 +50,8 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 	if (s->findings_len && s->findings[0].code == FINDING_HOP_LIMIT_EXHAUSTED &&
 	    s->findings[0].severity != SEVERITY_INFO && dead) {
 		const char *maybe = s->findings[0].severity == SEVERITY_WARNING ? "probably " : "";
-		int at = snprintf(buf, len, "%zu of %zu pods on %s get%s no metadata token: ", dead, s->pods_len, node,
-				  dead == 1 ? "s" : "");
+		int at = snprintf(buf, len, "%zu of %zu pod%s on %s get%s no metadata token: ", dead, s->pods_len,
+				  s->pods_len == 1 ? "" : "s", node, dead == 1 ? "s" : "");
 
 		if (s->node_token_ttl && needs > s->node_token_ttl)
 			at += snprintf(buf + at, len - at, "%shop limit %d is too low, %s%d is needed", maybe,

@@ -116,9 +116,9 @@ static void fill_text(struct report_row *row)
 		snprintf(row->text, sizeof(row->text), "%s", report_cause_text(row->cause));
 	else
 		snprintf(row->text, sizeof(row->text), "%s",
-			 row->level == LEVEL_QUIET  ? "asked nothing"
-			 : row->level == LEVEL_NOTE ? "waits for its first answer"
-						    : "ok");
+			 row->level == LEVEL_QUIET	? "asked nothing"
+			 : !p->requests && p->in_flight ? "waits for its first answer"
+							: "ok");
 }
 
 static enum level raise_level(enum level a, enum level b)
