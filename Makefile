@@ -83,8 +83,8 @@ $(WEB): $(WEB_SRC) scripts/embed
 	$(Q)mkdir -p $(@D) && scripts/embed $(WEB_SRC) >$@.tmp && mv $@.tmp $@
 
 # --- tests -----------------------------------------------------------------------------------------------------------
-# A test names the files that it is linked with in its first lines: /* needs: a.c b.c */
-needs = $(1) $(shell sed -n '1,12{s/^.*needs: *//;T;s/\*\///;p}' $(1))
+# A test names the files that it is linked with in its first lines: /* needs: a.c folder/ */
+needs = $(1) $(wildcard $(patsubst %/,%/*.c,$(shell sed -n '1,12{s/^.*needs: *//;T;s/\*\///;p}' $(1))))
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/model/pod_table.c user/model/verdict.c user/model/cause.c user/report/findings.c user/report/finding_rules.c */
-/* needs: user/report/advice.c user/report/path.c user/model/histogram.c user/model/words.c user/model/request.c */
-/* needs: user/model/counters.c user/view/json.c */
-/* needs: user/report/report.c user/report/headline.c user/report/platform.c user/pods/workload.c */
+/* needs: user/model/ user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c */
+/* needs: user/view/json.c user/report/report.c user/report/headline.c user/report/platform.c user/pods/workload.c */
 /* needs: user/report/level.c */
 /*
  * Records from the ring, of any bytes and length. Properties: each is handed out or counted as bad; what is handed out

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/report/merge_findings.c user/report/merge_differences.c user/view/columns.c user/model/figures.c user/report/level.c user/report/report.c user/report/platform.c user/view/text.c */
-/* needs: user/replay/report_input.c user/report/merge.c user/report/compare.c user/pods/workload.c user/model/words.c */
+/* needs: user/model/ user/report/merge_findings.c user/report/merge_differences.c user/view/columns.c */
+/* needs: user/report/level.c user/report/report.c user/report/platform.c user/view/text.c */
+/* needs: user/replay/report_input.c user/report/merge.c user/report/compare.c user/pods/workload.c */
 /* needs: user/view/html.c user/view/html_merge.c user/view/html_part.c user/view/html_style.c user/view/svg.c */
-/* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c user/view/json_extras.c */
-/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c user/report/headline.c */
-/* needs: user/model/histogram.c user/model/request.c user/report/what_if.c user/report/timeline.c */
-/* needs: user/model/counters.c user/report/ready.c user/view/text_ready.c */
+/* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c */
+/* needs: user/view/json_extras.c user/report/findings.c user/report/finding_rules.c user/report/advice.c */
+/* needs: user/report/path.c user/report/headline.c user/report/what_if.c user/report/timeline.c */
+/* needs: user/report/ready.c user/view/text_ready.c */
 /*
  * A report of unknown origin goes through merge and compare and out in all three forms. Properties: no string is NULL,
  * counts add up, JSON out is JSON, no markup and no bad byte gets into the page.

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/replay/trace_input.c user/replay/trace_line.c user/session/trace_counts.c user/options/options_value.c */
-/* needs: user/view/json.c user/model/pod_table.c user/model/verdict.c user/model/cause.c user/report/findings.c user/report/finding_rules.c */
-/* needs: user/report/advice.c user/report/path.c user/model/histogram.c user/model/words.c user/model/request.c */
-/* needs: user/model/counters.c */
-/* needs: user/report/report.c user/report/headline.c user/report/platform.c user/pods/workload.c */
-/* needs: user/report/level.c */
+/* needs: user/model/ user/replay/trace_input.c user/replay/trace_line.c user/session/trace_counts.c */
+/* needs: user/options/options_value.c user/view/json.c user/report/findings.c user/report/finding_rules.c */
+/* needs: user/report/advice.c user/report/path.c user/report/report.c user/report/headline.c */
+/* needs: user/report/platform.c user/pods/workload.c user/report/level.c */
 /*
  * The lines of a trace, of any bytes. Properties: every line is read or counted as bad, what is read is in the totals,
  * the report can be written, and reading it again gives the same.

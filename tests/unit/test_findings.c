@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c user/model/words.c */
-/* needs: user/model/histogram.c */
-/* needs: user/report/platform.c user/model/counters.c user/pods/workload.c user/model/request.c */
+/* needs: user/model/ user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c */
+/* needs: user/report/platform.c user/pods/workload.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

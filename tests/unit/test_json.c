@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/view/json.c user/model/words.c user/model/request.c user/model/histogram.c */
-/* needs: user/report/report.c user/report/headline.c user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/platform.c user/model/counters.c user/pods/workload.c user/report/path.c */
-/* needs: user/report/level.c */
+/* needs: user/model/ user/view/json.c user/report/report.c user/report/headline.c user/report/findings.c */
+/* needs: user/report/finding_rules.c user/report/advice.c user/report/platform.c user/pods/workload.c */
+/* needs: user/report/path.c user/report/level.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/model/pod_table.c user/model/cause.c user/model/counters.c user/model/histogram.c */
-/* needs: user/model/request.c user/model/verdict.c user/model/words.c */
+/* needs: user/model/ user/pods/workload.c */
 /* What one request teaches about the next: requests in, one after the other, and what the rows say then. */
 #include <setjmp.h>
 #include <stdarg.h>

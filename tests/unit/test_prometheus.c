@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/view/prometheus.c user/view/prometheus_samples.c user/view/prometheus_pod.c user/view/prometheus_agent.c */
-/* needs: user/view/prometheus_node.c user/view/prometheus_workload.c user/model/workload_table.c user/pods/workload.c */
-/* needs: user/view/prometheus_process.c user/view/json.c user/model/counters.c user/model/words.c user/model/request.c */
-/* needs: user/model/histogram.c */
-/* needs: user/report/report.c user/report/headline.c user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/platform.c user/pods/workload.c user/report/path.c */
-/* needs: user/report/level.c */
+/* needs: user/model/ user/view/prometheus.c user/view/prometheus_samples.c user/view/prometheus_pod.c */
+/* needs: user/view/prometheus_agent.c user/view/prometheus_node.c user/view/prometheus_workload.c */
+/* needs: user/pods/workload.c user/view/prometheus_process.c user/view/json.c user/report/report.c */
+/* needs: user/report/headline.c user/report/findings.c user/report/finding_rules.c user/report/advice.c */
+/* needs: user/report/platform.c user/pods/workload.c user/report/path.c user/report/level.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/report/level.c */
-/* needs: user/replay/report_input.c user/replay/trace_input.c user/replay/trace_line.c user/session/trace_counts.c */
-/* needs: user/options/options_value.c user/view/json.c user/model/pod_table.c user/model/verdict.c user/model/cause.c user/report/findings.c */
-/* needs: user/report/finding_rules.c user/report/advice.c user/report/path.c user/model/histogram.c user/model/words.c */
-/* needs: user/model/request.c user/pods/workload.c user/model/counters.c */
-/* needs: user/report/report.c user/report/headline.c user/report/platform.c */
+/* needs: user/model/ user/report/level.c user/replay/report_input.c user/replay/trace_input.c */
+/* needs: user/replay/trace_line.c user/session/trace_counts.c user/options/options_value.c user/view/json.c */
+/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c */
+/* needs: user/pods/workload.c user/report/report.c user/report/headline.c user/report/platform.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

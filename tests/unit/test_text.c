@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/view/columns.c user/model/figures.c user/report/level.c user/pods/workload.c */
-/* needs: user/view/text_layout.c user/report/headline.c user/report/report.c user/report/platform.c */
-/* needs: user/view/text_extras.c user/report/compare.c user/report/what_if.c */
-/* needs: user/view/text.c user/view/text_escape.c user/report/findings.c user/report/finding_rules.c */
-/* needs: user/report/advice.c user/report/path.c user/model/words.c user/model/histogram.c user/model/request.c */
-/* needs: user/report/platform.c user/model/counters.c user/pods/workload.c */
+/* needs: user/model/ user/view/columns.c user/report/level.c user/pods/workload.c user/view/text_layout.c */
+/* needs: user/report/headline.c user/report/report.c user/report/platform.c user/view/text_extras.c */
+/* needs: user/report/compare.c user/report/what_if.c user/view/text.c user/view/text_escape.c */
+/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c */
+/* needs: user/report/platform.c user/pods/workload.c */
 /*
  * The report and the trace lines against golden files, beside this file in golden/. GOLDEN_WRITE=1 writes them anew:
  * look at the difference before it is committed.

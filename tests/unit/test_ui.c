@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/view/columns.c user/model/figures.c user/report/report.c user/report/level.c user/report/headline.c user/report/platform.c user/view/text.c user/view/text_extras.c user/report/compare.c user/report/what_if.c user/pods/workload.c */
-/* needs: user/view/ui.c user/view/ui_table.c user/view/ui_page.c user/view/ui_keys.c user/view/ui_rows.c */
-/* needs: user/view/ui_terminal.c user/view/text_layout.c user/view/text_escape.c */
-/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c user/model/words.c */
-/* needs: user/model/histogram.c user/model/request.c */
-/* needs: user/report/platform.c user/model/counters.c user/pods/workload.c */
+/* needs: user/model/ user/view/columns.c user/report/report.c user/report/level.c user/report/headline.c */
+/* needs: user/report/platform.c user/view/text.c user/view/text_extras.c user/report/compare.c */
+/* needs: user/report/what_if.c user/pods/workload.c user/view/ui.c user/view/ui_table.c user/view/ui_page.c */
+/* needs: user/view/ui_keys.c user/view/ui_rows.c user/view/ui_terminal.c user/view/text_layout.c */
+/* needs: user/view/text_escape.c user/report/findings.c user/report/finding_rules.c user/report/advice.c */
+/* needs: user/report/path.c user/report/platform.c user/pods/workload.c */
 /* The rows behind the screen, and the screen itself on a pseudo-terminal, read back from ncurses' own picture of it. */
 #include <errno.h>
 #include <fcntl.h>

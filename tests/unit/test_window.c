@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/report/window.c user/model/counters.c user/model/pod_table.c user/model/verdict.c user/model/cause.c user/report/findings.c */
-/* needs: user/report/finding_rules.c user/report/advice.c user/report/path.c user/model/words.c user/model/request.c */
-/* needs: user/model/histogram.c */
-/* needs: user/report/platform.c user/pods/workload.c */
+/* needs: user/model/ user/report/window.c user/report/findings.c user/report/finding_rules.c user/report/advice.c */
+/* needs: user/report/path.c user/report/platform.c user/pods/workload.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

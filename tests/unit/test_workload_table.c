@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/figures.c user/model/workload_table.c user/pods/workload.c user/model/words.c user/model/request.c user/view/prometheus.c */
-/* needs: user/view/prometheus_samples.c user/view/prometheus_pod.c user/view/prometheus_agent.c user/view/json.c */
-/* needs: user/view/prometheus_node.c user/view/prometheus_workload.c user/model/counters.c user/model/histogram.c */
-/* needs: user/report/report.c user/report/headline.c user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/platform.c user/report/path.c */
+/* needs: user/model/ user/pods/workload.c user/view/prometheus.c user/view/prometheus_samples.c */
+/* needs: user/view/prometheus_pod.c user/view/prometheus_agent.c user/view/json.c user/view/prometheus_node.c */
+/* needs: user/view/prometheus_workload.c user/report/report.c user/report/headline.c user/report/findings.c */
+/* needs: user/report/finding_rules.c user/report/advice.c user/report/platform.c user/report/path.c */
 /* needs: user/report/level.c */
 #include <setjmp.h>
 #include <stdarg.h>

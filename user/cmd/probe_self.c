@@ -134,8 +134,7 @@ static int credentials_target(const char *full, struct imds_endpoint *ret, char 
 	if (options_parse_endpoint(host, ret))
 		return -EINVAL;
 	snprintf(path, len, "%s", full[n] ? full + n : "/");
-	if (ret->class != IMDS_EP_ECS && ret->class != IMDS_EP_EKS && strncmp(host, "127.", 4) &&
-	    strncmp(host, "[::1]", 5))
+	if (!verdict_is_local(ret->class) && strncmp(host, "127.", 4) && strncmp(host, "[::1]", 5))
 		return -EPERM;
 	return 0;
 }

@@ -59,3 +59,25 @@ const char *request_address(const struct imds_addr *addr, uint16_t port, char *b
 		snprintf(buf, len, "[%s]:%u", inet_ntop(AF_INET6, addr->b, text, sizeof(text)), port);
 	return buf;
 }
+
+bool request_is_host(const struct imds_rec_request *rec)
+{
+	return (rec->req.flags & IMDS_F_NETNS_KNOWN) && (rec->req.flags & IMDS_F_HOST_NETNS);
+}
+
+bool request_speaks_for_node(const struct request *r)
+{
+	return request_is_host(&r->rec) && !r->answered_by && !(r->rec.req.flags & IMDS_F_REDIRECTED);
+}
+
+bool request_is_answered(const struct request *r)
+{
+	return r->rec.req.end == IMDS_END_ANSWERED && (r->outcome == OUTCOME_OK || r->outcome == OUTCOME_HTTP_ERROR);
+}
+
+#define RECENT_NS (60ull * 1000000000)
+
+bool request_is_recent(uint64_t then_ns, uint64_t now_ns)
+{
+	return then_ns && (now_ns <= then_ns || now_ns - then_ns < RECENT_NS);
+}

@@ -45,6 +45,15 @@ int64_t request_first_byte_us(const struct request *r);
 int64_t request_duration_us(const struct request *r, uint64_t now_ns);
 uint64_t request_start_ns(const struct request *r); /* CLOCK_MONOTONIC */
 
+/* From a socket of the node's own network. */
+bool request_is_host(const struct imds_rec_request *rec);
+/* The TTLs of its answers are those of the service's own packets on the node: no process here answered in its place. */
+bool request_speaks_for_node(const struct request *r);
+/* True for an answer that came whole, whatever its status. */
+bool request_is_answered(const struct request *r);
+/* True when what was then is still evidence for now: for a minute. then_ns 0: it never was. */
+bool request_is_recent(uint64_t then_ns, uint64_t now_ns);
+
 /* True for anything that `--problems` keeps: not ok, slow, or a fallback. */
 bool request_is_problem(const struct request *r, uint64_t slow_us);
 

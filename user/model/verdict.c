@@ -278,9 +278,8 @@ static enum confidence hop_limit_confidence(const struct verdict_input *in)
 	 * From here on nothing was seen dying. Only token answers have a hop limit, and those of ECS and EKS come from the
 	 * node itself. A RST or FIN that got through, and a TTL that suffices, speak against a death.
 	 */
-	if (q->kind != IMDS_KIND_TOKEN || in->endpoint == IMDS_EP_ECS || in->endpoint == IMDS_EP_EKS ||
-	    in->token_contradiction || cut_by_peer || !waited || ttl_suffices(in) || (q->flags & IMDS_F_HOST_NETNS) ||
-	    explains_silence(in))
+	if (q->kind != IMDS_KIND_TOKEN || verdict_is_local(in->endpoint) || in->token_contradiction || cut_by_peer ||
+	    !waited || ttl_suffices(in) || (q->flags & IMDS_F_HOST_NETNS) || explains_silence(in))
 		return CONFIDENCE_NONE;
 	/* Arithmetic: a data path may eat the packet without any drop event, so the drop hook does not speak against it. */
 	if (in->node_token_ttl > 0 && in->hops > 0 && (q->flags & IMDS_F_REQUEST_ACKED) &&

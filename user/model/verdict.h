@@ -30,6 +30,12 @@ struct verdict {
 
 struct verdict verdict_judge(const struct verdict_input *in);
 
+/* It answers on the node itself, with a fresh TTL, and knows no hop limit. */
+static inline bool verdict_is_local(enum imds_endpoint_class class)
+{
+	return class == IMDS_EP_ECS || class == IMDS_EP_EKS;
+}
+
 /*
  * True for a drop of an endpoint's packet by TTL in a place that forwards. `proven` needs this, and payload, and a flow
  * that waits for a token. reason and location: "" where unknown, never NULL.

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "distances.h"
+
+#include "verdict.h"
+
+void distances_find(const struct distances *ds, struct endpoint_ttl *e, struct request *r)
+{
+	const struct distance *d = &ds->to[r->rec.peer.endpoint % IMDS_MAX_ENDPOINTS];
+	const struct imds_request *q = &r->rec.req;
+
+	if (request_speaks_for_node(r) && r->rec.ttl_synack)
+		e->baseline_ttl = r->rec.ttl_synack;
+	r->hops = -1;
+	r->hops_source = HOPS_UNKNOWN;
+	if (request_is_host(&r->rec)) {
+		r->hops = 0;
+		r->hops_source = HOPS_FROM_BASELINE;
+	} else if (r->rec.ttl_synack) {
+		r->hops = verdict_hops(r->rec.ttl_synack, e->baseline_ttl, &r->hops_source);
+		r->baseline_ttl = r->hops_source == HOPS_FROM_BASELINE ? e->baseline_ttl : 0;
+	} else if (q->ttl_response && q->kind != IMDS_KIND_TOKEN && q->end == IMDS_END_ANSWERED) {
+		r->hops = verdict_hops(q->ttl_response, e->baseline_ttl, &r->hops_source);
+	} else if (d->hops >= 0) {
+		r->hops = d->hops;
+		r->hops_source = d->source;
+		r->baseline_ttl = d->baseline_ttl;
+	}
+	r->required_hop_limit = r->hops >= 0 ? r->hops + 1 : 0;
+}
+
+/* What its token answers had left before fits the hops: no rule sets TTLs on this way, so the limit was lowered since. */
+static bool limit_was_lowered(const struct pod_stats *s, const struct endpoint_ttl *e, const struct request *r)
+{
+	return r->outcome == OUTCOME_HOP_LIMIT && r->confidence == CONFIDENCE_PROVEN && r->hops > 0 && !s->other &&
+	       r->hops < e->token_ttl && s->ttl_token_response + r->hops == e->token_ttl;
+}
+
+void distances_correct(struct distances *ds, const struct pod_stats *s, struct endpoint_ttl *e, struct request *r)
+{
+	if (limit_was_lowered(s, e, r))
+		e->token_ttl = 0;
+	if (s->other) /* of one of many */
+		ds->ttl_rewritten = false;
+	if (r->outcome == OUTCOME_HOP_LIMIT && r->hops >= 0) {
+		ds->ttl_rewritten = r->hops == 0 || r->hops < e->token_ttl;
+		ds->died_with_ttl = ds->ttl_rewritten && r->rec.req.kind == IMDS_KIND_TOKEN ? e->token_ttl : 0;
+	}
+	if (ds->ttl_rewritten && r->hops && e->token_ttl < ds->died_with_ttl)
+		ds->ttl_rewritten = false;
+	if (!ds->ttl_rewritten || request_is_host(&r->rec))
+		return;
+	r->hops = -1;
+	r->hops_source = HOPS_UNKNOWN;
+	r->required_hop_limit = ds->died_with_ttl ? ds->died_with_ttl + 1 : 0;
+}
+
+static bool is_farther(const struct distances *ds, uint32_t local, unsigned int a, unsigned int b)
+{
+	bool local_a = local >> a & 1, local_b = local >> b & 1;
+	const struct distance *x = &ds->to[a], *y = &ds->to[b];
+
+	if (local_a != local_b)
+		return local_b && (x->hops >= 0 || x->required);
+	return x->required > y->required;
+}
+
+/*
+ * The row's distance is that of the endpoint farthest away, for the limit is one for all addresses of the service. What
+ * answers on the node itself has no such limit.
+ */
+static void note_distance(struct distances *ds, struct pod_stats *s, uint32_t local, const struct request *r)
+{
+	unsigned int endpoint = r->rec.peer.endpoint % IMDS_MAX_ENDPOINTS;
+	struct distance *d = &ds->to[endpoint];
+	const struct distance *far = d;
+
+	/* a row that sums others shows the highest */
+	if ((r->hops < 0 && !ds->ttl_rewritten) || (s->other && r->required_hop_limit < d->required))
+		return;
+	*d = (struct distance){ r->hops, r->required_hop_limit, r->baseline_ttl,
+				r->rec.ttl_synack ? r->rec.ttl_synack : d->ttl_synack, r->hops_source };
+	for (unsigned int i = 0; i < IMDS_MAX_ENDPOINTS; i++)
+		if (is_farther(ds, local, i, far - ds->to))
+			far = &ds->to[i];
+	s->hops = far->hops;
+	s->hops_source = far->source;
+	s->required_hop_limit = far->required;
+	s->baseline_ttl = far->baseline_ttl;
+	if (far->ttl_synack)
+		s->ttl_synack = far->ttl_synack;
+}
+
+void distances_note(struct distances *ds, struct pod_stats *s, struct endpoint_ttl *e, uint32_t local,
+		    const struct request *r)
+{
+	const struct imds_request *q = &r->rec.req;
+
+	if (q->flags & IMDS_F_NETNS_KNOWN) {
+		s->host_network = q->flags & IMDS_F_HOST_NETNS;
+		s->own_network = !s->host_network;
+	}
+	if (r->rec.ttl_synack)
+		s->ttl_synack = r->rec.ttl_synack;
+	if (q->ttl_response) {
+		s->ttl_response = q->ttl_response;
+		if (q->kind == IMDS_KIND_TOKEN)
+			s->ttl_token_response = q->ttl_response;
+	}
+	note_distance(ds, s, local, r);
+	/* any other status may come from a proxy, or be no EC2 service's at all */
+	if (request_speaks_for_node(r) && q->kind == IMDS_KIND_TOKEN && q->ttl_response &&
+	    q->end == IMDS_END_ANSWERED && q->status >= 200 && q->status < 300)
+		e->token_ttl = q->ttl_response;
+	if (s->own_network && e->baseline_ttl && r->rec.ttl_synack >= e->baseline_ttl)
+		s->ttl_above_baseline = true;
+}
