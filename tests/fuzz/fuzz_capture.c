@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/capture/packet_file.c user/capture/packet_parse.c user/capture/capture_flows.c user/kernel/http_table.c user/kernel/nfa.c */
+/* needs: user/capture/ user/kernel/http_table.c user/kernel/nfa.c */
 /*
  * Captures of any bytes: the first byte chooses whether a header is put before them, so that packets are reached soon;
  * 0xff: the file begins behind it (pcapng, gzip).

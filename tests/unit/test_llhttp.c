@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: tests/unit/llhttp.c user/capture/capture_flows.c user/capture/packet_parse.c user/kernel/http_table.c user/kernel/nfa.c */
+/* needs: tests/unit/llhttp.c user/capture/ user/kernel/http_table.c user/kernel/nfa.c */
 /*
  * node's HTTP parser as the oracle of the HTTP table, played through the flow machine for captures. A long run, from the
  * repository's root: LLHTTP_MESSAGES=1000000 LLHTTP_SEED=7 build/tests/test_llhttp

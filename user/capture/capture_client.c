@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The client's segments: where it stands, and what it asks. */
+#include "capture_flow.h"
+
+#include <string.h>
+
+#define COPY_NS 100000000ull /* the same bytes again so soon are a copy at another place: TCP waits 200 ms at least */
+
+static struct imds_request *request_begin(struct flow *f, uint64_t now)
+{
+	struct imds_request *q = flow_slot(f, f->head);
+
+	*q = (struct imds_request){ .start_ns = now, .flags = f->requests ? 0 : IMDS_F_FIRST };
+	q->index = f->requests < 255 ? f->requests : 255;
+	f->requests++;
+	f->in_request = true;
+	f->scan_out = (struct imds_scan){ .state = IMDS_HTTP_START_REQUEST };
+	return q;
+}
+
+static int depth_of(uint8_t ttl)
+{
+	return ttl <= 64 ? 64 - ttl : ttl <= 128 ? 128 - ttl : 255 - ttl;
+}
+
+static void client_seen_at(struct capture_flows *c, struct flow *f, uint64_t id, uint8_t ttl, const struct tuple *t)
+{
+	int depth = depth_of(ttl);
+	struct point *at = flow_find_point(f, id, depth);
+
+	f->client_seen = true;
+	if (at || f->points_len == POINTS || depth > 30)
+		return;
+	f->points[f->points_len++] = (struct point){ .id = id, .depth = depth };
+	c->stats.pod_side |= !depth;
+	c->stats.far_side |= depth > 0;
+	if (f->points_len == 1 || depth < f->nearest) { /* the client as it is called nearest to it */
+		f->nearest = depth;
+		f->peer.local = t->local;
+		f->peer.local_port = t->local_port;
+	}
+}
+
+static void take_early(struct capture_flows *c, struct flow *f)
+{
+	for (int i = 0; i < EARLY; i++) {
+		struct early *e = &c->early[i];
+
+		if (!e->ts_ns || e->isn != f->isn || memcmp(&e->remote, &f->peer.remote, sizeof(e->remote)))
+			continue;
+		f->synack_ns = f->syn_ns; /* times that contradict themselves tell nothing */
+		f->ttl_synack = f->raw_synack = e->ttl > f->nearest ? e->ttl - f->nearest : 0;
+		f->rcv_nxt = e->seq + 1;
+		f->has_rcv = true;
+		c->stats.orphans--;
+		e->ts_ns = 0;
+	}
+}
+
+static bool begins_request(const struct segment *s)
+{
+	static const char *const methods[] = { "GET ", "PUT ", "POST", "HEAD" };
+
+	for (int i = 0; i < 4; i++)
+		if (s->captured >= 4 && !memcmp(s->payload, methods[i], 4))
+			return true;
+	return false;
+}
+
+static void request_bytes(struct capture_flows *c, struct flow *f, const uint8_t *buf, uint32_t captured, uint32_t len,
+			  uint64_t now)
+{
+	uint32_t seq = f->snd_nxt;
+
+	while (len && !f->tunnel) {
+		struct imds_request *q;
+		uint32_t n, known;
+
+		known = captured < len ? captured : len;
+		if (known && !f->body_out && !f->in_request && (*buf == '\r' || *buf == '\n')) {
+			buf++; /* an empty line ahead of a request is none: RFC 9112 2.2 */
+			captured--;
+			len--;
+			seq++;
+			continue;
+		}
+		if (f->body_out && f->head) {
+			n = flow_body_bytes(c, &f->scan_out, &f->body_out, buf, known, len);
+			q = flow_slot(f, f->head - 1);
+		} else {
+			if (!f->in_request && f->head - f->tail == IMDS_PIPELINE) {
+				f->flags |= IMDS_F_PIPELINE_FULL;
+				return;
+			}
+			q = f->in_request ? flow_slot(f, f->head) : request_begin(f, now);
+			n = f->scan_out.state == IMDS_HTTP_DEAD
+				? len
+				: imds_scan_bytes(c->o.http, &f->scan_out, q->path, buf, 0, known);
+			if (!imds_scan_ended(&f->scan_out) && n == known && known < len) {
+				q->flags |= IMDS_F_HEAD_CUT; /* the capture has no more of it */
+				n = len;
+			}
+		}
+		seq += n;
+		q->bytes_out += n;
+		q->seq_end = seq;
+		q->sent_ns = now;
+		if (imds_scan_ended(&f->scan_out) && f->in_request) {
+			q->flags |= IMDS_F_HEAD_COMPLETE;
+			flow_request_sent(c, f);
+			f->body_out = imds_body_begin(&f->scan_out, 0, 0);
+		} else if (f->in_request && (q->flags & IMDS_F_HEAD_CUT)) {
+			q->flags |= IMDS_F_HEAD_COMPLETE; /* clients of this service send a head in one segment */
+			flow_request_sent(c, f);
+			if (q->kind == IMDS_KIND_DATA && !(q->words & IMDS_W_HTTP))
+				q->kind = IMDS_KIND_OTHER; /* what is asked for may be named in what is cut off */
+			if (q->version == IMDS_VERSION_V1) /* a token may stand in what is cut off */
+				q->version = IMDS_VERSION_NONE;
+			f->body_out = false;
+		}
+		buf += n < captured ? n : captured;
+		captured -= n < captured ? n : captured;
+		len -= n;
+	}
+}
+
+static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack)
+{
+	struct held *h = flow_held(c, f);
+
+	if (!f->has_ack)
+		f->ack_base = ack;
+	f->has_ack = true;
+	f->client_ack = ack;
+	if (h && flow_answer_unseen(f))
+		h->unseen = true;
+	if (h && h->rec.req.end == IMDS_END_ANSWERED && !seq_before(ack, h->answer_end))
+		h->confirmed = h->acked = true;
+	if (f->deaths && f->dead_payload && !seq_before(ack, f->dead_end)) {
+		/* it arrived after all: this client's packets do not begin with the usual TTL */
+		f->deaths = 0;
+		f->dead_payload = f->told = false;
+	}
+}
+
+static void client_payload(struct capture_flows *c, struct flow *f, const struct segment *s, uint64_t now)
+{
+	uint32_t skip = 0;
+
+	if (!f->has_snd) {
+		f->snd_nxt = s->seq;
+		f->has_snd = true;
+	}
+	if (seq_before(s->seq, f->snd_nxt))
+		skip = f->snd_nxt - s->seq;
+	if (skip >= s->length) { /* seen before: a copy, or sent again */
+		if (now - f->sent_copy_ns > COPY_NS && f->head != f->tail) {
+			flow_slot(f, f->tail)->retransmits++;
+			f->sent_copy_ns = now;
+		}
+		return;
+	}
+	if (seq_before(f->snd_nxt, s->seq)) {
+		c->stats.gaps++;
+		f->flags |= IMDS_F_HEAD_CUT;
+		f->snd_nxt = s->seq;
+	}
+	if (f->head == f->tail && !f->in_request)
+		f->ack_base = s->ack;
+	f->sent_copy_ns = now;
+	request_bytes(c, f, s->payload + (skip < s->captured ? skip : s->captured),
+		      s->captured > skip ? s->captured - skip : 0, s->length - skip, now);
+	f->snd_nxt = s->seq + s->length;
+}
+
+void flow_from_client(struct capture_flows *c, const struct packet *p, const struct segment *s, const struct tuple *t,
+		      uint8_t endpoint)
+{
+	bool syn = (s->flags & (SEGMENT_SYN | SEGMENT_ACK)) == SEGMENT_SYN;
+	struct flow *f = flow_find(c, t);
+	uint64_t now = p->ts_ns;
+
+	if (syn && f && f->isn != s->seq) {
+		flow_finish_all(c, f, IMDS_END_REUSED, now);
+		flow_forget(c, f);
+		f = NULL;
+	}
+	if (syn && !f) {
+		f = flow_find_isn(c, s->seq, t);
+		if (f)
+			flow_add_name(c, f, t);
+	}
+	if (!f && (syn || (s->length && begins_request(s)))) {
+		f = flow_new(c, t, s, endpoint);
+		if (f && !syn)
+			f->flags |= IMDS_F_MIDSTREAM;
+	}
+	if (!f) {
+		c->stats.strangers += s->length > 0;
+		return;
+	}
+	f->last_ns = now;
+	flow_make_newest(c, f);
+	client_seen_at(c, f, flow_point_id(p, s, true), s->ttl, t);
+	if (syn) {
+		f->flags |= IMDS_F_SYN_SEEN;
+		f->syn_retransmits += f->last_syn_ns && now - f->last_syn_ns > COPY_NS;
+		f->last_syn_ns = now;
+		f->syn_ns = f->syn_ns ? f->syn_ns : now;
+		if (!f->synack_ns)
+			take_early(c, f);
+		f->snd_nxt = s->seq + 1;
+		f->has_snd = true;
+		return;
+	}
+	if (!f->synack_ns && f->syn_ns && (s->flags & (SEGMENT_ACK | SEGMENT_RST)) == SEGMENT_ACK)
+		f->synack_ns = now; /* the capture does not have it, and it came */
+	if ((f->closed || f->fin) && !s->length && !(s->flags & (SEGMENT_FIN | SEGMENT_RST))) {
+		client_acks(c, f, s->ack);
+		return;
+	}
+	if (s->length && !f->closed)
+		client_payload(c, f, s, now);
+	if (s->flags & SEGMENT_ACK)
+		client_acks(c, f, s->ack);
+	if ((s->flags & SEGMENT_RST) && !f->closed) {
+		flow_finish_all(c, f, IMDS_END_CLIENT_RST, now);
+	} else if ((s->flags & SEGMENT_FIN) && !f->fin) {
+		f->fin = true;
+		f->fin_ns = now;
+		f->fin_seq = s->seq + s->length + 1;
+		f->flags |= IMDS_F_CLIENT_FIN;
+		if (flow_held(c, f))
+			flow_held(c, f)->fin_ns = now;
+		if (!f->closed)
+			flow_finish_all(c, f, IMDS_END_CLOSED, now);
+	}
+}

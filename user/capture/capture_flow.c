@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Connections found by their tuples, and requests, which are held for a while after their end: deaths may come late. */
+#include "capture_flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HOLD_NS 2000000000ull /* after its end a request still learns of deaths */
+
+static uint32_t tuple_bucket(const struct tuple *t)
+{
+	uint64_t h = t->local.d[1] * 0x9e3779b97f4a7c15ull ^ t->remote.d[1];
+
+	h = (h ^ t->local.d[0] ^ t->remote.d[0] ^ (uint64_t)t->local_port << 16 ^ t->remote_port) * 0x9e3779b97f4a7c15ull;
+	return h >> 48;
+}
+
+static uint32_t isn_bucket(uint32_t isn)
+{
+	return (isn * 0x9e3779b1u) >> 16;
+}
+
+struct flow *flow_find(const struct capture_flows *c, const struct tuple *t)
+{
+	for (struct name *n = c->names[tuple_bucket(t)]; n; n = n->next)
+		if (!memcmp(&n->tuple, t, sizeof(*t)))
+			return n->flow;
+	return NULL;
+}
+
+struct flow *flow_find_isn(const struct capture_flows *c, uint32_t isn, const struct tuple *t)
+{
+	for (struct flow *f = c->isns[isn_bucket(isn)]; f; f = f->isn_next)
+		if (f->isn == isn && f->peer.remote_port == t->remote_port &&
+		    !memcmp(&f->peer.remote, &t->remote, sizeof(t->remote)))
+			return f;
+	return NULL;
+}
+
+void flow_add_name(struct capture_flows *c, struct flow *f, const struct tuple *t)
+{
+	struct name **bucket = &c->names[tuple_bucket(t)];
+
+	for (int i = 0; i < NAMES; i++) {
+		if (f->names[i].flow)
+			continue;
+		f->names[i] = (struct name){ *t, f, *bucket };
+		*bucket = &f->names[i];
+		return;
+	}
+}
+
+static void unlink_flow(struct capture_flows *c, struct flow *f)
+{
+	*(f->older ? &f->older->newer : &c->oldest) = f->newer;
+	*(f->newer ? &f->newer->older : &c->newest) = f->older;
+	f->older = f->newer = NULL;
+}
+
+static void make_newest(struct capture_flows *c, struct flow *f)
+{
+	f->older = c->newest;
+	f->newer = NULL;
+	*(c->newest ? &c->newest->newer : &c->oldest) = f;
+	c->newest = f;
+}
+
+void flow_make_newest(struct capture_flows *c, struct flow *f)
+{
+	unlink_flow(c, f);
+	make_newest(c, f);
+}
+
+void flow_forget(struct capture_flows *c, struct flow *f)
+{
+	for (int i = 0; i < NAMES; i++) {
+		struct name **n = &c->names[tuple_bucket(&f->names[i].tuple)];
+
+		if (!f->names[i].flow)
+			continue;
+		while (*n != &f->names[i])
+			n = &(*n)->next;
+		*n = f->names[i].next;
+	}
+	for (struct flow **n = &c->isns[isn_bucket(f->isn)]; *n; n = &(*n)->isn_next)
+		if (*n == f) {
+			*n = f->isn_next;
+			break;
+		}
+	unlink_flow(c, f);
+	free(f);
+	c->len--;
+}
+
+struct flow *flow_new(struct capture_flows *c, const struct tuple *t, const struct segment *s, uint8_t endpoint)
+{
+	struct flow *f;
+
+	if (c->len == CAPTURE_FLOWS_MAX) {
+		c->stats.evicted += !c->oldest->closed;
+		flow_give_up(c, c->oldest);
+		flow_forget(c, c->oldest);
+	}
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return NULL;
+	f->peer = (struct imds_peer){ .cookie = ++c->serial,
+				      .local = t->local,
+				      .remote = t->remote,
+				      .local_port = t->local_port,
+				      .remote_port = t->remote_port,
+				      .proto = 6,
+				      .family = s->family,
+				      .endpoint = endpoint };
+	f->isn = s->seq;
+	f->isn_next = c->isns[isn_bucket(f->isn)];
+	c->isns[isn_bucket(f->isn)] = f;
+	flow_add_name(c, f, t);
+	make_newest(c, f);
+	c->len++;
+	return f;
+}
+
+struct held *flow_held(struct capture_flows *c, const struct flow *f)
+{
+	return f->held >= c->held_first && f->held < c->held_next ? &c->held[f->held % CAPTURE_HELD_MAX] : NULL;
+}
+
+static void release_first(struct capture_flows *c)
+{
+	struct held *h = &c->held[c->held_first++ % CAPTURE_HELD_MAX];
+	struct imds_request *q = &h->rec.req;
+
+	if (h->unseen && q->end != IMDS_END_ANSWERED) { /* one direction alone was captured, or packets were lost */
+		c->stats.answers_unseen++;
+		return;
+	}
+	/* seen on its way, sent again and again, and never acknowledged: the client did not get it */
+	if (q->end == IMDS_END_ANSWERED && (h->late ? !h->acked : h->client_seen && !h->confirmed && h->retransmitted)) {
+		q->end = h->fin_ns ? IMDS_END_CLOSED : IMDS_END_EXPIRED;
+		q->end_ns = h->fin_ns ? h->fin_ns : c->now_ns;
+		q->first_byte_ns = q->last_byte_ns = 0;
+		q->status = 0;
+		q->ttl_response = 0;
+		q->bytes_in = 0;
+	}
+	/* the client had left when it came: slow, but it got through */
+	if (q->end != IMDS_END_ANSWERED && h->confirmed)
+		q->flags |= IMDS_F_LATE_ANSWER;
+	c->stats.status_cut += q->end == IMDS_END_ANSWERED && !q->status && h->cut;
+	c->o.on_request(c->o.arg, &h->rec, &h->evidence);
+}
+
+void flow_release(struct capture_flows *c, bool all)
+{
+	while (c->held_first < c->held_next &&
+	       (all || c->held[c->held_first % CAPTURE_HELD_MAX].at_ns + HOLD_NS < c->now_ns ||
+		c->held_next - c->held_first == CAPTURE_HELD_MAX))
+		release_first(c);
+}
+
+/* What is known of the flow's deaths, into a request that had no answer. */
+static void take_evidence(const struct flow *f, struct imds_request *q, struct capture_evidence *e)
+{
+	bool behind = false;
+
+	e->rejected = f->rejected;
+	for (int i = 0; i < f->points_len; i++)
+		behind |= f->deaths && f->points[i].depth < f->dead_depth && !f->points[i].answer;
+	e->dies = f->deaths != 0;
+	e->told = f->told;
+	e->recorded = f->recorded;
+	e->missing_behind = behind;
+	e->watched = f->fin_acked;
+	for (int i = 0; i < f->points_len; i++)
+		e->watched |= f->points[i].depth > 0;
+	if (!f->deaths)
+		return;
+	q->drops = f->deaths;
+	q->drop = (struct imds_drop){ .ts_ns = f->death_ns, .ttl = 1, .match = IMDS_MATCH_TUPLE };
+	q->drop.flags = IMDS_D_FROM_ENDPOINT | IMDS_D_EXPECTED_SEQ | (f->dead_payload ? IMDS_D_PAYLOAD : 0) |
+			(q->kind == IMDS_KIND_TOKEN ? IMDS_D_WAITING_TOKEN : 0);
+}
+
+bool flow_answer_unseen(const struct flow *f)
+{
+	return f->has_ack && (int32_t)(f->client_ack - (f->has_rcv ? f->rcv_nxt : f->ack_base)) > 1;
+}
+
+void flow_finish(struct capture_flows *c, struct flow *f, struct imds_request *q, enum imds_end end, uint64_t now)
+{
+	struct held *h;
+	uint64_t fin_ns;
+	bool late;
+
+	flow_release(c, false);
+	q->end = end;
+	q->end_ns = now;
+	q->flags |= f->flags;
+	h = f->revived ? flow_held(c, f) : NULL;
+	late = h != NULL;
+	if (f->revived && !late) { /* told already, as not answered */
+		f->revived = false;
+		return;
+	}
+	fin_ns = late ? h->fin_ns : 0;
+	if (!late)
+		h = &c->held[c->held_next % CAPTURE_HELD_MAX];
+	*h = (struct held){
+		.at_ns = now, .late = late, .fin_ns = fin_ns, .answer_end = f->rcv_nxt, .client_seen = f->client_seen
+	};
+	h->unseen = flow_answer_unseen(f);
+	h->cut = f->answer_cut;
+	f->answer_cut = false;
+	h->retransmitted = f->answer_retransmits > 0;
+	for (int i = 0; i < f->points_len; i++) /* the client's own place saw it */
+		h->confirmed |= f->points[i].answer && !f->points[i].depth;
+	if (end != IMDS_END_ANSWERED)
+		take_evidence(f, q, &h->evidence);
+	h->rec = (struct imds_rec_request){
+		.hdr = { .type = IMDS_REC_REQUEST, .len = sizeof(h->rec), .ts_ns = now },
+		.peer = f->peer,
+		.syn_ns = f->syn_ns,
+		.synack_ns = f->synack_ns,
+		.ttl_synack = f->ttl_synack,
+		.syn_retransmits = f->syn_retransmits,
+		.req = *q,
+	};
+	if (!late)
+		f->held = c->held_next++;
+	f->revived = false;
+	if (end == IMDS_END_ANSWERED) {
+		for (int i = 0; i < f->points_len; i++)
+			f->points[i].answer = false;
+		f->answer_retransmits = 0;
+	}
+}
+
+struct imds_request *flow_slot(struct flow *f, uint32_t n)
+{
+	return &f->req[n % IMDS_PIPELINE];
+}
+
+static void request_take_scan(const struct capture_flows *c, struct flow *f, struct imds_request *q)
+{
+	uint8_t class = c->o.endpoints[f->peer.endpoint].class;
+
+	q->words = f->scan_out.words;
+	q->path_len = f->scan_out.path_len;
+	q->method = f->scan_out.method;
+	if (!(q->words & IMDS_W_HTTP)) {
+		q->path_len = 0;
+		memset(q->path, 0, sizeof(q->path));
+	}
+	q->kind = imds_request_kind(q->method, q->words, class);
+	q->version = imds_request_version(q->method, q->words, class, q->kind);
+}
+
+void flow_request_sent(const struct capture_flows *c, struct flow *f)
+{
+	request_take_scan(c, f, flow_slot(f, f->head));
+	f->in_request = false;
+	f->body_in &= f->head != f->tail;
+	if (f->head == f->tail)
+		f->scan_in = (struct imds_scan){ .state = IMDS_HTTP_START_RESPONSE };
+	f->head++;
+}
+
+void flow_finish_all(struct capture_flows *c, struct flow *f, enum imds_end end, uint64_t now)
+{
+	if (f->in_request)
+		flow_request_sent(c, f);
+	while (f->tail != f->head)
+		flow_finish(c, f, flow_slot(f, f->tail++), end, now);
+	if (!f->requests) {
+		struct imds_request *q = flow_slot(f, 0);
+
+		*q = (struct imds_request){ .start_ns = f->syn_ns, .kind = IMDS_KIND_CONNECT_ONLY, .flags = IMDS_F_FIRST };
+		f->requests = 1;
+		flow_finish(c, f, q, end, now);
+	}
+	f->closed = true;
+}
+
+void flow_give_up(struct capture_flows *c, struct flow *f)
+{
+	bool running = f->head != f->tail || f->in_request || !f->requests;
+	uint64_t start_ns = f->head != f->tail || f->in_request ? flow_slot(f, f->tail)->start_ns : f->syn_ns;
+
+	if (running && !f->closed && start_ns + c->o.stall_ns <= c->now_ns &&
+	    !((f->head != f->tail) && flow_slot(f, f->tail)->first_byte_ns) && !(!f->requests && f->synack_ns))
+		flow_finish_all(c, f, IMDS_END_EXPIRED, c->now_ns);
+}
+
+uint64_t flow_point_id(const struct packet *p, const struct segment *s, bool from_client)
+{
+	uint32_t place = s->place;
+
+	if (p->link == LINK_SLL) /* no index: what goes to the service is on its side */
+		place = from_client == s->outgoing ? 1 : 2;
+	return (uint64_t)p->file << 52 | (uint64_t)p->interface << 32 | place;
+}
+
+struct point *flow_find_point(struct flow *f, uint64_t id, int depth)
+{
+	for (int i = 0; i < f->points_len; i++)
+		if (f->points[i].id == id && f->points[i].depth == depth)
+			return &f->points[i];
+	return NULL;
+}
+
+uint32_t flow_body_bytes(const struct capture_flows *c, struct imds_scan *scan, bool *in_body, const uint8_t *buf,
+			 uint32_t known, uint32_t len)
+{
+	uint32_t n;
+
+	if (scan->body_left) {
+		n = imds_body_skip(scan, len);
+		*in_body = scan->body_left || (scan->words & IMDS_W_BODY);
+		return n;
+	}
+	n = imds_scan_bytes(c->o.http, scan, NULL, buf, 0, known);
+	*in_body = imds_body_scanned(scan);
+	if (n < known || known == len)
+		return n;
+	*in_body = false; /* the capture has no more of it */
+	return len;
+}
+
+void flow_evidence_changed(struct capture_flows *c, struct flow *f)
+{
+	struct held *h = flow_held(c, f);
+
+	if (h && h->rec.req.end != IMDS_END_ANSWERED)
+		take_evidence(f, &h->rec.req, &h->evidence);
+}
+
+void flow_answer_dies(struct capture_flows *c, struct flow *f, const struct segment *s, int depth, uint64_t now)
+{
+	if (!s->length && !(f->deaths || f->head != f->tail || flow_held(c, f)))
+		return;
+	if (!f->deaths || (s->length && !f->dead_payload)) {
+		f->death_ns = now;
+		f->dead_depth = depth;
+		f->dead_seq = s->seq;
+	}
+	f->deaths += !f->deaths || depth >= f->dead_depth;
+	if (s->length) {
+		f->dead_payload = true;
+		f->dead_end = s->seq + s->length;
+	}
+	flow_evidence_changed(c, f);
+}
