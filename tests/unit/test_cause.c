@@ -8,9 +8,8 @@
 
 #include <cmocka.h>
 
+#include "../../user/base/small.h"
 #include "../../user/model/cause.h"
-
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* imds.md 8.1, and kernels that give no reason. */
 static void each_drop_has_its_cause(void **state)

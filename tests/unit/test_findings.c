@@ -10,11 +10,11 @@
 
 #include <cmocka.h>
 
+#include "../../user/base/small.h"
 #include "../../user/report/findings.h"
 #include "../../user/report/path.h"
 #include "golden/case.h"
 
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define EC2 (1u << PROVIDER_EC2)
 #define NONE 9 /* no such finding */
 

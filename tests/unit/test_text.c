@@ -20,11 +20,11 @@
 
 #include <cmocka.h>
 
+#include "../../user/base/small.h"
 #include "../../user/report/findings.h"
 #include "../../user/view/text.h"
 #include "golden/case.h"
 
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define MS 1000000ull
 
 static void golden_path(const char *name, char *buf, size_t len)

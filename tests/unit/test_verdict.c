@@ -9,12 +9,12 @@
 
 #include <cmocka.h>
 
+#include "../../user/base/small.h"
 #include "../../user/model/verdict.h"
 
 #define MS 1000000ull
 #define T0 (1000 * MS)
 #define STALL (250 * MS)
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* What the drop program writes for an answer that a waiting token flow did not get. */
 #define ANSWER_BARE (IMDS_D_FROM_ENDPOINT | IMDS_D_WAITING_TOKEN | IMDS_D_HAS_REASON | IMDS_D_EXPECTED_SEQ)

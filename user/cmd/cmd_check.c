@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../base/small.h"
 #include "../kernel/features.h"
 #include "../view/json.h"
 #include "../view/text.h"
@@ -20,7 +21,7 @@ static const struct {
 
 static const char *color_of(const char *state)
 {
-	for (size_t i = 0; i < sizeof(colors) / sizeof(colors[0]); i++)
+	for (size_t i = 0; i < LEN(colors); i++)
 		if (!strcmp(colors[i].state, state))
 			return colors[i].color;
 	return "";
@@ -32,7 +33,7 @@ static const struct feature *culprit(const struct features *f)
 	static const char *const needed[] = { "capabilities", "cgroup_v2", "cgroup_skb", "ring_buffer" };
 	const struct feature *row;
 
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+	for (size_t i = 0; i < LEN(needed); i++) {
 		row = features_find(f, needed[i]);
 		if (row && !strcmp(row->state, "missing"))
 			return row;

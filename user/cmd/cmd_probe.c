@@ -14,6 +14,8 @@
 
 #include <event2/event.h>
 
+#include "../base/address.h"
+#include "../base/small.h"
 #include "command.h"
 #include "probe_run.h"
 
@@ -21,12 +23,11 @@
 
 static int choose_endpoints(struct probe_run *run)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	bool have[2] = { false };
 
 	for (size_t i = 0; i < run->o->endpoints_len; i++) {
 		const struct imds_endpoint *e = &run->o->endpoints[i];
-		bool v6 = memcmp(e->addr.b, mapped, sizeof(mapped));
+		bool v6 = !address_is_v4(&e->addr);
 
 		if ((e->class != IMDS_EP_IMDS && e->class != IMDS_EP_EC2) || have[v6])
 			continue;
@@ -143,7 +144,7 @@ static void announce(const struct probe_run *run)
 	session_log("sending one 'PUT /latest/api/token' (a token that lives 1 s, forgotten at once) to %s%s%s from "
 		    "inside %zu network namespace%s, one at a time, at most %g s each%s",
 		    addr, run->endpoints_len > 1 ? ", or without a route to it " : "",
-		    run->endpoints_len > 1 ? other : "", run->len, run->len == 1 ? "" : "s", run->o->stall_ns / 1e9,
+		    run->endpoints_len > 1 ? other : "", run->len, ENDING(run->len), run->o->stall_ns / 1e9,
 		    run->o->watch ? ", again every second until Ctrl-C" : "");
 }
 

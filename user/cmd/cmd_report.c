@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/small.h"
 #include "../report/findings.h"
 #include "../report/report.h"
 #include "../report/timeline.h"
@@ -88,10 +89,10 @@ static void on_tick(void *arg, uint64_t now_ns)
 			pods[!p->outcomes[OUTCOME_HOP_LIMIT]] += p->outcomes[OUTCOME_HOP_LIMIT] || p->failed;
 	}
 	fprintf(stderr, "\r%.0f of %g s: %llu request%s", (now_ns - s->started_ns) / 1e9, rep->o->duration_ns / 1e9,
-		(unsigned long long)s->totals.requests, s->totals.requests == 1 ? "" : "s");
+		(unsigned long long)s->totals.requests, ENDING(s->totals.requests));
 	for (int i = 0; i < 2; i++)
 		if (pods[i])
-			fprintf(stderr, ", %zu pod%s %s", pods[i], pods[i] == 1 ? "" : "s", words[i]);
+			fprintf(stderr, ", %zu pod%s %s", pods[i], ENDING(pods[i]), words[i]);
 	fputs("\033[K", stderr);
 }
 
@@ -160,13 +161,13 @@ static int say(struct watch *rep, const struct snapshot *whole)
 		{ "--namespace", o->namespace }, { "--pod", o->pod },	{ "--container", o->container },
 		{ "--workload", o->workload },	 { "--comm", o->comm },
 	};
-	const char *wanted[2 * sizeof(filters) / sizeof(filters[0]) + 1] = { NULL };
+	const char *wanted[2 * LEN(filters) + 1] = { NULL };
 	struct options by_name = *o;
 	size_t len = 0;
 	int err = report_build(&rep->view, &rep->said);
 
 	by_name.problems = false; /* a pod without a problem is there */
-	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
+	for (size_t i = 0; i < LEN(filters); i++)
 		if (filters[i][1]) {
 			wanted[len++] = filters[i][0];
 			wanted[len++] = filters[i][1];

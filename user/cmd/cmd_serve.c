@@ -8,6 +8,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "../base/small.h"
 #include "../report/ledger.h"
 #include "../report/window.h"
 #include "../net/http_server.h"
@@ -233,7 +234,7 @@ static const char *type_of(const char *name)
 	};
 	const char *end = strrchr(name, '.');
 
-	for (size_t i = 0; end && i < sizeof(types) / sizeof(types[0]); i++)
+	for (size_t i = 0; end && i < LEN(types); i++)
 		if (!strcmp(end, types[i][0]))
 			return types[i][1];
 	return "application/octet-stream";

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/small.h"
 #include "../view/json.h"
 #include "../view/text.h"
 #include "command.h"
@@ -112,7 +113,7 @@ static void on_read(void *arg)
 static void print_end(const struct snapshot *s, uint64_t lines_lost)
 {
 	fprintf(stderr, "imdsnoop: %llu request%s, %llu running", (unsigned long long)s->totals.requests,
-		s->totals.requests == 1 ? "" : "s", (unsigned long long)s->totals.in_flight);
+		ENDING(s->totals.requests), (unsigned long long)s->totals.in_flight);
 	for (size_t i = 0; i < s->losses_len; i++)
 		if (s->losses[i].count)
 			fprintf(stderr, ", %s %llu (%s)", s->losses[i].name, (unsigned long long)s->losses[i].count,

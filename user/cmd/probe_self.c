@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/small.h"
 #include "../model/verdict.h"
 #include "../net/probe_self.h"
 #include "../report/findings.h"
@@ -106,7 +107,7 @@ static const char *proxy_in_the_way(const char *host)
 				return NULL;
 			at += len + (at[len] == ',');
 		}
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < LEN(names); i++)
 		if (is_set(names[i]))
 			return names[i];
 	return NULL;
@@ -381,7 +382,7 @@ static void print_answer_json(const struct self_run *run, const struct self_answ
 	json_t *v = json_request(&a->r, a->r.rec.req.end_ns, false);
 	int spare = a->m.ttl_token ? a->m.ttl_token - 1 : -1;
 
-	for (size_t i = 0; v && i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
+	for (size_t i = 0; v && i < LEN(not_ours); i++)
 		json_object_del(v, not_ours[i]);
 	if (v) {
 		json_object_set_new(v, "type", json_string("probe"));
@@ -440,7 +441,7 @@ static void print_answer(const struct self_run *run, const struct self_answer *a
 	fputc('\n', run->out);
 	if (a->r.hops >= 0)
 		fprintf(run->out, "  %d hop%s away (the SYN-ACK arrives with TTL %u): needs hop limit %d\n", a->r.hops,
-			a->r.hops == 1 ? "" : "s", a->m.ttl_synack, a->r.required_hop_limit);
+			ENDING(a->r.hops), a->m.ttl_synack, a->r.required_hop_limit);
 	else if (a->m.ttl_synack)
 		fprintf(run->out, "  the SYN-ACK arrives with TTL %u: too low to count hops\n", a->m.ttl_synack);
 	else

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../base/small.h"
 #include "../report/findings.h"
 #include "../report/report.h"
 #include "../view/json.h"
@@ -192,7 +193,7 @@ static void print_text(struct probe_run *run, const struct probe_target *t)
 	tell_why(run, t->now, why, sizeof(why));
 	fprintf(run->out, "  %s", text_escape(why, run->text.utf8, 0, buf, sizeof(buf)));
 	if (t->also)
-		fprintf(run->out, " (also %u container%s of other pods)", t->also, t->also == 1 ? "" : "s");
+		fprintf(run->out, " (also %u container%s of other pods)", t->also, ENDING(t->also));
 	fputc('\n', run->out);
 }
 
@@ -205,7 +206,7 @@ static void print_json(struct probe_run *run, const struct probe_target *t)
 	char why[256];
 
 	tell_why(run, a, why, sizeof(why));
-	for (size_t i = 0; v && i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
+	for (size_t i = 0; v && i < LEN(not_ours); i++)
 		json_object_del(v, not_ours[i]);
 	if (v && (json_object_set_new(v, "type", json_string("probe")) ||
 		  json_object_set_new(v, "asked", json_boolean(!a->err)) ||

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../base/address.h"
+#include "../base/small.h"
 #include "netlink.h"
 #include "netns.h"
 
@@ -31,7 +32,7 @@ void connection_ends_close(struct connection_ends *ends)
 {
 	const int fds[] = { ends->conntrack, ends->sockets, ends->routes };
 
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+	for (size_t i = 0; i < LEN(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	*ends = (struct connection_ends){ -1, -1, -1 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "features.h"
+#include "../base/small.h"
 #include "hooks.h"
 #include "kernel_btf.h"
 
@@ -495,7 +496,7 @@ static void probe_other_programs(const struct features_options *o, struct featur
 		     "%d other program%s at connect (%s) may rewrite connections to the metadata service: these are "
 		     "seen as "
 		     "redirected or not at all",
-		     n, n == 1 ? "" : "s", names);
+		     n, ENDING(n), names);
 	else if (n < 0)
 		note(f, "other_programs", OFF, "cannot ask for other programs at connect: %s", strerror(-n));
 	else

@@ -10,6 +10,8 @@
 
 #include <bpf/bpf.h>
 
+#include "../base/small.h"
+
 #define PROGRAMS_MAX 64 /* the kernel's own bound for one cgroup and hook */
 #define OUR_PREFIX "imds_"
 
@@ -38,7 +40,7 @@ int hooks_other_connects(const char *cgroup, char *names, size_t len)
 		names[0] = '\0';
 	if (fd < 0)
 		return -errno;
-	for (size_t h = 0; h < sizeof(hooks) / sizeof(hooks[0]) && !err; h++) {
+	for (size_t h = 0; h < LEN(hooks) && !err; h++) {
 		uint32_t ids[PROGRAMS_MAX], n = PROGRAMS_MAX;
 
 		if (bpf_prog_query(fd, hooks[h], BPF_F_QUERY_EFFECTIVE, NULL, ids, &n)) {

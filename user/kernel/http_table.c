@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "http_table.h"
+#include "../base/small.h"
 #include "nfa.h"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -68,7 +69,7 @@ static const struct word header_names[] = {
 	{ "x-forwarded-for", IMDS_W_H_FORWARDED },
 };
 
-#define FOR_EACH(w, table) for (const struct word *w = table; w < table + sizeof(table) / sizeof(table[0]); w++)
+#define FOR_EACH(w, table) for (const struct word *w = table; w < table + LEN(table); w++)
 
 /* Optional blanks behind the colon of a header: returns the node where the value may begin. */
 static int header_value(struct nfa *n, int line, const char *name)

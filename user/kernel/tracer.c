@@ -7,22 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../base/clock.h"
 #include "tracer_impl.h"
 
 #define BPF_F_PREORDER_6_15 (1u << 6) /* linux/bpf.h since 6.15 */
 
 /* --- rings ----------------------------------------------------------------------------------------------------------- */
-
-static uint64_t clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 static void take_record(struct tracer *t, const void *data, size_t len)
 {
@@ -32,7 +24,7 @@ static void take_record(struct tracer *t, const void *data, size_t len)
 /* This turn's work is done: libbpf keeps the place when a callback is negative. */
 static int has_had_enough(struct tracer *t)
 {
-	return ++t->records >= TRACER_RECORDS || (!(t->records % 64) && clock_ns() >= t->read_until_ns) ? -EAGAIN : 0;
+	return ++t->records >= TRACER_RECORDS || (!(t->records % 64) && clock_now_ns() >= t->read_until_ns) ? -EAGAIN : 0;
 }
 
 static int on_rare(void *arg, void *data, size_t len)
@@ -51,7 +43,7 @@ static int on_record(void *arg, void *data, size_t len)
 	struct tracer *t = arg;
 
 	if (len >= sizeof(*h) && h->ts_ns > t->rare_read_ns) {
-		t->rare_read_ns = clock_ns();
+		t->rare_read_ns = clock_now_ns();
 		ring_buffer__consume(t->rare);
 		if (t->copies)
 			ring_buffer__consume(t->copies);
@@ -75,7 +67,7 @@ int tracer_ring_fd(const struct tracer *t)
 
 int tracer_consume(struct tracer *t, bool *ret_more)
 {
-	uint64_t now_ns = clock_ns();
+	uint64_t now_ns = clock_now_ns();
 	int err;
 
 	t->records = t->rare_records = t->copy_records = 0;
@@ -92,7 +84,7 @@ int tracer_consume(struct tracer *t, bool *ret_more)
 	*ret_more |= err == -EAGAIN;
 	if (err < 0 && err != -EAGAIN)
 		return err;
-	t->read_until_ns = clock_ns() + TRACER_READ_MS * 1000000ull;
+	t->read_until_ns = clock_now_ns() + TRACER_READ_MS * 1000000ull;
 	err = ring_buffer__consume(t->ring);
 	*ret_more |= err == -EAGAIN;
 	return err < 0 && err != -EAGAIN ? err : (int)(t->records + t->rare_records + t->copy_records);

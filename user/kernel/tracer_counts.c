@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "../base/small.h"
+
 static const struct {
 	const char *name, *meaning;
 } losses[TRACER_LOSS_COUNT] = {
@@ -214,7 +216,7 @@ size_t tracer_tables(struct tracer *t, struct tracer_table *ret_tables, size_t l
 	};
 	size_t n = 0;
 
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && n < len; i++, n++) {
+	for (size_t i = 0; i < LEN(tables) && n < len; i++, n++) {
 		int entries = tables[i].key_size ? map_walk(bpf_map__fd(tables[i].map), tables[i].key_size,
 							    tables[i].value_size, count_only, NULL)
 						 : (int)tracer_flows_held(t);

@@ -11,6 +11,8 @@
 
 #include <bpf/btf.h>
 
+#include "../base/address.h"
+#include "../base/small.h"
 #include "netns.h"
 
 #define RING_BYTES (4u << 20)
@@ -32,7 +34,6 @@ int tracer_fail(char *msg, size_t len, int err, const char *format, ...)
 /* The bits on which all endpoints of a family agree. */
 static void set_masks(struct imdsnoop_bpf *skel, const struct tracer_options *o)
 {
-	static const uint8_t v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
 	const struct imds_addr *first4 = NULL, *first6 = NULL;
 	uint64_t m6[2] = { ~0ull, ~0ull };
 	uint32_t m4 = ~0u;
@@ -40,7 +41,7 @@ static void set_masks(struct imdsnoop_bpf *skel, const struct tracer_options *o)
 	for (size_t i = 0; i < o->endpoints_len; i++) {
 		const struct imds_addr *a = &o->endpoints[i].addr;
 
-		if (!memcmp(a->b, v4_prefix, sizeof(v4_prefix))) {
+		if (address_is_v4(a)) {
 			if (!first4)
 				first4 = a;
 			m4 &= ~(a->w[3] ^ first4->w[3]);
@@ -197,7 +198,7 @@ static int load_from(struct tracer *t, const struct tracer_options *o, struct fe
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf_path);
 	int err = -EINVAL;
 
-	for (size_t round = 0; round < sizeof(order) / sizeof(order[0]); round++) {
+	for (size_t round = 0; round < LEN(order); round++) {
 		imdsnoop_bpf__destroy(t->skel);
 		t->skel = imdsnoop_bpf__open_opts(&opts);
 		if (!t->skel)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+#include "../base/small.h"
 
 enum direction { ANY, OUT, IN };
 

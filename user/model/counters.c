@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
+
 /* A run of uint64_t members of struct pod_stats. */
 struct span {
 	size_t offset, count;
@@ -39,7 +41,6 @@ static const struct span reported[] = {
 };
 static const struct span others[] = { SPAN(bytes), HISTOGRAM(connect) };
 
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define PROCESS_FIGURES 3
 
 static uint64_t *at(struct pod_stats *p, const struct span *span)

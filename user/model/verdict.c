@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "../base/small.h"
+
 #define NS_PER_MS 1000000ull
 
 /*
@@ -27,8 +29,6 @@
 
 /* No path has so many forwards: the figure compares TTLs of different senders, or one that was set low on purpose. */
 #define HOPS_MAX 30
-
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Where a packet was freed, as far as a TTL death is concerned. */
 enum place {

@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <zlib.h>
 
 #include <event2/buffer.h>
+
+#include "../base/clock.h"
 
 #define GZIP_FROM 512	       /* smaller bodies are not worth it */
 #define SHARES 8	       /* bodies kept */
@@ -30,14 +31,6 @@ struct http_bodies {
 	struct share shares[SHARES];
 	uint64_t busy_ns[ROUTES_MAX]; /* so long, a route renders nothing new */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 static ssize_t write_body(void *cookie, const char *data, size_t len)
 {
@@ -163,7 +156,7 @@ void http_bodies_expire(struct http_bodies *b, uint64_t now)
 static int share_get(struct http_bodies *b, const struct http_route *route, const struct http_request *req,
 		     const char *key, struct share **ret)
 {
-	uint64_t begin = now_ns(), *busy_ns = &b->busy_ns[route - b->routes], took;
+	uint64_t begin = clock_now_ns(), *busy_ns = &b->busy_ns[route - b->routes], took;
 	struct share *s = share_find(b, route, key);
 	struct http_reply reply;
 	struct evbuffer *body;
@@ -176,7 +169,7 @@ static int share_get(struct http_bodies *b, const struct http_route *route, cons
 	body = render(b, route, req, &reply);
 	if (!body)
 		return -ENOMEM;
-	took = now_ns() - begin;
+	took = clock_now_ns() - begin;
 	if (s)
 		share_clear(s);
 	while (shared_bytes(b) + evbuffer_get_length(body) > HTTP_SHARES_MAX && shared_bytes(b))

@@ -16,6 +16,8 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "../base/clock.h"
+#include "../base/small.h"
 #include "http_body.h"
 #include "http_head.h"
 
@@ -63,14 +65,6 @@ struct http_server {
 	uint16_t port;
 	bool paused; /* accepts nothing until the next sweep: no descriptors or memory */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 /* --- connections -------------------------------------------------------------------------------------------------- */
 
@@ -128,7 +122,7 @@ static struct conn *slower(struct conn *a, struct conn *c, uint64_t now)
 static struct conn *conn_to_give_way(struct http_server *s, const struct in6_addr *peer, bool reserve)
 {
 	struct conn *idle = NULL, *slow = NULL;
-	uint64_t now = now_ns();
+	uint64_t now = clock_now_ns();
 
 	for (size_t i = 0; i < CONNS; i++) {
 		struct conn *c = s->conns[i];
@@ -219,7 +213,7 @@ static void conn_new(struct http_server *s, int fd, const struct sockaddr_storag
 	c->peer = address_of(from);
 	c->loopback = own.ss_family != AF_UNIX && is_loopback(&local);
 	c->local = own.ss_family == AF_UNIX || is_loopback(&c->peer);
-	c->since_ns = c->acked_ns = now_ns();
+	c->since_ns = c->acked_ns = clock_now_ns();
 	c->deadline_ns = c->since_ns + HEAD_NS;
 	c->out = evbuffer_new();
 	c->read = event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, c);
@@ -261,7 +255,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_server *s = arg;
-	uint64_t now = now_ns();
+	uint64_t now = clock_now_ns();
 
 	if (s->paused && !event_add(s->accept, NULL))
 		s->paused = false;
@@ -293,7 +287,7 @@ static bool make_room(struct http_server *s, const struct conn *self, size_t mor
 {
 	while (untaken_bytes(s) + more > HTTP_UNTAKEN_MAX) {
 		struct conn *slow = NULL;
-		uint64_t now = now_ns();
+		uint64_t now = clock_now_ns();
 
 		for (size_t i = 0; i < CONNS; i++)
 			if (s->conns[i] && s->conns[i] != self && untaken(s->conns[i]))
@@ -323,7 +317,7 @@ static const char *reason_of(int status)
 		{ 505, "HTTP Version Not Supported" },
 	};
 
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+	for (size_t i = 0; i < LEN(reasons); i++)
 		if (reasons[i].status == status)
 			return reasons[i].reason;
 	return "Unknown";
@@ -443,7 +437,7 @@ static void linger(struct conn *c)
 {
 	c->lingering = true;
 	c->in_len = 0;
-	c->deadline_ns = now_ns() + LINGER_NS;
+	c->deadline_ns = clock_now_ns() + LINGER_NS;
 	shutdown(c->fd, SHUT_WR);
 	event_add(c->read, NULL);
 }
@@ -482,7 +476,7 @@ static bool take_request(struct conn *c)
 		refuse(c, status);
 	else
 		answer(c, &h);
-	c->acked_ns = now_ns();
+	c->acked_ns = clock_now_ns();
 	c->deadline_ns = c->acked_ns + TAKE_NS;
 	if (len > 0) {
 		c->in_len -= (size_t)len;
@@ -504,7 +498,7 @@ static void serve(struct conn *c)
 			return;
 		if (!untaken(c) && !c->lingering) {
 			c->answered = true;
-			c->since_ns = now_ns();
+			c->since_ns = clock_now_ns();
 			c->deadline_ns = c->since_ns + HEAD_NS;
 		}
 	}
@@ -546,7 +540,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	if (!flush(c) || untaken(c) || c->lingering)
 		return;
 	c->answered = true;
-	c->since_ns = now_ns();
+	c->since_ns = clock_now_ns();
 	c->deadline_ns = c->since_ns + HEAD_NS;
 	event_add(c->read, NULL);
 	serve(c); /* what had come behind the request */

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "../base/address.h"
+#include "../base/clock.h"
 
 #define DEPTH_MAX 8	 /* cgroups that a container makes below its own */
 #define PROCESSES_MAX 64 /* tried in one cgroup: some may be dying */
@@ -35,14 +36,6 @@
 #ifndef SO_COOKIE
 #define SO_COOKIE 57 /* Linux 4.12 */
 #endif
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 /* --- a process of a cgroup --------------------------------------------------------------------------------------- */
 
@@ -218,7 +211,7 @@ void probe_answer_feed(struct probe_answer *a, const char *bytes, size_t len)
 /* Milliseconds to the deadline, rounded up; 0 when it has passed. */
 static int left_ms(uint64_t deadline_ns)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_now_ns();
 
 	return now >= deadline_ns ? 0 : (int)((deadline_ns - now + 999999) / 1000000);
 }
@@ -410,7 +403,7 @@ static int read_answer(int fd, uint64_t deadline_ns, struct probe_result *r)
 			err = -errno;
 		if (n <= 0)
 			break;
-		r->last_byte_ns = now_ns();
+		r->last_byte_ns = clock_now_ns();
 		if (!r->first_byte_ns)
 			r->first_byte_ns = r->last_byte_ns;
 		r->bytes_in += n;
@@ -455,7 +448,7 @@ static void ask_on(int fd, const struct imds_endpoint *e, const struct probe_que
 	} else if (send(fd, request, n, MSG_NOSIGNAL) != n) {
 		ret->err = errno ? -errno : -EIO;
 	} else {
-		ret->sent_ns = now_ns();
+		ret->sent_ns = clock_now_ns();
 		ret->bytes_out = n;
 		ret->step = PROBE_ANSWER;
 		deadline_ns = q->answer_ms ? ret->sent_ns + q->answer_ms * 1000000ull : q->deadline_ns;
@@ -467,35 +460,35 @@ static void ask_on(int fd, const struct imds_endpoint *e, const struct probe_que
 	read_tcp_info(fd, ret);
 	read_icmp(fd, ret);
 	if (ret->err == -ETIMEDOUT && q->fin_ms)
-		ret->fin_acked = fin_is_acked(fd, now_ns() + q->fin_ms * 1000000ull);
+		ret->fin_acked = fin_is_acked(fd, clock_now_ns() + q->fin_ms * 1000000ull);
 }
 
 void probe_exchange(const struct imds_endpoint *e, const struct probe_question *q, struct probe_result *ret)
 {
-	uint64_t deadline_ns = q->connect_ms ? now_ns() + q->connect_ms * 1000000ull : q->deadline_ns;
+	uint64_t deadline_ns = q->connect_ms ? clock_now_ns() + q->connect_ms * 1000000ull : q->deadline_ns;
 	int fd;
 
-	*ret = (struct probe_result){ .step = PROBE_CONNECT, .start_ns = now_ns() };
+	*ret = (struct probe_result){ .step = PROBE_CONNECT, .start_ns = clock_now_ns() };
 	fd = connect_to(e, q->connect_min_ttl, deadline_ns < q->deadline_ns ? deadline_ns : q->deadline_ns, ret);
 	if (fd < 0) {
 		ret->err = fd;
-		ret->end_ns = now_ns();
+		ret->end_ns = clock_now_ns();
 		return;
 	}
-	ret->connected_ns = now_ns();
+	ret->connected_ns = clock_now_ns();
 	if (q->line)
 		ask_on(fd, e, q, ret);
 	else
 		ret->step = PROBE_DONE;
 	close(fd);
-	ret->end_ns = now_ns();
+	ret->end_ns = clock_now_ns();
 }
 
 void probe_ask(const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, struct probe_result *ret)
 {
 	const struct probe_question q = { .line = PROBE_TOKEN_LINE,
 					  .headers = PROBE_TOKEN_HEADERS,
-					  .deadline_ns = now_ns() + wait_ms * 1000000ull };
+					  .deadline_ns = clock_now_ns() + wait_ms * 1000000ull };
 
 	*ret = (struct probe_result){ .step = PROBE_CONNECT, .err = -ENETUNREACH };
 	for (size_t i = 0; i < len; i++) {
@@ -517,7 +510,7 @@ static void run_child(int netns_fd, const struct imds_endpoint *endpoints, size_
 		sigaction(sig, &dfl, NULL);
 	if (setns(netns_fd, CLONE_NEWNET)) {
 		r.err = -errno;
-		r.start_ns = r.end_ns = now_ns();
+		r.start_ns = r.end_ns = clock_now_ns();
 	} else {
 		probe_ask(endpoints, len, wait_ms, &r);
 	}

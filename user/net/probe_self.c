@@ -6,22 +6,16 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../base/clock.h"
+#include "../base/small.h"
 
 #define MISS_MIN_MS 60	/* longer than a busy node takes to answer a SYN */
 #define MISS_MAX_MS 300 /* below the first retransmission's second, so that a SYN counts once */
 #define FIN_MS 400	/* twice the shortest retransmission timeout of Linux */
 #define PLAIN_MS 800
 #define NEAR 8 /* TTLs that are looked for one by one around the usual start values */
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 struct search {
 	const struct imds_endpoint *e;
@@ -59,7 +53,7 @@ static int find_between(const struct search *s, int low, int high)
 	while (low < high) {
 		int middle = (low + high + 1) / 2;
 
-		if (now_ns() >= s->deadline_ns)
+		if (clock_now_ns() >= s->deadline_ns)
 			return 0;
 		if (arrives(s, middle, s->miss_ms))
 			low = middle;
@@ -68,7 +62,7 @@ static int find_between(const struct search *s, int low, int high)
 	}
 	if (low < top && arrives(s, low + 1, MISS_MAX_MS))
 		return 0;
-	return now_ns() < s->deadline_ns ? low : 0;
+	return clock_now_ns() < s->deadline_ns ? low : 0;
 }
 
 /* Senders begin with 64, 128 or 255: a few hops below these is where nearly all are. */
@@ -77,8 +71,8 @@ static int find_ttl(const struct search *s)
 	static const int starts[] = { 255, 128, 64 };
 	int floor = 1, high = 255;
 
-	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
-		int below = i + 1 < sizeof(starts) / sizeof(starts[0]) ? starts[i + 1] + 1 : 1;
+	for (size_t i = 0; i < LEN(starts); i++) {
+		int below = i + 1 < LEN(starts) ? starts[i + 1] + 1 : 1;
 
 		if (below > 1 && !arrives(s, below, s->miss_ms)) {
 			high = below - 1;
@@ -102,7 +96,7 @@ static void find_token_ttl(const struct search *s, struct probe_self *ret)
 		ret->ttl_token_at_least = ret->ttl_synack;
 		return;
 	}
-	for (int ttl = 2; ttl <= 128 && now_ns() < s->deadline_ns; ttl = ttl < 4 ? ttl + 1 : ttl * 2) {
+	for (int ttl = 2; ttl <= 128 && clock_now_ns() < s->deadline_ns; ttl = ttl < 4 ? ttl + 1 : ttl * 2) {
 		if (arrives(s, ttl, s->miss_ms)) {
 			known = ttl;
 			continue;
@@ -168,7 +162,7 @@ int probe_self_start(const struct imds_endpoint *e, unsigned int wait_ms, uint64
 int probe_self_finish(int fd, pid_t pid, uint64_t deadline_ns, struct probe_self *ret)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	uint64_t now = now_ns();
+	uint64_t now = clock_now_ns();
 	ssize_t n = -1;
 
 	if (poll(&p, 1, now < deadline_ns ? (deadline_ns - now) / 1000000 + 1 : 0) == 1 && (p.revents & POLLIN))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../base/address.h"
+#include "../base/small.h"
 
 #define NS_PER_MS 1000000ull
 #define NS_PER_S 1000000000ull
@@ -72,10 +73,9 @@ int options_parse_duration(const char *text, uint64_t *ret_ns)
 		const char *name = text + strspn(text, "0123456789.");
 		size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz");
 
-		while (unit < sizeof(units) / sizeof(units[0]) &&
-		       (strlen(units[unit].unit) != len || memcmp(units[unit].unit, name, len)))
+		while (unit < LEN(units) && (strlen(units[unit].unit) != len || memcmp(units[unit].unit, name, len)))
 			unit++;
-		if (unit == sizeof(units) / sizeof(units[0]))
+		if (unit == LEN(units))
 			return -EINVAL;
 		err = parse_amount(&text, units[unit++].ns, max, &n);
 		if (err == -EINVAL || (!err && text != name))
@@ -158,7 +158,7 @@ static enum imds_endpoint_class class_of(const struct imds_addr *addr)
 	};
 	struct imds_addr a;
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+	for (size_t i = 0; i < LEN(known); i++)
 		if (!parse_addr(known[i].text, &a) && !memcmp(&a, addr, sizeof(a)))
 			return known[i].class;
 	return IMDS_EP_OTHER;

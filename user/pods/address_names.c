@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/small.h"
 #include "runtime_files.h"
 #include "safe_file.h"
 
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define FOLDER_MAX 2048 /* entries; kubelet's default limit is 110 pods a node */
 #define FILE_MAX 65536
 #define MACHINE_MAX (256u << 10)

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
+
 #include "cgroup_path.h"
 
 #define UID_DASHED (POD_UID_SIZE - 1)
@@ -34,7 +36,7 @@ static int is_dashed_uid(const char *s, char dash)
 {
 	static const size_t group[] = { 8, 4, 4, 4, 12 };
 
-	for (size_t i = 0; i < sizeof(group) / sizeof(group[0]); i++) {
+	for (size_t i = 0; i < LEN(group); i++) {
 		if (i && *s++ != dash)
 			return 0;
 		if (cgroup_path_hex_span(s, group[i]) != group[i])
@@ -69,7 +71,7 @@ static int parse_uid(const char *part, size_t len, char ret_uid[POD_UID_SIZE])
 	static const size_t sizes[] = { UID_DASHED, UID_PLAIN };
 
 	len = strip_suffix(part, len, ".slice");
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = 0; i < LEN(sizes); i++) {
 		size_t n = sizes[i], head = len < n ? 0 : len - n;
 		const char *uid = part + head;
 
@@ -176,7 +178,7 @@ enum runtime cgroup_path_runtime(const char *path, const struct cgroup_ids *ids)
 	if (!strncmp(path, "ecs/", 4) || !strncmp(path, "ecstasks.slice/", 15))
 		return RUNTIME_ECS;
 	folder += strspn(folder, "/");
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < LEN(rows); i++)
 		if (!strncmp(folder, rows[i].start, strlen(rows[i].start)))
 			return rows[i].runtime;
 	return !strncmp(path, "docker/", 7) || strstr(path, "/docker/") ? RUNTIME_DOCKER : RUNTIME_NONE;
@@ -187,7 +189,7 @@ unsigned int cgroup_path_user(const char *path, size_t len)
 	static const char *const starts[] = { "user-", "user@" }, *const ends[] = { ".slice", ".service" };
 
 	for (const char *at = path, *end = path + len; at < end; at += strcspn(at, "/") + 1)
-		for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		for (size_t i = 0; i < LEN(starts); i++) {
 			unsigned long uid;
 			char *stop;
 
@@ -204,7 +206,7 @@ unsigned int cgroup_path_user(const char *path, size_t len)
 static int rank_controllers(const char *s, size_t len)
 {
 	static const char *const order[] = { "", "name=systemd", "memory", "cpu", "cpu,cpuacct" };
-	int n = sizeof(order) / sizeof(order[0]);
+	int n = LEN(order);
 
 	for (int i = 0; i < n; i++)
 		if (strlen(order[i]) == len && !memcmp(order[i], s, len))

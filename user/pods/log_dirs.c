@@ -13,6 +13,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "../base/clock.h"
 #include "cgroup_path.h"
 #include "log_dirs.h"
 #include "log_names.h"
@@ -216,14 +217,6 @@ static int read_folder(struct folder *folder, uint64_t now_ns)
 	if (!err)
 		age(folder, now_ns);
 	return err;
-}
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
 /* Returns true when the tables or the error may have changed. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
 #include "runtime.h"
 
 /* No member is ever NULL; an empty string means unknown. cgroup is relative to the cgroup root, without a leading '/'. */
@@ -39,7 +40,7 @@ static inline int pod_identity_copy(struct pod_identity *to, const struct pod_id
 			       who->container_id, who->cgroup, who->workload,  who->project };
 	const char **into[] = { &to->namespace,	   &to->pod,	&to->container, &to->pod_uid,
 				&to->container_id, &to->cgroup, &to->workload,	&to->project };
-	const size_t n = sizeof(from) / sizeof(from[0]);
+	const size_t n = LEN(from);
 	size_t len = 0;
 	char *p;
 

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/clock.h"
 #include "cgroup_path.h"
 #include "cgroup_tree.h"
 #include "log_dirs.h"
@@ -48,14 +49,6 @@ struct pod_names {
 	struct pod_identity who;
 };
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * SEC + ts.tv_nsec;
-}
-
 /* /proc/<process>/cgroup into buf of PROC_TEXT_MAX bytes, no NUL. Returns the length or a negative errno. */
 static ssize_t read_proc(const struct pod_names *names, const char *process, char *buf)
 {
@@ -86,7 +79,7 @@ static int find_v1(const struct pod_names *names)
 
 int pod_names_new(const struct pod_names_options *options, struct pod_names **ret_names)
 {
-	const struct pod_names_env env = { .proc = "/proc", .now_ns = monotonic_ns };
+	const struct pod_names_env env = { .proc = "/proc", .now_ns = clock_now_ns };
 
 	return pod_names_new_in(options, &env, ret_names);
 }

@@ -8,10 +8,10 @@
 
 #include <jansson.h>
 
+#include "../base/small.h"
 #include "cgroup_path.h"
 #include "workload.h"
 
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define KUBERNETES_NAME "k8s_" /* how the names of cri-dockerd's and CRI-O's containers begin */
 /* A document deeper than this is none of a runtime's; jansson itself stops at 2048. */
 #define JSON_FLAGS JSON_REJECT_DUPLICATES

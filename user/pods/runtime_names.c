@@ -18,10 +18,10 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "../base/small.h"
 #include "cgroup_path.h"
 #include "safe_file.h"
 
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define SEC 1000000000ull
 #define FOUND_NS (300 * SEC)	 /* a container may be renamed */
 #define MISSING_MIN_NS (SEC / 5) /* a container's state is written before its process starts, so mostly found at once */

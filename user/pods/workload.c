@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "../base/small.h"
+
 /*
  * How Kubernetes makes names:
  *   suffix   5 letters of the safe alphabet, without vowels that could make a word (apimachinery pkg/util/rand)
@@ -43,7 +45,7 @@ static bool is_word(const char *s)
 					     "nfsv4", "httpd", "http2", "pgsql", "smtps", "mqtts",
 					     "tmpfs", "lxcfs", "cvmfs", "dhcpd", "tftpd", "nfsd4" };
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (size_t i = 0; i < LEN(words); i++)
 		if (!strncmp(s, words[i], SUFFIX))
 			return true;
 	return false;
@@ -241,7 +243,7 @@ static const char *domain_of(const char *machine)
 {
 	static const char *const drivers[] = { "qemu-", "lxc-", "xen-" };
 
-	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
+	for (size_t i = 0; i < LEN(drivers); i++) {
 		size_t n = strlen(drivers[i]), digits;
 
 		if (strncmp(machine, drivers[i], n))
@@ -268,7 +270,7 @@ static bool machine_of(const char *folder, size_t n, char *buf, size_t len)
 	};
 	char name[WORKLOAD_LEN];
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < LEN(rows); i++) {
 		size_t start = strlen(rows[i].start), end = strlen(rows[i].end);
 
 		if (n <= start + end || strncmp(folder, rows[i].start, start) ||

@@ -3,10 +3,9 @@
 #include <string.h>
 
 #include "../base/json_member.h"
+#include "../base/small.h"
 #include "../session/trace_counts.h"
 #include "trace_input.h"
-
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* 0 for what is missing, null, negative or above max: what "was not seen" says everywhere. */
 static uint64_t number_of(const json_t *object, const char *key, uint64_t max)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
 #include "finding_rules.h"
 #include "findings.h"
 
@@ -695,7 +696,7 @@ void advice_add(struct lines *advice, enum finding_code code, const struct draft
 	unsigned int providers = providers_of(d), runtimes = runtimes_of(d);
 	const struct drop_note *note = finding_main_note(d->p);
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < LEN(rows); i++) {
 		const struct row *r = &rows[i];
 
 		if (r->code != code || !(r->providers & providers) || !(r->runtimes & runtimes) ||

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
+
 const char *change_word(enum change_kind kind)
 {
 	static const char *const words[CHANGE_KIND_COUNT] = { "new", "still", "gone" };
@@ -144,7 +146,7 @@ static bool is_about_tokens(const char *code)
 	static const enum finding_code codes[] = { FINDING_HOP_LIMIT_EXHAUSTED, FINDING_IMDSV1_FALLBACK,
 						   FINDING_NOT_THIS_CLOUD, FINDING_FORWARDED_HEADER };
 
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+	for (size_t i = 0; i < LEN(codes); i++)
 		if (!strcmp(code, finding_word(codes[i])))
 			return true;
 	return false;

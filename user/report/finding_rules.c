@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../base/small.h"
 #include "../model/request.h"
 #include "findings.h"
 
@@ -463,7 +464,7 @@ static const char *filter_text(const struct drop_note *note)
 	if (note && note->cause == CAUSE_NO_ROUTE)
 		return note->where & IMDS_D_FOREIGN ? "a route (blackhole, prohibit or unreachable)"
 						    : "a route of this node (blackhole, prohibit or unreachable)";
-	for (size_t i = 0; note && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	for (size_t i = 0; note && i < LEN(kinds); i++)
 		if (!strncmp(note->reason, kinds[i].reason, strlen(kinds[i].reason)))
 			return kinds[i].text;
 	return "a packet filter";

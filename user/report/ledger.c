@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../base/small.h"
+
 #define HOUR 3600
 #define DAY 86400
 #define SLOTS 24
@@ -171,7 +173,7 @@ static int move_aside(const char *path)
 	static const char *const files[] = { "", "-wal", "-shm" };
 	char from[4300], to[4300];
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+	for (size_t i = 0; i < LEN(files); i++) {
 		snprintf(from, sizeof(from), "%.4200s%s", path, files[i]);
 		snprintf(to, sizeof(to), "%.4200s.damaged%s", path, files[i]);
 		if (rename(from, to) && errno != ENOENT)

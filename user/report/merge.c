@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
+
 /* --- copies ---------------------------------------------------------------------------------------------------------- */
 
 size_t merge_length(const char *s, size_t max)
@@ -387,17 +389,12 @@ int merge_add(struct merged *m, const struct report_doc *d, const char **ret_twi
 	return err ? err : merge_add_facts(m, node, d);
 }
 
-static const char *plural(size_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
 /* The sentence of one host's own reports, for all of them. */
 static void say_hop_limit(struct merged *m)
 {
 	size_t len = sizeof(m->headline);
 	int at = snprintf(m->headline, len, "%zu pod%s on %zu node%s: no metadata token, the hop limit is too low",
-			  m->hop_limit_pods, plural(m->hop_limit_pods), m->hosts, plural(m->hosts));
+			  m->hop_limit_pods, ENDING(m->hop_limit_pods), m->hosts, ENDING(m->hosts));
 
 	if (m->exhausted_hop_limit)
 		at += snprintf(m->headline + at, len - (size_t)at, ", %d is needed", m->exhausted_hop_limit);
@@ -412,11 +409,11 @@ static void say_gravest(struct merged *m)
 	char problems[64] = "", lesser[64] = "";
 
 	if (errors)
-		snprintf(problems, sizeof(problems), "%zu problem%s", errors, plural(errors));
+		snprintf(problems, sizeof(problems), "%zu problem%s", errors, ENDING(errors));
 	if (warnings)
-		snprintf(lesser, sizeof(lesser), "%zu warning%s", warnings, plural(warnings));
+		snprintf(lesser, sizeof(lesser), "%zu warning%s", warnings, ENDING(warnings));
 	snprintf(m->headline, sizeof(m->headline), "%s%s%s on %zu node%s: %.800s", problems,
-		 errors && warnings ? " and " : "", lesser, m->hosts, plural(m->hosts), m->groups[0]->summary);
+		 errors && warnings ? " and " : "", lesser, m->hosts, ENDING(m->hosts), m->groups[0]->summary);
 }
 
 /* What the reports say, said again of all: their levels are not judged anew. */
@@ -435,15 +432,15 @@ static void add_headline(struct merged *m)
 		say_gravest(m);
 	else if (m->level != LEVEL_OK && m->level != LEVEL_QUIET && m->level != LEVEL_NOTE && m->said[0])
 		snprintf(m->headline, len, "%zu of %zu node%s: %.900s", m->alike < m->hosts ? m->alike : m->hosts,
-			 m->hosts, plural(m->hosts), m->said);
+			 m->hosts, ENDING(m->hosts), m->said);
 	else if (m->level == LEVEL_NOTE && first)
 		snprintf(m->headline, len, "nothing to mend on %zu node%s, but to know: %.800s", m->hosts,
-			 plural(m->hosts), first->summary);
+			 ENDING(m->hosts), first->summary);
 	else if (m->level == LEVEL_QUIET)
-		snprintf(m->headline, len, "nothing asked a metadata service on %zu node%s", m->hosts, plural(m->hosts));
+		snprintf(m->headline, len, "nothing asked a metadata service on %zu node%s", m->hosts, ENDING(m->hosts));
 	else
 		snprintf(m->headline, len, "no problem on %zu node%s: %llu request%s, %llu answered", m->hosts,
-			 plural(m->hosts), (unsigned long long)m->requests, plural(m->requests),
+			 ENDING(m->hosts), (unsigned long long)m->requests, ENDING(m->requests),
 			 (unsigned long long)m->answered);
 }
 

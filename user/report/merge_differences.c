@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
+
 static struct merge_value *value_get(struct merge_difference *d, const char *text)
 {
 	char value[sizeof(d->values->value)];

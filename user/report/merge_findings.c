@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
+
 static int by_gravity(const void *a, const void *b)
 {
 	const struct merge_group *x = *(const struct merge_group *const *)a, *y = *(const struct merge_group *const *)b;

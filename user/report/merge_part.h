@@ -3,9 +3,8 @@
 #ifndef IMDSNOOP_MERGE_PART_H
 #define IMDSNOOP_MERGE_PART_H
 
+#include "../base/small.h"
 #include "merge.h"
-
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 #define NAME_MAX_LEN 253 /* of a namespace, pod, container or node */
 #define CGROUP_MAX_LEN 512

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "../base/small.h"
+
 enum runtime platform_runtime(const struct pod_identity *who)
 {
 	/* a folder's name, first match wins: what runs in what */
@@ -19,7 +21,7 @@ enum runtime platform_runtime(const struct pod_identity *who)
 		return who->runtime;
 	if (who->pod[0] || who->pod_uid[0])
 		return RUNTIME_KUBERNETES;
-	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+	for (size_t i = 0; i < LEN(marks); i++)
 		if (strstr(who->cgroup, marks[i].part))
 			return marks[i].runtime;
 	return RUNTIME_NONE;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
+
 #define HOUR 3600
 #define WEEK_HOURS 168
 #define MISSED 0.001 /* chance to miss that rarest_s allows */
@@ -189,11 +191,6 @@ __attribute__((format(printf, 2, 3))) static void say(struct ready_row *r, const
 	va_end(ap);
 }
 
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
 /* One that was got before the watch began is asked for again within six hours. */
 static bool uses_tokens(const struct ready_seen *s)
 {
@@ -213,17 +210,17 @@ static bool breaks(const struct ready_question *q, struct ready_row *r)
 		any = true;
 	}
 	if (q->tokens_required && s->v1_answered) {
-		say(r, "%llu answered IMDSv1 request%s", (unsigned long long)s->v1_answered, plural(s->v1_answered));
+		say(r, "%llu answered IMDSv1 request%s", (unsigned long long)s->v1_answered, ENDING(s->v1_answered));
 		any = true;
 	}
 	if (q->role_delivery && s->v1_credentials) {
 		say(r, "got credentials without a token %llu time%s", (unsigned long long)s->v1_credentials,
-		    plural(s->v1_credentials));
+		    ENDING(s->v1_credentials));
 		any = true;
 	}
 	if (q->endpoint_off && answered > s->unanswered) {
 		say(r, "%llu answered request%s", (unsigned long long)(answered - s->unanswered),
-		    plural(answered - s->unanswered));
+		    ENDING(answered - s->unanswered));
 		any = true;
 	}
 	return any;
@@ -249,7 +246,7 @@ static bool is_unclear(const struct ready_question *q, struct ready_row *r)
 	}
 	if (s->may_be_ec2 && q->tokens_required && s->v1 > s->v1_answered) {
 		say(r, "asks without a token (%llu time%s), refused or not answered now",
-		    (unsigned long long)s->v1 - s->v1_answered, plural(s->v1 - s->v1_answered));
+		    (unsigned long long)s->v1 - s->v1_answered, ENDING(s->v1 - s->v1_answered));
 		any = true;
 	}
 	if (all && (double)s->unanswered / (double)all > READY_UNANSWERED) {
@@ -266,7 +263,7 @@ static bool is_rare(const struct ready *all, struct ready_row *r)
 
 	if (s->active_hours < READY_ACTIVE_HOURS) {
 		say(r, "asked in %u hour%s only: too rare to know what it does", s->active_hours,
-		    plural(s->active_hours));
+		    ENDING(s->active_hours));
 		return true;
 	}
 	if (s->first_s > all->from_s && (all->to_s - s->first_s) * 3 < all->to_s - all->from_s) {

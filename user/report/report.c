@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
 #include "finding_rules.h"
 #include "findings.h"
 #include "headline.h"
@@ -163,9 +164,8 @@ static void write_brief(struct report *r)
 		if (s->findings[i].severity != SEVERITY_INFO)
 			what = finding_word(s->findings[i].code);
 	snprintf(r->brief, sizeof(r->brief), "%s %s%s%zu pod%s, %llu request%s, %llu failed",
-		 report_level_word(r->level), what, what[0] ? ", " : "", s->pods_len, s->pods_len == 1 ? "" : "s",
-		 (unsigned long long)s->totals.requests, s->totals.requests == 1 ? "" : "s",
-		 (unsigned long long)r->failed);
+		 report_level_word(r->level), what, what[0] ? ", " : "", s->pods_len, ENDING(s->pods_len),
+		 (unsigned long long)s->totals.requests, ENDING(s->totals.requests), (unsigned long long)r->failed);
 }
 
 int report_build(const struct snapshot *s, struct report *ret)

@@ -20,6 +20,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../base/small.h"
+
 #ifndef CAP_BPF
 #define CAP_BPF 39 /* Linux 5.8 */
 #endif
@@ -268,20 +270,20 @@ static int add_rules(scmp_filter_ctx filter, bool writes)
 {
 	int err = 0, nr;
 
-	for (size_t i = 0; !err && i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+	for (size_t i = 0; !err && i < LEN(allowed); i++) {
 		nr = seccomp_syscall_resolve_name(allowed[i]);
 		if (nr >= 0)
 			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
 	}
-	for (size_t i = 0; writes && !err && i < sizeof(allowed_writing) / sizeof(allowed_writing[0]); i++) {
+	for (size_t i = 0; writes && !err && i < LEN(allowed_writing); i++) {
 		nr = seccomp_syscall_resolve_name(allowed_writing[i]);
 		if (nr >= 0)
 			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
 	}
-	for (size_t i = 0; !err && i < sizeof(allowed_bpf) / sizeof(allowed_bpf[0]); i++)
+	for (size_t i = 0; !err && i < LEN(allowed_bpf); i++)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
 				       SCMP_A0(SCMP_CMP_EQ, (unsigned int)allowed_bpf[i], 0));
-	for (size_t i = 0; !err && i < sizeof(opens) / sizeof(opens[0]); i++) {
+	for (size_t i = 0; !err && i < LEN(opens); i++) {
 		nr = seccomp_syscall_resolve_name(opens[i].name);
 		if (nr >= 0)
 			err = seccomp_rule_add(
@@ -338,7 +340,7 @@ static void describe(cap_set caps, bool filtered, const char *user_note, char *m
 	size_t at = snprintf(msg, len, "user %u%s, capabilities", geteuid(), user_note);
 	bool any = false;
 
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]) && at < len; i++)
+	for (size_t i = 0; i < LEN(kept) && at < len; i++)
 		if (caps & CAP(kept[i].cap)) {
 			at += snprintf(msg + at, len - at, "%s %s", any ? "," : "", kept[i].name);
 			any = true;

@@ -7,13 +7,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
 #include <bpf/libbpf.h>
 
+#include "../base/clock.h"
+#include "../base/small.h"
 #include "../report/findings.h"
 #include "../kernel/netns.h"
 #include "session_part.h"
@@ -21,17 +22,9 @@
 #define TICK_MS 250
 #define PAUSE_MS 20 /* between two readings of the ring under load */
 
-uint64_t session_clock_ns(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
-
 uint64_t session_now_ns(void)
 {
-	return session_clock_ns(CLOCK_MONOTONIC);
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 struct event_base *session_base(struct session *s)
@@ -267,7 +260,7 @@ static int start(struct session *s)
 	s->missed = tracer_missed(s->tracer);
 	s->started_ns = session_now_ns();
 	watch_drops(s, s->started_ns);
-	s->started_wall_ns = session_clock_ns(CLOCK_REALTIME);
+	s->started_wall_ns = clock_ns(CLOCK_REALTIME);
 	s->last_names_ns = s->started_ns;
 	s->attached_ns = s->started_ns;
 	return 0;
@@ -291,7 +284,7 @@ static uint64_t worked_ns; /* processor time when the clock was set */
 static void on_clock(int sig)
 {
 	static int tries;
-	uint64_t now_ns = session_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	uint64_t now_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 
 	if (tries++ < SLOW_TRIES && now_ns - worked_ns > END_S * 1000000000ull / 20) {
 		worked_ns = now_ns;
@@ -304,7 +297,7 @@ static void on_clock(int sig)
 
 static void on_signal(int sig)
 {
-	worked_ns = session_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	worked_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	alarm(END_S);
 	libevents[sig == SIGTERM].sa_handler(sig);
 }
@@ -398,7 +391,7 @@ void session_free(struct session *s)
 		s->ring_event, s->pause_event, s->tick_event, s->duration_event, s->signals[0], s->signals[1],
 	};
 
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+	for (size_t i = 0; i < LEN(events); i++)
 		if (events[i])
 			event_free(events[i]);
 	session_copies_close(s);

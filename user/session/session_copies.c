@@ -3,6 +3,7 @@
  * --pcapng: heads of packets wait here until what became of their request is known, and are written in the order of time
  * with that as their comment. Bounded: when too many wait, the oldest are written with what is known.
  */
+#include "../base/clock.h"
 #include "session_part.h"
 
 #include <errno.h>
@@ -322,7 +323,7 @@ int session_copies_open(struct session *s)
 		free(cs);
 		return err;
 	}
-	cs->wall_offset_ns = session_clock_ns(CLOCK_REALTIME) - session_now_ns();
+	cs->wall_offset_ns = clock_ns(CLOCK_REALTIME) - session_now_ns();
 	snprintf(
 	    comment, sizeof(comment),
 	    "Headers of IP, TCP and UDP alone, as sockets of node %.200s sent and received them, and packets that its "

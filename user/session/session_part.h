@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "../base/clock.h"
 #include "../kernel/drop_reason.h"
 #include "../kernel/features.h"
 #include "../pods/pod_names.h"
@@ -90,8 +91,6 @@ struct session {
 	struct loss losses[TRACER_LOSS_COUNT + SESSION_LOSSES_EXTRA];
 	struct snapshot snapshot;
 };
-
-uint64_t session_clock_ns(clockid_t id);
 
 /* What the tracer is to call with each record. */
 struct record_callbacks session_record_callbacks(struct session *s);

@@ -7,6 +7,7 @@
 #define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
 #include <uthash.h>
 
+#include "../base/clock.h"
 #include "../model/verdict.h"
 
 #define IDLE_NS (130ull * 1000000000) /* longer than TCP's last retransmission of a dead answer (about 120 s) */
@@ -43,7 +44,7 @@ static void fill_request(struct session *s, struct request *r, const struct imds
 	 * The offset between the clocks is taken now, from both: a step of the wall clock shows, durations never suffer, and it
 	 * does not matter how long ago now_ns was.
 	 */
-	r->wall_ns = session_clock_ns(CLOCK_REALTIME) - session_now_ns() + start_ns;
+	r->wall_ns = clock_ns(CLOCK_REALTIME) - session_now_ns() + start_ns;
 	drop = r->rec.req.drop;
 	if (drop.ts_ns) {
 		r->drop_location = drop_reasons_location(s->reasons, drop.location);

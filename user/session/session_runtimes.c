@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/small.h"
 #include "../pods/runtime_names.h"
 
 void session_note_runtimes(struct features *f, const char *root)
@@ -22,8 +23,8 @@ void session_note_runtimes(struct features *f, const char *root)
 		bool bad = s->err && s->err != -ENOENT;
 
 		if (!s->err)
-			snprintf(why, sizeof(why), "%zu container%s in '%.100s'", s->containers,
-				 s->containers == 1 ? "" : "s", s->place);
+			snprintf(why, sizeof(why), "%zu container%s in '%.100s'", s->containers, ENDING(s->containers),
+				 s->place);
 		else if (bad)
 			snprintf(why, sizeof(why), "'%.80s': %s; its containers are shown by their id", s->place,
 				 strerror(-s->err));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/clock.h"
 #include "../model/verdict.h"
 
 #include "../report/findings.h"
@@ -71,7 +72,7 @@ const struct snapshot *session_describe(struct session *s)
 	v->started_wall_ns = s->started_wall_ns;
 	v->started_ns = s->started_ns;
 	v->now_ns = session_now_ns();
-	v->now_wall_ns = session_clock_ns(CLOCK_REALTIME);
+	v->now_wall_ns = clock_ns(CLOCK_REALTIME);
 	v->endpoints = s->o->endpoint_texts;
 	v->features = s->features.rows;
 	v->features_len = s->features.rows_len;

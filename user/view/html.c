@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
 #include "../report/findings.h"
 #include "columns.h"
 #include "extras.h"
@@ -40,7 +41,7 @@ static void facts(FILE *out, const struct snapshot *s)
 		at += (size_t)snprintf(buf + at, sizeof(buf) - at, "%s%s", i ? ", " : "", s->endpoints[i]);
 	fact(out, "Endpoints", buf);
 	snprintf(buf, sizeof(buf), "%llu by %zu pod%s: %llu answered, %llu failed",
-		 (unsigned long long)s->totals.requests, s->pods_len, s->pods_len == 1 ? "" : "s",
+		 (unsigned long long)s->totals.requests, s->pods_len, ENDING(s->pods_len),
 		 (unsigned long long)s->totals.answered, (unsigned long long)s->totals.failed);
 	fact(out, "Requests", buf);
 	fputs("</dl>\n</header>\n<main>\n", out);
@@ -87,7 +88,7 @@ static void cards(FILE *out, const struct report *r, const struct finding *findi
 			card(out, r, findings, i, with_path);
 	if (len <= CARDS)
 		return;
-	fprintf(out, "<details><summary>%zu more finding%s</summary>\n<ul>\n", len - CARDS, len - CARDS == 1 ? "" : "s");
+	fprintf(out, "<details><summary>%zu more finding%s</summary>\n<ul>\n", len - CARDS, ENDING(len - CARDS));
 	for (size_t i = CARDS; i < len; i++) {
 		fputs("<li>", out);
 		html_text(out, findings[i].summary);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <string.h>
 
+#include "../base/small.h"
 #include "extras.h"
 #include "html.h"
 #include "html_part.h"
@@ -38,8 +39,7 @@ static void group_card(FILE *out, const struct merge_group *g)
 	html_chip(out, SEVERITY_INFO, g->code);
 	fputs("<h3>", out);
 	html_text(out, extras_subject(g->namespace, g->workload, g->container, g->cgroup, subject, sizeof(subject)));
-	fprintf(out, "</h3>\n<p>%zu pod%s on %zu node%s", g->pods, g->pods == 1 ? "" : "s", g->nodes,
-		g->nodes == 1 ? "" : "s");
+	fprintf(out, "</h3>\n<p>%zu pod%s on %zu node%s", g->pods, ENDING(g->pods), g->nodes, ENDING(g->nodes));
 	if (g->required_hop_limit)
 		fprintf(out, ", needs hop limit %d", g->required_hop_limit);
 	if (g->seconds_lost >= 0.05)
@@ -174,7 +174,7 @@ void html_merge(FILE *out, const struct merged *m, const char *version)
 {
 	char title[64];
 
-	snprintf(title, sizeof(title), "metadata service on %zu node%s", m->hosts, m->hosts == 1 ? "" : "s");
+	snprintf(title, sizeof(title), "metadata service on %zu node%s", m->hosts, ENDING(m->hosts));
 	html_begin(out, title, m->level, m->headline);
 	facts(out, m);
 	groups_section(out, m);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../base/small.h"
 #include "utf8.h"
 
 /* An object being built: the first failure sticks, so that callers put and ask once, as ferror(3) does for streams. */
@@ -226,7 +227,7 @@ static json_t *facts_value(const struct request *r)
 	};
 	struct builder b = begin();
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < LEN(rows); i++)
 		if (rows[i].value)
 			put(&b, rows[i].key, json_integer(rows[i].value));
 	return end(&b);
@@ -276,8 +277,7 @@ json_t *json_request(const struct request *r, uint64_t now_ns, bool redact)
 	put(&b, "drop_reason", text_or_null(r->drop_reason));
 	put(&b, "drop_location", text_or_null(r->drop_location));
 	put(&b, "drop_match",
-	    dropped && q->drop.match < sizeof(matches) / sizeof(matches[0]) ? text_or_null(matches[q->drop.match])
-									    : json_null());
+	    dropped && q->drop.match < LEN(matches) ? text_or_null(matches[q->drop.match]) : json_null());
 	put(&b, "bytes_out", json_integer(q->bytes_out));
 	put(&b, "bytes_in", json_integer(q->bytes_in));
 	put(&b, "fallback", json_boolean(r->fallback));
@@ -305,7 +305,7 @@ static json_t *latency_value(const struct histogram *h)
 	} rows[] = { { "p50", 0.5 }, { "p90", 0.9 }, { "p99", 0.99 } };
 	struct builder b = begin();
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < LEN(rows); i++)
 		put(&b, rows[i].key, h->count ? json_integer(histogram_quantile_us(h, rows[i].quantile)) : json_null());
 	put(&b, "max", h->count ? json_integer(h->max_us) : json_null());
 	return end(&b);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <string.h>
 
+#include "../base/small.h"
 #include "../report/findings.h"
 #include "html_part.h"
 
@@ -127,7 +128,7 @@ void svg_latency(FILE *out, const struct histogram *h, uint64_t slow_us)
 		    x + BAR_W / 2, PLOT_H + 10 - height, (unsigned long long)h->bucket[i]);
 	}
 	/* a bucket ends at its bound: the mark stands at its right edge, the last one at where the open bucket begins */
-	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+	for (size_t i = 0; i < LEN(marks); i++) {
 		bool last = marks[i].bucket == HISTOGRAM_BUCKETS - 1;
 
 		fprintf(out, "<text class=\"t\" x=\"%d\" y=\"%d\" text-anchor=\"%s\">%s</text>",

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../base/small.h"
 #include "../report/findings.h"
 #include "../report/report.h"
 #include "columns.h"
@@ -351,7 +352,7 @@ static void trace_notes(FILE *out, const struct request *r, const struct text_op
 		sep = "; ";
 	}
 	if (q->drops) {
-		fprintf(out, "%s%u drop%s", sep, q->drops, q->drops == 1 ? "" : "s");
+		fprintf(out, "%s%u drop%s", sep, q->drops, ENDING(q->drops));
 		if (r->drop_reason[0])
 			fprintf(out, " %s", text_escape(r->drop_reason, o->utf8, 40, buf, sizeof(buf)));
 		if (r->drop_location[0])

@@ -2,6 +2,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../base/small.h"
+
 #include "text.h"
 
 /* Bytes of the character at s, 0 if it is not valid UTF-8 (RFC 3629: no overlong forms, surrogates, above U+10FFFF). */
@@ -33,7 +35,7 @@ static bool is_plain(uint32_t code)
 		{ 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
 	};
 
-	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+	for (size_t i = 0; i < LEN(hidden); i++)
 		if (code >= hidden[i].from && code <= hidden[i].to)
 			return false;
 	return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <string.h>
 
+#include "../base/small.h"
 #include "../report/findings.h"
 #include "extras.h"
 #include "text_layout.h"
@@ -184,7 +185,7 @@ static void merge_groups(FILE *out, const struct merged *m, const struct text_op
 
 		extras_subject(g->namespace, g->workload, g->container, g->cgroup, subject, sizeof(subject));
 		at = snprintf(text, sizeof(text), "%.64s: %.300s, %zu pod%s on %zu node%s", g->code, subject, g->pods,
-			      g->pods == 1 ? "" : "s", g->nodes, g->nodes == 1 ? "" : "s");
+			      ENDING(g->pods), g->nodes, ENDING(g->nodes));
 		if (g->required_hop_limit && !strcmp(g->code, finding_word(FINDING_HOP_LIMIT_EXHAUSTED)))
 			at += snprintf(text + at, sizeof(text) - (size_t)at, ", needs hop limit %d",
 				       g->required_hop_limit);
@@ -273,7 +274,7 @@ static void merge_differences(FILE *out, const struct merged *m, const struct te
 			const struct merge_value *v = &d->values[j];
 
 			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s on %zu node%s", j ? "; " : "",
-					       v->value, v->nodes_len, v->nodes_len == 1 ? "" : "s");
+					       v->value, v->nodes_len, ENDING(v->nodes_len));
 			for (size_t k = 0; j && k < v->nodes_len && k < 4 && at < sizeof(text) - 1; k++)
 				at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%.60s", k ? ", " : " (",
 						       v->nodes[k]->node);
@@ -288,16 +289,16 @@ static void merge_differences(FILE *out, const struct merged *m, const struct te
 void text_merge(FILE *out, const struct merged *m, const struct text_options *o)
 {
 	text_verdict(out, m->level, m->headline, o);
-	fprintf(out, "%zu node%s, %zu pod%s, %llu request%s, %llu answered, %llu failed", m->hosts,
-		m->hosts == 1 ? "" : "s", m->pods_seen, m->pods_seen == 1 ? "" : "s", PLURAL(m->requests, "", "s"),
-		(unsigned long long)m->answered, (unsigned long long)m->failed);
+	fprintf(out, "%zu node%s, %zu pod%s, %llu request%s, %llu answered, %llu failed", m->hosts, ENDING(m->hosts),
+		m->pods_seen, ENDING(m->pods_seen), PLURAL(m->requests, "", "s"), (unsigned long long)m->answered,
+		(unsigned long long)m->failed);
 	if (m->required_hop_limit)
 		fprintf(out, "; hop limit %d is enough for every pod that asks for tokens", m->required_hop_limit);
 	if (m->lost)
 		fprintf(out, "; %llu event%s lost, see each node's report", PLURAL(m->lost, "", "s"));
 	if (m->groups_lost)
 		fprintf(out, "; %zu finding%s of more workloads than are told apart", m->groups_lost,
-			m->groups_lost == 1 ? "" : "s");
+			ENDING(m->groups_lost));
 	fputc('\n', out);
 	if (m->note[0])
 		text_paragraph(out, o, "", m->note);

@@ -5,9 +5,9 @@
 
 #include <stddef.h>
 
+#include "../base/small.h"
 #include "text.h"
 
-#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define PLURAL(n, one, many) (unsigned long long)(n), (n) == 1 ? (one) : (many)
 
 enum text_style { TEXT_PLAIN, TEXT_BOLD, TEXT_RED, TEXT_YELLOW, TEXT_GREEN, TEXT_DIM };

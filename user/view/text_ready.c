@@ -2,6 +2,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../base/small.h"
 #include "extras.h"
 #include "text_layout.h"
 
@@ -17,14 +18,14 @@ char *extras_ready_headline(const struct ready *r, char *buf, size_t len)
 		snprintf(buf, len, "Unknown: no workload was seen, so nothing can be said about %s", r->title);
 	else if (breaks)
 		snprintf(buf, len, "No: %zu of %zu workload%s would break with %s; %zu unknown, %zu safe", breaks,
-			 r->rows_len, r->rows_len == 1 ? "" : "s", r->title, unknown, r->counts[READY_SAFE]);
+			 r->rows_len, ENDING(r->rows_len), r->title, unknown, r->counts[READY_SAFE]);
 	else if (unknown)
 		snprintf(buf, len,
 			 "Unknown: %zu of %zu workload%s cannot be judged with %s; %zu safe, none seen to break",
-			 unknown, r->rows_len, r->rows_len == 1 ? "" : "s", r->title, r->counts[READY_SAFE]);
+			 unknown, r->rows_len, ENDING(r->rows_len), r->title, r->counts[READY_SAFE]);
 	else
 		snprintf(buf, len, "Yes: all %zu workload%s that were seen are safe with %s", r->rows_len,
-			 r->rows_len == 1 ? "" : "s", r->title);
+			 ENDING(r->rows_len), r->title);
 	return buf;
 }
 
@@ -35,7 +36,7 @@ char *extras_ready_basis(const struct ready *r, char *buf, size_t len)
 	    buf, len,
 	    "Judged from %zu node%s over %.1f days: %.1f %% of the days' hours and %.1f %% of these nodes' time "
 	    "were watched.",
-	    r->nodes, r->nodes == 1 ? "" : "s", window_s / DAY, r->watched * 100, r->coverage * 100);
+	    r->nodes, ENDING(r->nodes), window_s / DAY, r->watched * 100, r->coverage * 100);
 
 	if (r->rarest_s > 0 && at > 0 && (size_t)at < len)
 		snprintf(buf + at, len - (size_t)at,

@@ -10,6 +10,7 @@
 
 #include <curses.h>
 
+#include "../base/small.h"
 #include "../report/findings.h"
 #include "ui_part.h"
 #include "ui_terminal.h"

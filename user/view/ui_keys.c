@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <string.h>
 
+#include "../base/small.h"
+
 #define KEY_CTRL(c) ((c)&0x1f)
 #define KEY_ESC 27
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../base/small.h"
 #include "../report/findings.h"
 
 void ui_clear_lines(struct ui *ui)

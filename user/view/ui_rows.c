@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
 #include "../report/findings.h"
 
 int ui_rows_init(struct ui_rows *rows)
@@ -287,7 +288,7 @@ char *ui_spark(const uint32_t *us, size_t len, size_t columns, bool utf8, char *
 		const char *mark;
 		size_t level = 0;
 
-		while (level < sizeof(steps) / sizeof(steps[0]) && us[i] >= steps[level])
+		while (level < LEN(steps) && us[i] >= steps[level])
 			level++;
 		mark = utf8 ? fine[level] : plain[level];
 		if (at + strlen(mark) >= buf_len)

@@ -15,13 +15,15 @@
 
 #include <term.h>
 
+#include "../base/small.h"
+
 /* term.h has macros for terminfo's old names */
 #undef lines
 #undef columns
 
 static const int guarded[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE,	 SIGABRT, SIGSYS, SIGTRAP,
 			       SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU, SIGALRM };
-#define GUARDED (sizeof(guarded) / sizeof(guarded[0]))
+#define GUARDED (LEN(guarded))
 
 static struct {
 	int fd;
@@ -81,7 +83,7 @@ void ui_terminal_guard(void)
 	stack_t stack = { .ss_size = STACK_BYTES };
 
 	saved.len = 0;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < LEN(names); i++)
 		append(names[i]);
 	stack.ss_sp = saved.stack = malloc(STACK_BYTES);
 	if (!saved.stack || sigaltstack(&stack, NULL))
