@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "../../bpf/imdsnoop.h"
+#include "../model/pod_table.h"
 
 #ifndef IMDSNOOP_VERSION
 #define IMDSNOOP_VERSION "unknown" /* the Makefile passes its own */
@@ -140,13 +141,26 @@ struct command {
 
 /*
  * Parses argv against the commands (ended by a row without name); file names are moved to the front of argv. Returns
- * -1 when *ret is to be run, else the exit code to end with: help or version was printed to out (EXIT_FINE), or one line to err that says what is wrong and what
- * to do (EXIT_USAGE).
+ * -1 when *ret is to be run, else the exit code to end with: help or version was printed to out (EXIT_FINE), or one line to
+ * err that says what is wrong and what to do (EXIT_USAGE).
  */
 int options_parse(const struct command *commands, int argc, char **argv, FILE *out, FILE *err, struct options *ret);
 
 /* --node, else the host name, else "localhost". buf holds it where needed; the return value is valid as long as buf. */
 const char *options_node(const struct options *o, char *buf, size_t len);
+
+/* What they say of the pod table; borrows o's endpoints. */
+static inline struct pod_table_options options_pod_table(const struct options *o)
+{
+	return (struct pod_table_options){
+		.max_pods = o->max_pods,
+		.stall_ns = o->stall_ns,
+		.slow_ns = o->slow_ns,
+		.endpoints = o->endpoints,
+		.endpoints_len = o->endpoints_len,
+		.redact_paths = o->redact_paths,
+	};
+}
 
 /* True when what goes to f may be coloured: a terminal, no --no-color, NO_COLOR unset or empty, TERM not dumb. */
 bool options_color(const struct options *o, FILE *f);

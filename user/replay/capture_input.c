@@ -290,14 +290,7 @@ static int fill_snapshot(struct capture_input *in)
 
 static int begin(struct capture_input *in, const struct options *o, char *msg, size_t msg_len)
 {
-	struct pod_table_options to = {
-		.max_pods = o->max_pods,
-		.stall_ns = o->stall_ns,
-		.slow_ns = o->slow_ns,
-		.endpoints = o->endpoints,
-		.endpoints_len = o->endpoints_len,
-		.redact_paths = o->redact_paths,
-	};
+	struct pod_table_options to = options_pod_table(o);
 	struct capture_flows_options fo = {
 		.endpoints = o->endpoints,
 		.endpoints_len = o->endpoints_len,

@@ -161,15 +161,10 @@ static int read_start(struct trace_input *t, char *msg, size_t len)
 			    (struct feature){ json_text_of(row, "name"), json_text_of(row, "state"),
 					      json_text_of(row, "why") };
 	}
-	struct pod_table_options to = {
-		.max_pods = t->o->max_pods,
-		.stall_ns = t->o->stall_ns,
-		.slow_ns = t->o->slow_ns,
-		.endpoints = t->endpoints,
-		.endpoints_len = n,
-		.redact_paths = t->o->redact_paths,
-	};
+	struct pod_table_options to = options_pod_table(t->o);
 
+	to.endpoints = t->endpoints;
+	to.endpoints_len = n;
 	if (pod_table_new(&to, &t->table)) {
 		snprintf(msg, len, "out of memory");
 		return -ENOMEM;

@@ -164,31 +164,61 @@ static uint32_t depth_below(const char *root, const char *path)
 	return n;
 }
 
-static int start(struct session *s)
+static int find_features(struct session *s)
+{
+	const struct features_options o = {
+		.cgroup = s->o->cgroup,
+		.pod_logs = s->o->pod_logs,
+		.container_logs = s->o->container_logs,
+		.no_drops = s->o->no_drops,
+		.no_process = s->o->no_process,
+	};
+	const struct feature *worst = NULL;
+	int err = features_probe(&o, &s->features);
+
+	if (!err) {
+		err = drop_reasons_new(s->features.btf, NULL, &s->reasons);
+		features_free_btf(&s->features);
+		if (err)
+			session_log("out of memory");
+		return err;
+	}
+	for (size_t i = 0; i < s->features.rows_len && !worst; i++)
+		if (!strcmp(s->features.rows[i].state, "missing") && s->features.rows[i].why[0])
+			worst = &s->features.rows[i];
+	session_log("cannot watch: %s", worst ? worst->why : strerror(-err));
+	return err;
+}
+
+static int open_names(struct session *s)
+{
+	struct pod_names_options o = {
+		.pod_logs = s->o->pod_logs,
+		.container_logs = s->o->container_logs,
+		.runtime_dirs = s->o->runtime_dirs,
+		.max_entries = (size_t)s->o->max_pods * 8,
+		.node = s->node,
+	};
+	int err;
+
+	s->cgroup_fd = open(s->features.cgroup_v2, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->cgroup_fd < 0) {
+		err = -errno;
+		session_log("cannot open '%s': %s", s->features.cgroup_v2, strerror(-err));
+		return err;
+	}
+	o.cgroup_fd = s->cgroup_fd;
+	err = pod_names_new(&o, &s->names);
+	if (err)
+		session_log("cannot read the cgroup tree '%s': %s", s->features.cgroup_v2, strerror(-err));
+	return err;
+}
+
+static int attach(struct session *s)
 {
 	const struct options *o = s->o;
-	struct features_options fo = {
-		.cgroup = o->cgroup,
-		.pod_logs = o->pod_logs,
-		.container_logs = o->container_logs,
-		.no_drops = o->no_drops,
-		.no_process = o->no_process,
-	};
-	struct pod_names_options no = {
-		.pod_logs = o->pod_logs,
-		.container_logs = o->container_logs,
-		.runtime_dirs = o->runtime_dirs,
-		.max_entries = (size_t)o->max_pods * 8,
-	};
-	struct pod_table_options to = {
-		.max_pods = o->max_pods,
-		.stall_ns = o->stall_ns,
-		.slow_ns = o->slow_ns,
-		.endpoints = o->endpoints,
-		.endpoints_len = o->endpoints_len,
-		.redact_paths = o->redact_paths,
-	};
-	struct tracer_options tracer = {
+	const char *cgroup = o->cgroup ? o->cgroup : s->features.cgroup_v2;
+	struct tracer_options to = {
 		.endpoints = o->endpoints,
 		.endpoints_len = o->endpoints_len,
 		.max_flows = o->max_flows,
@@ -197,59 +227,39 @@ static int start(struct session *s)
 		.process = !o->no_process,
 		.names = true,
 		.copies = o->pcapng,
+		.host_netns = o->host_netns,
+		.places = forward_places(s),
+		.cgroup = cgroup,
+		.depth = depth_below(s->features.cgroup_v2, cgroup),
 	};
 	struct record_callbacks cb = session_record_callbacks(s);
-	const struct feature *told;
 	char msg[512];
+	int err = tracer_new(&to, &s->features, &cb, &s->tracer, msg, sizeof(msg));
+
+	if (err)
+		session_log("%s", msg);
+	return err;
+}
+
+static int start(struct session *s)
+{
+	const struct pod_table_options table = options_pod_table(s->o);
+	const struct feature *told;
 	int err;
 
-	s->node = options_node(o, s->node_buf, sizeof(s->node_buf));
-	err = features_probe(&fo, &s->features);
-	if (err) {
-		const struct feature *worst = NULL;
-
-		for (size_t i = 0; i < s->features.rows_len && !worst; i++)
-			if (!strcmp(s->features.rows[i].state, "missing") && s->features.rows[i].why[0])
-				worst = &s->features.rows[i];
-		session_log("cannot watch: %s", worst ? worst->why : strerror(-err));
-		return err;
-	}
-	err = drop_reasons_new(s->features.btf, NULL, &s->reasons);
-	features_free_btf(&s->features);
+	s->node = options_node(s->o, s->node_buf, sizeof(s->node_buf));
+	err = find_features(s);
+	err = err ? err : open_names(s);
 	if (err)
-		goto memory;
-	s->cgroup_fd = open(s->features.cgroup_v2, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->cgroup_fd < 0) {
-		err = -errno;
-		session_log("cannot open '%s': %s", s->features.cgroup_v2, strerror(-err));
 		return err;
-	}
-	no.cgroup_fd = s->cgroup_fd;
-	no.node = s->node;
-	err = pod_names_new(&no, &s->names);
-	if (err) {
-		session_log("cannot read the cgroup tree '%s': %s", s->features.cgroup_v2, strerror(-err));
-		return err;
-	}
-	session_note_runtimes(&s->features, o->runtime_dirs);
-	err = pod_table_new(&to, &s->table);
-	if (err)
-		goto memory;
+	session_note_runtimes(&s->features, s->o->runtime_dirs);
 	s->held = calloc(SESSION_HELD_MAX, sizeof(*s->held));
-	if (!s->held)
+	if (!s->held || pod_table_new(&table, &s->table))
 		goto memory;
 	err = session_copies_open(s);
+	err = err ? err : attach(s);
 	if (err)
 		return err;
-	tracer.host_netns = o->host_netns;
-	tracer.places = forward_places(s);
-	tracer.cgroup = o->cgroup ? o->cgroup : s->features.cgroup_v2;
-	tracer.depth = depth_below(s->features.cgroup_v2, tracer.cgroup);
-	err = tracer_new(&tracer, &s->features, &cb, &s->tracer, msg, sizeof(msg));
-	if (err) {
-		session_log("%s", msg);
-		return err;
-	}
 	told = features_find(&s->features, "pcapng");
 	if (told)
 		session_log("the file of --pcapng will lack packets: %s", told->why);
