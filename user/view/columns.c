@@ -75,26 +75,26 @@ CELL(hops_and_required, snprintf(buf, len, c->hops >= 0 ? "%d/%d" : "-", c->hops
 #define FIGURE(member) offsetof(struct figures, member), cell_figure
 
 const struct column pod_columns[COLUMNS] = {
-	{ "REQS", "requests", "requests that ended", { { 5, 1 }, { 5, 1 } }, FIGURE(requests) },
-	{ "V1", "v1", "of these, IMDSv1", { { 4, 7 }, { 4, 8 } }, FIGURE(v1_requests) },
+	{ "REQS", "requests", "requests that ended", { { 5, 1 }, { 5, 1 }, { 5, 1 } }, FIGURE(requests) },
+	{ "V1", "v1", "of these, IMDSv1", { { 4, 7 }, { 4, 8 }, { 5, 3 } }, FIGURE(v1_requests) },
 	{ "V2", "v2", "IMDSv2: token requests, and those with a token", { { 4, 8 }, { 4, 9 } }, FIGURE(v2_requests) },
 	{ "ANSW", "answered", "answered, whatever the answer", { { 5, 3 }, { 5, 3 } }, FIGURE(answered) },
 	{ "FAIL",
 	  "failed",
 	  "left the client without what it asked for; CAUSE tells why",
-	  { { 5, 2 }, { 4, 2 } },
+	  { { 5, 2 }, { 4, 2 }, { 5, 2 } },
 	  FIGURE(failed) },
 	{ "WAIT", NULL, "not answered yet", { { 0, 0 }, { 4, 4 } }, FIGURE(in_flight) },
 	{ NULL, "fallbacks", NULL, { { 0, 0 }, { 0, 0 } }, FIGURE(fallbacks) },
-	{ "LOST", "lost", "time that its processes waited in vain", { { 0, 0 }, { 5, 5 } }, 0, cell_lost },
-	{ "P50", "p50", "latency of answered requests", { { 6, 10 }, { 5, 12 } }, 0, cell_p50 },
-	{ "P99", "p99", "", { { 6, 5 }, { 5, 7 } }, 0, cell_p99 },
+	{ "LOST", "lost", "time that its processes waited in vain", { { 0, 0 }, { 5, 5 }, { 5, 6 } }, 0, cell_lost },
+	{ "P50", "p50", "latency of answered requests", { { 6, 10 }, { 5, 12 }, { 6, 7 } }, 0, cell_p50 },
+	{ "P99", "p99", "", { { 6, 5 }, { 5, 7 }, { 6, 5 } }, 0, cell_p99 },
 	{ "MAX", NULL, "", { { 6, 11 }, { 5, 13 } }, 0, cell_max },
 	{ "/S", NULL, "requests a second, of the last seconds", { { 0, 0 }, { 5, 10 } }, 0, cell_rate },
 	{ "TTL", "TTL", "of the SYN-ACK, as received", { { 3, 9 }, { 3, 14 } }, 0, cell_ttl },
 	{ "HOPS", NULL, "forwards on the way / hop limit needed", { { 0, 0 }, { 4, 6 } }, 0, cell_hops_and_required },
 	{ "HOPS", "hops", "forwards between service and socket", { { 4, 12 }, { 0, 0 } }, 0, cell_hops },
-	{ "NEEDS", "needs", "the hop limit needed", { { 5, 4 }, { 0, 0 } }, 0, cell_required },
+	{ "NEEDS", "needs", "the hop limit needed", { { 5, 4 }, { 0, 0 }, { 5, 4 } }, 0, cell_required },
 	{ "DROPS", "drops", "dropped packets, both directions", { { 5, 6 }, { 5, 11 } }, 0, cell_drops },
 };
 
@@ -113,4 +113,63 @@ void columns_cells(const struct pod_stats *p, struct cells *ret)
 	};
 	for (size_t i = 0; i < p->drops_len; i++)
 		ret->drops += p->drops[i].packets;
+}
+
+void columns_merge_cells(const struct merge_pod *p, struct cells *ret)
+{
+	*ret = (struct cells){
+		.figures = p->figures,
+		.p50_us = p->p50_us,
+		.p99_us = p->p99_us,
+		.max_us = -1,
+		.hops = -1,
+		.required = p->required_hop_limit,
+	};
+}
+
+unsigned int columns_of(enum column_view view)
+{
+	unsigned int bits = 0;
+
+	for (size_t i = 0; i < COLUMNS; i++)
+		bits |= (pod_columns[i].in[view].rank > 0) << i;
+	return bits;
+}
+
+void columns_titles(FILE *out, unsigned int bits, enum column_view view)
+{
+	for (size_t i = 0; i < COLUMNS; i++)
+		if (bits & 1u << i)
+			fprintf(out, " %*s", pod_columns[i].in[view].width, pod_columns[i].title);
+}
+
+void columns_row(FILE *out, const struct cells *c, unsigned int bits, enum column_view view)
+{
+	char buf[32];
+
+	for (size_t i = 0; i < COLUMNS; i++) {
+		if (!(bits & 1u << i))
+			continue;
+		pod_columns[i].cell(c, pod_columns[i].figure, buf, sizeof(buf));
+		fprintf(out, " %*s", pod_columns[i].in[view].width, buf);
+	}
+}
+
+void columns_html_headings(FILE *out, unsigned int bits)
+{
+	for (size_t i = 0; i < COLUMNS; i++)
+		if (pod_columns[i].heading && bits & 1u << i)
+			fprintf(out, "<th>%s</th>", pod_columns[i].heading);
+}
+
+void columns_html_row(FILE *out, const struct cells *c, unsigned int bits)
+{
+	char buf[32];
+
+	for (size_t i = 0; i < COLUMNS; i++) {
+		if (!pod_columns[i].heading || !(bits & 1u << i))
+			continue;
+		pod_columns[i].cell(c, pod_columns[i].figure, buf, sizeof(buf));
+		fprintf(out, "<td>%s</td>", strcmp(buf, "-") ? buf : "–");
+	}
 }

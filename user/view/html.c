@@ -338,7 +338,6 @@ static void pod_row(FILE *out, const struct report_row *row)
 	};
 	const struct pod_stats *p = row->p;
 	struct cells cells;
-	char buf[32];
 
 	columns_cells(p, &cells);
 	fputs("<tr><td>", out);
@@ -347,12 +346,7 @@ static void pod_row(FILE *out, const struct report_row *row)
 		classes[row->level]);
 	html_text(out, row->text);
 	fputs("</td>", out);
-	for (size_t i = 0; i < COLUMNS; i++) {
-		if (!pod_columns[i].heading)
-			continue;
-		pod_columns[i].cell(&cells, pod_columns[i].figure, buf, sizeof(buf));
-		fprintf(out, "<td>%s</td>", strcmp(buf, "-") ? buf : "–");
-	}
+	columns_html_row(out, &cells, ~0u);
 	fputs("</tr>\n", out);
 }
 
@@ -365,9 +359,7 @@ static void pods_section(FILE *out, const struct report *r)
 		return;
 	}
 	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th class=\"l\">cause</th>", out);
-	for (size_t i = 0; i < COLUMNS; i++)
-		if (pod_columns[i].heading)
-			fprintf(out, "<th>%s</th>", pod_columns[i].heading);
+	columns_html_headings(out, ~0u);
 	fputs("</tr>\n", out);
 	for (size_t i = 0; i < r->rows_len; i++)
 		pod_row(out, &r->rows[i]);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "../base/small.h"
+#include "columns.h"
 #include "extras.h"
 #include "html.h"
 #include "html_part.h"
@@ -71,12 +72,12 @@ static void groups_section(FILE *out, const struct merged *m)
 static void pods_section(FILE *out, const struct merged *m)
 {
 	char subject[1024];
+	struct cells cells;
 
 	html_section(out, "Pods, worst first");
-	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th "
-	      "class=\"l\">node</th><th>requests</th><th>failed</th>"
-	      "<th>v1</th><th>p50</th><th>p99</th><th>s lost</th><th>needs</th><th class=\"l\">cause</th></tr>\n",
-	      out);
+	fputs("<div class=\"wide card\"><table>\n<tr><th>Pod</th><th class=\"l\">node</th>", out);
+	columns_html_headings(out, columns_of(COLUMNS_MERGE));
+	fputs("<th class=\"l\">cause</th></tr>\n", out);
 	for (size_t i = 0; i < m->pods_len && i < ROWS; i++) {
 		const struct merge_pod *p = &m->pods[i];
 
@@ -86,17 +87,9 @@ static void pods_section(FILE *out, const struct merged *m)
 							 sizeof(subject)));
 		fputs("</td><td class=\"l\">", out);
 		html_text(out, p->node->node);
-		fprintf(out, "</td><td>%llu</td><td%s>%llu</td><td>%llu</td><td>", (unsigned long long)p->requests,
-			p->failed ? " class=\"bad\"" : "", (unsigned long long)p->failed,
-			(unsigned long long)p->v1_requests);
-		html_us(out, p->p50_us);
-		fputs("</td><td>", out);
-		html_us(out, p->p99_us);
-		fprintf(out, "</td><td>%.1f</td>", p->seconds_lost);
-		if (p->required_hop_limit)
-			fprintf(out, "<td>%d</td>", p->required_hop_limit);
-		else
-			fputs("<td>–</td>", out);
+		fputs("</td>", out);
+		columns_merge_cells(p, &cells);
+		columns_html_row(out, &cells, columns_of(COLUMNS_MERGE));
 		fprintf(out, "<td class=\"l %s\">", report_level_is_bad(p->level) ? "bad" : "");
 		html_text(out, p->text[0] ? p->text : hop_limit_word(p->hop_limit));
 		fputs("</td></tr>\n", out);

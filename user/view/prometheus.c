@@ -122,6 +122,43 @@ static void put_head(struct writer *w, const char *mark, const char *total, cons
 	put_text(w, "\n");
 }
 
+uint64_t series_sum(const struct series *of, size_t offset)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < of->rows_len; i++)
+		for (const struct pod_stats *p = of->rows[i]; p; p = p->before)
+			sum += *(const uint64_t *)((const char *)p + offset);
+	return sum;
+}
+
+static double series_real_sum(const struct series *of, size_t offset)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < of->rows_len; i++)
+		for (const struct pod_stats *p = of->rows[i]; p; p = p->before)
+			sum += *(const double *)((const char *)p + offset);
+	return sum;
+}
+
+/* of: of a pod or a workload, else NULL */
+static void write_value(struct writer *w, const struct family *f, const struct series *of)
+{
+	const char *suffix = strcmp(f->type, "counter") ? "" : "_total";
+	const char *in[] = {
+		[FROM_WORKLOAD] = of ? (const char *)of->workload : NULL,
+		[FROM_TOTALS] = (const char *)&w->s->totals,
+		[FROM_AGENT] = (const char *)w->agent,
+	};
+	const void *at = f->value.from == FROM_POD ? NULL : in[f->value.from] + f->value.at;
+
+	if (f->value.is_real)
+		real_sample(w, suffix, of, NULL, at ? *(const double *)at : series_real_sum(of, f->value.at));
+	else
+		integer_sample(w, suffix, of, NULL, at ? *(const uint64_t *)at : series_sum(of, f->value.at));
+}
+
 static void write_families(struct writer *w, const struct family *f, const struct series_list *l)
 {
 	for (; f->name; f++) {
@@ -132,8 +169,14 @@ static void write_families(struct writer *w, const struct family *f, const struc
 		put_head(w, "# TYPE ", total, f->type);
 		if (f->agent)
 			f->agent(w);
-		for (size_t i = 0; f->row && l && i < l->len; i++)
-			f->row(w, &l->v[i]);
+		if (f->value.from >= FROM_TOTALS)
+			write_value(w, f, NULL);
+		for (size_t i = 0; l && i < l->len; i++) {
+			if (f->row)
+				f->row(w, &l->v[i]);
+			else
+				write_value(w, f, &l->v[i]);
+		}
 	}
 }
 

@@ -29,11 +29,11 @@ struct agent_stats {
 	struct tracer_program programs[24];
 	size_t programs_len;
 	uint64_t http_requests, http_refused, http_expired, http_overloaded;
-	unsigned int http_connections;
+	uint64_t http_connections;
 	/* from /proc/self */
 	double cpu_seconds, start_seconds;
 	uint64_t resident_bytes, virtual_bytes;
-	unsigned int open_fds, max_fds;
+	uint64_t open_fds, max_fds;
 };
 
 /* Fills the last group. fds: /proc/self/fd, opened while we were still allowed to; NULL: not counted. */

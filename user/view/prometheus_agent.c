@@ -46,17 +46,6 @@ static void write_runs(struct writer *w)
 			       w->agent->programs[i].runs);
 }
 
-#define AGENT_INTEGER(fn, suffix, member)                                \
-	static void fn(struct writer *w)                                 \
-	{                                                                \
-		integer_sample(w, suffix, NULL, NULL, w->agent->member); \
-	}
-AGENT_INTEGER(write_http_requests, "_total", http_requests)
-AGENT_INTEGER(write_http_connections, "", http_connections)
-AGENT_INTEGER(write_virtual, "", virtual_bytes)
-AGENT_INTEGER(write_open_fds, "", open_fds)
-AGENT_INTEGER(write_max_fds, "", max_fds)
-
 static void write_http_refused(struct writer *w)
 {
 	integer_sample(w, "_total", NULL, PAIRS("reason", "too_many"), w->agent->http_refused);
@@ -74,12 +63,11 @@ const struct family prometheus_agent[] = {
 	  .agent = write_run_seconds },
 	{ "imdsnoop_program_runs", "counter", "Runs of a BPF program; 0 unless kernel.bpf_stats_enabled is set.",
 	  .agent = write_runs },
-	{ "imdsnoop_http_requests", "counter", "HTTP requests to the agent itself.", .agent = write_http_requests },
-	{ "imdsnoop_http_connections", "gauge", "HTTP connections to the agent that are open.",
-	  .agent = write_http_connections },
+	{ "imdsnoop_http_requests", "counter", "HTTP requests to the agent itself.", AGENT(http_requests) },
+	{ "imdsnoop_http_connections", "gauge", "HTTP connections to the agent that are open.", AGENT(http_connections) },
 	{ "imdsnoop_http_refused", "counter", "HTTP clients of the agent turned away.", .agent = write_http_refused },
-	{ "process_virtual_memory_bytes", "gauge", "Virtual memory of the agent.", .agent = write_virtual },
-	{ "process_open_fds", "gauge", "Open file descriptors of the agent.", .agent = write_open_fds },
-	{ "process_max_fds", "gauge", "Most file descriptors that the agent may open.", .agent = write_max_fds },
+	{ "process_virtual_memory_bytes", "gauge", "Virtual memory of the agent.", AGENT(virtual_bytes) },
+	{ "process_open_fds", "gauge", "Open file descriptors of the agent.", AGENT(open_fds) },
+	{ "process_max_fds", "gauge", "Most file descriptors that the agent may open.", AGENT(max_fds) },
 	{ .name = NULL }
 };

@@ -50,21 +50,6 @@ static void write_versions(struct writer *w)
 	integer_sample(w, "_total", NULL, PAIRS("imds_version", "v2"), t->v2_requests);
 }
 
-static void write_hop_limit_deaths(struct writer *w)
-{
-	integer_sample(w, "_total", NULL, NULL, w->s->totals.outcomes[OUTCOME_HOP_LIMIT]);
-}
-
-static void write_fallbacks(struct writer *w)
-{
-	integer_sample(w, "_total", NULL, NULL, w->s->totals.fallbacks);
-}
-
-static void write_lost_seconds(struct writer *w)
-{
-	real_sample(w, "_total", NULL, NULL, w->s->totals.seconds_lost);
-}
-
 /* The highest that a row which asks for tokens needs: for others the hop limit means nothing. */
 static void write_required(struct writer *w)
 {
@@ -86,11 +71,6 @@ static void write_hop_limit(struct writer *w)
 static void write_pods(struct writer *w)
 {
 	integer_sample(w, "", NULL, NULL, w->s->pods_len);
-}
-
-static void write_in_flight(struct writer *w)
-{
-	integer_sample(w, "", NULL, NULL, w->s->totals.in_flight);
 }
 
 static void write_findings(struct writer *w)
@@ -144,21 +124,6 @@ static void write_last_v1(struct writer *w)
 	integer_sample(w, "", NULL, NULL, newest);
 }
 
-static void write_cpu(struct writer *w)
-{
-	real_sample(w, "_total", NULL, NULL, w->agent->cpu_seconds);
-}
-
-static void write_start(struct writer *w)
-{
-	real_sample(w, "", NULL, NULL, w->agent->start_seconds);
-}
-
-static void write_resident(struct writer *w)
-{
-	integer_sample(w, "", NULL, NULL, w->agent->resident_bytes);
-}
-
 const struct family prometheus_node[] = {
 	{ "imdsnoop_build_info", "gauge", "Always 1; version of the agent, the kernel and libbpf.",
 	  .agent = write_build_info },
@@ -169,17 +134,15 @@ const struct family prometheus_node[] = {
 	{ "imdsnoop_node_requests", "counter", "Metadata requests of this node that ended.", .agent = write_outcomes },
 	{ "imdsnoop_node_version_requests", "counter", "The same, by IMDS version.", .agent = write_versions },
 	{ "imdsnoop_node_hop_limit_exceeded", "counter", "Requests whose answer died of its hop limit.",
-	  .agent = write_hop_limit_deaths },
-	{ "imdsnoop_node_fallbacks", "counter", "IMDSv1 requests after an unanswered token request.",
-	  .agent = write_fallbacks },
-	{ "imdsnoop_node_lost_seconds", "counter", "Time waited for answers that never came.",
-	  .agent = write_lost_seconds },
+	  TOTALS(outcomes[OUTCOME_HOP_LIMIT]) },
+	{ "imdsnoop_node_fallbacks", "counter", "IMDSv1 requests after an unanswered token request.", TOTALS(fallbacks) },
+	{ "imdsnoop_node_lost_seconds", "counter", "Time waited for answers that never came.", TOTALS(seconds_lost) },
 	{ "imdsnoop_node_required_hop_limit", "gauge",
 	  "Hop limit with which all pods here that ask for tokens get them.", .agent = write_required },
 	{ "imdsnoop_node_hop_limit", "gauge", "Hop limit that is set, as the node itself saw it.",
 	  .agent = write_hop_limit },
 	{ "imdsnoop_node_pods", "gauge", "Containers and services that asked.", .agent = write_pods },
-	{ "imdsnoop_node_requests_in_flight", "gauge", "Requests that wait for an answer now.", .agent = write_in_flight },
+	{ "imdsnoop_node_requests_in_flight", "gauge", "Requests that wait for an answer now.", TOTALS(in_flight) },
 	{ "imdsnoop_node_findings", "gauge", "Findings now.", .agent = write_findings },
 	{ "imdsnoop_node_unowned_packets", "counter",
 	  "Answers that died with no socket to die for (gVisor, virtual machines).", .agent = write_unowned },
@@ -188,8 +151,8 @@ const struct family prometheus_node[] = {
 	  .agent = write_workloads_over },
 	{ "imdsnoop_node_last_v1_timestamp_seconds", "gauge", "Newest IMDSv1 request; 0: none seen.",
 	  .agent = write_last_v1 },
-	{ "process_cpu_seconds", "counter", "User and system CPU time of the agent.", .agent = write_cpu },
-	{ "process_start_time_seconds", "gauge", "Start of the agent since the epoch.", .agent = write_start },
-	{ "process_resident_memory_bytes", "gauge", "Resident memory of the agent.", .agent = write_resident },
+	{ "process_cpu_seconds", "counter", "User and system CPU time of the agent.", AGENT(cpu_seconds) },
+	{ "process_start_time_seconds", "gauge", "Start of the agent since the epoch.", AGENT(start_seconds) },
+	{ "process_resident_memory_bytes", "gauge", "Resident memory of the agent.", AGENT(resident_bytes) },
 	{ .name = NULL }
 };

@@ -6,20 +6,7 @@
 
 #include "../model/counters.h"
 
-/* --- figures of a series: sums over its rows, and over containers of the same name that have left ----------------- */
-
-static uint64_t sum_at(const struct series *of, size_t offset)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < of->rows_len; i++)
-		for (const struct pod_stats *p = of->rows[i]; p; p = p->before)
-			sum += *(const uint64_t *)((const char *)p + offset);
-	return sum;
-}
-
-#define SUM(of, member) sum_at(of, offsetof(struct pod_stats, member))
-#define SUM_OF(of, member, i) sum_at(of, offsetof(struct pod_stats, member) + (i) * sizeof(uint64_t))
+#define SUM_OF(of, member, i) series_sum(of, offsetof(struct pod_stats, member) + (i) * sizeof(uint64_t))
 
 /* In *sum only when there are more than one to add up; NULL: none of that kind. */
 static const struct kind_stats *sum_kind(const struct series *of, enum imds_kind kind, struct kind_stats *sum)
@@ -138,21 +125,6 @@ static void write_drops(struct writer *w, const struct series *of)
 		integer_sample(w, "_total", of, PAIRS("reason", sum.drops[i].reason), sum.drops[i].packets);
 }
 
-static void write_fallbacks(struct writer *w, const struct series *of)
-{
-	integer_sample(w, "_total", of, NULL, SUM(of, fallbacks));
-}
-
-static void write_lost_seconds(struct writer *w, const struct series *of)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < of->rows_len; i++)
-		for (const struct pod_stats *p = of->rows[i]; p; p = p->before)
-			sum += p->seconds_lost;
-	real_sample(w, "_total", of, NULL, sum);
-}
-
 static void write_required_hop_limit(struct writer *w, const struct series *of)
 {
 	int highest = 0;
@@ -181,19 +153,10 @@ static void write_packets(struct writer *w, const struct series *of)
 	integer_sample(w, "_total", of, PAIRS("direction", "ingress"), SUM_OF(of, packets, IMDS_INGRESS));
 }
 
-static void write_in_flight(struct writer *w, const struct series *of)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < of->rows_len; i++)
-		sum += of->rows[i]->in_flight;
-	integer_sample(w, "", of, NULL, sum);
-}
-
 /* Mostly none: a series says that it is one of the few. */
 static void write_untracked(struct writer *w, const struct series *of)
 {
-	uint64_t n = SUM(of, untracked);
+	uint64_t n = SUM_OF(of, untracked, 0);
 
 	if (n)
 		integer_sample(w, "_total", of, NULL, n);
@@ -209,15 +172,14 @@ const struct family prometheus_pods[] = {
 	  "Requests whose answer died because its IP TTL (hop limit) was used up.", .row = write_hop_limit },
 	{ "imdsnoop_drops", "counter", "Packets of metadata connections that the kernel dropped, by its reason.",
 	  .row = write_drops },
-	{ "imdsnoop_fallbacks", "counter", "IMDSv1 requests that followed an unanswered token request.",
-	  .row = write_fallbacks },
+	{ "imdsnoop_fallbacks", "counter", "IMDSv1 requests that followed an unanswered token request.", POD(fallbacks) },
 	{ "imdsnoop_lost_seconds", "counter", "Time that processes waited for answers that never came.",
-	  .row = write_lost_seconds },
+	  POD(seconds_lost) },
 	{ "imdsnoop_required_hop_limit", "gauge", "Lowest HttpPutResponseHopLimit with which token answers arrive.",
 	  .row = write_required_hop_limit },
 	{ "imdsnoop_response_ttl", "gauge", "IP TTL of the newest answer as received.", .row = write_response_ttl },
 	{ "imdsnoop_packets", "counter", "Packets to and from metadata endpoints.", .row = write_packets },
-	{ "imdsnoop_requests_in_flight", "gauge", "Requests that wait for their answer now.", .row = write_in_flight },
+	{ "imdsnoop_requests_in_flight", "gauge", "Requests that wait for their answer now.", POD(in_flight) },
 	{ "imdsnoop_untracked", "counter",
 	  "Connections and DNS queries beyond the pod's share of the table: not followed.", .row = write_untracked },
 	{ .name = NULL }

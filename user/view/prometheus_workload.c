@@ -22,20 +22,9 @@ static void write_required(struct writer *w, const struct series *of)
 		integer_sample(w, "", of, NULL, of->workload->required_hop_limit);
 }
 
-/* Asked for one: else the hop limit means nothing to it. */
-static void write_tokens(struct writer *w, const struct series *of)
-{
-	integer_sample(w, "_total", of, NULL, of->workload->sum.token_requests);
-}
-
 static void write_lost_seconds(struct writer *w, const struct series *of)
 {
 	real_sample(w, "_total", of, NULL, of->workload->sum.lost_us / 1e6);
-}
-
-static void write_fallbacks(struct writer *w, const struct series *of)
-{
-	integer_sample(w, "_total", of, NULL, of->workload->sum.fallbacks);
 }
 
 static void write_findings(struct writer *w, const struct series *of)
@@ -57,17 +46,17 @@ static void write_pods(struct writer *w, const struct series *of)
 }
 
 const struct family prometheus_workloads[] = {
-	{ "imdsnoop_workload_requests", "counter", "Metadata requests of a workload that ended.", write_requests, NULL },
-	{ "imdsnoop_workload_token_requests", "counter", "Of these, requests for a token.", write_tokens, NULL },
+	{ "imdsnoop_workload_requests", "counter", "Metadata requests of a workload that ended.", .row = write_requests },
+	{ "imdsnoop_workload_token_requests", "counter", "Of these, requests for a token.", WORKLOAD(sum.token_requests) },
 	{ "imdsnoop_workload_required_hop_limit", "gauge",
-	  "Lowest HttpPutResponseHopLimit with which token answers reach all its pods.", write_required, NULL },
+	  "Lowest HttpPutResponseHopLimit with which token answers reach all its pods.", .row = write_required },
 	{ "imdsnoop_workload_lost_seconds", "counter", "Time that its processes waited for answers that never came.",
-	  write_lost_seconds, NULL },
+	  .row = write_lost_seconds },
 	{ "imdsnoop_workload_fallbacks", "counter", "IMDSv1 requests after an unanswered token request.",
-	  write_fallbacks, NULL },
-	{ "imdsnoop_workload_findings", "gauge", "Findings about its pods now, by code.", write_findings, NULL },
+	  WORKLOAD(sum.fallbacks) },
+	{ "imdsnoop_workload_findings", "gauge", "Findings about its pods now, by code.", .row = write_findings },
 	{ "imdsnoop_workload_last_v1_timestamp_seconds", "gauge", "Its newest IMDSv1 request, since the epoch.",
-	  write_last_v1, NULL },
-	{ "imdsnoop_workload_pods", "gauge", "Its containers that asked and are still known.", write_pods, NULL },
+	  .row = write_last_v1 },
+	{ "imdsnoop_workload_pods", "gauge", "Its containers that asked and are still known.", .row = write_pods },
 	{ .name = NULL }
 };

@@ -172,21 +172,14 @@ static void report_pods(FILE *out, const struct report *r, const struct text_opt
 	name = name < name_max ? name : name_max;
 	fprintf(out, "\n%s", text_on(o, TEXT_BOLD));
 	text_cell(out, "POD", name);
-	for (size_t i = 0; i < COLUMNS; i++)
-		if (shown & 1u << i)
-			fprintf(out, " %*s", pod_columns[i].in[COLUMNS_REPORT].width, pod_columns[i].title);
+	columns_titles(out, shown, COLUMNS_REPORT);
 	fprintf(out, "  CAUSE%s\n", text_off(o));
 	for (size_t i = 0; i < r->rows_len; i++) {
 		const struct report_row *row = &r->rows[i];
 
 		text_cell(out, text_escape(row->subject, o->utf8, o->width ? name : 0, buf, sizeof(buf)), name);
 		columns_cells(row->p, &cells);
-		for (size_t k = 0; k < COLUMNS; k++) {
-			if (!(shown & 1u << k))
-				continue;
-			pod_columns[k].cell(&cells, pod_columns[k].figure, buf, sizeof(buf));
-			fprintf(out, " %*s", pod_columns[k].in[COLUMNS_REPORT].width, buf);
-		}
+		columns_row(out, &cells, shown, COLUMNS_REPORT);
 		fprintf(out, "  %s%s%s\n", text_on(o, text_level_style(row->level)),
 			text_escape(row->text, o->utf8, o->width ? CAUSE_WIDTH : 0, buf, sizeof(buf)), text_off(o));
 	}

@@ -3,6 +3,7 @@
 
 #include "../base/small.h"
 #include "../report/findings.h"
+#include "columns.h"
 #include "extras.h"
 #include "text_layout.h"
 
@@ -209,7 +210,8 @@ static void merge_groups(FILE *out, const struct merged *m, const struct text_op
 static void merge_pods(FILE *out, const struct merged *m, const struct text_options *o)
 {
 	size_t rows = m->pods_len < ROWS ? m->pods_len : ROWS, name = 3, node = 4;
-	char subject[512], buf[1024], p99[32];
+	char subject[512], buf[1024];
+	struct cells cells;
 
 	if (!rows)
 		return;
@@ -227,8 +229,8 @@ static void merge_pods(FILE *out, const struct merged *m, const struct text_opti
 	text_cell(out, "NODE", node);
 	fputc(' ', out);
 	text_cell(out, "POD", name);
-	fprintf(out, " %6s %6s %6s %8s %8s %5s  %s%s\n", "REQS", "FAILED", "V1", "P99", "LOST s", "NEEDS", "CAUSE",
-		text_off(o));
+	columns_titles(out, columns_of(COLUMNS_MERGE), COLUMNS_MERGE);
+	fprintf(out, "  CAUSE%s\n", text_off(o));
 	for (size_t i = 0; i < rows; i++) {
 		const struct merge_pod *p = &m->pods[i];
 		const char *text = p->text[0] ? p->text : hop_limit_word(p->hop_limit);
@@ -238,13 +240,8 @@ static void merge_pods(FILE *out, const struct merged *m, const struct text_opti
 		extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject, sizeof(subject));
 		text_cell(out, text_escape(p->other ? "(beyond --max-pods)" : subject, o->utf8, 60, buf, sizeof(buf)),
 			  name);
-		fprintf(out, " %6llu %6llu %6llu %8s %8.1f", (unsigned long long)p->requests,
-			(unsigned long long)p->failed, (unsigned long long)p->v1_requests, latency(p->p99_us, p99),
-			p->seconds_lost);
-		if (p->required_hop_limit)
-			fprintf(out, " %5d", p->required_hop_limit);
-		else
-			fprintf(out, " %5s", "-");
+		columns_merge_cells(p, &cells);
+		columns_row(out, &cells, columns_of(COLUMNS_MERGE), COLUMNS_MERGE);
 		fprintf(out, "  %s%s%s\n", text_on(o, text_level_style(p->level)),
 			text_escape(text, o->utf8, 40, buf, sizeof(buf)), text_off(o));
 	}
