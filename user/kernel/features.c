@@ -258,8 +258,7 @@ static int probe_capabilities(struct features *f, bool *ret_tracing)
 	if (f->lite && kernel_below(f, 6, 3)) {
 		note(f, "capabilities", MISSING, "%s",
 		     "needs CAP_PERFMON (or CAP_SYS_ADMIN): without it the verifier of this kernel (before 6.3) gives "
-		     "up "
-		     "on our programs; grant it to the container");
+		     "up on our programs; grant it to the container");
 		return -EPERM;
 	}
 	if (f->lite)
@@ -268,8 +267,7 @@ static int probe_capabilities(struct features *f, bool *ret_tracing)
 		     "parent processes, the first KiB of a request; grant it to the container");
 	else if (kernel_below(f, 5, 11) && !(caps & HAS_SYS_RESOURCE))
 		note(f, "capabilities", DEGRADED,
-		     "before 5.11 maps count against RLIMIT_MEMLOCK: grant CAP_SYS_RESOURCE, or "
-		     "raise ulimit -l");
+		     "before 5.11 maps count against RLIMIT_MEMLOCK: grant CAP_SYS_RESOURCE, or raise ulimit -l");
 	else
 		note(f, "capabilities", OK, "%s", "");
 	return 0;
@@ -449,8 +447,7 @@ static void probe_tracepoints(const struct features_options *o, struct features 
 		features_note(f, "drop_reasons", OK, "");
 	else
 		features_note(f, "drop_reasons", MISSING,
-			      "the kernel names no drop reasons (5.17 and later do): place and TTL of a "
-			      "drop decide");
+			      "the kernel names no drop reasons (5.17 and later do): place and TTL of a drop decide");
 	if (o->no_drops)
 		features_note(f, "drop_locations", OFF, "switched off by --no-drops");
 	else if (f->has_drop_locations)
@@ -494,8 +491,7 @@ static void probe_other_programs(const struct features_options *o, struct featur
 	if (n > 0)
 		note(f, "other_programs", DEGRADED,
 		     "%d other program%s at connect (%s) may rewrite connections to the metadata service: these are "
-		     "seen as "
-		     "redirected or not at all",
+		     "seen as redirected or not at all",
 		     n, ENDING(n), names);
 	else if (n < 0)
 		note(f, "other_programs", OFF, "cannot ask for other programs at connect: %s", strerror(-n));

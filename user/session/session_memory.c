@@ -46,8 +46,7 @@ void session_note_memory(struct features *f, const struct options *o)
 	session_memory(o, &m);
 	snprintf(why, sizeof(why),
 		 "at most %.0f MiB with every table full, kernel included: connections %.0f, counters %.0f, rings "
-		 "%.0f, pods %.0f, "
-		 "the rest %.0f, for serve %.0f (--max-flows %u, --max-pods %u)",
+		 "%.0f, pods %.0f, the rest %.0f, for serve %.0f (--max-flows %u, --max-pods %u)",
 		 (double)m.most / MIB, (double)m.flows / MIB, (double)m.counters / MIB, (double)m.rings / MIB,
 		 (double)m.pods / MIB, (double)m.base / MIB, (double)m.serve / MIB, o->max_flows, o->max_pods);
 	features_note(f, "memory", "ok", why);

@@ -180,8 +180,7 @@ static void changes_section(FILE *out, const struct changes *c)
 	fputs("<div class=\"wide card\"><table>\n<tr><th></th><th class=\"c\" colspan=\"5\">before</th>"
 	      "<th class=\"c\" colspan=\"5\">now</th></tr>\n"
 	      "<tr><th>Workload</th><th>requests</th><th>failed</th><th>p50</th><th>p99</th><th>s "
-	      "lost</th><th>requests</th>"
-	      "<th>failed</th><th>p50</th><th>p99</th><th>s lost</th></tr>\n",
+	      "lost</th><th>requests</th><th>failed</th><th>p50</th><th>p99</th><th>s lost</th></tr>\n",
 	      out);
 	for (size_t i = 0; i < c->workloads_len && i < CHANGES; i++) {
 		const struct workload_change *w = &c->workloads[i];

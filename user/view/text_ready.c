@@ -41,8 +41,7 @@ char *extras_ready_basis(const struct ready *r, char *buf, size_t len)
 	if (r->rarest_s > 0 && at > 0 && (size_t)at < len)
 		snprintf(buf + at, len - (size_t)at,
 			 " A caller that asks at least every %.1f days would have been seen in 999 of 1,000 cases. "
-			 "Nodes without "
-			 "an agent are not in it.",
+			 "Nodes without an agent are not in it.",
 			 r->rarest_s / DAY);
 	return buf;
 }
