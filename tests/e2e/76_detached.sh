@@ -86,5 +86,6 @@ check "folder: it ends well" equal $? 0
 rmdir "$folder"
 
 check "agent: ends by itself" lab_wait_for $((25 - SECONDS + detached)) lab_is_gone "$SERVE_PID"
+serve_kill "$SERVE_PID"
 wait "$SERVE_PID"
 check "agent: with 1, for its supervisor" equal $? 1
