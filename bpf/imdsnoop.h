@@ -492,10 +492,12 @@ _Static_assert(sizeof(struct imds_tuple) == 40, "tuple is a map key");
  * wait for one, in one of two places, this and its neighbour (index ^ 1). The flow itself tells whether it is the one.
  */
 #define IMDS_WAITING 16384
+#define IMDS_WAITING_SHIFT 12 /* the next answers on a connection have the same place: it is in the cache */
 
 static inline __attribute__((always_inline)) __u32 imds_waiting_index(__u32 seq)
 {
-	return (seq * 0x9e3779b1u) >> 18; /* golden ratio: neighbouring numbers fall apart; 14 bits are left */
+	/* golden ratio: neighbouring numbers fall apart; 14 bits are left */
+	return ((seq >> IMDS_WAITING_SHIFT) * 0x9e3779b1u) >> 18;
 }
 
 /*
