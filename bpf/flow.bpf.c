@@ -336,6 +336,11 @@ __noinline int imds_answered(__u64 cookie, __u32 query, __u64 now)
 	return 0;
 }
 
+__noinline __u32 imds_length(__u32 length, __u32 what, __u32 c)
+{
+	return imds_length_step(length, what, c);
+}
+
 /* A LF among eight bytes. */
 static __always_inline __u64 has_lf(__u64 w)
 {
@@ -349,23 +354,30 @@ static __always_inline __u64 has_lf(__u64 w)
  */
 static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char *path, __u32 off, __u32 len, __u32 chunk)
 {
-	__u64 w[SCAN_CHUNK / 8] = {};
-	__u32 n = len / chunk, k = 0, all, state, words;
+	__u32 state = s->state, words = s->words, used = 0, n, k, all;
+	__u64 w[SCAN_CHUNK / 8];
 
-	/*
-	 * The lesser of len and chunk without a branch, so that the verifier goes through the loop with one range for n, not
-	 * also with the constant; and with a lower bound of 1, which those before 6.8 do not learn from "not 0".
-	 */
-	n = (__s32)(n | -n) >> 31;
-	barrier_var(n);
-	n = ((len - 1) | n) & (chunk - 1);
-	barrier_var(n);
-	n = (n & (chunk - 1)) + 1;
-	if (!len || bpf_skb_load_bytes(skb, off, w, n))
-		return 0;
-	all = n;
-	state = s->state;
-	words = s->words;
+	for (int round = 0; round < (chunk == SCAN_CHUNK_LITE ? 1 : SCAN_CHUNKS); round++) {
+		__u32 left = len - used;
+
+		if (!left)
+			break;
+		/*
+		 * The lesser of left and chunk without a branch, so that the verifier goes through the loop with one range
+		 * for n, not also with the constant; and with a lower bound of 1, which those before 6.8 do not learn from
+		 * "not 0".
+		 */
+		n = left / chunk;
+		n = (__s32)(n | -n) >> 31;
+		barrier_var(n);
+		n = ((left - 1) | n) & (chunk - 1);
+		barrier_var(n);
+		n = (n & (chunk - 1)) + 1;
+		__builtin_memset(w, 0, sizeof(w));
+		if (bpf_skb_load_bytes(skb, off + used, w, n))
+			break;
+		all = n;
+		k = 0;
 #define BYTE(j)                                                                     \
 	if (k + (j) >= n)                                                           \
 		break;                                                              \
@@ -384,36 +396,41 @@ static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char
 	BYTE(5); \
 	BYTE(6); \
 	BYTE(7)
-	if (chunk == SCAN_CHUNK_LITE) {
-		do {
-			WORD();
-			k += 8;
-			w[0] = w[1];
-			WORD();
-			k += 8;
-		} while (0);
-	} else {
-		for (k = 0; k < SCAN_CHUNK; k += 8) {
-			__u32 within = state ^ IMDS_HTTP_ANY;
-
-			barrier_var(within);
-			if ((within || has_lf(w[0])) && !imds_scan_usual(&imds_http, s, path, &state, &words, w[0])) {
+		if (chunk == SCAN_CHUNK_LITE) {
+			do {
 				WORD();
+				k += 8;
+				w[0] = w[1];
+				WORD();
+				k += 8;
+			} while (0);
+		} else {
+			for (k = 0; k < SCAN_CHUNK; k += 8) {
+				__u32 within = state ^ IMDS_HTTP_ANY;
+
+				barrier_var(within);
+				if ((within || has_lf(w[0])) &&
+				    !imds_scan_usual(&imds_http, s, path, &state, &words, w[0])) {
+					WORD();
+				}
+				w[0] = w[1];
+				w[1] = w[2];
+				w[2] = w[3];
+				w[3] = w[4];
+				w[4] = w[5];
+				w[5] = w[6];
+				w[6] = w[7];
 			}
-			w[0] = w[1];
-			w[1] = w[2];
-			w[2] = w[3];
-			w[3] = w[4];
-			w[4] = w[5];
-			w[5] = w[6];
-			w[6] = w[7];
 		}
+		used += n ? all : k;
+		if (!n)
+			break;
 	}
 #undef BYTE
 #undef WORD
 	s->state = state;
 	s->words = words;
-	return n ? all : k;
+	return used;
 }
 
 static __always_inline bool chunk_has_lf(struct __sk_buff *skb, __u32 off)
@@ -539,13 +556,15 @@ __noinline int imds_opaque_out(__u64 cookie, __u32 len, __u32 seq_end, __u64 now
 	return 0;
 }
 
-/* A request begins with the bytes b, unless they are none. */
-__noinline int imds_begin(__u64 cookie, __u32 b, __u64 now)
+__noinline int imds_begin(struct __sk_buff *skb, __u64 cookie, __u64 range, __u64 now)
 {
 	struct imds_flow *f = flow_lookup(cookie, 0);
+	__u32 off = range >> 32, len = range, b = 0;
 
-	if (!f)
-		return 0;
+	if (!f || !len || bpf_skb_load_bytes(skb, off, &b, len < sizeof(b) ? 1 : sizeof(b)))
+		return -1;
+	if ((b & 0xff) == '\r' || (b & 0xff) == '\n') /* an empty line behind a request is none: RFC 9112 2.2 */
+		return (b & 0xffff) == ('\r' | '\n' << 8) ? 2 : 1;
 	/* the client goes on, so what it got was whole, whatever we could read of it */
 	if (flow_waiting(f) == 1 && f->scan_in.body_left == IMDS_BODY_UNTIL_CLOSE)
 		flow_answered(f, now);
@@ -556,7 +575,7 @@ __noinline int imds_begin(__u64 cookie, __u32 b, __u64 now)
 }
 
 /* What was looked at ended the head, a line of a chunked body, or neither. Returns how many bytes of body follow in left. */
-static __always_inline __u32 request_scanned(struct imds_flow *f, struct imds_request *r, __u32 left, __u64 now)
+static __always_inline __u32 request_scanned(struct imds_flow *f, struct imds_request *r, __u32 left)
 {
 	struct imds_scan *s = &f->scan_out;
 
@@ -568,40 +587,39 @@ static __always_inline __u32 request_scanned(struct imds_flow *f, struct imds_re
 		return 0;
 	r->flags |= IMDS_F_HEAD_COMPLETE;
 	if (f->in_request)
-		request_sent(f, r, now);
+		request_sent(f, r, r->sent_ns);
 	return imds_body_begin(s, false, false) && s->body_left && left ? imds_body_skip(s, left) : 0;
 }
 
-/* New request bytes. */
+/* New request bytes. What is known before the scan goes into the request before it: 5.10 has no stack to keep it on. */
 static __always_inline int request_bytes(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u64 now,
 					 __u32 chunk)
 {
-	__u32 off = range >> 32, len = range, n;
+	__u32 off = range >> 32, len = range;
 	struct imds_flow *f = flow_lookup(cookie, 0);
 	struct imds_request *r;
 	bool within;
-	__u32 b = 0;
+	int n;
 
 	if (!f || !len || f->tunnel)
 		return 0;
 	within = within_request(f);
 	if (!within && !f->in_request) {
-		if (bpf_skb_load_bytes(skb, off, &b, len < sizeof(b) ? 1 : sizeof(b)))
-			return 0;
-		if ((b & 0xff) == '\r' || (b & 0xff) == '\n') /* an empty line behind a request is none: RFC 9112 2.2 */
-			return (b & 0xffff) == ('\r' | '\n' << 8) ? 2 : 1;
-		imds_begin(cookie, b, now);
+		n = imds_begin(skb, cookie, range, now);
+		if (n)
+			return n < 0 ? 0 : n;
 	}
 	r = flow_slot(f, f->head - within);
+	r->sent_ns = now;
+	r->seq_end = seq_end - len;
 	if (f->scan_out.body_left) {
 		n = imds_body_skip(&f->scan_out, len);
 	} else {
 		n = scan_some(skb, &f->scan_out, r->path, off, len, chunk);
-		n += request_scanned(f, r, len - n, now);
+		n += request_scanned(f, r, len - n);
 	}
 	r->bytes_out += n;
-	r->sent_ns = now;
-	r->seq_end = seq_end - (len - n);
+	r->seq_end += n;
 	return n;
 }
 

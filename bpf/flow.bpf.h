@@ -22,7 +22,8 @@
 #include "maps.bpf.h"
 #include "parse.bpf.h"
 
-#define SCAN_CHUNK 64				     /* bytes looked at in one call */
+#define SCAN_CHUNK 64				     /* bytes on the stack */
+#define SCAN_CHUNKS 2				     /* of them in one call */
 #define SCAN_ROUNDS (IMDS_SCAN_MAX / SCAN_CHUNK + 8) /* some more for heads and bodies that end inside a packet */
 #define SCAN_CHUNK_LITE 16
 #define SCAN_ROUNDS_LITE (IMDS_SCAN_MAX_LITE / SCAN_CHUNK_LITE + 8)
@@ -53,8 +54,8 @@ int imds_count_skb(struct __sk_buff *skb, __u64 cgroup_id, __u32 proto, __u32 di
 int imds_has_mptcp(struct __sk_buff *skb, __u32 off, __u32 end);
 /* Bytes of a client that does not speak HTTP, or hides it. */
 int imds_opaque_out(__u64 cookie, __u32 len, __u32 seq_end, __u64 now);
-/* A request begins, with these four bytes as they lie in memory. */
-int imds_begin(__u64 cookie, __u32 bytes, __u64 now);
+/* A request begins, unless it is an empty line: returns how many bytes of the packet that is. Negative: they cannot be read. */
+int imds_begin(struct __sk_buff *skb, __u64 cookie, __u64 range, __u64 now);
 /* The request line in slot head is known, its head not yet complete. */
 int imds_known(__u64 cookie, __u64 now);
 /* The request in slot head is complete and waits for its answer. */

@@ -54,12 +54,15 @@
 #define IMDS_A_LENGTH (1ull << 37)	 /* a digit of Content-Length */
 #define IMDS_A_LENGTH_FIRST (1ull << 38) /* the first one: the last Content-Length of a head counts */
 #define IMDS_A_LENGTH_BAD (1ull << 39)	 /* it is no number: the head has none, so far */
-#define IMDS_A_END (1ull << 40)		 /* the byte ends the head, the line with a chunk's size, the trailers */
+#define IMDS_A_CHUNKED_BAD (1ull << 40)	 /* another Transfer-Encoding: the last one counts */
+#define IMDS_A_END (1ull << 43)		 /* the byte ends the head, the line with a chunk's size, the trailers */
 #define IMDS_A_CHUNK (1ull << 41)	 /* it was a chunk's size */
 #define IMDS_A_HEX (1ull << 42)		 /* a digit of a chunk's size */
-#define IMDS_A_CHUNKED_BAD (1ull << 43)	 /* another Transfer-Encoding: the last one counts */
-#define IMDS_A_NUMBER \
-	(IMDS_A_STATUS | IMDS_A_LENGTH | IMDS_A_LENGTH_FIRST | IMDS_A_LENGTH_BAD | IMDS_A_HEX | IMDS_A_CHUNKED_BAD)
+#define IMDS_A_NUMBER (IMDS_A_LENGTH | IMDS_A_LENGTH_FIRST | IMDS_A_LENGTH_BAD | IMDS_A_HEX)
+/* of the same kind, shifted down by 32: words to take away */
+#define IMDS_A_AWAY (IMDS_W_H_LENGTH | IMDS_W_H_CHUNKED)
+_Static_assert(IMDS_A_LENGTH_BAD >> 32 == IMDS_W_H_LENGTH && IMDS_A_CHUNKED_BAD >> 32 == IMDS_W_H_CHUNKED,
+	       "words to take away");
 
 #define IMDS_LENGTH_MAX 0xfffffff0u /* longer bodies are taken for this long */
 #define IMDS_BODY_UNTIL_CLOSE 0xffffffffu
@@ -103,27 +106,25 @@ static __always_inline int imds_scan_ended(const struct imds_scan *s)
 	return s->state == IMDS_HTTP_ENDED;
 }
 
-static __always_inline void imds_scan_number(struct imds_scan *s, int answer, __u32 *words, __u64 attr, __u8 c)
+/* The length so far, and a byte more of it; what: the high half of attr. */
+static __always_inline __u32 imds_length_step(__u32 length, __u32 what, __u32 c)
 {
 	__u32 digit = c & 15;
 
-	if (answer && (attr & IMDS_A_STATUS))
-		s->status = s->status * 10 + digit;
-	if (attr & IMDS_A_LENGTH_FIRST)
-		s->length = digit;
-	else if (attr & IMDS_A_LENGTH)
-		s->length = s->length > (IMDS_LENGTH_MAX - 9) / 10 ? IMDS_LENGTH_MAX : s->length * 10 + digit;
-	if (attr & IMDS_A_LENGTH_BAD) {
-		s->length = 0;
-		*words &= ~IMDS_W_H_LENGTH;
-	}
-	if (attr & IMDS_A_CHUNKED_BAD)
-		*words &= ~IMDS_W_H_CHUNKED;
-	if (attr & IMDS_A_HEX) {
-		digit += c >> 6 ? 9 : 0; /* a letter */
-		s->length = s->length > IMDS_LENGTH_MAX / 16 - 1 ? IMDS_LENGTH_MAX : s->length * 16 + digit;
-	}
+	if (what & IMDS_A_LENGTH_BAD >> 32)
+		return 0;
+	if (what & IMDS_A_LENGTH_FIRST >> 32)
+		return digit;
+	if (what & IMDS_A_LENGTH >> 32)
+		return length > (IMDS_LENGTH_MAX - 9) / 10 ? IMDS_LENGTH_MAX : length * 10 + digit;
+	digit += c >> 6 ? 9 : 0; /* a letter */
+	return length > IMDS_LENGTH_MAX / 16 - 1 ? IMDS_LENGTH_MAX : length * 16 + digit;
 }
+#ifdef __bpf__
+__u32 imds_length(__u32 length, __u32 what, __u32 c); /* the same, for the verifier to look at once */
+#else
+#define imds_length imds_length_step
+#endif
 
 /*
  * The head was read: how the body ends. RFC 9112 6.3. none: an answer without one, whatever it says. Returns false when
@@ -203,11 +204,13 @@ static __always_inline __u32 imds_scan_step(const volatile struct imds_http_tabl
 	if (!(state & IMDS_S_ATTR))
 		return state;
 	attr = t->attr[state / IMDS_HTTP_ROW & (IMDS_HTTP_STATES - 1)];
-	*words |= (__u32)attr;
+	*words = (*words & ~(__u32)(attr >> 32 & IMDS_A_AWAY)) | (__u32)attr;
 	if (path)
 		s->method |= attr >> IMDS_A_METHOD_SHIFT & IMDS_A_METHOD_MASK;
+	else if (attr & IMDS_A_STATUS)
+		s->status = s->status * 10 + (c & 15);
 	if (attr & IMDS_A_NUMBER)
-		imds_scan_number(s, !path, words, attr, c);
+		s->length = imds_length(s->length, attr >> 32, c);
 	if (attr & IMDS_A_END)
 		*len = 0;
 	return state;
