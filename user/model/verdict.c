@@ -375,6 +375,15 @@ static enum outcome judge_connected(const struct verdict_input *in)
 	return OUTCOME_NO_RESPONSE;
 }
 
+/* The connection stood, and nothing was asked: unless what was to be sent on it was dropped before it had left the pod. */
+static bool is_idle(const struct imds_request *q, bool stood)
+{
+	const struct imds_drop *drop = &q->drop;
+	bool request_dropped = drop->ts_ns && (drop->flags & (IMDS_D_FROM_ENDPOINT | IMDS_D_PAYLOAD)) == IMDS_D_PAYLOAD;
+
+	return stood && q->kind == IMDS_KIND_CONNECT_ONLY && !request_dropped;
+}
+
 struct verdict verdict_judge(const struct verdict_input *in)
 {
 	const struct imds_rec_request *rec = in->rec;
@@ -392,13 +401,12 @@ struct verdict verdict_judge(const struct verdict_input *in)
 		v.outcome = judge_dropped(in);
 		return v;
 	}
-	v.confidence = stood && q->kind == IMDS_KIND_CONNECT_ONLY ? CONFIDENCE_NONE : hop_limit_confidence(in);
+	v.confidence = is_idle(q, stood) ? CONFIDENCE_NONE : hop_limit_confidence(in);
 	if (v.confidence != CONFIDENCE_NONE) {
 		v.outcome = OUTCOME_HOP_LIMIT;
 		return v;
 	}
-	if (!q->first_byte_ns && !(stood && q->kind == IMDS_KIND_CONNECT_ONLY) && !(q->flags & IMDS_F_LATE_ANSWER) &&
-	    explains_silence(in) &&
+	if (!q->first_byte_ns && !is_idle(q, stood) && !(q->flags & IMDS_F_LATE_ANSWER) && explains_silence(in) &&
 	    !(is_client_end(q->end) && stood && waited_ns(in) < in->stall_ns &&
 	      !is_filter(in->drop_reason, in->drop_location)))
 		v.outcome = judge_dropped(in);

@@ -125,6 +125,18 @@ const char *kind_word(enum imds_kind kind)
 	return WORD(words, kind, "other");
 }
 
+const char *drop_match_word(enum imds_drop_match match)
+{
+	static const char *const words[] = {
+		[IMDS_MATCH_TUPLE] = "tuple",
+		[IMDS_MATCH_FINGERPRINT] = "fingerprint",
+		[IMDS_MATCH_SYN] = "syn",
+		[IMDS_MATCH_SOCKET] = "socket",
+	};
+
+	return WORD(words, match, NULL);
+}
+
 const char *version_word(enum imds_version version)
 {
 	static const char *const words[IMDS_VERSION_COUNT] = {

@@ -122,6 +122,7 @@ const char *method_word(enum imds_method method);
 const char *status_class_word(enum imds_status_class status);
 const char *hops_source_word(enum hops_source source); /* "baseline", "initial-ttl", "unknown" */
 const char *hop_limit_word(enum hop_limit_state state);
+const char *drop_match_word(enum imds_drop_match match); /* NULL for NONE */
 const char *severity_word(enum severity severity);
 const char *finding_word(enum finding_code code);
 

@@ -55,9 +55,9 @@ static void drop_from(const json_t *line, const json_t *facts, struct imds_drop 
 	d->ts_ns = number_of(facts, "drop_ns", INT64_MAX);
 	d->flags = (uint16_t)number_of(facts, "drop_flags", UINT16_MAX);
 	d->ttl = (uint8_t)number_of(line, "ttl_dropped", UINT8_MAX);
-	d->match = !strcmp(match, "tuple")	   ? IMDS_MATCH_TUPLE
-		   : !strcmp(match, "fingerprint") ? IMDS_MATCH_FINGERPRINT
-						   : IMDS_MATCH_NONE;
+	for (int i = IMDS_MATCH_TUPLE; drop_match_word(i); i++)
+		if (!strcmp(match, drop_match_word(i)))
+			d->match = i;
 }
 
 static void path_from(const json_t *line, struct imds_request *q)

@@ -30,6 +30,7 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 	char node[256], p99[32];
 	double lost_s = 0;
 	const char *least = ""; /* "at least " */
+	bool tokens = false;
 	int needs = 0;
 
 	snprintf(node, sizeof(node), "%.200s", s->node);
@@ -38,6 +39,7 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 			continue;
 		dead++;
 		lost_s += s->pods[i]->seconds_lost;
+		tokens |= s->pods[i]->token_requests > 0;
 		if (s->pods[i]->required_hop_limit > needs) {
 			needs = s->pods[i]->required_hop_limit;
 			least = s->pods[i]->hops < 0 ? "at least " : "";
@@ -50,10 +52,12 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 	if (s->findings_len && s->findings[0].code == FINDING_HOP_LIMIT_EXHAUSTED &&
 	    s->findings[0].severity != SEVERITY_INFO && dead) {
 		const char *maybe = s->findings[0].severity == SEVERITY_WARNING ? "probably " : "";
-		int at = snprintf(buf, len, "%zu of %zu pod%s on %s get%s no metadata token: ", dead, s->pods_len,
-				  s->pods_len == 1 ? "" : "s", node, dead == 1 ? "s" : "");
+		int at = snprintf(buf, len, "%zu of %zu pod%s on %s get%s no metadata %s: ", dead, s->pods_len,
+				  s->pods_len == 1 ? "" : "s", node, dead == 1 ? "s" : "", tokens ? "token" : "answer");
 
-		if (s->node_token_ttl && needs > s->node_token_ttl)
+		if (!tokens) /* the response hop limit is the tokens' alone */
+			at += snprintf(buf + at, len - at, "%sthe answers die on this node, TTL used up", maybe);
+		else if (s->node_token_ttl && needs > s->node_token_ttl)
 			at += snprintf(buf + at, len - at, "%shop limit %d is too low, %s%d is needed", maybe,
 				       s->node_token_ttl, least, needs);
 		else if (needs)

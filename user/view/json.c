@@ -235,10 +235,6 @@ static json_t *facts_value(const struct request *r)
 
 json_t *json_request(const struct request *r, uint64_t now_ns, bool redact)
 {
-	static const char *const matches[] = {
-		[IMDS_MATCH_TUPLE] = "tuple",
-		[IMDS_MATCH_FINGERPRINT] = "fingerprint",
-	};
 	const struct imds_request *q = &r->rec.req;
 	const struct imds_peer *peer = &r->rec.peer;
 	bool dropped = q->drop.ts_ns != 0;
@@ -276,8 +272,7 @@ json_t *json_request(const struct request *r, uint64_t now_ns, bool redact)
 	put(&b, "drops", json_integer(q->drops));
 	put(&b, "drop_reason", text_or_null(r->drop_reason));
 	put(&b, "drop_location", text_or_null(r->drop_location));
-	put(&b, "drop_match",
-	    dropped && q->drop.match < LEN(matches) ? text_or_null(matches[q->drop.match]) : json_null());
+	put(&b, "drop_match", text_or_null(dropped ? drop_match_word(q->drop.match) : NULL));
 	put(&b, "bytes_out", json_integer(q->bytes_out));
 	put(&b, "bytes_in", json_integer(q->bytes_in));
 	put(&b, "fallback", json_boolean(r->fallback));

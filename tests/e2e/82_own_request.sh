@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What is no connection to nobody's harm, and no hop limit: a request that the pod's own filter drops on a connection that
+# stands, and a rule of the node that uses up the TTL of every answer.
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+e2e_lab --hop-limit 2
+t=$LAB_ROOT/trace r=$LAB_ROOT/report
+for p in request ruled; do lab_pod_bridge $p || e2e_die "pod $p comes up"; done
+lab_pod_load request
+lab_in "$pod_netns" iptables -w -A OUTPUT -d "$LAB_IMDS4" -m length --length 100:1500 -j DROP
+lab_pod_load ruled
+IMDSNOOP=$(e2e_in_node)
+report_start "$r"
+trace_start "$t"
+check "a request that is dropped" equal "$(put request 0.6)" 000
+trace_stop
+lab_in node iptables -w -t mangle -A PREROUTING -s "$LAB_IMDS4" -j TTL --ttl-set 1
+check "an answer whose TTL is used up" equal "$(put ruled 0.6)" 000
+report_stop
+
+expect_trace "$t" "its own filter's, found by its socket" 'of("request") | length == 1 and all_are(.outcome == "blocked" and
+	.cause == "filtered" and .drop_match == "socket")'
+"$IMDSNOOP" report --json --from "$t" >"$LAB_ROOT/again" 2>/dev/null
+expect_report "$LAB_ROOT/again" "and again from the trace's lines" 'pod("request").outcomes == { blocked: 1 }'
+expect_report "$r" "the report says whose" 'codes("request") == ["blocked-by-policy"] and
+	(.findings[] | select(.pod == "request") | .summary | test("in the pod.s own network"))'
+expect_report "$r" "the TTL's death is told, and no hop limit is asked for" 'pod("ruled").outcomes == { "hop-limit": 1 } and
+	(pod("ruled").required_hop_limit == null) and (.headline.text | test("no metadata answer: the answers die") and (test("hop limit") | not)) and
+	([.findings[].advice[]] | join(" ") | test("http-put-response-hop-limit [0-9]") | not)'
