@@ -571,7 +571,7 @@ static const struct row rows[] = {
 	  FINDING_NO_RESPONSE,
 	  SEVERITY_WARNING,
 	  { "thrown away as another host's", "ip neigh" },
-	  { "cause not seen" },
+	  { "cause not seen", "in no cloud", "Ask from the node" },
 	  { .requests = 1,
 	    .outcomes = { [OUTCOME_NO_RESPONSE] = 1 },
 	    .causes = { [CAUSE_SILENT] = 1 },

@@ -171,7 +171,7 @@ static void hostile_names_stay_text(void **state)
 
 static void a_timeline_is_bounded(void **state)
 {
-	static const struct pod_identity who = { 1, "ns", "pod", "c", "", "", "", "", "", RUNTIME_NONE };
+	static const struct pod_identity who = { 1, "ns", "pod", "c", "", "", "", "", "", RUNTIME_NONE, 0 };
 	static struct golden_case c;
 	struct imds_drop drop = { .ttl = 1 };
 	struct timeline t = { 0 };

@@ -21,7 +21,7 @@ static const struct loss losses[] = { { "ring_request", "", 3 } };
 
 static struct pod_identity who(const char *namespace, const char *pod, const char *container, const char *cgroup)
 {
-	return (struct pod_identity){ 1, namespace, pod, container, "", "", cgroup, "", "", RUNTIME_NONE };
+	return (struct pod_identity){ 1, namespace, pod, container, "", "", cgroup, "", "", RUNTIME_NONE, 0 };
 }
 
 static char *write_rows(const struct pod_stats *const *rows, size_t len, bool openmetrics, size_t *ret_len)

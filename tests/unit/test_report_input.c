@@ -188,13 +188,12 @@ static void a_stream_has_a_bound(void **state)
 
 /* --- traces ------------------------------------------------------------------------------------------------------- */
 
-static const struct pod_identity cart = { 11,	 "shop",      "cart-7d9f6c5b8-x2x4q", "app",
-					  "uid", "cid",	      "kubepods/cart",	      "",
-					  "",	 RUNTIME_NONE };
-static const struct pod_identity agent = { 12,	   "kube-system", "agent-5k2p9",    "agent",
-					   "uid2", "cid2",	  "kubepods/agent", "",
-					   "",	   RUNTIME_NONE };
-static const struct pod_identity stray = { 13, "", "", "", "", "", "system.slice/x", "", "", RUNTIME_NONE };
+static const struct pod_identity cart = { 11, "shop", "cart-7d9f6c5b8-x2x4q", "app", "uid", "cid", "kubepods/cart",
+					  "", "",     RUNTIME_NONE,	      0 };
+static const struct pod_identity agent = {
+	12, "kube-system", "agent-5k2p9", "agent", "uid2", "cid2", "kubepods/agent", "", "", RUNTIME_NONE, 0
+};
+static const struct pod_identity stray = { 13, "", "", "", "", "", "system.slice/x", "", "", RUNTIME_NONE, 0 };
 static const struct feature features[] = { { "cgroup_skb", "ok", "" }, { "drops", "degraded", "because" } };
 static const char *const endpoint_texts[] = { "169.254.169.254", "fd00:ec2::254", "169.254.170.23", NULL };
 

@@ -273,10 +273,10 @@ static void escaping_keeps_good_text_and_cuts_visibly(void **state)
 
 static void trace_lines_stand_in_columns(void **state)
 {
-	static const struct pod_identity cart = { 1,  "shop",	   "cart-7d9f6c5b8-x2x1q", "app", "", "", "", "",
-						  "", RUNTIME_NONE };
-	static const struct pod_identity host = { 2,  "", "",	       "", "", "", "system.slice/node-agent.service",
-						  "", "", RUNTIME_NONE };
+	static const struct pod_identity cart = { 1,  "shop", "cart-7d9f6c5b8-x2x1q", "app", "", "", "",
+						  "", "",     RUNTIME_NONE,	      0 };
+	static const struct pod_identity host = { 2,  "", "",		"", "", "", "system.slice/node-agent.service",
+						  "", "", RUNTIME_NONE, 0 };
 	struct request r = { .who = &cart,
 			     .wall_ns = 1700000000123 * MS,
 			     .hops = 1,

@@ -27,7 +27,7 @@ static const struct pod_table_options options = {
 
 static struct pod_identity who(const char *pod, const char *id)
 {
-	return (struct pod_identity){ 7, "shop", pod, "app", "uid", id, "kubepods/x", "", "", RUNTIME_NONE };
+	return (struct pod_identity){ 7, "shop", pod, "app", "uid", id, "kubepods/x", "", "", RUNTIME_NONE, 0 };
 }
 
 /* One answered request of us microseconds at now_ns. */

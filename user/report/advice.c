@@ -635,7 +635,7 @@ static bool holds(enum when when, const struct draft *d)
 	case HOST_ASKS:
 		return p && p->host_network && holds(WAS_SILENT, d);
 	case WAS_SILENT:
-		return p && p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by;
+		return p && p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by && !finding_is_another_host(p);
 	case WAS_CUT:
 		return p && p->outcomes[OUTCOME_RESET] && !p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by;
 	case ANOTHER_HOST:
