@@ -95,7 +95,7 @@ san_objects = $(patsubst %.c,$(O)/san/%.o,$(call needs,$(1)))
 # each source once, however many tests need it
 $(O)/san/%.o: %.c Makefile | $(SKEL) $(WEB)
 	$(call say,SAN,$<)
-	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) -O1 $(SANITIZE) -Itests/unit -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) -Wno-missing-field-initializers -O1 $(SANITIZE) -Itests/unit -c -o $@ $<
 .SECONDEXPANSION:
 # LeakSanitizer needs ptrace, which some sandboxes forbid; AddressSanitizer does not
 $(O)/tests/test_%: $$(call san_objects,tests/unit/test_$$*.c) Makefile
@@ -105,7 +105,7 @@ $(O)/tests/test_%: $$(call san_objects,tests/unit/test_$$*.c) Makefile
 define fuzz_rule
 $(O)/$(1)/fuzz_%: tests/fuzz/fuzz_%.c $(SRC) $(wildcard user/*/*.h bpf/*.h) | $(SKEL) $(WEB)
 	$$(call say,FUZZ,$$@)
-	$$(Q)mkdir -p $$(@D) && $(2) $$(filter-out -MMD -MP -Wmissing-prototypes,$$(ALL_CFLAGS)) -O1 -fsanitize=fuzzer \
+	$$(Q)mkdir -p $$(@D) && $(2) $$(filter-out -MMD -MP -Wmissing-prototypes,$$(ALL_CFLAGS)) -Wno-missing-field-initializers -O1 -fsanitize=fuzzer \
 		$$(SANITIZE) -Itests/unit -o $$@ $$(call needs,$$<) $$(shell $$(PKG_CONFIG) --libs $$(LIBS))
 endef
 $(eval $(call fuzz_rule,fuzz,$(CLANG)))
