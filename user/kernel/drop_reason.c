@@ -136,11 +136,6 @@ int drop_reasons_number(const struct drop_reasons *d, const char *name, uint32_t
 	return -ENOENT;
 }
 
-int drop_reasons_known(const struct drop_reasons *d)
-{
-	return d->reasons_len > 0;
-}
-
 /*
  * The symbol with the greatest address up to `address`, by one pass: 200,000 symbols kept in memory would cost more
  * than the whole rest of the program, and only a handful of places is ever asked for. Lines: "ffffffff81000000 T name

@@ -29,9 +29,6 @@ const char *drop_reasons_name(struct drop_reasons *d, uint32_t reason);
 /* Number of a name, with or without its prefix. Returns 0, or -ENOENT on a kernel that has no such reason. */
 int drop_reasons_number(const struct drop_reasons *d, const char *name, uint32_t *ret_reason);
 
-/* True when this kernel names its reasons (5.17 and later). */
-int drop_reasons_known(const struct drop_reasons *d);
-
 /*
  * "ip_forward": the function that holds a return address; "" when it cannot be told (kernel.kptr_restrict). Never
  * NULL; stays valid until drop_reasons_free().

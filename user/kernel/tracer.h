@@ -123,6 +123,7 @@ struct tracer_memory {
 };
 void tracer_memory(uint32_t max_flows, uint32_t max_pods, struct tracer_memory *ret);
 
+/* What each loaded program cost; returns how many of at most len were written. Names live as long as the tracer. */
 size_t tracer_programs(struct tracer *t, struct tracer_program *ret_programs, size_t len);
 
 #endif

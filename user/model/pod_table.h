@@ -20,6 +20,7 @@ struct pod_table_options {
 	bool redact_paths; /* the path is wiped before anything else sees the request */
 };
 
+/* Returns 0 or -ENOMEM. */
 int pod_table_new(const struct pod_table_options *o, struct pod_table **ret_table);
 void pod_table_free(struct pod_table *t);
 

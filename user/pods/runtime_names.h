@@ -45,6 +45,7 @@ struct runtime_state {
 	size_t containers;
 };
 #define RUNTIME_STATES 4
+/* What was found of each runtime at the newest look; names are ours. */
 void runtime_names_state(struct runtime_names *names, struct runtime_state ret_states[RUNTIME_STATES]);
 
 struct runtime_names_stats {

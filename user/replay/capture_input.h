@@ -22,6 +22,7 @@ int capture_input_read(const struct options *o, FILE *const *files, const char *
 		       const struct session_callbacks *cb, struct capture_input **ret, char *msg, size_t msg_len);
 void capture_input_free(struct capture_input *in);
 
+/* Valid as long as in. */
 const struct snapshot *capture_input_snapshot(const struct capture_input *in);
 
 #endif

@@ -141,31 +141,26 @@ static const struct row {
 #define HOP FINDING_HOP_LIMIT_EXHAUSTED, CAUSE_NONE
 	{ HOP, EC2 | LOCAL, ANY, MEANT,
 	  "Probably blocked on purpose: this container gets its credentials from EKS Pod Identity or ECS. Nothing "
-	  "needs to be "
-	  "opened." },
+	  "needs to be opened." },
 	{ HOP, EC2 | LOCAL, ANY, MEANT, "To save the wait, tell its SDK not to ask:" },
 	{ HOP, EC2 | LOCAL, ANY, MEANT, "  AWS_EC2_METADATA_DISABLED=true" },
 	{ HOP, EC2, K8S, NOT_MEANT,
 	  "Best: give the pod a role of its own, by EKS Pod Identity or IRSA. Then it needs neither IMDS nor a wider "
-	  "hop limit, "
-	  "and no longer acts as the node." },
+	  "hop limit, and no longer acts as the node." },
 	{ HOP, EC2, TASK, NOT_MEANT,
 	  "Best: give the task a role (taskRoleArn). Then it needs neither IMDS nor a wider hop limit, and no longer "
-	  "acts as the "
-	  "instance." },
+	  "acts as the instance." },
 	{ HOP, EC2, DOCKER, NOT_MEANT,
 	  "For one container, `docker run --network host` needs no wider hop limit: nothing forwards in between." },
 	{ HOP, EC2, PODMAN, NOT_MEANT,
 	  "For one container, `podman run --network host` needs no wider hop limit: nothing forwards in between." },
 	{ HOP, EC2, K8S, NOT_MEANT,
 	  "If it only wants region, zone or instance id: pass them in (AWS_REGION, a flag such as --aws-vpc-id), or "
-	  "let it read "
-	  "them from the Kubernetes node object." },
+	  "let it read them from the Kubernetes node object." },
 	{ HOP, EC2, ANY & ~K8S, NOT_MEANT, "If it only wants region, zone or instance id: pass them in (AWS_REGION)." },
 	{ HOP, EC2, ANY, NEEDS_UNKNOWN,
 	  "If it truly needs IMDS: the hop limit must be one more than the forwards between network card and pod. That "
-	  "number "
-	  "was not seen here; `imdsnoop probe` measures it." },
+	  "number was not seen here; `imdsnoop probe` measures it." },
 	{ HOP, EC2, ANY, NEEDS_KNOWN, "If it truly needs IMDS: set hop limit %d, on the running node" },
 	{ HOP, EC2, ANY, NEEDS_KNOWN,
 	  "  aws ec2 modify-instance-metadata-options --instance-id INSTANCE_ID --http-put-response-hop-limit %d "
@@ -184,15 +179,13 @@ static const struct row {
 	  NOT_MEANT, "A system agent (CSI driver, log or metric agent) may use hostNetwork: true instead; there hop limit 1 is enough." },
 	{ HOP, EC2, K8S, NOT_MEANT,
 	  "If pods are kept from IMDS on purpose (Karpenter, kOps, EKS Auto Mode and recent terraform-aws-eks set hop "
-	  "limit 1): "
-	  "leave it, and set AWS_EC2_METADATA_DISABLED=true in the pod to save the wait." },
+	  "limit 1): leave it, and set AWS_EC2_METADATA_DISABLED=true in the pod to save the wait." },
 	{ HOP, IBM, ANY, NEEDS_KNOWN, "Set the instance's response hop limit to %d:" },
 	{ HOP, IBM, ANY, NEEDS_KNOWN, "  ibmcloud is instance-update INSTANCE --metadata-service-response-hop-limit %d" },
 	{ HOP, IBM, ANY, NEEDS_KNOWN, "  Terraform: metadata_service { response_hop_limit = %d }" },
 	{ HOP, IBM, ANY, NEEDS_UNKNOWN,
 	  "The instance's response hop limit (metadata_service.response_hop_limit, 1 to 64) must be one more than the "
-	  "forwards "
-	  "between network card and pod; `imdsnoop probe` measures them." },
+	  "forwards between network card and pod; `imdsnoop probe` measures them." },
 	{ HOP, ALIBABA, ANY, NEEDS_KNOWN, "Set the instance's HttpPutResponseHopLimit to %d:" },
 	{ HOP, ALIBABA, ANY, NEEDS_KNOWN,
 	  "  aliyun ecs ModifyInstanceMetadataOptions --InstanceId INSTANCE_ID --HttpPutResponseHopLimit %d" },
@@ -205,28 +198,24 @@ static const struct row {
 	  "It works with the node's role and without tokens, after the wait: cure what stops its token requests." },
 	{ FELL, EC2, ANY, ALWAYS,
 	  "It asks for tokens already: an SDK without IMDSv2 is not the trouble. Let its tokens arrive before tokens "
-	  "are "
-	  "required (--http-tokens required), or it is left with nothing." },
+	  "are required (--http-tokens required), or it is left with nothing." },
 	{ FELL, EC2, K8S, HELD,
 	  "Or give the pod a role of its own by EKS Pod Identity or IRSA: then it needs no instance metadata." },
 #define V1 FINDING_IMDSV1_IN_USE, CAUSE_NONE
 	{ V1, EC2, K8S, DIRECT,
 	  "These calls end the day tokens are required (--http-tokens required): move the pod to an SDK that uses "
-	  "IMDSv2, or to "
-	  "a role of its own by EKS Pod Identity or IRSA." },
+	  "IMDSv2, or to a role of its own by EKS Pod Identity or IRSA." },
 	{ V1, EC2, ANY & ~K8S, DIRECT,
 	  "These calls end the day tokens are required (--http-tokens required): move it to an SDK that uses IMDSv2." },
 #define BLOCK FINDING_BLOCKED_BY_POLICY, CAUSE_NONE
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT,
 	  "Probably blocked on purpose: this container gets its credentials from EKS Pod Identity or ECS. Nothing "
-	  "needs to be "
-	  "opened." },
+	  "needs to be opened." },
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "To save the wait, tell its SDK not to ask:" },
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "  AWS_EC2_METADATA_DISABLED=true" },
 	{ BLOCK, ALL, ANY, BY_RULE,
 	  "Someone's rule drops these packets: a network policy, an iptables or nftables rule, or the CNI. A block of "
-	  "the "
-	  "metadata address is often meant; ask before opening it." },
+	  "the metadata address is often meant; ask before opening it." },
 	{ BLOCK, ALL, ANY, BY_TC,
 	  "Someone's policy drops these packets: a network policy that the CNI keeps in BPF. A block of the metadata "
 	  "address is often meant; ask before opening it." },
@@ -237,12 +226,10 @@ static const struct row {
 	{ BLOCK, ALL, ANY, BY_PROGRAM, "  bpftool cgroup tree; systemctl show -p IPAddressDeny UNIT" },
 	{ BLOCK, ALL, ANY, BEHIND,
 	  "The filter sees the packets as they are behind the redirect: a rule that allows %a does not help, %r is "
-	  "what "
-	  "the pods must reach." },
+	  "what the pods must reach." },
 	{ BLOCK, EC2, K8S, NOT_MEANT,
 	  "On AWS the pod needs no IMDS once it has a role by EKS Pod Identity or IRSA; AWS_EC2_METADATA_DISABLED=true "
-	  "then "
-	  "saves the wait." },
+	  "then saves the wait." },
 	{ BLOCK, EC2, TASK,
 	  NOT_MEANT, "A task with a role of its own (taskRoleArn) needs no IMDS; AWS_EC2_METADATA_DISABLED=true then saves the wait." },
 	{ BLOCK, ALL, ANY, BY_RULE,
@@ -265,8 +252,7 @@ static const struct row {
 #define DROP FINDING_DROPPED_ON_NODE
 	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY, ALWAYS,
 	  "Loosen the reverse path filter on the interface that the answers come in by; the higher of `all` and the "
-	  "interface "
-	  "counts:" },
+	  "interface counts:" },
 	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY, ALWAYS, "  sysctl -w net.ipv4.conf.INTERFACE.rp_filter=2" },
 	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, NOT_ABROAD,
 	  "Let the node forward; hardened images switch it off at boot:" },
@@ -294,8 +280,7 @@ static const struct row {
 	  "  nsenter -t PID -n ip route get %a; ip route get %a" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD,
 	  "No host on this network has the metadata service's address: a laptop, a kind cluster, another cloud. Tell "
-	  "the "
-	  "client not to ask, and give it credentials otherwise." },
+	  "the client not to ask, and give it credentials otherwise." },
 	{ DROP, CAUSE_NO_NEIGHBOUR, EC2, ANY, FROM_POD, "  AWS_EC2_METADATA_DISABLED=true" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY,
 	  FROM_POD, "If this is a cloud's machine, a route such as 169.254.0.0/16 of zeroconf may send it to the wrong interface:" },
@@ -314,8 +299,7 @@ static const struct row {
 	{ DROP, CAUSE_REFUSED_AT_SOCKET, ALL, ANY, ALWAYS, "  bpftool cgroup tree" },
 	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS,
 	  "Look at the routes inside the pod's network: a missing default route, or a blackhole or prohibit route that "
-	  "keeps it "
-	  "from the metadata service on purpose." },
+	  "keeps it from the metadata service on purpose." },
 	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS, "  nsenter -t PID -n ip route get %a" },
 	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS, "If there is a route, a BPF program denies connect():" },
 	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS, "  bpftool cgroup tree" },
@@ -340,13 +324,11 @@ static const struct row {
 	  "If kiam or kube2iam takes the service's place: does its agent run on this node?" },
 	{ REFUSED, ALL & ~LOCAL, ANY, AT_HOME,
 	  "The sidecar that should listen there is not up, or not yet: start it before the application (a native "
-	  "sidecar, "
-	  "holdApplicationUntilProxyStarts), or leave %a out of its redirect." },
+	  "sidecar, holdApplicationUntilProxyStarts), or leave %a out of its redirect." },
 	{ REFUSED, ALL & ~LOCAL, ANY, AT_HOME, "  nsenter -t PID -n iptables-save -t nat" },
 	{ REFUSED, ALL & ~LOCAL, ANY, NOT_AT_HOME,
 	  "Nothing listens where the connection goes, a rule rejects it, or the metadata service is off. See whether "
-	  "this "
-	  "node redirects it to an agent of its own:" },
+	  "this node redirects it to an agent of its own:" },
 	{ REFUSED, ALL & ~LOCAL, ANY, NOT_AT_HOME, "  iptables-save -t nat | grep %a; nft list ruleset | grep %a" },
 	{ REFUSED, ALL & ~LOCAL, ANY, BY_ICMP,
 	  "No RST came but an ICMP error: a router on the way has no route to %a, or a REJECT rule answers. The next "
@@ -354,20 +336,17 @@ static const struct row {
 	{ REFUSED, ALL & ~LOCAL, ANY, BY_ICMP, "  ip route get %a" },
 	{ FINDING_ENDPOINT_REFUSED, CAUSE_NO_ROUTE, ALL, ANY, ALWAYS,
 	  "Look at this node's routes for the pod: a routing table of its own (ip rule) may lack a default route, or "
-	  "the "
-	  "interface is down." },
+	  "the interface is down." },
 	{ FINDING_ENDPOINT_REFUSED, CAUSE_NO_ROUTE, ALL, ANY, ALWAYS,
 	  "  ip route get %a from POD_ADDRESS iif POD_INTERFACE; ip rule" },
 	{ FINDING_TOKEN_REQUIRED, CAUSE_NONE, EC2, K8S, ALWAYS,
 	  "Tokens are required on this node: use an SDK that asks for one, or give the pod a role of its own by EKS "
-	  "Pod Identity "
-	  "or IRSA." },
+	  "Pod Identity or IRSA." },
 	{ FINDING_TOKEN_REQUIRED, CAUSE_NONE, EC2, ANY & ~K8S, ALWAYS,
 	  "Tokens are required on this node: use an SDK that asks for one." },
 	{ FINDING_ENDPOINT_DISABLED, CAUSE_NONE, EC2, ANY, ALWAYS,
 	  "403 means that the metadata endpoint is off (HttpEndpoint=disabled), or that the request is not allowed, "
-	  "such as a "
-	  "token asked for by a dated path." },
+	  "such as a token asked for by a dated path." },
 	{ FINDING_ENDPOINT_DISABLED, CAUSE_NONE, EC2, ANY,
 	  ALWAYS, "  aws ec2 describe-instances --instance-ids INSTANCE_ID --query 'Reservations[].Instances[].MetadataOptions'" },
 	{ FINDING_FORWARDED_HEADER, CAUSE_NONE, ALL, ANY, ALWAYS,
@@ -382,24 +361,21 @@ static const struct row {
 #define ERRORS FINDING_CREDENTIALS_REFUSED, CAUSE_NONE
 	{ ERRORS, AZURE, ANY, WITH(400, DIRECT),
 	  "Azure answers 400 where the machine has no managed identity, or not the one asked for (client_id), and "
-	  "where the "
-	  "header Metadata: true is missing:" },
+	  "where the header Metadata: true is missing:" },
 	{ ERRORS, AZURE, ANY, WITH(400, DIRECT), "  az vm identity show --resource-group GROUP --name MACHINE" },
 	{ ERRORS, AZURE, ANY, WITH(410, DIRECT),
 	  "410 is Azure's word for a service that is being updated: ask again, for 70 s at least." },
 	{ ERRORS, AZURE, ANY, WITH(500, DIRECT), "5xx is a fault of Azure's service: ask again with growing pauses." },
 	{ ERRORS, GCE, ANY, WITH(403, ALWAYS),
 	  "403 is the answer to a request without the header Metadata-Flavor: Google, and on GKE to a service account "
-	  "that "
-	  "may not act as the Google one it names (roles/iam.workloadIdentityUser)." },
+	  "that may not act as the Google one it names (roles/iam.workloadIdentityUser)." },
 	{ ERRORS, GCE, ANY, WITH(404, DIRECT),
 	  "404 to a token request: the machine has no service account, or not the one named:" },
 	{ ERRORS, GCE, ANY, WITH(404, DIRECT),
 	  "  gcloud compute instances describe MACHINE --format='value(serviceAccounts)'" },
 	{ ERRORS, EC2, ANY, WITH(401, DIRECT),
 	  "401 to a request with a token: the token is expired (at most 6 hours), or of another instance. Ask for a "
-	  "new one "
-	  "when the answer is 401." },
+	  "new one when the answer is 401." },
 	{ ERRORS, EC2, ANY, WITH(404, DIRECT),
 	  "404 to a role's name: it is not the role of this instance. Ask the list above it for the name." },
 	{ ERRORS, OPENSTACK, ANY,
@@ -421,8 +397,7 @@ static const struct row {
 	  "The ECS agent gives these credentials: look at its log, and whether the task has a role." },
 	{ ERRORS, PODID, ANY, ALWAYS,
 	  "The EKS Pod Identity agent should answer here: see that it runs, that nothing else takes its address (a "
-	  "hostPort 80), "
-	  "and that the service account has an association." },
+	  "hostPort 80), and that the service account has an association." },
 #define BUSY FINDING_THROTTLED, CAUSE_NONE
 	{ BUSY, ALL & ~LOCAL, ANY, UNAVAILABLE,
 	  "503 comes from the proxy before the service, which reaches nobody behind it. On OpenStack that is haproxy "
@@ -433,14 +408,12 @@ static const struct row {
 	{ BUSY, PODID, ANY, ALWAYS, "The EKS Pod Identity agent limits requests: keep credentials until they expire." },
 	{ BUSY, ALL & ~LOCAL, ANY, THROTTLES,
 	  "The service limits queries for each instance, by errors or by delay: keep tokens and credentials until they "
-	  "expire, "
-	  "and let many short processes share them." },
+	  "expire, and let many short processes share them." },
 	{ BUSY, EC2, ANY, THROTTLES, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
 #define SLOW FINDING_SLOW, CAUSE_NONE
 	{ SLOW, EC2, ANY, DIRECT,
 	  "The service limits queries for each instance, by errors or by delay: keep tokens and credentials until they "
-	  "expire, "
-	  "and let many short processes share them." },
+	  "expire, and let many short processes share them." },
 	{ SLOW, EC2, ANY, DIRECT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
 	{ SLOW, ALL, ANY, LATE, "Give the client a timeout longer than the answer takes, and let it ask again." },
 	{ SLOW, EC2, ANY, LATE, "  AWS_METADATA_SERVICE_TIMEOUT=5 AWS_METADATA_SERVICE_NUM_ATTEMPTS=3" },
@@ -448,8 +421,7 @@ static const struct row {
 #define SILENT FINDING_NO_RESPONSE, CAUSE_NONE
 	{ SILENT, ALL & ~LOCAL, ANY, WAS_CUT,
 	  "Whoever listens there ends the connections: the service when it has too many of them, or a proxy or "
-	  "security "
-	  "appliance on the way." },
+	  "security appliance on the way." },
 #define LOOK_AT_IT                                                                                              \
 	"What answers in the service's place is that process: look at its log and at what it asks itself. The " \
 	"metadata "                                                                                             \
@@ -461,20 +433,17 @@ static const struct row {
 	{ ERRORS, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
 	{ SILENT, ALL & ~LOCAL, ANY, ANOTHER_HOST,
 	  "Its packets came to this node and were thrown away as another host's (OTHERHOST): a neighbour entry holds a "
-	  "wrong "
-	  "MAC address, of the pod here or of this node at the gateway. See:" },
+	  "wrong MAC address, of the pod here or of this node at the gateway. See:" },
 	{ SILENT, ALL & ~LOCAL, ANY, ANOTHER_HOST, "  ip neigh; ip -d link show" },
 	{ SILENT, EC2, ANY, WAS_SILENT,
 	  "On EC2, packets above 1024 a second to link-local services are dropped below the guest, unseen here. See "
-	  "whether this "
-	  "counter rises:" },
+	  "whether this counter rises:" },
 	{ SILENT, EC2, ANY, WAS_SILENT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
 	{ SILENT, LOCAL, ANY, IN_PLACE,
 	  "That process took the connections and gave no answer: look at its log, and at what it asks itself." },
 	{ SILENT, ECS, ANY, DIRECT,
 	  "The ECS agent on this node gives these credentials, by a redirect of %a to it: does it run, and is the "
-	  "redirect "
-	  "there?" },
+	  "redirect there?" },
 	{ SILENT, ECS, ANY, DIRECT, "  iptables-save -t nat | grep %a" },
 	{ SILENT, PODID, ANY, DIRECT,
 	  "The EKS Pod Identity agent on this node gives these credentials and has the address %a: does it run?" },
@@ -482,20 +451,16 @@ static const struct row {
 	  DIRECT, "  ip addr show pod-id-link0; kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED,
 	  "The node itself was answered. See whether the pod's packets leave with the node's address (SNAT, "
-	  "masquerade): many "
-	  "services answer no other source address." },
+	  "masquerade): many services answer no other source address." },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED, "  tcpdump -ni INTERFACE host %a" },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_ASKS,
 	  "It is the node itself that is not answered. See where its packets go: a VPN or a link-local route may take "
-	  "them; else "
-	  "the service is off or overloaded." },
+	  "them; else the service is off or overloaded." },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_ASKS, "  ip route get %a" },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_NOT_ANSWERED,
 	  "Ask from the node itself. If that works, look for a policy outside this node's kernel (security appliance, "
-	  "another "
-	  "host) or for packets that leave with the pod's own address (no SNAT, masquerade); if not, the service is "
-	  "off or "
-	  "overloaded." },
+	  "another host) or for packets that leave with the pod's own address (no SNAT, masquerade); if not, the "
+	  "service is off or overloaded." },
 	{ SILENT, ALL & ~LOCAL, ANY, NO_CLOUD,
 	  "If this machine is in no cloud at all (a laptop, a CI runner, kind), nobody answers at %a: tell the client "
 	  "not to ask, and give it credentials otherwise." },
@@ -512,13 +477,11 @@ static const struct row {
 #define ELSEWHERE FINDING_NOT_THIS_CLOUD, CAUSE_NONE
 	{ ELSEWHERE, ALL, ANY, DIRECT,
 	  "Its AWS SDK looks for an instance role that does not exist here. Tell it not to ask, and give it "
-	  "credentials otherwise "
-	  "(environment, a web identity):" },
+	  "credentials otherwise (environment, a web identity):" },
 	{ ELSEWHERE, ALL, ANY, DIRECT, "  AWS_EC2_METADATA_DISABLED=true" },
 	{ ELSEWHERE, ALL, ANY, IN_PLACE,
 	  "What stands in the service's place does not pass token requests on: let it (newer versions of kiam and "
-	  "kube2iam do; a "
-	  "sidecar must leave %a out), or SDKs go on without a token." },
+	  "kube2iam do; a sidecar must leave %a out), or SDKs go on without a token." },
 };
 
 bool advice_is_meant(const struct pod_stats *p)

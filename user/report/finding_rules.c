@@ -1122,8 +1122,7 @@ static bool find_redirected(struct draft *d)
 	d->severity = SEVERITY_INFO;
 	SUMMARY(d,
 		"%s: %llu of %llu request%s redirected before they left: another program at connect, or a rule in the "
-		"pod's "
-		"own network (a sidecar), sends them to another address%s%s",
+		"pod's own network (a sidecar), sends them to another address%s%s",
 		d->subject, (unsigned long long)n, PLURAL(p->requests), p->answered_by ? ", answered" : "",
 		by_whom(d, who, sizeof(who)));
 	EVIDENCE(
@@ -1145,8 +1144,7 @@ static bool find_two_servers(struct draft *d)
 	d->severity = SEVERITY_WARNING;
 	SUMMARY(d,
 		"%s %s answered by two different servers: some of its connections by the service itself, others by a "
-		"process "
-		"on this node in its place",
+		"process on this node in its place",
 		d->subject, verb(d, "is", "are"));
 	EVIDENCE(d, "SYN-ACKs arrive with TTL %d and with TTL %d: the higher one was sent nearer", p->ttl_low,
 		 p->ttl_high);

@@ -27,6 +27,7 @@ struct finding_rule {
 /* Ends with a rule without find. */
 extern const struct finding_rule finding_rules[];
 
+/* About the node, not a row; each is false when it does not apply. */
 bool finding_rule_unowned(struct draft *d);
 bool finding_rule_gone(struct draft *d);
 bool finding_rule_incomplete(struct draft *d);

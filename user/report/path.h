@@ -24,6 +24,7 @@ struct path {
 	char tail[48];	/* at the end: "nothing comes back"; "" */
 };
 
+/* Of the requests of row p; s: for what the node itself saw. */
 void path_plan(const struct snapshot *s, const struct pod_stats *p, struct path *ret);
 
 /* In one line, ASCII or UTF-8: "IMDS --TTL 1--> node X dies in ip_forward (IP_INHDR) - - -> pod". Cut at len. Returns buf. */

@@ -14,6 +14,7 @@
 
 struct window;
 
+/* Returns 0 or -ENOMEM. */
 int window_new(struct window **ret_window);
 void window_free(struct window *w);
 

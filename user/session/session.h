@@ -104,12 +104,8 @@ void session_runtime_folders(const char *root, char buf[SESSION_RUNTIMES][SESSIO
 /* Adds a row for each container runtime whose state names its containers: found, readable, how many. */
 void session_note_runtimes(struct features *f, const char *root);
 
-/* Bytes that are taken at most, kernel included; serve: what that command takes besides. */
-struct session_memory {
-	uint64_t flows, counters, rings, pods, base, serve, most;
-};
-void session_memory(const struct options *o, struct session_memory *ret);
-void session_note_memory(struct features *f, const struct options *o); /* a row "memory" */
+/* Adds a row "memory": what is taken at most, kernel included. */
+void session_note_memory(struct features *f, const struct options *o);
 
 /* A line to standard error, at most 4 KiB of it; control bytes, which names and files may bring, become '?'. */
 void session_log(const char *format, ...) __attribute__((format(printf, 1, 2)));

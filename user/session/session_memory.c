@@ -21,29 +21,24 @@
 #define WORKLOAD_BYTES 4096
 #define RENDERED_BYTES (20u << 10) /* a row as JSON tree and as text, while a report is made */
 
-void session_memory(const struct options *o, struct session_memory *ret)
-{
-	struct tracer_memory kernel;
-	uint64_t pods = o->max_pods;
-
-	tracer_memory(o->max_flows, o->max_pods, &kernel);
-	*ret = (struct session_memory){
-		.flows = kernel.flows + (uint64_t)o->max_flows * STALLED_BYTES,
-		.counters = kernel.counters + kernel.keys * SEEN_BYTES,
-		.rings = kernel.rings,
-		.pods = pods * (pod_table_row_bytes() + NAMES_PER_POD * NAME_BYTES + RENDERED_BYTES),
-		.base = BASE_BYTES + kernel.fixed,
-		.serve = pods * WINDOW_STEPS * POINT_BYTES + pods * WORKLOAD_BYTES + HTTP_MEMORY_MAX,
-	};
-	ret->most = ret->flows + ret->counters + ret->rings + ret->pods + ret->base + ret->serve;
-}
-
 void session_note_memory(struct features *f, const struct options *o)
 {
-	struct session_memory m;
+	struct tracer_memory kernel;
+	struct {
+		uint64_t flows, counters, rings, pods, base, serve,
+		    most; /* bytes; serve: what that command takes besides */
+	} m;
+	uint64_t pods = o->max_pods;
 	char why[FEATURES_WHY_LEN];
 
-	session_memory(o, &m);
+	tracer_memory(o->max_flows, o->max_pods, &kernel);
+	m.flows = kernel.flows + (uint64_t)o->max_flows * STALLED_BYTES;
+	m.counters = kernel.counters + kernel.keys * SEEN_BYTES;
+	m.rings = kernel.rings;
+	m.pods = pods * (pod_table_row_bytes() + NAMES_PER_POD * NAME_BYTES + RENDERED_BYTES);
+	m.base = BASE_BYTES + kernel.fixed;
+	m.serve = pods * WINDOW_STEPS * POINT_BYTES + pods * WORKLOAD_BYTES + HTTP_MEMORY_MAX;
+	m.most = m.flows + m.counters + m.rings + m.pods + m.base + m.serve;
 	snprintf(why, sizeof(why),
 		 "at most %.0f MiB with every table full, kernel included: connections %.0f, counters %.0f, rings "
 		 "%.0f, pods %.0f, the rest %.0f, for serve %.0f (--max-flows %u, --max-pods %u)",

@@ -416,8 +416,9 @@ static void limits_section(FILE *out, const struct snapshot *s)
 			continue;
 		fputs(lost++ ? "" : "<h4>Lost</h4>\n<ul>\n", out);
 		fputs("<li class=\"warn\">", out);
-		html_textf(out, "%s: %llu, %s", s->losses[i].name, (unsigned long long)s->losses[i].count,
-			   s->losses[i].what);
+		html_text(out, s->losses[i].name);
+		fprintf(out, ": %llu, ", (unsigned long long)s->losses[i].count);
+		html_text(out, s->losses[i].what);
 		fputs("</li>\n", out);
 	}
 	fputs(lost ? "</ul>\n" : "<p class=\"soft\">Nothing was lost: the counts are exact.</p>\n", out);

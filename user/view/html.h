@@ -21,6 +21,7 @@ struct html_report {
 	const struct changes *changes;
 };
 
+/* A whole page, which needs no other file. A failed write shows in out. */
 void html_report(FILE *out, const struct html_report *r);
 void html_merge(FILE *out, const struct merged *m, const char *version);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "html_part.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "../report/findings.h"
@@ -48,17 +47,6 @@ void html_text(FILE *out, const char *s)
 			fwrite(p, 1, len, out);
 		p += len ? len : 1;
 	}
-}
-
-void html_textf(FILE *out, const char *format, ...)
-{
-	char buf[LINE_LEN];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(buf, sizeof(buf), format, args);
-	va_end(args);
-	html_text(out, buf);
 }
 
 void html_begin(FILE *out, const char *title, enum level level, const char *headline)

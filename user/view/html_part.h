@@ -13,8 +13,6 @@ extern const char html_style[]; /* the style sheet */
 
 /* s as text of an element or of a quoted attribute. */
 void html_text(FILE *out, const char *s);
-/* printf, then html_text(); cut at 2 KiB. */
-void html_textf(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The page up to the first section; level colours it. */
 void html_begin(FILE *out, const char *title, enum level level, const char *headline);

@@ -31,18 +31,12 @@ size_t text_columns(const char *s)
 	return n;
 }
 
-void text_spaces(FILE *out, size_t n)
-{
-	fprintf(out, "%*s", (int)n, "");
-}
-
 /* Left-aligned in n columns, whatever its bytes. */
 void text_cell(FILE *out, const char *s, size_t n)
 {
 	size_t have = text_columns(s);
 
-	fputs(s, out);
-	text_spaces(out, have < n ? n - have : 0);
+	fprintf(out, "%s%*s", s, have < n ? (int)(n - have) : 0, "");
 }
 
 /* Escaped and wrapped at blanks; the first line begins with `first`, the others as far right. */
@@ -73,7 +67,7 @@ void text_paragraph(FILE *out, const struct text_options *o, const char *first, 
 		s += strspn(s, " ");
 		if (!*s)
 			return;
-		text_spaces(out, indent);
+		fprintf(out, "%*s", (int)indent, "");
 	}
 }
 
