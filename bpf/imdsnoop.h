@@ -21,7 +21,7 @@
 #define IMDS_PIPELINE 16	 /* requests that may wait for an answer on one connection */
 #define IMDS_CGROUP_NAME_LEN 512 /* tail of a path in a cgroup_mkdir record */
 #define IMDS_SCAN_MAX \
-	8192 /* bytes of one packet that the HTTP scan looks at; long header lines and bodies are no part of it */
+	8192 /* bytes of one packet that the HTTP scan looks at, at least; long header lines and bodies are no part of it */
 #define IMDS_SCAN_MAX_LITE 2048
 
 /* What an endpoint is, told by user space from its address; decides version and provider. */
