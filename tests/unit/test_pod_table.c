@@ -283,6 +283,16 @@ static void long_poll_is_neither_slow_nor_silent(void **state)
 	r = add(t, r);
 	assert_true(request_is_problem(&r, 1000000));
 	assert_int_equal(row_of(t, &s, "web-1")->slow, 1);
+	/* a client that took its time to send is answered in time */
+	r = request(IMDS_KIND_DATA, 400 * S, 3 * S, 200);
+	r.rec.req.sent_ns += 2500 * MS;
+	r = add(t, r);
+	assert_false(request_is_problem(&r, 1000000));
+	assert_int_equal(row_of(t, &s, "web-1")->slow, 1);
+	r.rec.req.sent_ns -= 1000 * MS;
+	r = add(t, r);
+	assert_true(request_is_problem(&r, 1000000));
+	assert_int_equal(row_of(t, &s, "web-1")->slow, 2);
 	done(t, &s);
 }
 

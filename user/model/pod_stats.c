@@ -54,7 +54,7 @@ static void add_latency(struct pod_stats *s, const struct request *r, uint64_t s
 	histogram_add(&s->latency, us);
 	if (kind)
 		add_coarse(&kind->latency, us);
-	if ((uint64_t)us > slow_ns / 1000)
+	if (request_is_slow(r, slow_ns / 1000))
 		s->slow++;
 	if (s->recent_len == sizeof(s->recent_us) / sizeof(s->recent_us[0]))
 		memmove(s->recent_us, s->recent_us + 1, --s->recent_len * sizeof(s->recent_us[0]));

@@ -41,12 +41,19 @@ uint64_t request_start_ns(const struct request *r)
 	return r->rec.connect_call_ns ? r->rec.connect_call_ns : r->rec.syn_ns;
 }
 
+bool request_is_slow(const struct request *r, uint64_t slow_us)
+{
+	const struct imds_request *q = &r->rec.req;
+	bool sent_late = q->start_ns && q->sent_ns > q->start_ns && q->sent_ns <= q->first_byte_ns;
+	uint64_t sending_us = sent_late ? (q->sent_ns - q->start_ns) / 1000 : 0;
+	int64_t took_us = q->first_byte_ns ? request_duration_us(r, r->rec.hdr.ts_ns) : -1;
+
+	return took_us >= 0 && (uint64_t)took_us > slow_us + sending_us && !verdict_is_long_poll(q);
+}
+
 bool request_is_problem(const struct request *r, uint64_t slow_us)
 {
-	int64_t took_us = r->rec.req.first_byte_ns ? request_duration_us(r, r->rec.hdr.ts_ns) : -1;
-	bool slow = took_us >= 0 && (uint64_t)took_us > slow_us && !verdict_is_long_poll(&r->rec.req);
-
-	return r->outcome != OUTCOME_OK || r->fallback || r->running || slow;
+	return r->outcome != OUTCOME_OK || r->fallback || r->running || request_is_slow(r, slow_us);
 }
 
 const char *request_address(const struct imds_addr *addr, uint16_t port, char *buf, unsigned int len)
