@@ -139,3 +139,16 @@ plot() {
 		print "<text x=\"260\" y=\"288\" text-anchor=\"middle\">" xl "</text><text x=\"14\" y=\"150\" text-anchor=\"middle\" transform=\"rotate(-90 14 150)\">" yl "</text></svg>"
 	}' >"$BENCH_OUT/$1.svg"
 }
+
+# The path of a VictoriaMetrics; fetched by a list of packages of its own, so that the system's suites stay as they are.
+victoria_get() {
+	local dir=$LAB_TREE/build/victoria apt program
+	program=$(command -v victoria-metrics || ls "$dir/usr/bin/victoria-metrics" 2>/dev/null) && { echo "$program"; return; }
+	mkdir -p "$dir/lists/partial" "$dir/archives/partial"
+	: >"$dir/status"
+	echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian sid main' >"$dir/sid.list"
+	apt=(-q -o "Dir::State=$dir" -o "Dir::State::Lists=$dir/lists" -o "Dir::State::status=$dir/status" -o "Dir::Cache=$dir"
+		-o "Dir::Etc::SourceList=$dir/sid.list" -o Dir::Etc::SourceParts=/dev/null -o APT::Sandbox::User=root)
+	(cd "$dir" && apt-get "${apt[@]}" update && apt-get "${apt[@]}" download victoria-metrics && dpkg -x victoria-metrics_*.deb .) >&2 &&
+		echo "$dir/usr/bin/victoria-metrics"
+}

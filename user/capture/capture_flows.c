@@ -110,6 +110,11 @@ void capture_flows_packet(struct capture_flows *c, const struct packet *p)
 	int e;
 
 	c->stats.packets++;
+	if (p->timeless) {
+		what = packet_parse(p, is_endpoint, c, &s);
+		c->stats.timeless += what != PARSED_OTHER && what != PARSED_LINK;
+		return;
+	}
 	c->stats.first_ns = c->stats.first_ns ? c->stats.first_ns : p->ts_ns;
 	c->stats.last_ns = p->ts_ns > c->stats.last_ns ? p->ts_ns : c->stats.last_ns;
 	what = packet_parse(p, is_endpoint, c, &s);

@@ -19,19 +19,21 @@
 #define NG_BYTE_ORDER 0x1a2b3c4du
 #define NG_OPTION_COMMENT 1
 #define NG_OPTION_TSRESOL 9
+#define NG_OPTION_TSOFFSET 14
 
 struct interface {
 	uint16_t link;
 	bool binary;	  /* time in 2^-exponent s, else 10^-exponent */
 	uint8_t exponent; /* 6: microseconds */
 	uint32_t snaplen;
+	int64_t offset_s; /* to be added to each time */
 };
 
 struct file {
 	FILE *f;
 	const char *name;
 	z_stream z;
-	bool begun, gzip, swapped, next_generation, ended, nanoseconds, pending;
+	bool begun, gzip, swapped, next_generation, ended, nanoseconds, pending, placed, continued;
 	uint8_t in[CHUNK], out[CHUNK];
 	size_t at, len; /* of out */
 	uint32_t interfaces_len;
@@ -143,6 +145,10 @@ static void read_interface(struct file *f, const uint8_t *b, size_t len)
 			i->binary = b[at + 4] & 0x80;
 			i->exponent = b[at + 4] & 0x7f;
 		}
+		if (code == NG_OPTION_TSOFFSET && size >= 8)
+			i->offset_s =
+			    (int64_t)(f->swapped ? (uint64_t)u32_at(f, b + at + 4) << 32 | u32_at(f, b + at + 8)
+						 : (uint64_t)u32_at(f, b + at + 8) << 32 | u32_at(f, b + at + 4));
 		at += 4 + ((size + 3u) & ~3u);
 	}
 	f->interfaces_len++;
@@ -188,7 +194,8 @@ static int set_packet(struct file *f, uint32_t interface, uint64_t ticks, uint32
 	i = &f->interfaces[interface < f->interfaces_len ? interface : f->interfaces_len - 1];
 	if (captured > len - at || captured > PACKET_BYTES_MAX)
 		return -EBADMSG;
-	f->packet.ts_ns = ticks_to_ns(i, ticks);
+	f->packet.ts_ns = ticks_to_ns(i, ticks) + (uint64_t)i->offset_s * 1000000000u;
+	f->packet.timeless = false;
 	f->packet.data = f->bytes + at;
 	f->packet.captured = captured;
 	f->packet.length = length < captured ? captured : length;
@@ -197,6 +204,21 @@ static int set_packet(struct file *f, uint32_t interface, uint64_t ticks, uint32
 	set_comment(f, at + ((captured + 3u) & ~3u), len);
 	f->pending = true;
 	return 0;
+}
+
+/* It has its length alone: no time, no interface but the first (pcapng 4.4). */
+static int set_simple(struct file *f, size_t len)
+{
+	uint64_t ts_ns = f->packet.ts_ns;
+	uint32_t length = u32_at(f, f->bytes), captured = length;
+	int err;
+
+	if (f->interfaces_len && f->interfaces[0].snaplen && captured > f->interfaces[0].snaplen)
+		captured = f->interfaces[0].snaplen;
+	err = set_packet(f, 0, 0, captured, length, 4, len);
+	f->packet.ts_ns = ts_ns;
+	f->packet.timeless = !err;
+	return err;
 }
 
 static int read_section(struct file *f)
@@ -250,7 +272,9 @@ static int read_block(struct file *f, uint32_t type)
 		return set_packet(f, u16_at(f, f->bytes),
 				  (uint64_t)u32_at(f, f->bytes + 4) << 32 | u32_at(f, f->bytes + 8),
 				  u32_at(f, f->bytes + 12), u32_at(f, f->bytes + 16), 20, kept);
-	return 0; /* a simple packet has no time: of no use */
+	else if (type == NG_SIMPLE && kept >= 4)
+		return set_simple(f, kept);
+	return 0; /* names, statistics, a journal, secrets, what others made */
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
@@ -390,6 +414,24 @@ void packet_files_free(struct packet_files *p)
 	free(p);
 }
 
+/*
+ * Where it was captured: a file of the same kind of interface that ended before this one begins is the same place, for tcpdump
+ * and dumpcap rotate their files. Those of several places at once overlap in time.
+ */
+static void place(struct packet_files *p, struct file *f)
+{
+	f->placed = true;
+	for (size_t i = 0; i < p->len; i++) {
+		struct file *before = p->files[i];
+
+		if (before->ended && before->placed && !before->continued && before->packet.link == f->packet.link) {
+			before->continued = true;
+			f->packet.file = before->packet.file;
+			return;
+		}
+	}
+}
+
 int packet_files_next(struct packet_files *p, struct packet *ret, char *msg, size_t msg_len)
 {
 	struct file *best = NULL;
@@ -420,6 +462,8 @@ int packet_files_next(struct packet_files *p, struct packet *ret, char *msg, siz
 	}
 	if (!best)
 		return 0;
+	if (!best->placed)
+		place(p, best);
 	*ret = best->packet;
 	best->pending = false;
 	return 1;

@@ -34,9 +34,10 @@ struct packet {
 	uint64_t ts_ns; /* since 1970 */
 	const uint8_t *data;
 	uint32_t captured, length; /* bytes here, bytes on the wire */
-	uint32_t file, interface;
-	uint16_t link;	     /* enum packet_link */
-	const char *comment; /* the first one of a pcapng packet, not ended by a NUL; NULL: none */
+	uint32_t file, interface;  /* rotated files are one */
+	uint16_t link;		   /* enum packet_link */
+	bool timeless;		   /* a pcapng Simple Packet Block: ts_ns is that of the packet before */
+	const char *comment;	   /* the first one of a pcapng packet, not ended by a NUL; NULL: none */
 	uint32_t comment_len;
 };
 

@@ -7,6 +7,16 @@
 #define ETHER_IPV6 0x86dd
 #define ETHER_VLAN 0x8100
 #define ETHER_QINQ 0x88a8
+#define ETHER_QINQ_OLD 0x9100
+#define ETHER_MPLS 0x8847
+#define ETHER_PPPOE 0x8864
+#define ETHER_BRIDGED 0x6558 /* GRE and Geneve: an Ethernet frame follows */
+#define GRE_ERSPAN2 0x88be
+#define GRE_ERSPAN3 0x22eb
+#define PORT_VXLAN 4789
+#define PORT_VXLAN_LINUX 8472
+#define PORT_GENEVE 6081
+#define TUNNELS_MAX 3 /* one in the other */
 #define SLL_OUTGOING 4
 #define EXTENSIONS_MAX 8
 
@@ -29,6 +39,46 @@ static bool has(const struct cursor *c, size_t n)
 	return (size_t)(c->end - c->at) >= n;
 }
 
+static int ip_version(const struct cursor *c)
+{
+	return has(c, 1) ? (c->at[0] >> 4 == 6 ? ETHER_IPV6 : ETHER_IPV4) : 0;
+}
+
+/* Behind what may lie between an Ethernet type and IP: VLANs, MPLS labels, PPPoE. The type that follows, 0 when it is cut. */
+static int behind_tags(struct cursor *c, int type)
+{
+	bool last;
+
+	for (int i = 0; i < 3 && (type == ETHER_VLAN || type == ETHER_QINQ || type == ETHER_QINQ_OLD) && has(c, 4); i++) {
+		type = u16(c->at + 2);
+		c->at += 4;
+	}
+	if (type == ETHER_PPPOE && has(c, 8)) {
+		type = u16(c->at + 6) == 0x21 ? ETHER_IPV4 : u16(c->at + 6) == 0x57 ? ETHER_IPV6 : 0;
+		c->at += 8;
+	}
+	if (type != ETHER_MPLS)
+		return type;
+	do {
+		if (!has(c, 4))
+			return 0;
+		last = c->at[2] & 1;
+		c->at += 4;
+	} while (!last);
+	return ip_version(c);
+}
+
+static int ethernet(struct cursor *c)
+{
+	int type;
+
+	if (!has(c, 14))
+		return 0;
+	type = u16(c->at + 12);
+	c->at += 14;
+	return behind_tags(c, type);
+}
+
 /* Behind the link's header: the Ethernet type, 0 for what is not IP or is cut, -1 for an unknown link. */
 static int link_type(const struct packet *p, struct cursor *c, struct segment *ret)
 {
@@ -36,15 +86,7 @@ static int link_type(const struct packet *p, struct cursor *c, struct segment *r
 
 	switch (p->link) {
 	case LINK_ETHERNET:
-		if (!has(c, 14))
-			return 0;
-		type = u16(c->at + 12);
-		c->at += 14;
-		for (int i = 0; i < 3 && (type == ETHER_VLAN || type == ETHER_QINQ) && has(c, 4); i++) {
-			type = u16(c->at + 2);
-			c->at += 4;
-		}
-		return type;
+		return ethernet(c);
 	case LINK_SLL:
 		if (!has(c, 16))
 			return 0;
@@ -52,7 +94,7 @@ static int link_type(const struct packet *p, struct cursor *c, struct segment *r
 		/* without an index, what comes in and what goes out are all that tells two places apart */
 		type = u16(c->at + 14);
 		c->at += 16;
-		break;
+		return behind_tags(c, type);
 	case LINK_SLL2:
 		if (!has(c, 20))
 			return 0;
@@ -60,27 +102,22 @@ static int link_type(const struct packet *p, struct cursor *c, struct segment *r
 		ret->outgoing = c->at[10] == SLL_OUTGOING;
 		type = u16(c->at);
 		c->at += 20;
-		break;
+		return behind_tags(c, type);
 	case LINK_NULL:
 	case LINK_LOOP:
 		if (!has(c, 4))
 			return 0;
 		c->at += 4;
-		return has(c, 1) ? (c->at[0] >> 4 == 6 ? ETHER_IPV6 : ETHER_IPV4) : 0;
+		return ip_version(c);
 	case LINK_RAW:
 	case LINK_RAW_BSD:
 	case LINK_RAW_OPENBSD:
 	case LINK_IPV4:
 	case LINK_IPV6:
-		return has(c, 1) ? (c->at[0] >> 4 == 6 ? ETHER_IPV6 : ETHER_IPV4) : 0;
+		return ip_version(c);
 	default:
 		return -1;
 	}
-	for (int i = 0; i < 3 && (type == ETHER_VLAN || type == ETHER_QINQ) && has(c, 4); i++) {
-		type = u16(c->at + 2);
-		c->at += 4;
-	}
-	return type;
 }
 
 static void set_v4(struct imds_addr *a, const uint8_t *b)
@@ -192,6 +229,60 @@ static enum parsed icmp_error(struct cursor *c, int type, bool (*wanted)(const v
 	return PARSED_ICMP;
 }
 
+/* GRE (RFC 2784, 2890) and the mirrors that use it: ERSPAN type II, and III (draft-foschiano-erspan). */
+static int gre(struct cursor *c)
+{
+	unsigned int flags;
+	size_t size = 4;
+	int type;
+
+	if (!has(c, 4))
+		return 0;
+	flags = u16(c->at);
+	type = u16(c->at + 2);
+	size += (flags & 0x8000 ? 4 : 0) + (flags & 0x2000 ? 4 : 0) + (flags & 0x1000 ? 4 : 0);
+	if (type == GRE_ERSPAN2 && (flags & 0x1000)) /* type I has neither number nor header */
+		size += 8;
+	if (type == GRE_ERSPAN3 && has(c, size + 12))
+		size += c->at[size + 11] & 1 ? 20 : 12;
+	if ((flags & 7) || !has(c, size)) /* PPTP's GRE */
+		return 0;
+	c->at += size;
+	return type == ETHER_BRIDGED || type == GRE_ERSPAN2 || type == GRE_ERSPAN3 ? ethernet(c) : behind_tags(c, type);
+}
+
+/* Behind the header of a tunnel, by the protocol of the IP packet that holds it: the type inside, 0 for no tunnel. */
+static int tunnel(struct cursor *c, int proto)
+{
+	size_t size;
+	int type;
+
+	switch (proto) {
+	case 4:
+	case 41:
+		return ip_version(c);
+	case 47:
+		return gre(c);
+	case 17:
+		if (!has(c, 16))
+			return 0;
+		switch (u16(c->at + 2)) {
+		case PORT_VXLAN:
+		case PORT_VXLAN_LINUX:
+			c->at += 16;
+			return ethernet(c);
+		case PORT_GENEVE:
+			size = 16 + (c->at[8] & 63u) * 4;
+			type = u16(c->at + 10);
+			if (!has(c, size))
+				return 0;
+			c->at += size;
+			return type == ETHER_BRIDGED ? ethernet(c) : behind_tags(c, type);
+		}
+	}
+	return 0;
+}
+
 enum parsed packet_parse(const struct packet *p, bool (*wanted)(const void *arg, const struct imds_addr *addr),
 			 const void *arg, struct segment *ret)
 {
@@ -203,14 +294,20 @@ enum parsed packet_parse(const struct packet *p, bool (*wanted)(const void *arg,
 	type = link_type(p, &c, ret);
 	if (type < 0)
 		return PARSED_LINK;
-	if (type != ETHER_IPV4 && type != ETHER_IPV6)
-		return PARSED_OTHER;
-	proto = ip_header(&c, type, ret, &left);
-	if (proto == (type == ETHER_IPV4 ? 1 : 58))
-		return icmp_error(&c, type, wanted, arg, ret);
-	if (proto != 6 || !(wanted(arg, &ret->dst) || wanted(arg, &ret->src)))
-		return PARSED_OTHER;
-	if (ret->fragment)
-		return PARSED_CUT;
-	return tcp_header(&c, left, ret) ? PARSED_TCP : PARSED_CUT;
+	/* an overlay's or a mirror's packets are judged as if they had been captured bare */
+	for (int depth = 0; type == ETHER_IPV4 || type == ETHER_IPV6; depth++) {
+		ret->fragment = 0;
+		proto = ip_header(&c, type, ret, &left);
+		if (proto == (type == ETHER_IPV4 ? 1 : 58))
+			return icmp_error(&c, type, wanted, arg, ret);
+		if (proto == 6) {
+			if (!wanted(arg, &ret->dst) && !wanted(arg, &ret->src))
+				return PARSED_OTHER;
+			if (ret->fragment)
+				return PARSED_CUT;
+			return tcp_header(&c, left, ret) ? PARSED_TCP : PARSED_CUT;
+		}
+		type = depth < TUNNELS_MAX && !ret->fragment ? tunnel(&c, proto) : 0;
+	}
+	return PARSED_OTHER;
 }

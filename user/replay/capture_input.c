@@ -281,6 +281,8 @@ static int fill_snapshot(struct capture_input *in)
 	add_loss(in, "capture_status_missing",
 		 "answers of which too little was captured to know whether they are errors", st->status_cut);
 	add_loss(in, "capture_link_unknown", "packets of a kind of interface that is not known", st->unknown_link);
+	add_loss(in, "capture_packets_timeless",
+		 "metadata packets without a time (pcapng Simple Packet Blocks): not used", st->timeless);
 	add_loss(in, "capture_connections_over_limit", "connections given up: too many at once", st->evicted);
 	pod_table_set_drops_watched(in->table, false);
 	if (pod_table_snapshot(in->table, s) || findings_collect(s, &s->findings, &s->findings_len))
