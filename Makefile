@@ -123,7 +123,7 @@ $(O)/tests/%.bpf.o: tests/lib/%.bpf.c
 RIG := tests/bpf/rig.c $(wildcard user/kernel/*.c)
 $(O)/tests/bpf_tables: $(filter-out tests/bpf/rig.c,$(wildcard tests/bpf/*.c)) tests/unit/llhttp.c
 $(O)/tests/bench_packets: tests/bench/bench_packets.c
-$(O)/tests/bench_net: tests/bench/bench_net.c Makefile
+$(O)/tests/bench_net $(O)/tests/bench_fleet: $(O)/tests/%: tests/bench/%.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 $(WARN) $(CFLAGS) -D_GNU_SOURCE $(LDFLAGS) -o $@ $< $(LDLIBS)
 $(O)/tests/bpf_tables $(O)/tests/bench_packets: $(RIG) $(wildcard tests/bpf/*.h) $(SKEL)

@@ -92,6 +92,28 @@ static void put_series(const struct family *f, unsigned long node, int w)
 	}
 }
 
+/* What the recording rule of that name keeps of all nodes. */
+static void put_recorded(void)
+{
+	static const char name[] = "namespace_workload:imdsnoop_required_hop_limit:max";
+
+	for (unsigned int w = 0; w < WORKLOADS; w++)
+		for (unsigned long t = from; t < to; t += step) {
+			int need = (int)value_of(&of_workload[0], 0, w, t);
+
+			if (!is_there(0, w, t))
+				continue;
+			if (lines)
+				printf("{\"metric\":{\"__name__\":\"%s\",\"namespace\":\"ns-%02u\",\"workload\":\"w-%"
+				       "03u\"},"
+				       "\"values\":[%d],\"timestamps\":[%lu000]}\n",
+				       name, w / 10, w, need, t);
+			else
+				printf("%s{namespace=\"ns-%02u\",workload=\"w-%03u\"} %d %lu\n", name, w / 10, w, need,
+				       t);
+		}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 6 || (strcmp(argv[1], "openmetrics") && strcmp(argv[1], "lines"))) {
@@ -112,6 +134,7 @@ int main(int argc, char **argv)
 			for (size_t f = 0; f < LEN(of_workload); f++)
 				put_series(&of_workload[f], n, (int)((n * ON_NODE + (unsigned int)k) % WORKLOADS));
 	}
+	put_recorded();
 	if (!lines)
 		puts("# EOF");
 	return fflush(stdout) ? 1 : 0;

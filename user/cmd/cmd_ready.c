@@ -16,7 +16,6 @@
 
 struct inputs {
 	struct ready_node *nodes;
-	struct report_doc *docs; /* own the strings of nodes[i].seen where owner is set */
 	size_t len, skipped;
 	uint64_t from_s, to_s;
 };
@@ -82,10 +81,10 @@ static void seen_from(const struct inputs *in, const struct report_pod *p, const
 		if (i != OUTCOME_OK && i != OUTCOME_HTTP_ERROR && i != OUTCOME_ABORTED && i != OUTCOME_REDIRECTED)
 			unanswered += p->outcomes[i];
 	*s = (struct ready_seen){
-		.namespace = p->namespace,
-		.name = p->workload[0] ? p->workload
-			: p->other     ? "other"
-				       : p->cgroup,
+		.namespace = strdup(p->namespace),
+		.name = strdup(p->workload[0] ? p->workload
+			       : p->other     ? "other"
+					      : p->cgroup),
 		/* a cgroup that is no service of the node: a container whose pod is not known */
 		.nameless =
 		    p->other || (!p->workload[0] && (strstr(p->cgroup, "kubepods") || strstr(p->cgroup, "cgroup:"))),
@@ -115,8 +114,8 @@ static int node_from(const struct inputs *in, const struct report_doc *d, struct
 	from_s = from_s < in->from_s ? in->from_s : from_s < in->to_s ? from_s : in->to_s;
 	to_s = to_s < from_s ? from_s : to_s < in->to_s ? to_s : in->to_s;
 	*n = (struct ready_node){
-		.name = d->node,
-		.id = d->boot_id[0] ? d->boot_id : NULL,
+		.name = strdup(d->node),
+		.id = d->boot_id[0] ? strdup(d->boot_id) : NULL,
 		.from_s = from_s,
 		.to_s = to_s,
 		.heard = (from_s - in->from_s) / HOUR,
@@ -125,54 +124,53 @@ static int node_from(const struct inputs *in, const struct report_doc *d, struct
 		.seen = calloc(d->pods_len + 1, sizeof(*n->seen)),
 		.lossy = !whole,
 	};
-	if (!n->hours || !n->seen)
+	if (!n->hours || !n->seen || !n->name || (d->boot_id[0] && !n->id))
 		return -1;
 	if (whole)
 		fill_hours(in, d, n->hours);
 	for (size_t i = 0; i < d->pods_len; i++)
-		if (d->pods[i].requests)
-			seen_from(in, &d->pods[i], d, &n->seen[n->seen_len++]);
+		if (d->pods[i].requests) {
+			struct ready_seen *s = &n->seen[n->seen_len++];
+
+			seen_from(in, &d->pods[i], d, s);
+			if (!s->namespace || !s->name)
+				return -1;
+		}
 	return 0;
 }
 
+/* A report is let go of at once: what is read from its JSON is ten times the file. */
 static void read_one(struct inputs *in, const char *path, bool ledger)
 {
+	struct ready_node *n = &in->nodes[in->len];
+	struct report_doc doc;
 	char msg[512];
+	int err;
 
 	if (ledger) {
-		if (!ledger_read(path, in->from_s, in->to_s, &in->nodes[in->len], msg, sizeof(msg))) {
-			in->len++;
-			return;
+		err = ledger_read(path, in->from_s, in->to_s, n, msg, sizeof(msg));
+	} else {
+		err = report_input_read(path, &doc, msg, sizeof(msg));
+		if (!err && node_from(in, &doc, n)) {
+			snprintf(msg, sizeof(msg), "out of memory");
+			ledger_free_node(n);
+			err = -1;
 		}
-		session_log("skipped '%s': %s", path, msg);
-		in->skipped++;
+		report_input_clear(&doc);
+	}
+	if (!err) {
+		in->len++;
 		return;
 	}
-	if (report_input_read(path, &in->docs[in->len], msg, sizeof(msg))) {
-		session_log("skipped '%s': %s", path, msg);
-		in->skipped++;
-		return;
-	}
-	if (node_from(in, &in->docs[in->len], &in->nodes[in->len])) {
-		session_log("skipped '%s': out of memory", path);
-		in->skipped++;
-	}
-	in->len++;
+	session_log("skipped '%s': %s", path, msg);
+	in->skipped++;
 }
 
 static void free_inputs(struct inputs *in)
 {
-	for (size_t i = 0; i < in->len; i++) {
-		if (!in->docs[i].owner) {
-			ledger_free_node(&in->nodes[i]);
-			continue;
-		}
-		free(in->nodes[i].hours);
-		free(in->nodes[i].seen);
-		report_input_clear(&in->docs[i]);
-	}
+	for (size_t i = 0; i < in->len; i++)
+		ledger_free_node(&in->nodes[i]);
 	free(in->nodes);
-	free(in->docs);
 }
 
 static int print(const struct options *o, const struct ready *r)
@@ -203,13 +201,12 @@ int cmd_ready(const struct options *o)
 	size_t max = o->files_len + 1;
 	struct inputs in = {
 		.nodes = calloc(max, sizeof(*in.nodes)),
-		.docs = calloc(max, sizeof(*in.docs)),
 		.to_s = (uint64_t)time(NULL) / HOUR * HOUR + HOUR,
 	};
 	int code = EXIT_CANNOT_RUN;
 	struct ready r;
 
-	if (!in.nodes || !in.docs) {
+	if (!in.nodes) {
 		session_log("out of memory");
 		goto out;
 	}
