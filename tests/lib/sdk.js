@@ -15,7 +15,7 @@ function ask() {
 			const credentials = new client.EC2MetadataCredentials();
 			credentials.refresh((error) => (error ? reject(error) : resolve(credentials.accessKeyId)));
 		});
-	if (name.endsWith('credential-provider-imds'))
+	if (/credential-provider(-imds|s)$/.test(name))
 		return client.fromInstanceMetadata()().then((c) => c.accessKeyId);
 	if (name === 'gcp-metadata')
 		return client.instance('id');

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# As sdk.js, for botocore, and for cloud-init as it asks at the first boot on a cloud: sdk.py [ec2|azure|oracle]. What
-# cloud-init finds out before (which cloud it is on, whether names are resolved) is told to it.
+# As sdk.js, for botocore, for awscli's session, and for cloud-init as it asks at the first boot on a cloud: sdk.py
+# [awscli|Ec2|Azure|Oracle]. What cloud-init finds out before (which cloud it is on, whether names are resolved) is told to it.
 import importlib, json, sys, tempfile, time
 
 
@@ -8,6 +8,12 @@ def botocore():
     import botocore.session
 
     return botocore.session.Session().get_credentials
+
+
+def awscli():
+    from awscli.clidriver import create_clidriver
+
+    return create_clidriver().session.get_credentials
 
 
 def cloud_init(name):
@@ -27,7 +33,8 @@ def cloud_init(name):
     return source.DataSourceEc2(util.mergemanydict([asked, settings.CFG_BUILTIN]), None, paths)._get_data
 
 
-ask = cloud_init(sys.argv[1]) if sys.argv[1:] else botocore()
+name = sys.argv[1] if sys.argv[1:] else "botocore"
+ask = {"botocore": botocore, "awscli": awscli}[name]() if name in ("botocore", "awscli") else cloud_init(name)
 start = time.monotonic()
 got = ask()
 print(json.dumps({"milliseconds": int((time.monotonic() - start) * 1000), "got": bool(got), "error": None}))

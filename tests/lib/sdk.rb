@@ -3,5 +3,6 @@
 require 'aws-sdk-core'
 start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 credentials = Aws::InstanceProfileCredentials.new
+got = !credentials.credentials.access_key_id.nil?	# looks again where there were none
 took = Process.clock_gettime(Process::CLOCK_MONOTONIC) - start
-puts "{\"milliseconds\": #{(took * 1000).to_i}, \"got\": #{!credentials.credentials.access_key_id.nil?}, \"error\": null}"
+puts "{\"milliseconds\": #{(took * 1000).to_i}, \"got\": #{got}, \"error\": null}"
