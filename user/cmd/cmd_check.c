@@ -92,13 +92,13 @@ int cmd_check(const struct options *o)
 	};
 	struct features f;
 	const char *node;
-	char host[256];
+	char host[256], why[FEATURES_WHY_LEN];
 	FILE *out;
 	int err, failed = 0;
 
 	err = features_probe(&fo, &f);
 	session_note_runtimes(&f, o->runtime_dirs);
-	session_note_memory(&f, o);
+	features_note(&f, "memory", session_tell_memory(o, why, sizeof(why)) ? "ok" : "degraded", why);
 	features_free_btf(&f);
 	node = options_node(o, host, sizeof(host));
 	out = session_open_output(o, true);

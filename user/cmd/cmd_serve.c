@@ -329,6 +329,7 @@ int cmd_serve(const struct options *o)
 	struct agent a = { .o = o, .notify = -1 };
 	struct session_callbacks cb = { .on_tick = on_tick, .arg = &a };
 	int code = EXIT_CANNOT_RUN;
+	char memory[256];
 
 	signal(SIGHUP, SIG_IGN); /* there is no file to read again */
 	if (window_new(&a.window) || workload_table_new(o->max_workloads, o->state, &a.workloads)) {
@@ -338,6 +339,8 @@ int cmd_serve(const struct options *o)
 	a.session = session_new(o, &cb);
 	if (!a.session)
 		goto out;
+	if (!session_tell_memory(o, memory, sizeof(memory)) && !o->quiet)
+		session_log("memory: %s", memory);
 	malloc_trim(0); /* what reading the kernel's types took is not needed again */
 	a.fds = opendir("/proc/self/fd");
 	if (listen_on(&a))

@@ -104,8 +104,11 @@ void session_runtime_folders(const char *root, char buf[SESSION_RUNTIMES][SESSIO
 /* Adds a row for each container runtime whose state names its containers: found, readable, how many. */
 void session_note_runtimes(struct features *f, const char *root);
 
-/* Adds a row "memory": what is taken at most, kernel included. */
-void session_note_memory(struct features *f, const struct options *o);
+/*
+ * What is taken at most, kernel included, in words into buf. False when that is more than the cgroup of this process may
+ * take: the words say so.
+ */
+bool session_tell_memory(const struct options *o, char *buf, size_t len);
 
 /* A line to standard error, at most 4 KiB of it; control bytes, which names and files may bring, become '?'. */
 void session_log(const char *format, ...) __attribute__((format(printf, 1, 2)));

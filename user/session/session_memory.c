@@ -5,8 +5,10 @@
  */
 #include "session.h"
 
+#include <limits.h>
 #include <stdio.h>
 
+#include "../kernel/memory_limit.h"
 #include "../model/counters.h"
 #include "../net/http_server.h"
 #include "../report/window.h"
@@ -21,15 +23,15 @@
 #define WORKLOAD_BYTES 4096
 #define RENDERED_BYTES (20u << 10) /* a row as JSON tree and as text, while a report is made */
 
-void session_note_memory(struct features *f, const struct options *o)
+bool session_tell_memory(const struct options *o, char *buf, size_t len)
 {
 	struct tracer_memory kernel;
 	struct {
 		uint64_t flows, counters, rings, pods, base, serve,
 		    most; /* bytes; serve: what that command takes besides */
 	} m;
-	uint64_t pods = o->max_pods;
-	char why[FEATURES_WHY_LEN];
+	uint64_t pods = o->max_pods, limit;
+	char v2[PATH_MAX];
 
 	tracer_memory(o->max_flows, o->max_pods, &kernel);
 	m.flows = kernel.flows + (uint64_t)o->max_flows * STALLED_BYTES;
@@ -39,10 +41,18 @@ void session_note_memory(struct features *f, const struct options *o)
 	m.base = BASE_BYTES + kernel.fixed;
 	m.serve = pods * WINDOW_STEPS * POINT_BYTES + pods * WORKLOAD_BYTES + HTTP_MEMORY_MAX;
 	m.most = m.flows + m.counters + m.rings + m.pods + m.base + m.serve;
-	snprintf(why, sizeof(why),
-		 "at most %.0f MiB with every table full, kernel included: connections %.0f, counters %.0f, rings "
-		 "%.0f, pods %.0f, the rest %.0f, for serve %.0f (--max-flows %u, --max-pods %u)",
-		 (double)m.most / MIB, (double)m.flows / MIB, (double)m.counters / MIB, (double)m.rings / MIB,
-		 (double)m.pods / MIB, (double)m.base / MIB, (double)m.serve / MIB, o->max_flows, o->max_pods);
-	features_note(f, "memory", "ok", why);
+	limit = memory_limit("/proc/self/cgroup", features_find_cgroup_v2(v2, sizeof(v2)) ? NULL : v2,
+			     "/sys/fs/cgroup/memory");
+	if (limit < m.most)
+		snprintf(buf, len,
+			 "at most %.0f MiB with every table full, kernel included: above the limit of %.0f MiB of this "
+			 "process's cgroup; raise that, or lower --max-flows %u or --max-pods %u",
+			 (double)m.most / MIB, (double)limit / MIB, o->max_flows, o->max_pods);
+	else
+		snprintf(buf, len,
+			 "at most %.0f MiB with every table full, kernel included: connections %.0f, counters %.0f, "
+			 "rings %.0f, pods %.0f, the rest %.0f, for serve %.0f (--max-flows %u, --max-pods %u)",
+			 (double)m.most / MIB, (double)m.flows / MIB, (double)m.counters / MIB, (double)m.rings / MIB,
+			 (double)m.pods / MIB, (double)m.base / MIB, (double)m.serve / MIB, o->max_flows, o->max_pods);
+	return limit >= m.most;
 }
