@@ -126,7 +126,7 @@ uint64_t series_sum(const struct series *of, size_t offset)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < of->rows_len; i++)
+	for (size_t i = 0; of && i < of->rows_len; i++)
 		for (const struct pod_stats *p = of->rows[i]; p; p = p->before)
 			sum += *(const uint64_t *)((const char *)p + offset);
 	return sum;
@@ -136,9 +136,12 @@ static double series_real_sum(const struct series *of, size_t offset)
 {
 	double sum = 0;
 
-	for (size_t i = 0; i < of->rows_len; i++)
-		for (const struct pod_stats *p = of->rows[i]; p; p = p->before)
-			sum += *(const double *)((const char *)p + offset);
+	for (size_t i = 0; of && i < of->rows_len; i++)
+		for (const struct pod_stats *p = of->rows[i]; p; p = p->before) {
+			const void *at = (const char *)p + offset;
+
+			sum += *(const double *)at;
+		}
 	return sum;
 }
 
