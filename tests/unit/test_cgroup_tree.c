@@ -172,7 +172,8 @@ static void scan_of_more_than_the_limit_is_bounded_but_finds_the_wanted_one(void
 	for (int i = 0; i < 40; i++)
 		known += cgroup_tree_is_alive(tree, id[i]);
 	assert_in_range(known, 19, 20); /* the root may be one of them */
-	for (int i = 0; i < 40; i++) { /* in the order of the folder each may be the next to go: tmpfs gives the newest first */
+	for (int i = 0; i < 40;
+	     i++) { /* in the order of the folder each may be the next to go: tmpfs gives the newest first */
 		if (!cgroup_tree_is_alive(tree, id[i]))
 			cgroup_tree_scan(tree, id[i], SEC);
 		assert_true(cgroup_tree_is_alive(tree, id[i]));
