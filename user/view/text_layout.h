@@ -16,7 +16,7 @@ enum text_style text_level_style(enum level level);
 const char *text_on(const struct text_options *o, enum text_style style); /* "" without colour */
 const char *text_off(const struct text_options *o);
 int text_width(const struct text_options *o);
-size_t text_columns(const char *s); /* characters, whatever their bytes */
+size_t text_columns(const char *s);		    /* characters, whatever their bytes */
 void text_cell(FILE *out, const char *s, size_t n); /* left-aligned in n columns */
 
 /* Escaped and wrapped at blanks; the first line begins with `first`, the others as far right. */
