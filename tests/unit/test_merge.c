@@ -275,6 +275,26 @@ static struct report_doc report(const char *node, double start_s, struct report_
 	return d;
 }
 
+/* The response hop limit is the tokens' alone: who asked for none is not told of it. */
+static void no_hop_limit_without_a_token(void **state)
+{
+	struct report_pod p[] = { pod("cart-1", 2, 1.5, 2), pod("cart-2", 3, 1.0, 3) };
+	struct report_finding f[2];
+	struct report_doc d[2];
+	struct merged m = { 0 };
+
+	for (int i = 0; i < 2; i++) {
+		p[i].token_requests = 0;
+		f[i] = finding("hop-limit-exhausted", i ? "cart-2" : "cart-1", SEVERITY_ERROR);
+		d[i] = report(i ? "n" : "m", 1000, &p[i], &f[i]);
+		join(&m, &d[i]);
+	}
+	assert_int_equal(merge_end(&m), 0);
+	assert_non_null(strstr(m.headline, "2 pods on 2 nodes: no metadata answer, the answers die"));
+	assert_null(strstr(m.headline, "hop limit"));
+	merge_clear(&m);
+}
+
 /* Watches of one node: what two may both have counted counts once, what came later is added. */
 static void one_node_is_one_node(void **state)
 {
@@ -368,6 +388,7 @@ int main(void)
 		cmocka_unit_test(nodes_are_joined),
 		cmocka_unit_test(the_frequent_value_comes_first),
 		cmocka_unit_test(the_same_report_counts_once),
+		cmocka_unit_test(no_hop_limit_without_a_token),
 		cmocka_unit_test(one_node_is_one_node),
 		cmocka_unit_test(one_after_the_other_is_no_overlap),
 		cmocka_unit_test(the_longer_report_of_one_start_has_all),

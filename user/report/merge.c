@@ -258,6 +258,7 @@ static int add_pod(struct merged *m, const struct merge_node *node, const struct
 	m->pods[m->pods_len++] = p;
 	m->pods_seen++;
 	m->hop_limit_pods += p.hop_limit_requests > 0;
+	m->hop_limit_tokens |= p.hop_limit_requests && from->token_requests;
 	if (p.hop_limit_requests && p.required_hop_limit > m->exhausted_hop_limit)
 		m->exhausted_hop_limit = p.required_hop_limit;
 	if (from->token_requests && p.required_hop_limit > m->required_hop_limit)
@@ -393,10 +394,12 @@ int merge_add(struct merged *m, const struct report_doc *d, const char **ret_twi
 static void say_hop_limit(struct merged *m)
 {
 	size_t len = sizeof(m->headline);
-	int at = snprintf(m->headline, len, "%zu pod%s on %zu node%s: no metadata token, the hop limit is too low",
-			  m->hop_limit_pods, ENDING(m->hop_limit_pods), m->hosts, ENDING(m->hosts));
+	int at = snprintf(m->headline, len, "%zu pod%s on %zu node%s: no metadata %s", m->hop_limit_pods,
+			  ENDING(m->hop_limit_pods), m->hosts, ENDING(m->hosts),
+			  m->hop_limit_tokens ? "token, the hop limit is too low"
+					      : "answer, the answers die on the node, TTL used up");
 
-	if (m->exhausted_hop_limit)
+	if (m->hop_limit_tokens && m->exhausted_hop_limit)
 		at += snprintf(m->headline + at, len - (size_t)at, ", %d is needed", m->exhausted_hop_limit);
 	if (m->seconds_lost >= 0.05)
 		snprintf(m->headline + at, len - (size_t)at, "; %.1f s lost", m->seconds_lost);

@@ -98,6 +98,7 @@ struct merged {
 	FIGURES_HERE;
 	uint64_t lost;
 	size_t hop_limit_pods;	 /* exhausted ones */
+	bool hop_limit_tokens;	 /* one of them asked for a token: the response hop limit is the tokens' alone */
 	size_t severities[3];	 /* groups by enum severity */
 	int required_hop_limit;	 /* the highest of all pods that use tokens; 0: unknown */
 	int exhausted_hop_limit; /* the highest of the exhausted ones; 0: unknown */
