@@ -68,10 +68,11 @@ check "trace: a folder that is not there" equal $? 1
 
 # the line that counts
 lab_args
-script -qec "$IMDSNOOP report ${LAB_ARGS[*]} -d 3s -o $d/r" "$LAB_ROOT/screen" >/dev/null </dev/null &
-sleep 1
+script -qfec "$IMDSNOOP report ${LAB_ARGS[*]} -d 6s -o $d/r" "$LAB_ROOT/screen" >/dev/null </dev/null &
+script=$!
+lab_wait_for 10 grep -q ' of 6 s: ' "$LAB_ROOT/screen"
 put cart-7d9f6c5b8-x2x4q 0.4 >/dev/null
-wait $!
-check "terminal: it counts" grep -q '2 of 3 s: 1 request, 1 pod dying' "$LAB_ROOT/screen"
+wait $script
+check "terminal: it counts" grep -q '[2-5] of 6 s: 1 request, 1 pod dying' "$LAB_ROOT/screen"
 lab_imdsnoop report -d 1s -o "$d/r" 2>"$LAB_ROOT/err"
 check "no terminal: not a word" equal "$(wc -c <"$LAB_ROOT/err")" 0
