@@ -10,7 +10,7 @@ root=$LAB_TREE/build/debian/sid
 e2e_lab --hop-limit 1
 lab_pod_bridge lab-1
 lab_pod_bridge moto-1
-lab_in imds env -i PATH="$PATH" PYTHONDONTWRITEBYTECODE=1 chroot "$root" /usr/bin/python3 -c 'from moto.server import main; main()' \
+nsenter --net="/run/netns/$LAB_ID-imds" -- env -i PATH="$PATH" PYTHONDONTWRITEBYTECODE=1 chroot "$root" /usr/bin/python3 -c 'from moto.server import main; main()' \
 	-H "$LAB_IMDS4" -p 8086 </dev/null >"$LAB_ROOT/moto.log" 2>&1 &
 moto=$!
 stop() { kill $moto 2>/dev/null; wait $moto 2>/dev/null; }

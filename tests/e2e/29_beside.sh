@@ -22,7 +22,7 @@ e2e_later rm -f "$pin"
 lab_pod_load denied
 bpftool cgroup attach "$pod_cgroup" egress pinned "$pin" multi || e2e_die "it attaches"
 
-lab_in node tcpdump -i docker0 -U -w "$d/pcap" 'tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn and host 169.254.169.254' 2>"$d/tcpdump" &
+nsenter --net="/run/netns/$LAB_ID-node" -- tcpdump -i docker0 -U -w "$d/pcap" 'tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn and host 169.254.169.254' 2>"$d/tcpdump" &
 tools+=($!)
 lab_wait_for 10 grep -q 'listening on' "$d/tcpdump"
 cp "$LAB_BIN/load_client" "$d/$LAB_ID"		# a process name of this lab's
@@ -49,7 +49,7 @@ if "$LAB_DIR/fetch_debian" suricata; then
 		app-layer: { protocols: { http: { enabled: yes } } }
 		stream: { checksum-validation: no }
 	END
-	lab_in node chroot "$root" /usr/bin/suricata -c "$log/suricata.yaml" -l "$log" --af-packet --runmode single -S /dev/null \
+	nsenter --net="/run/netns/$LAB_ID-node" -- chroot "$root" /usr/bin/suricata -c "$log/suricata.yaml" -l "$log" --af-packet --runmode single -S /dev/null \
 		>"$d/suricata" 2>&1 &
 	tools+=($!)
 	lab_wait_for 40 grep -qiE 'engine started|all .* threads' "$d/suricata" ||
