@@ -37,6 +37,7 @@ google     google-auth-library                gce   0 0 -
 azure      @azure/identity                    azure 0 0 -
 '
 if [ "${CLIENTS:-}" = all ]; then
+	e2e_need npm
 	more=$LAB_TREE/build/npm-more
 	sdk=(550 600 700 800 900 1100 1300 1500)
 	packages=()

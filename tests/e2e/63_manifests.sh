@@ -5,7 +5,8 @@
 # shellcheck disable=SC2016	# $ENV is jq's
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
-e2e_need node npm jq
+e2e_need node curl jq
+PATH+=:$LAB_TREE/build/debian/kubectl/usr/bin
 k8s=$LAB_TREE/scripts/k8s npm=${NPM_K8S:-$LAB_TREE/build/npm-k8s}
 work=$(mktemp -d)
 e2e_later rm -rf "$work"
