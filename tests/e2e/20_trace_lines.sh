@@ -56,7 +56,7 @@ fills() {			# fills OPTION...: the disk is full after some lines
 	rm -f "$LAB_ROOT/small/out"
 	"$IMDSNOOP" trace "${LAB_ARGS[@]}" --quiet "$@" --output "$LAB_ROOT/small/out" 2>"$t.err" &
 	pid=$!
-	e2e_attached $pid
+	lab_attached $pid
 	load --rate 200 --seconds 2 >/dev/null
 	lab_wait_for 10 lab_is_gone $pid || kill $pid
 	wait $pid

@@ -66,7 +66,7 @@ agent_start() {			# agent_start NAME ARGS...: in the background, sets agent_pid
 	shift
 	ctr_run --name "$name" --detach "${args[@]}" localhost/imdsnoop "$@" >"$LAB_ROOT/id" || e2e_die "the $name's container starts"
 	agent_pid=$(ctr_podman inspect --format '{{.State.Pid}}' "$name")
-	check "$name attaches" e2e_attached "$agent_pid" || { ctr_podman logs "$name"; exit 1; }
+	check "$name attaches" lab_attached "$agent_pid" || { ctr_podman logs "$name"; exit 1; }
 }
 caps_now() {			# of the process, as the manifest writes them
 	capsh --decode="$(sed -n 's/^CapEff:\t//p' "/proc/$1/status")" | sed 's/^[^=]*=//; s/cap_//g' | tr , '\n' | sort

@@ -83,7 +83,7 @@ if debootstrap --variant=minbase bookworm "$root" >"$work/debootstrap" 2>&1; the
 	lab_args
 	"${inside[@]}" imdsnoop report "${LAB_ARGS[@]}" --json --output "$LAB_ROOT/report" --duration 60s </dev/null >"$work/out" 2>&1 &
 	E2E_REPORT_PID=$!
-	e2e_attached $E2E_REPORT_PID || e2e_die "the installed program attaches"
+	lab_attached $E2E_REPORT_PID || e2e_die "the installed program attaches"
 	put web-1 >/dev/null
 	report_stop
 	expect_report "$LAB_ROOT/report" "installed, it names the pod and the hop limit" \

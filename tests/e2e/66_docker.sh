@@ -29,7 +29,7 @@ trace_start "$t" "${names[@]}" --container cart
 "$IMDSNOOP" report --cgroup "$LAB_CG" --runtime-dirs "$LAB_ROOT/root" --workload shop/checkout --json --duration 60s \
 	--output "$r.one" 2>"$r.err" &
 one=$!
-e2e_attached $one || e2e_die "report --workload attaches"
+lab_attached $one || e2e_die "report --workload attaches"
 
 check "docker run --name cart: gets no token" dk run --rm --name cart client:1 "${DK_PUT[@]}"
 check "docker run: gets v1 data" dk run --rm --name cart-v1 client:1 "${DK_GET[@]}"

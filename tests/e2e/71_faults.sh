@@ -113,7 +113,7 @@ for format in text json; do
 	head -n 3 "$LAB_ROOT/pipe" >"$LAB_ROOT/lines" &
 	"$IMDSNOOP" trace "${LAB_ARGS[@]}" --format $format --quiet >"$LAB_ROOT/pipe" 2>"$LAB_ROOT/err" </dev/null &
 	pid=$!
-	e2e_attached $pid
+	lab_attached $pid
 	bytes_mark
 	load web-1 100 >"$LAB_ROOT/load"
 	check "reader left, $format: it ends by itself" lab_wait_for 5 lab_is_gone $pid
@@ -135,7 +135,7 @@ get web-1 3 /latest/meta-data/iam/security-credentials/role-of-mine >/dev/null
 lab_server_set slow-ms 0
 "$IMDSNOOP" trace "${LAB_ARGS[@]}" --redact-paths --count 1 --duration 20s >"$t.text" 2>&1 &
 pid=$!
-e2e_attached $pid
+lab_attached $pid
 get web-1 2 /latest/meta-data/iam/security-credentials/role-of-mine >/dev/null
 wait $pid
 trace_stop

@@ -91,7 +91,7 @@ bulks=$!
 bytes_mark
 lab_exec web-2 "$LAB_BIN/load_client" --target 169.254.169.254:80 --rate 300 --seconds $((KILLS * 5 / 10)) >"$LAB_ROOT/load" &
 load=$!
-two_links() { [ "$(e2e_links "$1")" -ge 2 ]; }
+two_links() { [ "$(lab_links "$1")" -ge 2 ]; }
 killed=0 armed=0
 RANDOM=${SEED:-$$}
 lab_args

@@ -32,7 +32,7 @@ check "--cgroup that may not be read: says so in one line" eval '! "${bounded[@]
 bytes_mark
 "${bounded[@]}" "$IMDSNOOP" report "${LAB_ARGS[@]}" --json --output "$r" --duration 60s 2>"$r.err" &
 E2E_REPORT_PID=$!
-e2e_attached $E2E_REPORT_PID || e2e_die "imdsnoop report attaches"
+lab_attached $E2E_REPORT_PID || e2e_die "imdsnoop report attaches"
 lab_pod_bridge new-1 --namespace shop
 for pod in old-1 old-2 new-1; do load $pod 10 >"$LAB_ROOT/load.$pod"; done
 report_stop

@@ -75,7 +75,7 @@ mkdir "$folder"
 "$IMDSNOOP" trace --cgroup "$folder" >"$t.out" 2>"$t.err" &
 pid=$!
 e2e_later serve_kill $pid
-e2e_attached $pid
+lab_attached $pid
 rmdir "$folder"
 check "folder removed: told" lab_wait_for 3 grep -q 'folder was removed' "$t.err"
 mkdir "$folder"

@@ -18,7 +18,7 @@ still() {			# still ARGS...: a trace into a pipe that is open and that nobody re
 	"$IMDSNOOP" trace "${LAB_ARGS[@]}" "$@" >"$pipe" 2>"$err" </dev/null &
 	TRACE=$!
 	e2e_later still_kill $TRACE
-	e2e_attached $TRACE || e2e_die "imdsnoop trace attaches"
+	lab_attached $TRACE || e2e_die "imdsnoop trace attaches"
 }
 still_kill() { lab_is_gone "$1" || kill -KILL "$1"; }
 ends() {			# ends MS [SIGNAL]

@@ -134,19 +134,6 @@ bytes_agree() {
 
 # --- imdsnoop in the background --------------------------------------------------------------------------------------
 
-# A command other than trace says nothing when it has attached: its BPF links are there and no more are coming.
-e2e_links() { find "/proc/$1/fd" -lname '*bpf*link*' 2>/dev/null | wc -l; }
-e2e_attached() {
-	local pid=$1 before=0 now i
-	for ((i = 0; i < 100; i++)); do
-		now=$(e2e_links "$pid")
-		[ "$now" -lt 2 ] || [ "$now" != "$before" ] || return 0
-		before=$now
-		sleep 0.1
-	done
-	return 1
-}
-
 # A program that runs imdsnoop in the network namespace of $LAB_NODE, as on a real node; the default is the machine's.
 e2e_in_node() {
 	printf '#!/bin/sh\nexec nsenter --net=%s -- %s "$@"\n' "/run/netns/$LAB_ID-$LAB_NODE" "$IMDSNOOP" >"$LAB_ROOT/in-$LAB_NODE"
@@ -161,7 +148,7 @@ report_start() {		# report_start FILE [ARGS...]
 	"$IMDSNOOP" report "${LAB_ARGS[@]}" --format json --output "$file" --duration 60s "$@" </dev/null \
 		>"$file.out" 2>"$file.err" &
 	E2E_REPORT_PID=$! E2E_REPORT=$file
-	e2e_attached $E2E_REPORT_PID || { cat "$file.err"; kill -KILL $E2E_REPORT_PID; e2e_die "imdsnoop report attaches"; }
+	lab_attached $E2E_REPORT_PID || { cat "$file.err"; kill -KILL $E2E_REPORT_PID; e2e_die "imdsnoop report attaches"; }
 }
 
 # The drop hook is the whole machine's: while other labs drop packets, one drop's program may interrupt another's, which the

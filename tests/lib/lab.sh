@@ -536,6 +536,19 @@ lab_trace_start() {		# lab_trace_start FILE [ARGS...]: in the background; return
 	lab_fail "imdsnoop trace did not start"
 }
 
+# A command other than trace says nothing when it has attached: its BPF links are there and no more are coming.
+lab_links() { find "/proc/$1/fd" -lname '*bpf*link*' 2>/dev/null | wc -l; }
+lab_attached() {
+	local pid=$1 before=0 now i
+	for ((i = 0; i < 100; i++)); do
+		now=$(lab_links "$pid")
+		[ "$now" -lt 2 ] || [ "$now" != "$before" ] || return 0
+		before=$now
+		sleep 0.1
+	done
+	return 1
+}
+
 lab_is_gone() { ! grep -qs '^State:.[^ZX]' "/proc/$1/status"; }
 
 lab_trace_stop() {		# Ctrl-C; returns its exit code
