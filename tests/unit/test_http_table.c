@@ -243,6 +243,7 @@ static const struct answer_case {
 	{ "HTTP/1.1 200 OK\r\nContent-Length : 8\r\n\r\n", 200, 0, 0 },
 	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n Chunked \r\n\r\n", 200, W(H_CHUNKED), 0 },
 	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\t, chunked\r\n\r\n", 200, W(H_CHUNKED), 0 },
+	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\rx, chunked\r\n\r\n", 200, W(H_CHUNKED), 0 },
 	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 200, 0, 0 },
 	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\nContent-Length: 2\r\n\r\n", 200, W(H_LENGTH), 2 },
 	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n", 200, 0, 0 },

@@ -141,9 +141,10 @@ static void add_transfer_encoding(struct nfa *n, int line)
 
 	nfa_edge(n, name, nfa_bytes(":"), begin);
 	nfa_edge(n, name, nfa_bytes(":"), nfa_mark(n, IMDS_A_CHUNKED_BAD));
-	nfa_edge(n, begin, nfa_bytes(" \t,"), begin);
+	/* a CR alone is a blank (RFC 9112 2.2) */
+	nfa_edge(n, begin, nfa_bytes(" \t,\r"), begin);
 	nfa_edge(n, begin, nfa_bytes_not(" \t,\r\n"), other);
-	nfa_edge(n, other, nfa_bytes_not(",\r\n"), other);
+	nfa_edge(n, other, nfa_bytes_not(",\n"), other);
 	nfa_edge(n, other, nfa_bytes(","), begin);
 	chunked = nfa_text(n, begin, "chunked", true, 0);
 	nfa_edge(n, chunked, nfa_bytes(" \t"), last);
