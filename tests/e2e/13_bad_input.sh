@@ -35,6 +35,7 @@ many=()
 for i in $(seq 17); do many+=(--endpoint "10.0.0.$i"); done
 refused "too many endpoints" 2 16 "$IMDSNOOP" trace "${many[@]}"
 refused "stray argument" 2 stray "$IMDSNOOP" trace stray
+refused "a trace without an end" 1 'start line' "$IMDSNOOP" report --from /dev/zero
 refused "no such cgroup" 1 nowhere "$IMDSNOOP" trace --duration 1s --cgroup /nowhere
 refused "folder that is no cgroup v2" 1 cgroup "$IMDSNOOP" trace --duration 1s --cgroup "$LAB_ROOT"
 refused "not a folder" 1 passwd "$IMDSNOOP" trace --duration 1s --cgroup /etc/passwd

@@ -55,6 +55,8 @@ expect_report "$LAB_ROOT/report" "the report blames the hop limit" '.findings | 
 printf '%s shop/web-1/app\n' "$(addr web-1)" >"$LAB_ROOT/names"
 "$IMDSNOOP" report --json --from "$dir/any.pcap" --names "$LAB_ROOT/names" >"$LAB_ROOT/report" 2>/dev/null
 expect_report "$LAB_ROOT/report" "--names gives names" '.pods | map(select(.pod == "web-1" and .namespace == "shop" and .container == "app")) | length == 1'
+timeout 10 "$IMDSNOOP" report --from "$dir/any.pcap" --names /dev/zero >/dev/null 2>"$LAB_ROOT/err"
+check "names without an end" equal $? 1
 # the uplink without the router's ICMP: seen dying, not told
 tcpdump -r "$dir/uplink.pcap" -w "$dir/no-icmp.pcap" 'not icmp and not icmp6' 2>/dev/null
 "$IMDSNOOP" trace --json --from "$dir/no-icmp.pcap" >"$dir/no-icmp.jsonl" 2>/dev/null

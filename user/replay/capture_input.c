@@ -146,7 +146,7 @@ static int read_names(struct capture_input *in, char *msg, size_t msg_len)
 	}
 	while (!err && fgets(line, sizeof(line), f)) {
 		n++;
-		if (!read_name(in, line)) {
+		if (!*line || !read_name(in, line)) { /* a NUL: no text, and /dev/zero has no end */
 			err = -EINVAL;
 			snprintf(msg, msg_len,
 				 "'%.200s', line %u: give an address and a name, like '10.0.0.7 shop/cart-1'",

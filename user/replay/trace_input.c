@@ -66,9 +66,12 @@ struct reader {
 	FILE *f;
 	char *buf;
 	size_t len, room;
+	bool in_trace; /* else this is the first line, and one that is too long may have no end */
 };
 
-/* 1: a line, without its newline; 0: the end; -EFBIG: a line that is too long, skipped; another negative errno. */
+/*
+ * 1: a line, without its newline; 0: the end; -EFBIG: a line that is too long, skipped in a trace; another negative errno.
+ */
 static int read_line(struct reader *r)
 {
 	bool any = false, skip = false;
@@ -81,6 +84,8 @@ static int read_line(struct reader *r)
 			break;
 		if (skip || r->len == TRACE_INPUT_LINE_MAX) {
 			skip = true;
+			if (!r->in_trace)
+				break;
 			continue;
 		}
 		if (r->len + 1 >= r->room) {
@@ -358,6 +363,7 @@ static int read_all(struct trace_input *t, FILE *f, char *msg, size_t msg_len)
 			err = read_start(t, msg, msg_len);
 			if (err)
 				break;
+			r.in_trace = true;
 		}
 	}
 	free(r.buf);
