@@ -25,7 +25,7 @@ expect_report "$a" "and nobody else's" '.unowned == [] and ([.findings[].code] |
 lab_pod_load sandbox	# its packets have no socket
 lab_ip "$pod_netns" addr flush dev eth0
 lab_in "$pod_netns" "$LAB_BIN/packet_client" eth0 02:42:00:00:00:01 "$pod_ip" "$LAB_IMDS4" 80 "$request" 300 >/dev/null
-E2E_REPORT_PID=$longer E2E_REPORT=$b
+E2E_REPORT_PID=$longer
 report_stop
 expect_report "$b" "a stranger's answer that dies at that address has no owner" '(.unowned | length == 1 and all(.packets > 0 and
 	.packets < 7)) and .totals.requests == 1'

@@ -147,24 +147,29 @@ report_start() {		# report_start FILE [ARGS...]
 	lab_args
 	"$IMDSNOOP" report "${LAB_ARGS[@]}" --format json --output "$file" --duration 60s "$@" </dev/null \
 		>"$file.out" 2>"$file.err" &
-	E2E_REPORT_PID=$! E2E_REPORT=$file
+	E2E_REPORT_PID=$!
+	E2E_MISSED[E2E_REPORT_PID]=$file.missed
 	lab_attached $E2E_REPORT_PID || { cat "$file.err"; kill -KILL $E2E_REPORT_PID; e2e_die "imdsnoop report attaches"; }
 }
 
 # The drop hook is the whole machine's: while other labs drop packets, one drop's program may interrupt another's, which the
-# kernel counts. e2e_missed PID: what it has counted so far for that imdsnoop.
+# kernel counts. e2e_missed PID: what it has counted so far for that imdsnoop; E2E_MISSED[PID]: where a test looks for it.
+E2E_MISSED=()
 e2e_missed() { cat "/proc/$1/fdinfo/"* 2>/dev/null | awk '/^recursion_misses:/ { n += $2 } END { print n + 0 }'; }
+
+e2e_note_missed() { [ -z "${E2E_MISSED[$1]:-}" ] || e2e_missed "$1" >"${E2E_MISSED[$1]}"; }
 
 # expect_nothing_lost FILE NAME [JQ OPTIONS]: of FILE's losses, the last ones when it is a trace, all are 0 but those that the
 # kernel had counted before the end.
 expect_nothing_lost() {
+	[ -e "$1.missed" ] || echo 0 >"$1.missed"
 	check "$2" e2e_jq "$1" '(if type == "array" then .[-1] else . end).losses | .events_missed >= $missed and
 		(del(.events_missed) | length > 10 and all(.[]; . == 0))' "${@:3}" --argjson missed "$(cat "$1.missed")"
 }
 
 report_stop() {			# Ctrl-C still prints the report; returns the exit code
 	sleep 0.4		# more than the 250 ms tick
-	e2e_missed "$E2E_REPORT_PID" >"$E2E_REPORT.missed"
+	e2e_note_missed "$E2E_REPORT_PID"
 	kill -INT "$E2E_REPORT_PID"
 	lab_wait_for 10 lab_is_gone "$E2E_REPORT_PID" || kill -KILL "$E2E_REPORT_PID"
 	wait "$E2E_REPORT_PID"
@@ -176,12 +181,13 @@ trace_start() {			# trace_start FILE [ARGS...]
 	E2E_LIVE=$1
 	[ -z "${E2E_CAPTURES:-}" ] || capture_start "$1.captures"
 	lab_trace_start "$@" || e2e_die "imdsnoop trace attaches"
+	E2E_MISSED[LAB_TRACE_PID]=$1.missed
 }
 
 trace_stop() {
 	local code
 	sleep 0.4
-	e2e_missed "$LAB_TRACE_PID" >"$E2E_LIVE.missed"
+	e2e_note_missed "$LAB_TRACE_PID"
 	lab_trace_stop
 	code=$?
 	[ -z "${E2E_CAPTURES:-}" ] || { capture_stop; capture_judge "$E2E_LIVE"; }
