@@ -39,9 +39,11 @@ struct fixture {
 
 static uint64_t clock_now = SEC; /* of the test; each step is long enough for the folders to be looked at */
 
+static uint64_t clock_moves; /* by this at each look */
+
 static uint64_t fake_now(void)
 {
-	return clock_now;
+	return clock_now += clock_moves;
 }
 
 static uint64_t step(uint64_t ns)
@@ -308,6 +310,20 @@ static void log_folder_that_lived_between_two_lookups_is_remembered(void **state
 	assert_who(pod_names_get(f->names, 4242, 0, step(30 * SEC)), "default", "job", "");
 }
 
+/* A read that takes 30 ms is followed by 300 ms without one. */
+static void folder_that_is_slow_to_read_is_read_less_often(void **state)
+{
+	struct fixture *f = *state;
+
+	clock_moves = 30 * MSEC;
+	start(f);
+	clock_moves = 0;
+	pod_names_on_mkdir(f->names, 4242, "/kubepods/pod" U1 "/" C1);
+	make(f, "pods/default_job_" U1);
+	assert_who(pod_names_get(f->names, 4242, 0, step(150 * MSEC)), "", "", "");
+	assert_who(pod_names_get(f->names, 4242, 0, step(150 * MSEC)), "default", "job", "");
+}
+
 static void vanished_log_folders_are_forgotten_after_a_minute(void **state)
 {
 	struct fixture *f = *state;
@@ -518,6 +534,7 @@ int main(void)
 		T(change_within_the_same_tick_is_not_missed),
 		T(ephemeral_pod_keeps_its_name_when_all_is_deleted),
 		T(log_folder_that_lived_between_two_lookups_is_remembered),
+		T(folder_that_is_slow_to_read_is_read_less_often),
 		T(vanished_log_folders_are_forgotten_after_a_minute),
 		T(unknown_id_is_scanned_for_once_a_second_and_once_in_its_life),
 		T(cut_link_is_found_by_the_rest_of_its_id_or_by_its_target),

@@ -55,6 +55,7 @@ struct folder {
 struct log_dirs {
 	struct folder pods;
 	struct folder links;
+	uint64_t (*clock)(void);
 	uint64_t check_after_ns;
 	uint32_t version;
 	char only[NAME_MAX + 1]; /* container found in a pod's folder */
@@ -220,7 +221,7 @@ static int read_folder(struct folder *folder, uint64_t now_ns)
 }
 
 /* Returns true when the tables or the error may have changed. */
-static int look(struct folder *folder, uint64_t now_ns)
+static int look(struct folder *folder, uint64_t now_ns, uint64_t (*clock)(void))
 {
 	int was_looked = folder->looked, was_err = folder->err;
 	uint64_t start, cost;
@@ -243,9 +244,9 @@ static int look(struct folder *folder, uint64_t now_ns)
 	folder->dev = st.st_dev;
 	folder->ino = st.st_ino;
 	folder->mtime = st.st_mtim;
-	start = clock_ns(CLOCK_MONOTONIC);
+	start = clock();
 	folder->err = read_folder(folder, now_ns);
-	cost = (clock_ns(CLOCK_MONOTONIC) - start) * READ_SHARE;
+	cost = (clock() - start) * READ_SHARE;
 	folder->read_after_ns = now_ns + (cost < READ_MAX_NS ? cost : READ_MAX_NS);
 	return !was_looked || !folder->err || folder->err != was_err;
 }
@@ -258,8 +259,8 @@ uint32_t log_dirs_refresh(struct log_dirs *dirs, uint64_t now_ns)
 	if (dirs->version && now_ns < dirs->check_after_ns && dirs->check_after_ns - now_ns <= CHECK_NS)
 		return dirs->version;
 	dirs->check_after_ns = now_ns + CHECK_NS;
-	changed = look(&dirs->pods, now_ns);
-	changed |= look(&dirs->links, now_ns);
+	changed = look(&dirs->pods, now_ns, dirs->clock);
+	changed |= look(&dirs->links, now_ns, dirs->clock);
 	if (changed && !++dirs->version)
 		dirs->version = 1;
 	return dirs->version;
@@ -330,12 +331,14 @@ static int init_folder(struct folder *folder, const char *path, size_t limit, pa
 	return path && !folder->path ? -ENOMEM : 0;
 }
 
-int log_dirs_new(const char *pod_logs, const char *container_logs, size_t limit, struct log_dirs **ret_dirs)
+int log_dirs_new(const char *pod_logs, const char *container_logs, size_t limit, uint64_t (*clock)(void),
+		 struct log_dirs **ret_dirs)
 {
 	struct log_dirs *dirs = calloc(1, sizeof(*dirs));
 
 	if (!dirs)
 		return -ENOMEM;
+	dirs->clock = clock;
 	if (init_folder(&dirs->pods, pod_logs, limit, parse_pod_folder) ||
 	    init_folder(&dirs->links, container_logs, limit, parse_link)) {
 		log_dirs_free(dirs);

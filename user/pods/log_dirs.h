@@ -19,8 +19,12 @@ struct log_who { /* never NULL; container is empty where it is not known */
 	const char *container;
 };
 
-/* A folder of NULL is a missing one. limit: names kept per folder. Reads nothing yet. Returns 0 or -ENOMEM. */
-int log_dirs_new(const char *pod_logs, const char *container_logs, size_t limit, struct log_dirs **ret_dirs);
+/*
+ * A folder of NULL is a missing one. limit: names kept per folder. clock: CLOCK_MONOTONIC, that log_dirs_refresh is given
+ * too; what a read costs is measured by it. Reads nothing yet. Returns 0 or -ENOMEM.
+ */
+int log_dirs_new(const char *pod_logs, const char *container_logs, size_t limit, uint64_t (*clock)(void),
+		 struct log_dirs **ret_dirs);
 void log_dirs_free(struct log_dirs *dirs);
 
 /*

@@ -98,7 +98,7 @@ int pod_names_new_in(const struct pod_names_options *options, const struct pod_n
 	if ((options->runtime_dirs &&
 	     (err = runtime_names_new(options->runtime_dirs, options->max_entries + 1024, &names->runtimes))) ||
 	    (err = log_dirs_new(options->pod_logs, options->container_logs, 2 * options->max_entries + 1024,
-				&names->logs)) ||
+				env->now_ns, &names->logs)) ||
 	    (err = cgroup_tree_new(options->cgroup_fd, options->max_entries, &names->tree))) {
 		pod_names_free(names);
 		return err;
