@@ -9,14 +9,16 @@ O ?= build
 PREFIX ?= /usr/local
 CLANG ?= clang
 LLVM_STRIP ?= llvm-strip
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+BPFTOOL ?= $(firstword $(wildcard /usr/local/sbin/bpftool /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 ARCH ?= $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 Q := $(if $(V),,@)
 SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))
 say = $(if $(V)$(SILENT),,@printf '  %-8s%s\n' $(1) $(2);)
 
-LIBS := libbpf libelf zlib libevent jansson ncursesw libseccomp sqlite3
+# with the oldest version that it was built and tested with; libbpf 0.5 (Ubuntu 22.04) lacks calls that are needed
+MINIMUM := libbpf>=1.1 libelf>=0.186 zlib>=1.2.11 libevent>=2.1.12 jansson>=2.13 ncursesw>=6.3 libseccomp>=2.5.3 sqlite3>=3.37
+LIBS := $(foreach l,$(MINIMUM),$(firstword $(subst >=, ,$l)))
 WERROR ?= $(if $(wildcard .git),1,0)
 ERROR := $(if $(filter 1,$(WERROR)),-Werror)
 WARN := -Wall -Wextra $(ERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
@@ -58,6 +60,12 @@ OBJ := $(SRC:%.c=$(O)/%.o)
 
 all: imdsnoop
 
+# ahead of the first object, whichever target wants it; pkg-config says which one is missing or too old
+minimum:
+	@command -v $(firstword $(PKG_CONFIG)) >/dev/null || { echo "make: no $(firstword $(PKG_CONFIG)) here: scripts/deps build" >&2; exit 1; }
+	@$(PKG_CONFIG) --print-errors --exists $(foreach l,$(MINIMUM),'$(subst >=, >= ,$l)') || { echo \
+		"make: imdsnoop cannot be built here: a library is missing (scripts/deps build) or too old" >&2; exit 1; }
+
 # the map tells scripts/sbom what is inside
 imdsnoop: $(OBJ)
 	$(call say,LINK,$@)
@@ -67,7 +75,7 @@ $(O)/user/%.o: user/%.c Makefile | $(SKEL) $(WEB)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(HARDEN) -c -o $@ $<
 
-$(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile | minimum
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
@@ -193,4 +201,4 @@ clean:
 -include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(wildcard $(O)/san/*/*/*.d $(O)/san/*/*.d)
 .DELETE_ON_ERROR:
 .SECONDARY: $(BPF_OBJ) $(patsubst %.c,$(O)/san/%.o,$(SRC) $(wildcard tests/unit/*.c))
-.PHONY: all lab check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-valgrind check-fuzz fuzz bench dist install uninstall version clean FORCE
+.PHONY: all minimum lab check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-valgrind check-fuzz fuzz bench dist install uninstall version clean FORCE
