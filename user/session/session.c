@@ -287,7 +287,7 @@ memory:
  */
 #define END_S 2
 #define LAST_S 10
-#define SLOW_TRIES 5 /* of END_S, on a machine that is slow */
+#define SLOW_TRIES 15 /* of END_S, on a machine that is slow */
 static struct sigaction libevents[2];
 static uint64_t worked_ns; /* processor time when the clock was set */
 
