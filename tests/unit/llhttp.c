@@ -50,8 +50,8 @@ bool llhttp_is_there(void)
 {
 	/* NOLINTNEXTLINE(cert-env33-c): a constant */
 	return !system(
-	    "node -e 'process.noDeprecation = true; process.binding(\"http_parser\").HTTPParser.kLenientAll || "
-	    "process.exit(1)' >/dev/null 2>&1");
+	    "node -e 'process.noDeprecation = true; process.binding(\"http_parser\").HTTPParser.kLenientAll && "
+	    "parseInt(process.versions.llhttp) >= 9 || process.exit(1)' >/dev/null 2>&1");
 }
 
 FILE *llhttp_open(unsigned long messages, unsigned long seed)

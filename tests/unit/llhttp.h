@@ -36,7 +36,7 @@ struct llhttp_conversation {
 	struct llhttp_message messages[LLHTTP_MESSAGES];
 };
 
-bool llhttp_is_there(void); /* node, with its parser within reach */
+bool llhttp_is_there(void); /* node, with its parser within reach, version 9 or later: the list is of that one */
 /* NULL: it is not. llhttp_close() reads what is left; 0: node ended well. */
 FILE *llhttp_open(unsigned long messages, unsigned long seed);
 int llhttp_close(FILE *f);
