@@ -21,6 +21,7 @@
 #include <event2/event.h>
 
 #include "../../user/net/http_head.h"
+#include "../../user/base/clock.h"
 #include "../../user/net/http_server.h"
 
 static struct {
@@ -317,19 +318,32 @@ static void probes_have_places_of_their_own(void **state)
 	struct http_server_stats stats;
 	int fds[HTTP_CONNECTIONS_MAX];
 	char block[4096];
+	uint64_t began_ns;
 
-	/* a huge answer is all that fits; the others have a smaller one that does not fit into a socket either */
-	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
-		int small = 2048;
+	/*
+	 * A huge answer is all that fits; the others have a smaller one that does not fit into a socket either. Anew on a
+	 * machine so busy that the first is a slow reader by then.
+	 */
+	for (int tries = 0;; tries++) {
+		began_ns = clock_ns(CLOCK_MONOTONIC);
+		for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+			const char *get = i < 1 ? huge : "GET /large" TAIL "\r\n";
+			int small = 2048;
 
-		fds[i] = dial();
-		setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-		send(fds[i], i < 1 ? huge : "GET /large" TAIL "\r\n", strlen(i < 1 ? huge : "GET /large" TAIL "\r\n"), 0);
-		spin(1);
+			fds[i] = dial();
+			setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+			send(fds[i], get, strlen(get), 0);
+			spin(1);
+		}
+		spin(10);
+		for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+			assert_true(recv(fds[i], block, 1024, 0) > 0); /* it moves */
+		if (clock_ns(CLOCK_MONOTONIC) - began_ns < 1500000000 || tries == 9)
+			break;
+		for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+			close(fds[i]);
+		spin(100);
 	}
-	spin(10);
-	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
-		assert_true(recv(fds[i], block, 1024, 0) > 0); /* it moves */
 	spin(2);
 	answers("GET /small" TAIL "\r\n", "HTTP/1.1 503 ", "too many connections");
 	answers("GET /vital" TAIL "\r\n", "HTTP/1.1 200 ", "ok\n");
