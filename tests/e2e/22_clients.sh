@@ -36,7 +36,7 @@ gcp        gcp-metadata                       gce   0 0 -
 google     google-auth-library                gce   0 0 -
 azure      @azure/identity                    azure 0 0 -
 '
-node -e 'process.exit(parseInt(process.versions.node) < 20)' ||
+node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ||
 	{ echo "skip @azure/identity: its packages want Node.js 20"; table=$(sed '/^azure /d' <<<"$table")$'\n'; }
 if [ "${CLIENTS:-}" = all ]; then
 	e2e_need npm
