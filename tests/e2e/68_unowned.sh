@@ -50,11 +50,13 @@ read -r mac < <(lab_ip node -o link show "eni${pod_id:0:11}" | sed -n 's/.*ether
 for _ in 1 2; do packets bridged 02:42:00:00:00:01 >/dev/null; done	# each try has another port
 check "the sandbox connects, and gets no answer" equal "$(packets routed "$mac"; echo $?)" 3
 for p in bridged known nobody guest; do packets $p 02:42:00:00:00:01 >/dev/null; done
+asked_by_tap() { lab_ip node -j -s link show fctap0 | jq -e '.[0].stats64.rx.packets > 2'; }
 lab_pod_load micro
 (exec -a firecracker nsenter --net="/run/netns/$LAB_ID-node" "$LAB_BIN/packet_client" tap:fctap0 02:42:00:00:00:01 "$pod_ip" \
 	"$LAB_IMDS4" 80 "$request" 20000 --id web-vm-2 --api-sock /run/fc.sock >/dev/null 2>"$LAB_ROOT/tap.err") &
 tap=$!
-sleep 1.5
+lab_wait_for 10 asked_by_tap
+sleep 1.5			# the answer dies, and who has the tap is looked for
 report_stop
 kill $tap
 
