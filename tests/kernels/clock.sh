@@ -11,7 +11,10 @@ clock_ask() {			# clock_ask NAME: two pods ask; the wall clock before and after
 	wall "$1.after"
 }
 
-clock_set() {			# clock_set NAME STEP: while a request waits 2 s for its answer
+clock_told() { [ "$(grep -c '"type":"request"' "$work/clock.trace")" -ge "$1" ]; }
+
+clock_set() {			# clock_set NAME STEP TOLD: while a request waits 2 s for its answer, and those before are told
+	lab_wait_for 20 clock_told "$3"
 	lab_server_set slow-ms 2000
 	ask "$get" web-1 &
 	sleep 1
@@ -34,9 +37,9 @@ clock_case() {
 	watch clock.trace trace --json --stall 500ms
 	trace=$watch_pid
 	clock_ask start
-	clock_set ahead '+1 day'
-	clock_set back '-2 days'
-	clock_set home '+1 day'
+	clock_set ahead '+1 day' 2
+	clock_set back '-2 days' 6
+	clock_set home '+1 day' 10
 	sleep 1.5		# another report so soon after a slow one is refused: "ask again in a second"
 	http "$port" '/api/v1/report?since=10s' clock.recent
 	http "$port" /readyz clock.readyz
