@@ -440,8 +440,25 @@ static void one_maker_does_not_fill_the_table(void **state)
 		assert_int_equal(stats.overflowed, (round + 1) * (2000 - 128));
 		pod_table_expire(t, 9000 * S, 300 * S, nobody_is_alive, NULL); /* its places are free again */
 	}
+	for (int i = 0; i < 2000; i++) { /* nor does it take from the share of anybody else */
+		struct request r = request(IMDS_KIND_OTHER, 9000 * S, MS, 200);
+
+		snprintf(id, sizeof(id), "%d", i);
+		r.who = &run;
+		add(t, r);
+	}
+	run.maker = 77 + 256;
+	for (int i = 2000; i < 2128; i++) {
+		struct request r = request(IMDS_KIND_OTHER, 9000 * S, MS, 200);
+
+		snprintf(id, sizeof(id), "%d", i);
+		r.who = &run;
+		add(t, r);
+	}
 	add(t, request(IMDS_KIND_OTHER, 9000 * S, MS, 200));
 	assert_non_null(row_of(t, &s, "web-1"));
+	pod_table_get_stats(t, &stats);
+	assert_int_equal(stats.rows, 128 + 128 + 1);
 	done(t, &s);
 }
 

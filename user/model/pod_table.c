@@ -26,7 +26,13 @@
 #define ADDRESSES 1024 /* local addresses of watched sockets that are remembered, newest first */
 #define SHARE_PART 8   /* of the rows, what one maker of cgroups may have */
 #define SHARE_FLOOR 32 /* but so many at least */
-#define MAKERS 256     /* told apart, by the number's rest */
+
+/* Who makes cgroups, and how many rows are of such. There are no more of them than rows. */
+struct maker {
+	uint64_t number;
+	size_t rows;
+	UT_hash_handle hh;
+};
 
 struct row {
 	struct pod_stats s;
@@ -36,6 +42,7 @@ struct row {
 	uint64_t token_ok_ns;	/* newest answered token request */
 	uint64_t running;	/* of the round under way */
 	uint64_t other_packets; /* neither TCP nor DNS requests: ICMP, other UDP */
+	struct maker *maker;	/* as known when the row was made; NULL: it was not */
 	UT_hash_handle hh;
 	char key[];
 };
@@ -51,7 +58,7 @@ struct pod_table {
 	uint32_t local; /* endpoints that answer on this node, as bits */
 	struct row *rows;
 	size_t rows_len;
-	uint32_t rows_of[MAKERS];
+	struct maker *makers;
 	struct row *other;
 	struct pod_stats gone; /* sums of rows that have left: the totals are since the start */
 	size_t gone_rows;
@@ -66,6 +73,42 @@ struct pod_table {
 	const struct pod_stats **sorted; /* of the newest snapshot */
 	uint64_t freed;			 /* times that something was that a snapshot may point to */
 };
+
+/* A place in the share of the row's maker; false: it has none left, or there is no memory. Given back by maker_leave(). */
+static bool maker_enter(struct pod_table *t, uint64_t number, struct maker **ret)
+{
+	size_t share = t->o.max_pods / SHARE_PART;
+	struct maker *m = NULL;
+
+	*ret = NULL;
+	if (!number)
+		return true;
+	HASH_FIND(hh, t->makers, &number, sizeof(number), m);
+	if (!m) {
+		m = calloc(1, sizeof(*m));
+		if (!m)
+			return false;
+		m->number = number;
+		HASH_ADD(hh, t->makers, number, sizeof(number), m);
+		if (!m->hh.tbl) {
+			free(m);
+			return false;
+		}
+	}
+	if (m->rows >= (share > SHARE_FLOOR ? share : SHARE_FLOOR))
+		return false;
+	m->rows++;
+	*ret = m;
+	return true;
+}
+
+static void maker_leave(struct pod_table *t, struct maker *m)
+{
+	if (!m || --m->rows)
+		return;
+	HASH_DEL(t->makers, m);
+	free(m);
+}
 
 int pod_table_new(const struct pod_table_options *o, struct pod_table **ret_table)
 {
@@ -104,6 +147,7 @@ void pod_table_free(struct pod_table *t)
 		return;
 	HASH_ITER (hh, t->rows, r, tmp) {
 		HASH_DEL(t->rows, r);
+		maker_leave(t, r->maker);
 		row_free(r);
 	}
 	row_free(t->other);
@@ -172,24 +216,12 @@ static struct row *row_other(struct pod_table *t)
 	return t->other;
 }
 
-static uint32_t *rows_of(struct pod_table *t, const struct pod_identity *who)
-{
-	return &t->rows_of[who->maker % MAKERS];
-}
-
-static bool is_full(struct pod_table *t, const struct pod_identity *who)
-{
-	size_t share = t->o.max_pods / SHARE_PART;
-
-	return t->rows_len >= t->o.max_pods ||
-	       (who->maker && *rows_of(t, who) >= (share > SHARE_FLOOR ? share : SHARE_FLOOR));
-}
-
 /* The container's row; `other` when the table or its maker's share is full; NULL only without memory. */
 static struct row *row_get(struct pod_table *t, const struct pod_identity *who)
 {
 	const char *key = *who->container_id ? who->container_id : who->cgroup;
 	struct pod_identity fresh;
+	struct maker *maker;
 	struct row *r;
 
 	HASH_FIND_STR(t->rows, key, r);
@@ -204,19 +236,20 @@ static struct row *row_get(struct pod_table *t, const struct pod_identity *who)
 		}
 		return r;
 	}
-	if (is_full(t, who))
+	if (t->rows_len >= t->o.max_pods || !maker_enter(t, who->maker, &maker))
 		return row_other(t);
 	r = row_new(who, key);
-	if (!r)
-		return row_other(t);
-	HASH_ADD_STR(t->rows, key, r);
-	if (!r->hh.tbl) {
+	if (r) {
+		HASH_ADD_STR(t->rows, key, r);
+		if (r->hh.tbl) {
+			r->maker = maker;
+			t->rows_len++;
+			return r;
+		}
 		row_free(r);
-		return row_other(t);
 	}
-	t->rows_len++;
-	(*rows_of(t, who))++;
-	return r;
+	maker_leave(t, maker);
+	return row_other(t);
 }
 
 /* --- judging --------------------------------------------------------------------------------------------------------- */
@@ -523,7 +556,7 @@ void pod_table_expire(struct pod_table *t, uint64_t now_ns, uint64_t keep_ns,
 			continue;
 		HASH_DEL(t->rows, r);
 		t->rows_len--;
-		(*rows_of(t, &r->s.who))--;
+		maker_leave(t, r->maker);
 		counters_add_totals(&t->gone, &r->s);
 		t->gone_rows += r->s.requests > 0;
 		hand_over(t, r);

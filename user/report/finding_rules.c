@@ -944,7 +944,7 @@ static bool find_late(struct draft *d)
 	if (p->late_took_us)
 		EVIDENCE(d, "the client waited %s%s, the answer arrived %s after it was asked for",
 			 n > 1 ? "up to " : "", waited, took);
-	EVIDENCE(d, "the answers reach the %s: no filter, no route and no hop limit keeps them away",
+	EVIDENCE(d, "these answers did reach the %s: no filter, no route and no hop limit kept them away",
 		 p->host_network ? "process's host" : "pod");
 	add_answerer(d);
 	add_past(d);
