@@ -4,7 +4,7 @@
 /* needs: user/replay/report_input.c user/report/merge.c user/report/compare.c user/pods/workload.c */
 /* needs: user/view/html.c user/view/html_merge.c user/view/html_part.c user/view/html_style.c user/view/svg.c */
 /* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c */
-/* needs: user/view/json_extras.c user/report/findings.c user/report/finding_rules.c user/report/advice.c */
+/* needs: user/view/json_extras.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
 /* needs: user/report/path.c user/report/headline.c user/report/what_if.c user/report/timeline.c */
 /* needs: user/report/ready.c user/view/text_ready.c */
 /*

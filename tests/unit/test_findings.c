@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/model/ user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c */
+/* needs: user/model/ user/report/findings.c user/report/finding_*.c user/report/advice.c user/report/path.c */
 /* needs: user/report/platform.c user/pods/workload.c */
 #include <setjmp.h>
 #include <stdarg.h>

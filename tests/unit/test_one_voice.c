@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/ user/report/merge_findings.c user/report/merge_differences.c user/view/columns.c */
 /* needs: user/pods/workload.c user/replay/report_input.c user/report/advice.c user/report/compare.c */
-/* needs: user/report/finding_rules.c user/report/findings.c user/report/headline.c user/report/level.c */
+/* needs: user/report/finding_*.c user/report/findings.c user/report/headline.c user/report/level.c */
 /* needs: user/report/merge.c user/report/path.c user/report/platform.c user/report/report.c user/report/timeline.c */
 /* needs: user/report/what_if.c user/view/html.c user/view/html_part.c user/view/html_style.c user/view/json.c */
 /* needs: user/view/svg.c user/view/text.c user/view/text_escape.c user/view/text_extras.c user/view/text_layout.c */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/ user/report/level.c user/replay/report_input.c user/replay/trace_input.c */
 /* needs: user/replay/trace_line.c user/session/trace_counts.c user/options/options_value.c user/view/json.c */
-/* needs: user/report/findings.c user/report/finding_rules.c user/report/advice.c user/report/path.c */
+/* needs: user/report/findings.c user/report/finding_*.c user/report/advice.c user/report/path.c */
 /* needs: user/pods/workload.c user/report/report.c user/report/headline.c user/report/platform.c */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 /* needs: user/report/platform.c user/view/text.c user/view/text_extras.c user/report/compare.c */
 /* needs: user/report/what_if.c user/pods/workload.c user/view/ui.c user/view/ui_table.c user/view/ui_page.c */
 /* needs: user/view/ui_keys.c user/view/ui_rows.c user/view/ui_terminal.c user/view/text_layout.c */
-/* needs: user/view/text_escape.c user/report/findings.c user/report/finding_rules.c user/report/advice.c */
+/* needs: user/view/text_escape.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
 /* needs: user/report/path.c user/report/platform.c user/pods/workload.c */
 /* The rows behind the screen, and the screen itself on a pseudo-terminal, read back from ncurses' own picture of it. */
 #include <errno.h>

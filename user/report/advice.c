@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "../base/small.h"
-#include "finding_rules.h"
+#include "finding_parts.h"
 #include "findings.h"
 
 #define HOP_LIMIT_MAX 64 /* EC2 API: HttpPutResponseHopLimit is 1..64 */

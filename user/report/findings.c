@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
 #include "../model/counters.h"
 #include "../pods/workload.h"
 #include "finding_rules.h"
@@ -291,12 +292,12 @@ static int tell_group(struct list *list, const struct finding_rule *r, const str
 		sum_group(&sum, pods, len);
 		d.p = &sum;
 	}
-	if (r->find(&d)) {
+	if (finding_rule_apply(r, &d)) {
 		for (size_t i = 0; len > 1 && i < len && i < NAMES_SHOWN; i++)
 			lines_add(&d.evidence, "%s: %llu of %llu request%s failed",
 				  findings_subject(&pods[i]->who, name, sizeof(name)),
 				  (unsigned long long)pods[i]->failed, (unsigned long long)pods[i]->requests,
-				  pods[i]->requests == 1 ? "" : "s");
+				  ENDING(pods[i]->requests));
 		if (len > NAMES_SHOWN)
 			lines_add(&d.evidence, "and %zu more", len - NAMES_SHOWN);
 		err = list_take(list, &d, r->code, index, pods, len);
@@ -314,7 +315,7 @@ static int apply_rule(struct list *list, const struct finding_rule *r, const str
 		struct draft d = draft_of(s, platform, m[i].p);
 
 		findings_subject(&m[i].p->who, d.subject, sizeof(d.subject));
-		m[i].hit = r->find(&d) ? (int)d.severity + 1 : 0;
+		m[i].hit = finding_rule_apply(r, &d) ? (int)d.severity + 1 : 0;
 		draft_clear(&d);
 	}
 	for (int severity = SEVERITY_ERROR; severity >= SEVERITY_INFO; severity--) {
@@ -335,6 +336,12 @@ static int apply_rule(struct list *list, const struct finding_rule *r, const str
 static int collect_pods(struct list *list, const struct snapshot *s, const struct snapshot *rows,
 			const struct platform *platform)
 {
+	static const struct finding_rule *const tables[] = {
+		finding_rules_path,
+		finding_rules_answers,
+		finding_rules_server,
+		finding_rules_share,
+	};
 	struct member *m = members_of(rows);
 	const struct pod_stats **scratch = calloc(rows->pods_len + 1, sizeof(*scratch));
 	int err = m && scratch ? 0 : -ENOMEM;
@@ -343,8 +350,9 @@ static int collect_pods(struct list *list, const struct snapshot *s, const struc
 		n = 1;
 		while (i + n < rows->pods_len && same_workload(&m[i], &m[i + n]))
 			n++;
-		for (const struct finding_rule *r = finding_rules; !err && r->find; r++)
-			err = apply_rule(list, r, s, platform, m + i, n, scratch);
+		for (size_t k = 0; k < LEN(tables); k++)
+			for (const struct finding_rule *r = tables[k]; !err && r->find; r++)
+				err = apply_rule(list, r, s, platform, m + i, n, scratch);
 	}
 	free(m);
 	free(scratch);
@@ -360,19 +368,15 @@ int findings_collect_view(const struct snapshot *s, const struct snapshot *view,
 {
 	struct platform platform = platform_learn(s);
 	struct list list = { 0 };
-	struct draft d;
 
 	if (collect_pods(&list, s, view, &platform))
 		goto no_memory;
-	d = draft_of(s, &platform, NULL);
-	if (finding_rule_unowned(&d) && list_take(&list, &d, FINDING_UNKNOWN_OWNER, SIZE_MAX, NULL, 0))
-		goto no_memory;
-	d = draft_of(s, &platform, NULL);
-	if (finding_rule_gone(&d) && list_take(&list, &d, FINDING_GONE_FAILED, SIZE_MAX, NULL, 0))
-		goto no_memory;
-	d = draft_of(s, &platform, NULL);
-	if (finding_rule_incomplete(&d) && list_take(&list, &d, FINDING_OBSERVATION_INCOMPLETE, SIZE_MAX, NULL, 0))
-		goto no_memory;
+	for (const struct finding_rule *r = finding_rules_node; r->find; r++) {
+		struct draft d = draft_of(s, &platform, NULL);
+
+		if (finding_rule_apply(r, &d) && list_take(&list, &d, r->code, SIZE_MAX, NULL, 0))
+			goto no_memory;
+	}
 	if (list.len)
 		qsort(list.v, list.len, sizeof(*list.v), by_gravity);
 	*ret = list.v;

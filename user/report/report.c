@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../base/small.h"
-#include "finding_rules.h"
+#include "finding_parts.h"
 #include "findings.h"
 #include "headline.h"
 

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What was asked, and what came back: without tokens, errors, late answers. */
+#include <stdio.h>
+
+#include "finding_parts.h"
+#include "findings.h"
+
+static bool find_fallback(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+
+	if (!p->fallbacks)
+		return false;
+	/* what got nothing by it either is told by what kills its requests */
+	d->severity = p->fallbacks_answered ? SEVERITY_WARNING : SEVERITY_INFO;
+	SUMMARY(d, "%s fell back to IMDSv1 %llu time%s after token requests went unanswered%s", d->subject,
+		PLURAL(p->fallbacks), p->fallbacks_answered ? "" : ", without success");
+	finding_add_tokens(d);
+	finding_add_lost_seconds(d);
+	if (!p->outcomes[OUTCOME_HOP_LIMIT]) /* else told there */
+		finding_add_processes(d);
+	return true;
+}
+
+/* Whether another cloud's service is known to answer here, or another provider's requests of this pod are served. */
+static bool is_elsewhere(const struct draft *d)
+{
+	return d->platform.cloud != PROVIDER_OTHER && d->platform.cloud != PROVIDER_EC2;
+}
+
+static uint64_t outcomes_of_version(const struct pod_stats *p, enum imds_version version, enum outcome outcome)
+{
+	uint64_t sum = 0;
+
+	for (size_t kind = 0; kind < IMDS_KIND_COUNT; kind++)
+		sum += p->by_kind[kind] ? p->by_kind[kind]->cells[version][outcome] : 0;
+	return sum;
+}
+
+static bool find_v1(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	char pid[32];
+	uint64_t ok = outcomes_of_version(p, IMDS_VERSION_V1, OUTCOME_OK);
+
+	/* Fallbacks have a finding of their own. */
+	if (!ok || p->v1_requests <= p->fallbacks || !finding_is_ec2(p) || is_elsewhere(d))
+		return false;
+	SUMMARY(d, "%s %s IMDSv1: %llu request%s without a token", d->subject, finding_verb(d, "uses", "use"),
+		PLURAL(p->v1_requests - p->fallbacks));
+	EVIDENCE(d, "%llu IMDSv1 request%s, %llu served; %llu with a token", PLURAL(p->v1_requests),
+		 (unsigned long long)ok, (unsigned long long)p->v2_requests);
+	for (size_t i = 0; i < p->processes_len; i++)
+		if (p->processes[i].v1_requests)
+			EVIDENCE(d, "process %s (%s): %llu of %llu request%s without a token", p->processes[i].comm,
+				 finding_pid_text(&p->processes[i], pid, sizeof(pid)),
+				 OF(p->processes[i].v1_requests, p->processes[i].requests));
+	return true;
+}
+
+/* 401 to a request without a token. With one it is an expired token, or fluent-bit's probe with the token INVALID. */
+static bool find_token_required(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->v1_unauthorized;
+
+	/* one that asks for tokens and gets none is told by what kills these */
+	if (!n || !finding_is_ec2(p) || (p->token_requests && !p->token_answered))
+		return false;
+	SUMMARY(d, "%s %s without a token where tokens are required: %llu answer%s 401", d->subject,
+		finding_verb(d, "asks", "ask"), PLURAL(n));
+	EVIDENCE(d, "%llu IMDSv1 request%s, %llu answer%s 401", PLURAL(p->v1_requests),
+		 PLURAL(p->responses[IMDS_STATUS_401]));
+	EVIDENCE(d, "%llu token request%s, %llu answered", PLURAL(p->token_requests),
+		 (unsigned long long)p->token_answered);
+	return true;
+}
+
+static bool find_disabled(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->responses[IMDS_STATUS_403];
+
+	if (!n || !finding_is_ec2(p) || !p->causes[CAUSE_ENDPOINT_DISABLED])
+		return false;
+	/* an endpoint that serves other requests of the pod, or is replaced by a process of this node, is not off */
+	if (p->outcomes[OUTCOME_OK] || p->answered_by)
+		return false;
+	SUMMARY(d, "%s %s answered 403: the metadata endpoint is off or forbids the request (%llu time%s)", d->subject,
+		finding_verb(d, "is", "are"), PLURAL(n));
+	EVIDENCE(d, "%llu answer%s 403, no request served", PLURAL(n));
+	finding_add_errors(d, 0);
+	return true;
+}
+
+/* X-Forwarded-For: EC2 refuses a token, Azure and GCE any request, on purpose. The proxy's request is another row's than the pod's. */
+static bool find_forwarded(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->causes[CAUSE_FORWARDED];
+
+	if (!n)
+		return false;
+	SUMMARY(d, "%s %s requests that carry X-Forwarded-For: the service refuses them with %d (%llu time%s)",
+		d->subject, finding_verb(d, "sends", "send"), finding_has_status(p, 403) ? 403 : 400, PLURAL(n));
+	finding_add_errors(d, 0);
+	return true;
+}
+
+/* "429", "503", "429 or 503" */
+static const char *busy_text(const struct pod_stats *p)
+{
+	bool limited = finding_has_status(p, 429), unavailable = finding_has_status(p, 503);
+
+	return limited == unavailable ? "429 or 503" : limited ? "429" : "503";
+}
+
+static bool find_throttled(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->causes[CAUSE_THROTTLED];
+	bool reaches_nobody = finding_reaches_nobody(p);
+	char who[SUBJECT_LEN];
+
+	if (!n)
+		return false;
+	SUMMARY(d, "%s %s %s%s%s: %llu answer%s %s", d->subject, finding_verb(d, "is", "are"),
+		reaches_nobody ? "turned away (service unavailable)" : "throttled",
+		finding_is_local_service(p) ? " by the agent on this node" : "", finding_by_whom(d, who, sizeof(who)),
+		PLURAL(n), busy_text(p));
+	finding_add_errors(d, 0);
+	EVIDENCE(d, "%llu of %llu request%s served", OF(p->outcomes[OUTCOME_OK], p->requests));
+	return true;
+}
+
+static bool find_not_this_cloud(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->causes[CAUSE_NOT_THIS_CLOUD];
+	char who[SUBJECT_LEN];
+
+	if (!n || p->token_answered)
+		return false;
+	/* an agent that asks every cloud's service once is served by the one that is there: harmless */
+	d->severity = (!p->credentials_requests || p->credentials_ok) && p->last_ok_ns ? SEVERITY_INFO : SEVERITY_WARNING;
+	if (p->answered_by)
+		SUMMARY(
+		    d,
+		    "%s %s for an EC2 token, which is refused%s, in the metadata service's place: %llu token request%s",
+		    d->subject, finding_verb(d, "asks", "ask"), finding_by_whom(d, who, sizeof(who)), PLURAL(n));
+	else
+		SUMMARY(d, "%s %s for an EC2 token, but the service here is not EC2's%s%s: %llu token request%s refused",
+			d->subject, finding_verb(d, "asks", "ask"), is_elsewhere(d) ? ", it is that of " : "",
+			is_elsewhere(d) ? provider_word(d->platform.cloud) : "", PLURAL(n));
+	finding_add_errors(d, 0);
+	return true;
+}
+
+static bool find_no_role(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->causes[CAUSE_NO_ROLE];
+	char who[SUBJECT_LEN];
+
+	if (!n || p->credentials_ok || p->causes[CAUSE_NOT_THIS_CLOUD])
+		return false;
+	if (p->answered_by)
+		SUMMARY(d, "%s %s no credentials: answered 404, no role for it,%s (%llu time%s)", d->subject,
+			finding_verb(d, "gets", "get"), finding_by_whom(d, who, sizeof(who)), PLURAL(n));
+	else
+		SUMMARY(d,
+			"%s %s no credentials: no role is attached to this instance, the list is answered 404 "
+			"(%llu time%s)",
+			d->subject, finding_verb(d, "gets", "get"), PLURAL(n));
+	finding_add_errors(d, 404);
+	if (p->token_answered)
+		EVIDENCE(d, "%llu of %llu token request%s answered: the service itself works",
+			 OF(p->token_answered, p->token_requests));
+	return true;
+}
+
+/* Token or credentials requests that get only errors, of a cause that no other finding tells. */
+static bool find_credentials_refused(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t tokens = 0, credentials = 0;
+	const struct error_count *worst = NULL;
+	char text[128], who[SUBJECT_LEN];
+
+	for (size_t i = 0; i < p->errors_len; i++) {
+		const struct error_count *e = &p->errors[i];
+
+		tokens += e->kind == IMDS_KIND_TOKEN ? e->requests : 0;
+		credentials += e->kind == IMDS_KIND_CREDENTIALS ? e->requests : 0;
+		if ((e->kind == IMDS_KIND_TOKEN || e->kind == IMDS_KIND_CREDENTIALS) &&
+		    (!worst || e->requests > worst->requests))
+			worst = e;
+	}
+	/* what part of it is served is not refused */
+	if (!worst || ((!tokens || p->token_answered) && (!credentials || p->credentials_ok)))
+		return false;
+	if (p->causes[CAUSE_THROTTLED] || p->causes[CAUSE_NOT_THIS_CLOUD] || p->causes[CAUSE_NO_ROLE] ||
+	    p->causes[CAUSE_FORWARDED] || p->causes[CAUSE_TOKEN_REQUIRED])
+		return false;
+	if (p->causes[CAUSE_ENDPOINT_DISABLED] && finding_is_ec2(p) && !p->outcomes[OUTCOME_OK] && !p->answered_by)
+		return false;
+	d->severity = credentials && !p->credentials_ok ? SEVERITY_ERROR : SEVERITY_WARNING;
+	SUMMARY(d, "%s %s for %s and %s only errors: %s answered %u%s", d->subject, finding_verb(d, "asks", "ask"),
+		credentials ? "credentials" : "a token", finding_verb(d, "gets", "get"),
+		finding_request_text(worst, text, sizeof(text)), worst->status, finding_by_whom(d, who, sizeof(who)));
+	finding_add_errors(d, 0);
+	if (p->outcomes[OUTCOME_OK])
+		EVIDENCE(d, "%llu other request%s of this pod served", PLURAL(p->outcomes[OUTCOME_OK]));
+	if (finding_has_status(p, 401) && p->token_answered)
+		EVIDENCE(d, "its requests carry a token that is refused: expired, or given to another instance");
+	if (finding_is_local_service(p) && p->hops > 0)
+		EVIDENCE(
+		    d,
+		    "the answers come from %d forward%s away (TTL %d), though the agent that should give them is on "
+		    "this node: another server answers in its place",
+		    p->hops, ENDING(p->hops), p->ttl_synack);
+	for (size_t i = 0; i < d->s->pods_len; i++) {
+		const struct pod_stats *proxy = d->s->pods[i];
+		char subject[SUBJECT_LEN];
+
+		if (proxy == p || !proxy->causes[CAUSE_FORWARDED])
+			continue;
+		EVIDENCE(d,
+			 "%s sent token requests that carried X-Forwarded-For, which the service answers 403: such a "
+			 "proxy cannot get tokens for pods",
+			 findings_subject(&proxy->who, subject, sizeof(subject)));
+	}
+	return true;
+}
+
+static bool is_error_of_server(uint16_t status)
+{
+	return status >= 500 && status != 503;
+}
+
+/* "403", "404 or 403": the statuses of its errors, each once, as they came. */
+static const char *statuses_text(const struct pod_stats *p, char *buf, size_t len)
+{
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < p->errors_len && at < len; i++) {
+		size_t k = 0;
+
+		while (p->errors[k].status != p->errors[i].status)
+			k++;
+		if (k == i)
+			at += (size_t)snprintf(buf + at, len - at, "%s%u", at ? " or " : "", p->errors[i].status);
+	}
+	return buf;
+}
+
+/* Errors to what is neither token nor credentials: a broken server, or a question that it does not take. */
+static bool find_other_errors(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t broken = 0, refused = 0, not_found = 0, probes = 0;
+	uint16_t status = 0;
+	char who[SUBJECT_LEN], statuses[64];
+	bool is_this_clouds = p->providers == 1u << d->platform.cloud;
+
+	for (size_t i = 0; i < p->errors_len; i++) {
+		const struct error_count *e = &p->errors[i];
+
+		if (is_error_of_server(e->status)) {
+			broken += e->requests;
+			status = e->status;
+		} else if (e->status == 404) {
+			not_found += e->requests;
+		} else if (e->status != 429 && e->status != 503) {
+			refused += e->requests;
+			/* Azure's SDKs ask without the header Metadata: true to see whether anybody is there */
+			probes += e->provider == PROVIDER_AZURE && e->status == 400 ? e->requests : 0;
+		}
+	}
+	if (p->credentials_requests && !p->credentials_ok)
+		return false;
+	if (finding_is_ec2(p) || !is_this_clouds) /* polls hear 404; what asks each cloud is not found by the others */
+		not_found = refused ? not_found : 0;
+	if (broken) {
+		SUMMARY(d, "%s %s answered with server errors%s: %llu answer%s %u", d->subject,
+			finding_verb(d, "is", "are"), finding_by_whom(d, who, sizeof(who)), PLURAL(broken), status);
+	} else if (refused + not_found && !p->last_ok_ns && !p->failed && !p->causes[CAUSE_FORWARDED] &&
+		   !p->causes[CAUSE_TOKEN_REQUIRED] && !p->causes[CAUSE_ENDPOINT_DISABLED]) {
+		/* one that asks another cloud's service, or all of them, is turned away rightly */
+		d->severity = is_this_clouds && refused > probes ? SEVERITY_WARNING : SEVERITY_INFO;
+		SUMMARY(d, "%s %s answered, but only with errors%s: %llu answer%s %s", d->subject,
+			finding_verb(d, "is", "are"), finding_by_whom(d, who, sizeof(who)), PLURAL(refused + not_found),
+			statuses_text(p, statuses, sizeof(statuses)));
+	} else {
+		return false;
+	}
+	finding_add_errors(d, 0);
+	EVIDENCE(d, "%llu of %llu request%s served", OF(p->outcomes[OUTCOME_OK], p->requests));
+	return true;
+}
+
+static bool find_slow(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	char limit[32], p50[32], p99[32], max[32], who[SUBJECT_LEN];
+
+	if (!p->slow)
+		return false;
+	findings_duration(d->s->slow_us, limit, sizeof(limit));
+	findings_duration(histogram_quantile_us(&p->latency, 0.5), p50, sizeof(p50));
+	findings_duration(histogram_quantile_us(&p->latency, 0.99), p99, sizeof(p99));
+	findings_duration(p->latency.max_us, max, sizeof(max));
+	SUMMARY(d, "%s %s answered late%s: %llu above %s, the slowest %s", d->subject, finding_verb(d, "is", "are"),
+		finding_by_whom(d, who, sizeof(who)), (unsigned long long)p->slow, limit, max);
+	EVIDENCE(d, "%llu of %llu answered request%s above %s; p50 %s, p99 %s, max %s", OF(p->slow, p->latency.count),
+		 limit, p50, p99, max);
+	return true;
+}
+
+/* The answer came, and the client had closed: no fault of the network's. */
+static bool find_late(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	uint64_t n = p->causes[CAUSE_SLOW];
+	char waited[32], took[32], who[SUBJECT_LEN];
+
+	if (!n)
+		return false;
+	findings_duration(p->late_waited_us, waited, sizeof(waited));
+	findings_duration(p->late_took_us, took, sizeof(took));
+	SUMMARY(d, "%s %s answered too late%s: %llu of %llu request%s, each after its client had given up", d->subject,
+		findings_is_past(p) ? finding_verb(d, "was", "were") : finding_verb(d, "is", "are"),
+		finding_by_whom(d, who, sizeof(who)), OF(n, p->requests));
+	if (p->late_took_us)
+		EVIDENCE(d, "the client waited %s%s, the answer arrived %s after it was asked for",
+			 n > 1 ? "up to " : "", waited, took);
+	EVIDENCE(d, "these answers did reach the %s: no filter, no route and no hop limit kept them away",
+		 p->host_network ? "process's host" : "pod");
+	return true;
+}
+
+const struct finding_rule finding_rules_answers[] = {
+	{ FINDING_CREDENTIALS_REFUSED, find_credentials_refused, SEVERITY_WARNING,
+	  THEN_ANSWERER | THEN_PAST | THEN_PROCESSES },
+	{ FINDING_NO_ROLE, find_no_role, SEVERITY_WARNING, THEN_PROCESSES },
+	{ FINDING_NOT_THIS_CLOUD, find_not_this_cloud, SEVERITY_WARNING, THEN_ANSWERER | THEN_PROCESSES },
+	{ FINDING_FORWARDED_HEADER, find_forwarded, SEVERITY_WARNING, THEN_PROCESSES },
+	{ FINDING_IMDSV1_FALLBACK, find_fallback, SEVERITY_WARNING, 0 },
+	{ FINDING_IMDSV1_IN_USE, find_v1, SEVERITY_INFO, 0 },
+	{ FINDING_TOKEN_REQUIRED, find_token_required, SEVERITY_WARNING, THEN_PROCESSES },
+	{ FINDING_ENDPOINT_DISABLED, find_disabled, SEVERITY_WARNING, THEN_PROCESSES },
+	{ FINDING_THROTTLED, find_throttled, SEVERITY_WARNING, THEN_ANSWERER | THEN_PROCESSES },
+	{ FINDING_CREDENTIALS_REFUSED, find_other_errors, SEVERITY_WARNING, THEN_PROCESSES },
+	{ FINDING_SLOW, find_late, SEVERITY_WARNING, THEN_ANSWERER | THEN_PAST | THEN_LOST | THEN_PROCESSES },
+	{ FINDING_SLOW, find_slow, SEVERITY_WARNING, THEN_PROCESSES },
+	{ 0 },
+};

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "finding_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "../model/request.h"
+#include "findings.h"
+
+bool finding_is_ec2(const struct pod_stats *p)
+{
+	return p->providers & (1u << PROVIDER_EC2);
+}
+
+const char *finding_verb(const struct draft *d, const char *one, const char *many)
+{
+	return d->many ? many : one;
+}
+
+unsigned int finding_providers(const struct pod_stats *p)
+{
+	return p->providers_failed ? p->providers_failed : p->providers;
+}
+
+const char *finding_endpoint(const struct snapshot *s, const struct pod_stats *p, char *buf, size_t len)
+{
+	unsigned int asked = p ? p->endpoints_failed ? p->endpoints_failed : p->endpoints : 0;
+	const char *text = "169.254.169.254";
+
+	for (size_t i = 0; i < 32 && s->endpoints && s->endpoints[i]; i++)
+		if (asked & 1u << i) {
+			text = s->endpoints[i];
+			break;
+		}
+	if (text[0] == '[')
+		snprintf(buf, len, "%.*s", (int)strcspn(text + 1, "]"), text + 1);
+	else if (strchr(text, '.'))
+		snprintf(buf, len, "%.*s", (int)strcspn(text, ":"), text);
+	else
+		snprintf(buf, len, "%s", text);
+	return buf;
+}
+
+bool finding_has_status(const struct pod_stats *p, unsigned int status)
+{
+	for (size_t i = 0; p && i < p->errors_len; i++)
+		if (p->errors[i].status == status)
+			return true;
+	return false;
+}
+
+const struct pod_stats *finding_answered_host(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->pods_len; i++)
+		if (s->pods[i]->host_network && s->pods[i]->last_ok_ns)
+			return s->pods[i];
+	return NULL;
+}
+
+const struct drop_note *finding_main_note(const struct pod_stats *p)
+{
+	const struct drop_note *best = NULL;
+
+	for (size_t i = 0; p && i < p->notes_len; i++)
+		if (p->notes[i].cause != CAUSE_NONE && (!best || p->notes[i].requests > best->requests))
+			best = &p->notes[i];
+	return best;
+}
+
+bool finding_is_local_service(const struct pod_stats *p)
+{
+	const unsigned int local = 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
+
+	return (finding_providers(p) & local) && !(finding_providers(p) & ~local);
+}
+
+bool finding_is_another_host(const struct pod_stats *p)
+{
+	for (size_t i = 0; i < p->drops_len; i++)
+		if (strcmp(p->drops[i].reason, "OTHERHOST"))
+			return false;
+	return p->drops_len && !p->last_ok_ns;
+}
+
+bool finding_reaches_nobody(const struct pod_stats *p)
+{
+	return finding_has_status(p, 503) && !finding_has_status(p, 429) &&
+	       (p->answered_by || (finding_providers(p) & 1u << PROVIDER_OPENSTACK));
+}
+
+bool finding_is_own_address(const struct draft *d)
+{
+	const char *address = d->p->answered_by ? d->p->answered_by->address : "";
+	char asked[64];
+	size_t len;
+
+	finding_endpoint(d->s, d->p, asked, sizeof(asked));
+	len = strlen(asked);
+	address += address[0] == '[';
+	return !strncmp(address, asked, len) && (address[len] == ':' || address[len] == ']');
+}
+
+static void clock_text(const struct snapshot *s, uint64_t ns, char *buf, size_t len)
+{
+	time_t t = (time_t)((s->now_wall_ns - (s->now_ns - ns)) / 1000000000u);
+	struct tm tm;
+
+	if (ns > s->now_ns || !gmtime_r(&t, &tm) || !strftime(buf, len, "%H:%M:%S UTC", &tm))
+		snprintf(buf, len, "earlier");
+}
+
+const char *finding_redirector(const struct pod_stats *p)
+{
+	return p->redirected_at_home && !p->host_network ? "a rule in its own network (a sidecar)" : "this node";
+}
+
+const char *finding_by_whom(const struct draft *d, char *buf, size_t len)
+{
+	const struct answerer *a = d->p->answered_by;
+	char who[SUBJECT_LEN];
+
+	buf[0] = '\0';
+	if (!a)
+		return buf;
+	if (findings_answerer(a, who, sizeof(who))[0])
+		snprintf(buf, len, " by %.500s", who);
+	else if (finding_is_own_address(d))
+		snprintf(buf, len, " at %s, an address of this node", a->address);
+	else
+		snprintf(buf, len, " at %s, where %s redirects it", a->address, finding_redirector(d->p));
+	return buf;
+}
+
+const char *finding_request_text(const struct error_count *e, char *buf, size_t len)
+{
+	const char *method = method_word(e->method);
+
+	snprintf(buf, len, "%s%s%s", method, method[0] ? " " : "", e->path[0] ? e->path : kind_word(e->kind));
+	return buf;
+}
+
+const char *finding_pid_text(const struct process_count *c, char *buf, size_t len)
+{
+	if (c->pid)
+		snprintf(buf, len, "pid %u", c->pid);
+	else
+		snprintf(buf, len, "in several pods");
+	return buf;
+}
+
+/* Past is past: "failed until 12:03:00 UTC, answered since". */
+static void add_past(struct draft *d)
+{
+	char until[32];
+
+	if (!findings_is_past(d->p))
+		return;
+	clock_text(d->s, d->p->last_failed_ns, until, sizeof(until));
+	lines_append(&d->summary, "; the last at %s, answered since", until);
+	if (d->severity > SEVERITY_WARNING)
+		d->severity = SEVERITY_WARNING;
+}
+
+void finding_add_answerer(struct draft *d)
+{
+	const struct answerer *a = d->p->answered_by;
+	char who[SUBJECT_LEN], pid[32] = "";
+
+	if (!a)
+		return;
+	findings_answerer(a, who, sizeof(who));
+	if (a->pid)
+		snprintf(pid, sizeof(pid), " (pid %u)", a->pid);
+	if (!who[0] && finding_is_own_address(d))
+		EVIDENCE(d, "%s is an address of this node itself", a->address);
+	else if (!who[0])
+		EVIDENCE(d, "%s redirects its connections to %s", finding_redirector(d->p), a->address);
+	else if (!d->p->answered)
+		EVIDENCE(d, "its connections go to %s%s, in the metadata service's place", who, pid);
+	else
+		EVIDENCE(d, "answered by %s%s%s", who, pid,
+			 d->p->stood_in_for ? ", in the metadata service's place" : "");
+}
+
+void finding_add_errors(struct draft *d, unsigned int only)
+{
+	const struct pod_stats *p = d->p;
+	char text[128];
+
+	for (size_t i = 0; i < p->errors_len; i++) {
+		const struct error_count *e = &p->errors[i];
+
+		if (only && e->status != only)
+			continue;
+		EVIDENCE(d, "%s: %llu answer%s %u%s", finding_request_text(e, text, sizeof(text)), PLURAL(e->requests),
+			 e->status, e->forwarded ? "; the request carried X-Forwarded-For" : "");
+	}
+}
+
+void finding_add_tokens(struct draft *d)
+{
+	EVIDENCE(d, "%llu of %llu token request%s answered", OF(d->p->token_answered, d->p->token_requests));
+}
+
+void finding_add_lost_seconds(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	char took[32];
+
+	if (p->seconds_lost >= 0.05)
+		EVIDENCE(d, "%.1f s lost waiting for answers that %s", p->seconds_lost,
+			 p->causes[CAUSE_SLOW] ? "came too late or never" : "never came");
+	if (p->fallbacks_answered)
+		EVIDENCE(d, "then %llu IMDSv1 fallback request%s answered, in %s%s", PLURAL(p->fallbacks_answered),
+			 findings_duration(p->fallback_answered_us_sum / p->fallbacks_answered, took, sizeof(took)),
+			 p->fallbacks_answered > 1 ? " on average" : "");
+	else if (p->fallbacks)
+		EVIDENCE(d, "then %llu IMDSv1 fallback request%s, without success", PLURAL(p->fallbacks));
+}
+
+void finding_add_processes(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	char pid[32];
+	size_t i;
+
+	for (i = 0; i < p->processes_len && i < 3; i++)
+		EVIDENCE(d, "process %s (%s%s%s): %llu request%s", p->processes[i].comm,
+			 finding_pid_text(&p->processes[i], pid, sizeof(pid)),
+			 p->processes[i].parent[0] ? ", started by " : "", p->processes[i].parent,
+			 PLURAL(p->processes[i].requests));
+	if (p->processes_len > i)
+		EVIDENCE(d, "and %zu more process name%s", p->processes_len - i, ENDING(p->processes_len - i));
+}
+
+bool finding_rule_apply(const struct finding_rule *r, struct draft *d)
+{
+	d->severity = r->severity;
+	if (!r->find(d))
+		return false;
+	if (r->then & THEN_ANSWERER)
+		finding_add_answerer(d);
+	if (r->then & THEN_PAST)
+		add_past(d);
+	if (r->then & THEN_LOST)
+		finding_add_lost_seconds(d);
+	if (r->then & THEN_PROCESSES)
+		finding_add_processes(d);
+	return true;
+}

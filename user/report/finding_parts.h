@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What several rules, and the advice, ask and say alike. */
+#ifndef IMDSNOOP_FINDING_PARTS_H
+#define IMDSNOOP_FINDING_PARTS_H
+
+#include "../base/small.h"
+#include "finding_rules.h"
+
+#define SUMMARY(d, ...) lines_add(&(d)->summary, __VA_ARGS__)
+#define EVIDENCE(d, ...) lines_add(&(d)->evidence, __VA_ARGS__)
+/* For "%llu request%s" and "%llu of %llu request%s". */
+#define PLURAL(n) (unsigned long long)(n), ENDING(n)
+#define OF(n, all) (unsigned long long)(n), PLURAL(all)
+
+/* Of the providers asked: those whose requests failed; where none did, all of them. */
+unsigned int finding_providers(const struct pod_stats *p);
+/* The endpoint that failed, or else that was asked, as text without its port. 64 bytes suffice. Returns buf. */
+const char *finding_endpoint(const struct snapshot *s, const struct pod_stats *p, char *buf, size_t len);
+bool finding_is_ec2(const struct pod_stats *p);
+/* Asked nothing but services that a process on the node gives: no cloud's network is in it. */
+bool finding_is_local_service(const struct pod_stats *p);
+/* A host-network process of this node that got answers: then "ask from the node" is done already. NULL: none. */
+const struct pod_stats *finding_answered_host(const struct snapshot *s);
+/* What stopped the most requests; p may be NULL. NULL: nothing was seen to. */
+const struct drop_note *finding_main_note(const struct pod_stats *p);
+/* Nothing of the row's own was dropped but what was addressed to another host. */
+bool finding_is_another_host(const struct pod_stats *p);
+/* Its 503 is that of a proxy which reaches nobody behind it (OpenStack's, a sidecar); other services throttle by 503. */
+bool finding_reaches_nobody(const struct pod_stats *p);
+/* Whether an answer of this status is among the errors of p, which may be NULL. */
+bool finding_has_status(const struct pod_stats *p, unsigned int status);
+/* The answerer's address is the one that was asked: no redirect, this node has that address itself. */
+bool finding_is_own_address(const struct draft *d);
+
+/* The verb that fits the subject: "gets", "get". */
+const char *finding_verb(const struct draft *d, const char *one, const char *many);
+/* Who redirects the connections of p. */
+const char *finding_redirector(const struct pod_stats *p);
+/*
+ * Who answered, where it was looked up: " by haproxy of ..."; " at 10.0.0.9:80, where this node redirects it"; else "".
+ * SUBJECT_LEN bytes suffice. Returns buf, as the two below.
+ */
+const char *finding_by_whom(const struct draft *d, char *buf, size_t len);
+/* "PUT /latest/api/token", or the kind where the path is not kept */
+const char *finding_request_text(const struct error_count *e, char *buf, size_t len);
+/* "pid 4513"; of a process name that several pods have: "in several pods" */
+const char *finding_pid_text(const struct process_count *c, char *buf, size_t len);
+
+void finding_add_answerer(struct draft *d);
+/* Of this status alone; 0: all. */
+void finding_add_errors(struct draft *d, unsigned int only);
+void finding_add_tokens(struct draft *d);
+void finding_add_lost_seconds(struct draft *d);
+void finding_add_processes(struct draft *d);
+
+#endif
