@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -266,6 +267,142 @@ static void a_later_schema_is_refused_and_kept(void **state)
 	assert_non_null(strstr(msg, "later version"));
 	assert_int_equal(ledger_read(dir, START, START + HOUR, &n, msg, sizeof(msg)), -EPROTO);
 	assert_int_equal(access(path, F_OK), 0);
+}
+
+/* A ledger, and what somebody else did to it. */
+static void tamper(const char *sql)
+{
+	char path[400];
+	struct agent a;
+	sqlite3 *db;
+
+	clear();
+	row_init(0, "cart");
+	start(&a, 1, START);
+	ask_v2(0, 1, 2);
+	tick(&a, START + HOUR, 0);
+	crash(&a);
+	snprintf(path, sizeof(path), "%s/ledger.db", dir);
+	sqlite3_open(path, &db);
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+static void another_schema_is_not_read(void **state)
+{
+	static const char *const lies[] = {
+		/* text is more than any number, and 0 as one: an hour before all */
+		"DROP TABLE coverage; CREATE TABLE coverage (hour TEXT, seconds REAL, lossy REAL, unowned INTEGER);"
+		"INSERT INTO coverage VALUES ('x', 3600, 0, 0)",
+		"DROP TABLE coverage; CREATE VIEW coverage AS WITH RECURSIVE c (hour) AS (SELECT 1 UNION ALL SELECT "
+		"hour + 1"
+		" FROM c) SELECT hour, 1 AS seconds, 0 AS lossy, 0 AS unowned FROM c",
+		"DROP TABLE coverage; CREATE TABLE coverage (hour INTEGER PRIMARY KEY, lossy REAL, unowned INTEGER,"
+		" seconds REAL AS (length(hex(zeroblob(400000000)))))",
+		"CREATE TRIGGER t AFTER INSERT ON day BEGIN DELETE FROM day; END",
+		"CREATE INDEX i ON day (length(hours))",
+	};
+	struct ledger *l;
+	struct ready_node n;
+	bool moved;
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+		tamper(lies[i]);
+		assert_int_equal(ledger_read(dir, START, START + DAY, &n, msg, sizeof(msg)), -EBADMSG);
+		assert_int_equal(ledger_open(dir, "n1", &l, &moved, msg, sizeof(msg)), 0);
+		assert_true(moved);
+		ledger_close(l);
+	}
+}
+
+static void a_nameless_row_is_anyone(void **state)
+{
+	struct ready_node n;
+
+	tamper("INSERT INTO workload (id) VALUES (77); INSERT INTO day (day, workload) SELECT max(day), 77 FROM day");
+	n = read_back(START, START + DAY);
+	assert_int_equal(n.seen_len, 2);
+	assert_true(find(&n, "")->nameless);
+	ledger_free_node(&n);
+}
+
+/* An inner page of a table of whole numbers: so many times the same page below it. */
+static void inner_page(uint8_t page[4096], uint32_t below)
+{
+	enum { CELLS = 350, CELL = 7, START_OF = 4096 - CELLS * CELL };
+
+	memset(page, 0, 4096);
+	page[0] = 5;
+	page[3] = CELLS >> 8, page[4] = CELLS & 255;
+	page[5] = START_OF >> 8, page[6] = START_OF & 255;
+	page[11] = (uint8_t)below;
+	for (int i = 0; i < CELLS; i++) {
+		page[12 + 2 * i] = (START_OF + i * CELL) >> 8, page[13 + 2 * i] = (START_OF + i * CELL) & 255;
+		page[START_OF + i * CELL + 3] = (uint8_t)below;
+		page[START_OF + i * CELL + 4] = page[START_OF + i * CELL + 5] = 0xff; /* key: later than any hour */
+		page[START_OF + i * CELL + 6] = 0x7f;
+	}
+}
+
+static void pages_that_are_each_others_end(void **state)
+{
+	static uint8_t page[4096];
+	uint32_t pages, root = 0;
+	struct ready_node n;
+	char path[400];
+	uint8_t head[4];
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	int fd;
+
+	tamper("PRAGMA journal_mode = DELETE");
+	snprintf(path, sizeof(path), "%s/ledger.db", dir);
+	sqlite3_open(path, &db);
+	sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_master WHERE name = 'coverage'", -1, &st, NULL);
+	if (sqlite3_step(st) == SQLITE_ROW)
+		root = (uint32_t)sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	fd = open(path, O_RDWR);
+	pages = (uint32_t)(lseek(fd, 0, SEEK_END) / 4096);
+	assert_int_equal(pread(fd, page, sizeof(page), (root - 1) * 4096), sizeof(page));
+	for (uint32_t i = 0; i < 7; i++, inner_page(page, pages + i)) /* the leaf, and six floors above it */
+		assert_int_equal(pwrite(fd, page, sizeof(page), (pages + i) * 4096), sizeof(page));
+	assert_int_equal(pwrite(fd, page, sizeof(page), (root - 1) * 4096), sizeof(page));
+	head[0] = head[1] = head[2] = 0;
+	head[3] = (uint8_t)(pages + 7);
+	pwrite(fd, head, sizeof(head), 28);
+	pread(fd, head, sizeof(head), 24);
+	pwrite(fd, head, sizeof(head), 92); /* the number of pages is of this version */
+	close(fd);
+	alarm(20);
+	assert_int_equal(ledger_read(dir, START, START + DAY, &n, msg, sizeof(msg)), -EIO);
+	alarm(0);
+	assert_non_null(strstr(msg, "interrupted"));
+}
+
+static void only_regular_files_are_opened(void **state)
+{
+	static const char *const files[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm" };
+	struct ready_node n;
+	struct ledger *l;
+	char path[400];
+	struct stat st;
+	bool moved;
+
+	for (size_t i = 0; i < 3; i++) {
+		tamper("PRAGMA journal_mode = DELETE");
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		unlink(path);
+		assert_int_equal(i ? symlink("elsewhere", path) : mkfifo(path, 0600), 0);
+		alarm(20);
+		assert_int_equal(ledger_read(dir, START, START + DAY, &n, msg, sizeof(msg)), -EINVAL);
+		assert_int_equal(ledger_open(dir, "n1", &l, &moved, msg, sizeof(msg)), -EINVAL);
+		alarm(0);
+		snprintf(path, sizeof(path), "%s/elsewhere", dir);
+		assert_int_equal(stat(path, &st), -1);
+	}
 }
 
 static void a_damaged_one_is_moved_aside(void **state)
@@ -848,6 +985,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_clock_steps, begin, end),
 		cmocka_unit_test_setup_teardown(another_writer_is_refused, begin, end),
 		cmocka_unit_test_setup_teardown(a_later_schema_is_refused_and_kept, begin, end),
+		cmocka_unit_test_setup_teardown(another_schema_is_not_read, begin, end),
+		cmocka_unit_test_setup_teardown(a_nameless_row_is_anyone, begin, end),
+		cmocka_unit_test_setup_teardown(pages_that_are_each_others_end, begin, end),
+		cmocka_unit_test_setup_teardown(only_regular_files_are_opened, begin, end),
 		cmocka_unit_test_setup_teardown(a_damaged_one_is_moved_aside, begin, end),
 		cmocka_unit_test_setup_teardown(survives_kill, begin, end),
 		cmocka_unit_test_setup_teardown(daily_restarts_do_not_keep_it_for_ever, begin, end),

@@ -22,6 +22,9 @@
 #define PAGE 4096
 #define STEADY_S DAY /* nothing is thrown away before so much of the last week was watched: by then this is the time */
 #define STEADY_DAYS 7
+#define TEXT_MAX 65536	/* bytes of a value; a row of ours has some hundred */
+#define ROUND_OPS 10000 /* instructions of SQLite's between two looks at the time */
+#define PAGE_ROUNDS 4	/* of these for a page of a file that is read: more than the densest takes */
 
 static const char schema[] = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
 			     "CREATE TABLE IF NOT EXISTS coverage (hour INTEGER PRIMARY KEY, seconds REAL, lossy REAL,"
@@ -93,10 +96,63 @@ static bool is_damaged(sqlite3 *db)
 	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 }
 
+/* First column of sql's first row, whose ?1 is key. NULL: none, or no memory; free(3). */
+static char *text_of(sqlite3 *db, const char *sql, const char *key)
+{
+	sqlite3_stmt *st;
+	char *value = NULL;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
+		return NULL;
+	sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+	if (sqlite3_step(st) == SQLITE_ROW && sqlite3_column_text(st, 0))
+		value = strdup((const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	return value;
+}
+
+/*
+ * Whether the file says of itself what schema[] does, to the letter: views, triggers, columns of another type or made by
+ * an expression would be run by whoever reads it. So a change of schema[] is another LEDGER_SCHEMA.
+ */
+static bool is_ledger(sqlite3 *db)
+{
+	static const char sql[] = "SELECT group_concat(type || name || ifnull(sql, ''), ';')"
+				  " FROM (SELECT * FROM sqlite_master ORDER BY name)";
+	char *want = NULL, *have = text_of(db, sql, "");
+	sqlite3 *own = NULL;
+	bool same;
+
+	if (sqlite3_open(":memory:", &own) == SQLITE_OK && !run(own, schema))
+		want = text_of(own, sql, "");
+	sqlite3_close(own);
+	same = want && have && !strcmp(want, have);
+	free(want);
+	free(have);
+	return same;
+}
+
+/* Regular files, or not there yet: SQLite would wait for a FIFO, and write where a link leads to. */
+static int check_files(const char *path, char *msg, size_t len)
+{
+	char beside[4300];
+	struct stat st;
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(beside, sizeof(beside), "%.4200s%s", path, i == 0 ? "" : i == 1 ? "-wal" : "-shm");
+		if ((i ? lstat(beside, &st) : stat(beside, &st)) || S_ISREG(st.st_mode))
+			continue;
+		snprintf(msg, len, "'%s' is no regular file", beside);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check_schema(sqlite3 *db, const char *path, char *msg, size_t len)
 {
 	int64_t version = pragma(db, "PRAGMA user_version");
 
+	sqlite3_limit(db, SQLITE_LIMIT_LENGTH, TEXT_MAX);
 	if (version < 0) {
 		snprintf(msg, len, "cannot read '%s': %s", path, sqlite3_errmsg(db));
 		return is_damaged(db) ? -EBADMSG : -EIO;
@@ -108,7 +164,10 @@ static int check_schema(sqlite3 *db, const char *path, char *msg, size_t len)
 			 path, (long long)version, LEDGER_SCHEMA);
 		return -EPROTO;
 	}
-	return 0;
+	if (is_ledger(db) || (!version && !pragma(db, "SELECT count(*) FROM sqlite_master")))
+		return 0;
+	snprintf(msg, len, "'%s' is no ledger, or was changed by another program", path);
+	return -EBADMSG;
 }
 
 static int prepare(struct ledger *l, const char *node)
@@ -143,8 +202,10 @@ static int prepare(struct ledger *l, const char *node)
 
 static int open_database(struct ledger *l, const char *path, const char *node, char *msg, size_t len)
 {
-	int err;
+	int err = check_files(path, msg, len);
 
+	if (err)
+		return err;
 	if (sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
 		snprintf(msg, len, "cannot open '%s': %s", path, l->db ? sqlite3_errmsg(l->db) : "out of memory");
 		return -EIO;
@@ -578,6 +639,7 @@ static int read_coverage(const struct reading *r)
 
 static struct ready_seen *seen_new(struct ready_node *n, sqlite3_stmt *st)
 {
+	const char *namespace, *name;
 	struct ready_seen *more, *s;
 
 	if (!(n->seen_len & (n->seen_len + 1)) || !n->seen) { /* room doubles at 0, 1, 3, 7, … */
@@ -586,11 +648,13 @@ static struct ready_seen *seen_new(struct ready_node *n, sqlite3_stmt *st)
 			return NULL;
 		n->seen = more;
 	}
+	namespace = (const char *)sqlite3_column_text(st, 1); /* NULL, too: the column may hold that */
+	name = (const char *)sqlite3_column_text(st, 2);
 	s = &n->seen[n->seen_len];
 	*s = (struct ready_seen){
-		.namespace = strdup((const char *)sqlite3_column_text(st, 1)),
-		.name = strdup((const char *)sqlite3_column_text(st, 2)),
-		.nameless = sqlite3_column_int(st, 3),
+		.namespace = strdup(namespace ? namespace : ""),
+		.name = strdup(name ? name : ""),
+		.nameless = sqlite3_column_int(st, 3) || !namespace || !name,
 		.first_s = (uint64_t)sqlite3_column_int64(st, 4),
 		.last_s = (uint64_t)sqlite3_column_int64(st, 5),
 		.last_v1_s = (uint64_t)sqlite3_column_int64(st, 6),
@@ -669,26 +733,19 @@ static int read_workloads(const struct reading *r)
 	return code == SQLITE_DONE ? 0 : code == SQLITE_ROW ? -ENOMEM : -EIO;
 }
 
-/* NULL: not there, or no memory. */
-static char *read_meta(sqlite3 *db, const char *key)
+/* A file may say itself to be read for ever, its pages being each other's. */
+static int is_too_long(void *left)
 {
-	sqlite3_stmt *st;
-	char *value = NULL;
-
-	if (sqlite3_prepare_v2(db, "SELECT value FROM meta WHERE key = ?1", -1, &st, NULL) != SQLITE_OK)
-		return NULL;
-	sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
-	if (sqlite3_step(st) == SQLITE_ROW && sqlite3_column_text(st, 0))
-		value = strdup((const char *)sqlite3_column_text(st, 0));
-	sqlite3_finalize(st);
-	return value;
+	return !(*(int64_t *)left)--;
 }
 
 int ledger_read(const char *path, uint64_t from_s, uint64_t to_s, struct ready_node *ret, char *msg, size_t len)
 {
 	struct reading r = { .from_h = from_s / HOUR, .to_h = to_s / HOUR, .node = ret };
+	static const char meta[] = "SELECT value FROM meta WHERE key = ?1";
 	char file[4200];
 	struct stat st;
+	int64_t rounds;
 	int err;
 
 	*ret = (struct ready_node){
@@ -703,21 +760,31 @@ int ledger_read(const char *path, uint64_t from_s, uint64_t to_s, struct ready_n
 		snprintf(msg, len, "no ledger in '%s': %s", path, strerror(-err));
 		goto out;
 	}
+	err = check_files(file, msg, len);
+	if (err)
+		goto out;
+	if (st.st_size > LEDGER_BYTES) {
+		snprintf(msg, len, "'%s' is larger than a ledger", file);
+		err = -EFBIG;
+		goto out;
+	}
 	if (sqlite3_open_v2(file, &r.db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
 		snprintf(msg, len, "cannot open '%s': %s", file, r.db ? sqlite3_errmsg(r.db) : "out of memory");
 		err = -EIO;
 		goto out;
 	}
 	sqlite3_busy_timeout(r.db, 2000);
+	rounds = PAGE_ROUNDS * (100 + st.st_size / PAGE);
+	sqlite3_progress_handler(r.db, ROUND_OPS, is_too_long, &rounds);
 	err = check_schema(r.db, file, msg, len);
 	if (err)
 		goto out;
 	/* one moment of the ledger, whatever is written meanwhile */
 	err = run(r.db, "BEGIN");
-	ret->name = err ? NULL : read_meta(r.db, "node");
+	ret->name = err ? NULL : text_of(r.db, meta, "node");
 	if (!ret->name)
 		ret->name = strdup(path);
-	ret->id = err ? NULL : read_meta(r.db, "id");
+	ret->id = err ? NULL : text_of(r.db, meta, "id");
 	if (!err && (!ret->hours || !ret->name))
 		err = -ENOMEM;
 	if (!err)
