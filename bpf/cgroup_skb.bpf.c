@@ -271,9 +271,9 @@ static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct p
 		}
 		return;
 	}
-	if (p->tcp_flags & TCP_ACK) {
-		r = flow_current(f);
-		if (r && (__s32)(p->ack - r->seq_end) >= 0)
+	if ((p->tcp_flags & TCP_ACK) && flow_waiting(f)) {
+		r = flow_slot(f, f->tail);
+		if ((__s32)(p->ack - r->seq_end) >= 0)
 			r->flags |= IMDS_F_REQUEST_ACKED;
 	}
 	if (p->payload_len) {

@@ -612,6 +612,8 @@ static __always_inline int request_bytes(struct __sk_buff *skb, __u64 cookie, __
 	r = flow_slot(f, f->head - within);
 	r->sent_ns = now;
 	r->seq_end = seq_end - len;
+	if (within)
+		r->flags &= ~IMDS_F_REQUEST_ACKED; /* that was of its head */
 	if (f->scan_out.body_left) {
 		n = imds_body_skip(&f->scan_out, len);
 	} else {
