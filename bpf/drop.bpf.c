@@ -97,12 +97,12 @@ static __always_inline int dropped_l4(const unsigned char *l4, struct dropped *d
 	return 0;
 }
 
-static __always_inline void count_drop(__u64 cgroup_id, __u32 reason, const struct dropped *d, bool from_endpoint)
+static __always_inline void count_drop(__u64 cgroup_id, __u32 reason, bool ttl_expired, bool from_endpoint)
 {
 	struct imds_drop_key key = {
 		.cgroup_id = cgroup_id,
 		.reason = reason,
-		.ttl_expired = d->ttl <= 1,
+		.ttl_expired = ttl_expired,
 		.from_endpoint = from_endpoint,
 	};
 	__u64 zero = 0, *n;
@@ -381,7 +381,9 @@ static __always_inline __u8 death_of(const struct imds_flow *f, const struct imd
 	if (imds_drop_rank(drop->flags, drop->ttl) != 7 || (drop->flags & (IMDS_D_AT_HOME | IMDS_D_ARRIVED)) ||
 	    (f->flags & (IMDS_F_HOST_NETNS | IMDS_F_OWN_NETNS)) || r->first_byte_ns)
 		return IMDS_DEATH_NONE;
-	return drop->reason && drop->reason == imds_reason_tc_ingress ? IMDS_DEATH_TC : IMDS_DEATH_FORWARD;
+	if (!drop->reason || drop->reason != imds_reason_tc_ingress)
+		return IMDS_DEATH_FORWARD;
+	return f->flags & IMDS_F_NETNS_KNOWN ? IMDS_DEATH_TC : IMDS_DEATH_NONE;
 }
 
 static __always_inline void tell_drop(const struct imds_flow *f, const struct imds_request *r,
@@ -414,7 +416,7 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	struct imds_drop drop = {};
 	struct imds_flow *f;
 	struct imds_resent *place;
-	bool from_endpoint;
+	bool from_endpoint, at_home;
 	__u64 mark;
 	int endpoint;
 	__u32 off;
@@ -439,7 +441,8 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	}
 	if (d.payload_len > 65535) /* lengths that contradict each other */
 		d.payload_len = 0;
-	count_drop(f ? f->peer.cgroup_id : 0, reason, &d, from_endpoint);
+	at_home = f && (is_at_home(skb, f) || (reason && reason == imds_reason_tc_ingress && is_switched(skb)));
+	count_drop(f ? f->peer.cgroup_id : 0, reason, d.ttl <= 1 && !at_home, from_endpoint);
 	drop.ts_ns = bpf_ktime_get_ns();
 	drop.location = location;
 	drop.reason = reason;
@@ -459,7 +462,7 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	}
 	if (from_endpoint && (d.seq == f->rcv_nxt || (d.tcp_flags & TCP_SYN)))
 		drop.flags |= IMDS_D_EXPECTED_SEQ;
-	if (is_at_home(skb, f) || (reason && reason == imds_reason_tc_ingress && is_switched(skb)))
+	if (at_home)
 		drop.flags |= IMDS_D_AT_HOME;
 	else if (is_foreign(skb))
 		drop.flags |= IMDS_D_FOREIGN;

@@ -587,7 +587,7 @@ struct imds_request_counters {
 struct imds_drop_key {
 	__u64 cgroup_id; /* 0: no flow was found */
 	__u32 reason;
-	__u8 ttl_expired; /* TTL <= 1 */
+	__u8 ttl_expired; /* TTL <= 1, and not known to be behind all forwards (IMDS_D_AT_HOME) */
 	__u8 from_endpoint;
 	__u8 pad[2];
 };
