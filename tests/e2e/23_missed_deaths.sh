@@ -10,7 +10,7 @@ t=$LAB_ROOT/trace r=$LAB_ROOT/report
 token="PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\n$E2E_TTL\r\n"
 pods() { lab_pod_bridge late && lab_pod_bridge expect && lab_pod_bridge piped && lab_pod_bridge wordy && lab_pod_bridge open &&
 	lab_pod_inner nested && lab_pod_bridge neighbour &&
-	lab_pod_bridge hasty; }
+	lab_pod_bridge hasty && lab_pod_bridge lossy; }
 pods || e2e_die "pods come up"
 IMDSNOOP=$(e2e_in_node) report_start "$r"
 IMDSNOOP=$(e2e_in_node) trace_start "$t"
@@ -40,6 +40,10 @@ for i in range(300):
         s.send(b"PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n")
 ' || e2e_die "300 requests are left"
 put late 0.4 >/dev/null
+# nor does it matter that its first SYN was lost: the connection stood all the same
+lab_pod_load lossy
+lab_iptables node -I FORWARD -s "$pod_ip" -p tcp --syn -m limit --limit 1/hour --limit-burst 1 -j DROP
+put lossy 1.4 >/dev/null
 sleep 0.5
 lab_server_set slow-token-ms 0
 
@@ -53,6 +57,7 @@ report_stop
 
 died() { expect_trace "$t" "$1: $2" "tokens(\"$1\") | length == ${3:-1} and all_are(.outcome == \"hop-limit\" and .confidence == \"proven\")"; }
 died late "a death after the client's close is its request's"
+died lossy "a lost SYN explains nothing once the connection stood"
 died expect "a request in two parts, with Expect: 100-continue"
 died piped "six requests at once" 6
 died wordy "a head of six kilobytes keeps its kind"
@@ -61,7 +66,7 @@ died open "a request that waits"
 expect_trace "$t" "nested: two forwards, three are needed" 'tokens("nested")[0] | .required_hop_limit == 3 and (.drop_location | test("forward|^$"))'
 expect_trace "$t" "open: what came next is the fallback" 'gets("open") | length == 1 and .[0].fallback == true'
 expect_report "$r" "each is named" '[.findings[] | select(.code == "hop-limit-exhausted") | .pod] | sort ==
-	["expect", "hasty", "late", "nested", "open", "piped", "wordy"]'
+	["expect", "hasty", "late", "lossy", "nested", "open", "piped", "wordy"]'
 # shellcheck disable=SC2016
 expect_report "$r" "the share of one pod that waits: beyond it requests are counted under its name alone" '.losses.held_share as $n |
 	$n > 100 and (pod("hasty") | .judged_early == $n and .requests == 300 and .outcomes["hop-limit"] <= 300 - $n) and

@@ -180,6 +180,26 @@ static void limit_that_was_lowered_leaves_the_hops(void **state)
 	done(t, &s);
 }
 
+/* It was raised: a pod's token tells, long before the node asks again. Silence is no death by an old figure. */
+static void limit_that_was_raised_is_unlearned(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r = request(IMDS_KIND_TOKEN, 2 * S, MS, 200);
+
+	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 1));
+	add(t, r); /* with a fresh TTL: by another's hand */
+	assert_non_null(row_of(t, &s, "web-1"));
+	assert_int_equal(s.node_token_ttl, 1);
+	r.rec.req.ttl_response = 1;
+	add(t, r);
+	r = add(t, request(IMDS_KIND_TOKEN, 100 * S, S, 0));
+	assert_int_equal(r.outcome, OUTCOME_NO_RESPONSE);
+	assert_non_null(row_of(t, &s, "web-1"));
+	assert_int_equal(s.node_token_ttl, 0);
+	done(t, &s);
+}
+
 /* An agent of the node is as near as the node itself; the service is not. */
 static void near_agent_does_not_shorten_the_way(void **state)
 {
@@ -211,6 +231,12 @@ static void dead_acknowledgement_is_not_the_last_word(void **state)
 	r.rec.req.drop.flags &= ~IMDS_D_PAYLOAD;
 	assert_true(pod_table_wants_later(t, &r, r.rec.req.end_ns));
 	assert_false(pod_table_wants_later(t, &r, r.rec.req.end_ns + 5 * S));
+	r.rec.req.drop.flags = IMDS_D_SYN | IMDS_D_HAS_REASON; /* the loss of a first SYN is over, too */
+	assert_true(pod_table_wants_later(t, &r, r.rec.req.end_ns));
+	r.rec.req.drop.flags = IMDS_D_PAYLOAD | IMDS_D_HAS_REASON; /* of a request that was acknowledged */
+	assert_true(pod_table_wants_later(t, &r, r.rec.req.end_ns));
+	r.rec.req.flags &= ~IMDS_F_REQUEST_ACKED;
+	assert_false(pod_table_wants_later(t, &r, r.rec.req.end_ns));
 	done(t, &s);
 }
 
@@ -491,6 +517,7 @@ int main(void)
 		cmocka_unit_test(ttl_that_a_rule_set_tells_no_hops),
 		cmocka_unit_test(limit_that_was_lowered_is_no_rule),
 		cmocka_unit_test(limit_that_was_lowered_leaves_the_hops),
+		cmocka_unit_test(limit_that_was_raised_is_unlearned),
 		cmocka_unit_test(dead_acknowledgement_is_not_the_last_word),
 		cmocka_unit_test(near_agent_does_not_shorten_the_way),
 		cmocka_unit_test(baseline_is_the_one_that_was_used),

@@ -56,6 +56,7 @@ struct row {
 	.dropped = true, .drop = (flags_), .ttl = (ttl_), .match = IMDS_MATCH_TUPLE, .reason = reason_, \
 	.location = location_
 #define OWN(reason_, location_) DIED(IMDS_D_SYN, 64, reason_, location_)
+#define OLD .unconnected = true, .no_syn = true, .flags = IMDS_F_MIDSTREAM
 #define SYN_ONLY .kind = IMDS_KIND_CONNECT_ONLY, .unconnected = true, .no_head = true
 #define PROVEN OUTCOME_HOP_LIMIT, CONFIDENCE_PROVEN
 #define STRONG OUTCOME_HOP_LIMIT, CONFIDENCE_STRONG
@@ -96,6 +97,14 @@ static const struct row rows[] = {
 	  .node_ttl = 2, DIED(ANSWER, 1, "TC_INGRESS", ""), .match = IMDS_MATCH_FINGERPRINT },
 	{ "tc in the pod's own network", BLOCKED, TOKEN, DIED(ANSWER | IMDS_D_AT_HOME, 1, "TC_INGRESS", "") },
 	{ "tc, no forward between", BLOCKED, TOKEN, .hops = 1, DIED(ANSWER, 1, "TC_INGRESS", "") },
+	/* whose network is not known: the node's own socket, or one behind the program */
+	{ "connection older than we are, tc", BLOCKED, TOKEN, OLD, DIED(ANSWER, 1, "TC_INGRESS", "") },
+	{ "connection older than we are, tc, no forward between", BLOCKED, TOKEN, OLD, .hops = 1,
+	  DIED(ANSWER, 1, "TC_INGRESS", "") },
+	{ "connection older than we are, tc in a network that is not the node's", BLOCKED, TOKEN, OLD, .hops = 2,
+	  DIED(ANSWER | IMDS_D_FOREIGN, 1, "TC_INGRESS", "") },
+	{ "connection older than we are, tc on the node, forwards known", PROVEN, TOKEN, OLD, .hops = 2,
+	  DIED(ANSWER, 1, "TC_INGRESS", "") },
 	/* another connection's packet, or a forged one */
 	{ "not the sequence number that is waited for", SILENT, TOKEN,
 	  DIED(ANSWER & ~IMDS_D_EXPECTED_SEQ, 1, "IP_INHDR", "ip_forward") },
@@ -121,8 +130,7 @@ static const struct row rows[] = {
 	{ "others get tokens, this answer died all the same", PROVEN, TOKEN, .contradiction = true,
 	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 	{ "reset after the death", PROVEN, TOKEN, .end = IMDS_END_PEER_RST, DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
-	{ "connection older than we are", PROVEN, TOKEN, .unconnected = true, .no_syn = true, .flags = IMDS_F_MIDSTREAM,
-	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
+	{ "connection older than we are", PROVEN, TOKEN, OLD, DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 	{ "drop hook lost something, but not this", PROVEN, TOKEN, .drops_off = true,
 	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 
@@ -287,6 +295,13 @@ static const struct row rows[] = {
 	  DIED(IMDS_D_PAYLOAD, 64, "NETFILTER_DROP", "nf_hook_slow"), .match = IMDS_MATCH_SOCKET },
 	{ "long idle connection", OK, .kind = IMDS_KIND_CONNECT_ONLY, .end = IMDS_END_CLOSED, .no_head = true,
 	  .waited = 60000 * MS },
+	{ "a request of which a packet was dropped, and acknowledged when it was sent again", SILENT, TOKEN,
+	  .flags = IMDS_F_REQUEST_ACKED, DIED(IMDS_D_PAYLOAD, 63, "NETFILTER_DROP", "nf_hook_slow") },
+	{ "the same, and the node's limit is too low: the answer died unseen", STRONG, TOKEN, .hops = 2, .node_ttl = 1,
+	  .flags = IMDS_F_REQUEST_ACKED, DIED(IMDS_D_PAYLOAD, 63, "NETFILTER_DROP", "nf_hook_slow") },
+	{ "the same, not acknowledged", BLOCKED, TOKEN, DIED(IMDS_D_PAYLOAD, 63, "NETFILTER_DROP", "nf_hook_slow") },
+	{ "a first SYN-ACK that was dropped, and another", SILENT, TOKEN,
+	  DIED(IMDS_D_FROM_ENDPOINT | IMDS_D_SYN | IMDS_D_EXPECTED_SEQ, 63, "NETFILTER_DROP", "nf_hook_slow") },
 	{ "idle connection closed by the service", OK, .kind = IMDS_KIND_CONNECT_ONLY, .end = IMDS_END_PEER_FIN,
 	  .no_head = true, .waited = 60000 * MS },
 	{ "idle connection reset", RESET, .kind = IMDS_KIND_CONNECT_ONLY, .end = IMDS_END_PEER_RST, .no_head = true },
@@ -313,7 +328,8 @@ static void build(const struct row *row, struct imds_rec_request *rec, struct ve
 	q->kind = row->kind ? row->kind : IMDS_KIND_DATA;
 	q->end = row->end;
 	q->status = row->status;
-	q->flags = row->flags | (row->no_head ? 0 : IMDS_F_HEAD_COMPLETE) | (row->no_syn ? 0 : IMDS_F_SYN_SEEN);
+	q->flags = row->flags | (row->no_head ? 0 : IMDS_F_HEAD_COMPLETE) | (row->no_syn ? 0 : IMDS_F_SYN_SEEN) |
+		   (row->flags & IMDS_F_MIDSTREAM ? 0 : IMDS_F_NETNS_KNOWN);
 	if (row->dropped)
 		q->drop = (struct imds_drop){
 			.ts_ns = T0 + 1,

@@ -121,7 +121,11 @@ bool cause_drop_counts(const struct imds_rec_request *rec)
 {
 	const struct imds_request *q = &rec->req;
 
-	return q->drop.ts_ns && !(rec->synack_ns && (q->drop.flags & IMDS_D_SYN));
+	if (!q->drop.ts_ns)
+		return false;
+	if (q->drop.flags & IMDS_D_SYN)
+		return !rec->synack_ns;
+	return (q->drop.flags & IMDS_D_FROM_ENDPOINT) || !(q->flags & IMDS_F_REQUEST_ACKED);
 }
 
 bool cause_is_role_list(const char *path)

@@ -38,7 +38,10 @@ enum cause cause_of_request(const struct cause_input *in);
 /* Of a request that was judged: fills in its cause, and with it the outcome of what was seen dropped on this node. */
 void cause_explain(struct request *r);
 
-/* True where the drop seen of a request may be why it got no answer: a lost SYN explains nothing once the connection stands. */
+/*
+ * True where the drop seen of a request may be why it got no answer: a lost SYN explains nothing once the connection stands,
+ * nor does the loss of a request's packet once the service has acknowledged all of it.
+ */
 bool cause_drop_counts(const struct imds_rec_request *rec);
 
 /* EC2's list of roles, one level above their credentials. */

@@ -90,6 +90,18 @@ static void note_distance(struct distances *ds, struct pod_stats *s, uint32_t lo
 		s->ttl_synack = far->ttl_synack;
 }
 
+/*
+ * A token came with more left than what the node's own could have left there, by the service's hand, for less is left of it
+ * than of the SYN-ACK: the limit was raised since.
+ */
+static bool limit_was_raised(const struct endpoint_ttl *e, const struct request *r)
+{
+	const struct imds_request *q = &r->rec.req;
+
+	return q->kind == IMDS_KIND_TOKEN && q->end == IMDS_END_ANSWERED && r->hops > 0 &&
+	       q->ttl_response < r->rec.ttl_synack && q->ttl_response + r->hops > e->token_ttl;
+}
+
 void distances_note(struct distances *ds, struct pod_stats *s, struct endpoint_ttl *e, uint32_t local,
 		    const struct request *r)
 {
@@ -111,6 +123,8 @@ void distances_note(struct distances *ds, struct pod_stats *s, struct endpoint_t
 	if (request_speaks_for_node(r) && q->kind == IMDS_KIND_TOKEN && q->ttl_response &&
 	    q->end == IMDS_END_ANSWERED && q->status >= 200 && q->status < 300)
 		e->token_ttl = q->ttl_response;
+	else if (limit_was_raised(e, r))
+		e->token_ttl = 0;
 	if (s->own_network && e->baseline_ttl && r->rec.ttl_synack >= e->baseline_ttl)
 		s->ttl_above_baseline = true;
 }

@@ -376,11 +376,12 @@ void pod_table_add_request(struct pod_table *t, struct request *r, uint64_t now_
 }
 
 /* The service acknowledges the client's close with the token's TTL: that dies first, the answer later. */
-static bool explains_all(const struct imds_drop *drop)
+static bool explains_all(const struct imds_rec_request *rec)
 {
+	const struct imds_drop *drop = &rec->req.drop;
 	bool bare_ack = (drop->flags & IMDS_D_FROM_ENDPOINT) && !(drop->flags & (IMDS_D_PAYLOAD | IMDS_D_SYN));
 
-	return drop->ts_ns && !(bare_ack && drop->ttl <= 1);
+	return cause_drop_counts(rec) && !(bare_ack && drop->ttl <= 1);
 }
 
 bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_t now_ns)
@@ -392,7 +393,7 @@ bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_
 		return verdict_is_refused_at_socket(&q->drop) && now_ns < r->rec.hdr.ts_ns + LATE_DEATH_NS;
 	if (t->drops_watched) /* the client left first: the answer may still come, and die */
 		return q->kind != IMDS_KIND_CONNECT_ONLY && q->kind != IMDS_KIND_DNS && q->end == IMDS_END_CLOSED &&
-		       !q->first_byte_ns && !explains_all(&q->drop) && !(q->flags & IMDS_F_LATE_ANSWER) &&
+		       !q->first_byte_ns && !explains_all(&r->rec) && !(q->flags & IMDS_F_LATE_ANSWER) &&
 		       now_ns < r->rec.hdr.ts_ns + LATE_DEATH_NS;
 	if (q->kind != IMDS_KIND_TOKEN || q->first_byte_ns || !r->rec.synack_ns)
 		return false;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../base/small.h"
+#include "cause.h"
 
 #define NS_PER_MS 1000000ull
 
@@ -192,24 +193,20 @@ bool verdict_is_late_answer(const struct imds_drop *drop, const char *reason, co
 
 /*
  * Whether the kept drop explains that nothing came: a filter's or another drop, in either direction, of a packet that
- * fits. The loss of a first SYN explains nothing once the connection stands; nor does a copy in some other place whose
- * TTL was used up (the flooded copy of a healthy packet among them).
+ * fits. A copy in some other place whose TTL was used up (the flooded copy of a healthy packet among them) explains
+ * nothing.
  */
 static bool explains_silence(const struct verdict_input *in)
 {
 	const struct imds_rec_request *rec = in->rec;
 	const struct imds_drop *drop = &rec->req.drop;
 
-	if (!drop->ts_ns)
-		return false;
-	if (drop->match == IMDS_MATCH_NONE)
+	if (drop->match == IMDS_MATCH_NONE || !cause_drop_counts(rec))
 		return false;
 	if (drop->flags & IMDS_D_FROM_ENDPOINT)
 		return (drop->flags & IMDS_D_EXPECTED_SEQ) && (drop->flags & (IMDS_D_PAYLOAD | IMDS_D_SYN)) &&
 		       (is_filter(in->drop_reason, in->drop_location) || is_on_the_way(in->drop_reason));
-	if (drop->flags & IMDS_D_SYN)
-		return !rec->synack_ns;
-	return is_filter(in->drop_reason, in->drop_location);
+	return (drop->flags & IMDS_D_SYN) || is_filter(in->drop_reason, in->drop_location);
 }
 
 /* True when the TTL that token answers have on the node is known to be enough, or no forward lies between. */
@@ -231,6 +228,17 @@ static bool is_ahead_of_forward(const struct verdict_input *in)
 }
 
 /*
+ * Whether it is not known that a forward was yet to come where a tc program dropped it. Of a connection older than us it is
+ * not known in which network its socket lives: it may be the node's own, or the one where the program is.
+ */
+static bool may_be_at_home(const struct verdict_input *in)
+{
+	const struct imds_request *q = &in->rec->req;
+
+	return !(q->flags & IMDS_F_NETNS_KNOWN) && (in->hops <= 0 || (q->drop.flags & IMDS_D_FOREIGN));
+}
+
+/*
  * How sure it is that the packet that this request waits for died of its TTL, by the drop alone. The flow's own sequence
  * number is what makes a packet the answer: addresses and ports are used by two networks of one node at once, and forged.
  */
@@ -247,7 +255,8 @@ static enum confidence death_confidence(const struct verdict_input *in)
 	if (token && !(drop->flags & IMDS_D_WAITING_TOKEN))
 		return CONFIDENCE_NONE;
 	place = ttl_death_place(in->drop_reason, in->drop_location);
-	if (place == PLACE_ELSEWHERE || (place != PLACE_FORWARDS && !is_ahead_of_forward(in) && ttl_suffices(in)))
+	if (place == PLACE_ELSEWHERE || (place != PLACE_FORWARDS && !is_ahead_of_forward(in) && ttl_suffices(in)) ||
+	    (place == PLACE_TC && may_be_at_home(in)))
 		return CONFIDENCE_NONE;
 	if (place != PLACE_UNKNOWN && (drop->flags & (IMDS_D_PAYLOAD | IMDS_D_SYN)))
 		return CONFIDENCE_PROVEN;
