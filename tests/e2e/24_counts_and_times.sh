@@ -6,7 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_lab --hop-limit 1
 t=$LAB_ROOT/trace r=$LAB_ROOT/report
-for p in twice tries mptcp poll left plain closed; do lab_pod_bridge $p || e2e_die "pod $p comes up"; done
+for p in twice tries mptcp poll left plain closed typing; do lab_pod_bridge $p || e2e_die "pod $p comes up"; done
 raw closed connect "send:GET /latest/meta-data/instance-id HTTP/1.1\r\nHost: imds\r\n\r\n" recv:300 "send:PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\n$E2E_TTL\r\n\r\n" recv:100 close >/dev/null
 report_start "$r" --slow 300ms
 trace_start "$t" --slow 300ms
@@ -17,6 +17,8 @@ lab_exec twice curl -s -o /dev/null -m 1 -Z --parallel-immediate -X PUT -H "$E2E
 for _ in 1 2; do put tries 0.5 >/dev/null; sleep 1; done
 mptcp=$(sysctl -n net.mptcp.enabled 2>/dev/null)
 [ "$mptcp" != 1 ] || raw mptcp mptcp connect "send:PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\n$E2E_TTL\r\n\r\n" recv:600 close >/dev/null
+
+raw typing connect "send:GET /latest/meta-data/instance-id HTTP/1.1\r\n" sleep:700 "send:Host: imds\r\n\r\n" recv:200 close >/dev/null
 
 lab_server_set slow-ms 500
 get plain >/dev/null
@@ -41,4 +43,6 @@ fi
 expect_report "$r" "a slow answer is slow" 'pod("plain").slow == 1 and (codes("plain") | index("slow") != null)'
 expect_report "$r" "a long poll is not" 'pod("poll") | .slow == 0 and .answered == 1 and .latency_us.max == null'
 expect_trace "$t" "a long poll makes no stall" 'map(select(.pod == "poll" or .pod == "left") | .type) | unique == ["request"]'
+expect_trace "$t" "nor does a client that is still sending its head" 'map(select(.pod == "typing")) | length == 1 and
+	(.[0] | .type == "request" and .outcome == "ok")'
 expect_trace "$t" "one that its client leaves is no silence" 'of("left") | length == 1 and .[0].outcome == "aborted"'

@@ -78,6 +78,8 @@ static void flow_running(const struct imds_flow *f, enum imds_end end, uint64_t 
 		fn(arg, &rec);
 	} else if (f->in_request && f->own == f->head && !f->req.claimed) {
 		flow_to_record(f, &f->req, end, now_ns, &rec);
+		if (f->scan_out.state != IMDS_HTTP_DEAD && !rec.req.drop.ts_ns)
+			rec.req.sent_ns = 0; /* no answer is due yet */
 		rec.req.words = f->scan_out.words;
 		rec.req.path_len = f->scan_out.path_len;
 		if (!(rec.req.words & IMDS_W_HTTP)) { /* as the kernel side: only of a whole HTTP request line */

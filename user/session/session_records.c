@@ -314,9 +314,9 @@ static void on_running(void *arg, const struct imds_rec_request *rec)
 	fill_request(s, &r, rec, w->now_ns);
 	pod_table_add_running(s->table, r.who);
 	since_ns = request_start_ns(&r);
-	/* a connection that stands and waits for its first request is no stall, nor is an answer that has begun */
+	/* a connection that stands and waits for its first request or the rest of it is no stall, nor is an answer that has begun */
 	if (since_ns + s->o->stall_ns > w->now_ns || rec->req.first_byte_ns || verdict_is_long_poll(&rec->req) ||
-	    (rec->req.kind == IMDS_KIND_CONNECT_ONLY && rec->synack_ns))
+	    (rec->req.kind == IMDS_KIND_CONNECT_ONLY ? rec->synack_ns : !rec->req.sent_ns))
 		return;
 	if (session_find_answerer(s, rec, w->now_ns))
 		fill_request(s, &r, rec, w->now_ns);
