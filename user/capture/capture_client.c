@@ -195,10 +195,8 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 		if (f && !syn)
 			f->flags |= IMDS_F_MIDSTREAM;
 	}
-	if (!f) {
-		c->stats.strangers += s->length > 0;
+	if (!f)
 		return;
-	}
 	f->last_ns = now;
 	flow_make_newest(c, f);
 	client_seen_at(c, f, flow_point_id(p, s, true), s->ttl, t);

@@ -122,7 +122,6 @@ void capture_flows_packet(struct capture_flows *c, const struct packet *p)
 		return;
 	if (what == PARSED_LINK) {
 		c->stats.unknown_link++;
-		c->stats.unknown_link_type = p->link;
 		return;
 	}
 	if (what == PARSED_CUT) {

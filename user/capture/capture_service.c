@@ -152,7 +152,6 @@ void flow_from_service(struct capture_flows *c, const struct packet *p, const st
 			flow_add_name(c, f, t);
 	}
 	if (!f) {
-		c->stats.strangers += s->length > 0;
 		c->stats.orphans += synack || ((s->flags & SEGMENT_RST) && !s->seq) || (s->length && s->ttl <= 1);
 		if (synack)
 			c->early[c->early_next++ % EARLY] = (struct early){ now, s->ack - 1, s->seq, s->ttl, t->remote };

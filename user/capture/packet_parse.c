@@ -222,7 +222,6 @@ static enum parsed icmp_error(struct cursor *c, int type, bool (*wanted)(const v
 	inner.dst_port = u16(c->at + 2);
 	inner.seq = u32(c->at + 4);
 	inner.flags = has(c, 14) ? c->at[13] : 0;
-	inner.quoted = true;
 	inner.outgoing = ret->outgoing;
 	inner.place = ret->place;
 	*ret = inner;

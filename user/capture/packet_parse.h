@@ -20,7 +20,6 @@ struct segment {
 	uint8_t family; /* 4, 6 */
 	bool outgoing;	/* a cooked capture says that this machine sent it */
 	bool fragment;	/* a later one: no ports */
-	bool quoted;	/* an ICMP error's: src, dst and seq are those of the packet that it quotes */
 	uint8_t icmp_type, icmp_code;
 	uint32_t place;		   /* interface index of a cooked capture, else 0 */
 	const uint8_t *payload;	   /* NULL: none */

@@ -145,7 +145,6 @@ struct unowned {
 	uint16_t port;
 	uint16_t endpoint; /* index */
 	char device[16];   /* that the packet came in by or was to leave by, "" unknown */
-	uint32_t netns;	   /* inode number of the network namespace, 0 unknown */
 	const char *name;  /* workload, pod or virtual machine, "" unknown; borrowed */
 	uint64_t packets;  /* dead ones with TTL <= 1 in a place that forwards */
 	uint8_t ttl;

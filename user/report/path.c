@@ -42,7 +42,6 @@ static void plan_exhausted(struct path *path, const struct snapshot *s, const st
 	/* One forward away, what died at TTL 1 was sent with TTL 1. */
 	int sent = s->node_token_ttl > 0 ? s->node_token_ttl : p->hops == 1 ? 1 : 0;
 
-	path->is_answer = true;
 	add(path, "IMDS", 0);
 	if (sent > 0 && sent <= p->hops && sent <= FORWARDS_DRAWN) {
 		for (int i = 1; i <= sent; i++)
@@ -72,7 +71,7 @@ static void plan_arrival(struct path *path, const struct pod_stats *p)
 {
 	int ttl = p->ttl_token_response ? p->ttl_token_response : p->ttl_response ? p->ttl_response : p->ttl_synack;
 
-	path->is_answer = path->arrived = true;
+	path->arrived = true;
 	add(path, server(p), 0);
 	if (p->host_network || !p->hops) {
 		add(path, p->own_network ? "pod" : "node (host network)", ttl);
@@ -115,7 +114,6 @@ static void plan_dropped(struct path *path, const struct pod_stats *p)
 	const struct drop_note *note = drop_of(p);
 
 	if (note && note->from_endpoint) {
-		path->is_answer = true;
 		add(path, server(p), 0);
 		add(path, "node", 0)->died = true;
 		add_ghost(path, p->host_network ? "host network" : "pod");

@@ -16,8 +16,7 @@ struct station {
 };
 
 struct path {
-	bool is_answer; /* from the service to the pod; else the request's path */
-	bool arrived;	/* at the last station */
+	bool arrived; /* at the last station */
 	struct station stations[PATH_STATIONS];
 	size_t len;	/* 0: nothing was seen of it */
 	char note[160]; /* behind the station that died: "dies in ip_forward (IP_INHDR)"; "" */

@@ -228,7 +228,6 @@ static void add_unowned(void *arg, const struct imds_unowned_key *key, const str
 		.address = key->addr,
 		.port = u->port,
 		.endpoint = (uint16_t)key->endpoint,
-		.netns = (uint32_t)(key->where >> 32),
 		.name = owner ? owner->name : "",
 		.packets = u->packets,
 		.ttl = u->ttl,

@@ -244,7 +244,6 @@ void ui_rows_add_request(struct ui_rows *rows, const struct request *r, uint64_t
 		.status = q->status,
 		.outcome = r->outcome,
 		.confidence = r->confidence,
-		.connect_us = request_connect_us(r),
 		.first_us = request_first_byte_us(r),
 		.duration_us = request_duration_us(r, now_ns),
 		.ttl = q->ttl_response ? q->ttl_response : r->rec.ttl_synack,

@@ -66,7 +66,7 @@ struct ui_request {
 	unsigned int status;
 	enum outcome outcome;
 	enum confidence confidence;
-	int64_t connect_us, first_us, duration_us; /* -1: did not happen */
+	int64_t first_us, duration_us; /* -1: did not happen */
 	int ttl, hops, required;
 	uint32_t drops;
 };
