@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "../base/json_member.h"
-#include "../base/small.h"
+#include "../model/facts.def"
 #include "../session/trace_counts.h"
 #include "trace_input.h"
 
@@ -31,14 +31,11 @@ static void comm_from(char comm[IMDS_COMM_LEN], const char *text)
 		i_;                                                                      \
 	})
 
-static void peer_from(const json_t *line, const json_t *facts, struct imds_peer *p)
+static void peer_from(const json_t *line, struct imds_peer *p)
 {
 	const json_t *ancestors = json_object_get(line, "ancestors");
 
-	p->cookie = number_of(facts, "cookie", INT64_MAX);
 	p->cgroup_id = (uint64_t)json_integer_value(json_object_get(line, "cgroup_id"));
-	p->endpoint = (uint8_t)number_of(facts, "endpoint", IMDS_MAX_ENDPOINTS - 1);
-	p->proto = (uint8_t)number_of(facts, "proto", UINT8_MAX);
 	p->pid = (uint32_t)number_of(line, "pid", UINT32_MAX);
 	comm_from(p->comm, json_text_of(line, "comm"));
 	for (size_t i = 0; i < IMDS_ANCESTORS && i < json_array_size(ancestors); i++) {
@@ -48,12 +45,10 @@ static void peer_from(const json_t *line, const json_t *facts, struct imds_peer 
 	}
 }
 
-static void drop_from(const json_t *line, const json_t *facts, struct imds_drop *d)
+static void drop_from(const json_t *line, struct imds_drop *d)
 {
 	const char *match = json_text_of(line, "drop_match");
 
-	d->ts_ns = number_of(facts, "drop_ns", INT64_MAX);
-	d->flags = (uint16_t)number_of(facts, "drop_flags", UINT16_MAX);
 	d->ttl = (uint8_t)number_of(line, "ttl_dropped", UINT8_MAX);
 	for (int i = IMDS_MATCH_TUPLE; drop_match_word(i); i++)
 		if (!strcmp(match, drop_match_word(i)))
@@ -73,20 +68,6 @@ const char *trace_input_request(const json_t *line, struct request *r, struct po
 	const json_t *facts = json_object_get(line, "facts"), *version = json_object_get(line, "imds_version");
 	struct imds_rec_request *rec = &r->rec;
 	struct imds_request *q = &rec->req;
-	const struct {
-		const char *key;
-		__u64 *to;
-	} times[] = {
-		{ "connect_ns", &rec->connect_call_ns },
-		{ "syn_ns", &rec->syn_ns },
-		{ "synack_ns", &rec->synack_ns },
-		{ "start_ns", &q->start_ns },
-		{ "sent_ns", &q->sent_ns },
-		{ "first_byte_ns", &q->first_byte_ns },
-		{ "last_byte_ns", &q->last_byte_ns },
-		{ "end_ns", &q->end_ns },
-		{ "record_ns", &rec->hdr.ts_ns },
-	};
 	int kind, method;
 
 	*r = (struct request){ .who = who };
@@ -103,18 +84,12 @@ const char *trace_input_request(const json_t *line, struct request *r, struct po
 	r->node = json_text_of(line, "node");
 	r->drop_reason = json_text_of(line, "drop_reason");
 	r->drop_location = json_text_of(line, "drop_location");
-	r->judged_ns = number_of(facts, "judged_ns", INT64_MAX);
-	r->drops_watched = number_of(facts, "drops_watched", 1);
-	peer_from(line, facts, &rec->peer);
-	for (size_t i = 0; i < LEN(times); i++)
-		*times[i].to = number_of(facts, times[i].key, INT64_MAX);
+	peer_from(line, &rec->peer);
+#define READ_FACT(key, member, most) r->member = (__typeof__(r->member))number_of(facts, key, most);
+	REQUEST_FACTS(READ_FACT)
 	rec->ttl_synack = (uint8_t)number_of(line, "ttl_synack", UINT8_MAX);
-	rec->syn_retransmits = (uint8_t)number_of(facts, "syn_retransmits", UINT8_MAX);
-	drop_from(line, facts, &q->drop);
+	drop_from(line, &q->drop);
 	path_from(line, q);
-	q->words = (uint32_t)number_of(facts, "words", UINT32_MAX);
-	q->flags = (uint32_t)number_of(facts, "flags", UINT32_MAX);
-	q->end = (uint8_t)number_of(facts, "end", IMDS_END_COUNT - 1);
 	q->bytes_out = (uint32_t)number_of(line, "bytes_out", UINT32_MAX);
 	q->bytes_in = (uint32_t)number_of(line, "bytes_in", UINT32_MAX);
 	q->drops = (uint32_t)number_of(line, "drops", UINT32_MAX);

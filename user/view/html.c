@@ -20,8 +20,7 @@
 static void fact(FILE *out, const char *name, const char *value)
 {
 	fprintf(out, "<div><dt>%s</dt><dd>", name);
-	html_text(out, value);
-	fputs("</dd></div>\n", out);
+	html_in(out, "", value, "</dd></div>\n");
 }
 
 static void facts(FILE *out, const struct snapshot *s)
@@ -58,9 +57,7 @@ static void card(FILE *out, const struct report *r, const struct finding *findin
 	fprintf(out, "<details class=\"card %s\"%s><summary>\n", severity_word(f->severity), n ? "" : " open");
 	html_chip(out, f->severity, severity_word(f->severity));
 	html_chip(out, SEVERITY_INFO, finding_word(f->code));
-	fputs("<h3>", out);
-	html_text(out, f->summary);
-	fputs("</h3></summary>\n", out);
+	html_in(out, "<h3>", f->summary, "</h3></summary>\n");
 	if (with_path && f->pod_index < r->rows_len && findings_is_first_of_row(findings, n))
 		svg_path(out, &r->rows[f->pod_index].path);
 	if (f->evidence && f->evidence[0]) {
@@ -71,9 +68,7 @@ static void card(FILE *out, const struct report *r, const struct finding *findin
 		before = findings_advised_before(findings, n);
 		fputs("<h4>What to do</h4>\n", out);
 		if (before < n && before < CARDS) {
-			fputs("<p>As above, under: ", out);
-			html_text(out, findings[before].summary);
-			fputs("</p>\n", out);
+			html_in(out, "<p>As above, under: ", findings[before].summary, "</p>\n");
 		} else {
 			html_advice(out, (const char *const *)f->advice);
 		}
@@ -90,9 +85,7 @@ static void cards(FILE *out, const struct report *r, const struct finding *findi
 		return;
 	fprintf(out, "<details><summary>%zu more finding%s</summary>\n<ul>\n", len - CARDS, ENDING(len - CARDS));
 	for (size_t i = CARDS; i < len; i++) {
-		fputs("<li>", out);
-		html_text(out, findings[i].summary);
-		fputs("</li>\n", out);
+		html_in(out, "<li>", findings[i].summary, "</li>\n");
 	}
 	fputs("</ul>\n</details>\n", out);
 }
@@ -120,13 +113,9 @@ static void what_if_section(FILE *out, const struct report *said, const struct w
 	for (int i = 0; i < WHAT_IF_FATE_COUNT; i++) {
 		if (!r->lines[i])
 			continue;
-		fputs("<p>", out);
-		html_text(out, r->lines[i]);
-		fputs("</p>\n", out);
+		html_in(out, "<p>", r->lines[i], "</p>\n");
 	}
-	fputs("<p class=\"soft\">", out);
-	html_text(out, r->basis);
-	fputs("</p>\n", out);
+	html_in(out, "<p class=\"soft\">", r->basis, "</p>\n");
 	html_section_end(out);
 }
 
@@ -154,9 +143,7 @@ static void changes_section(FILE *out, const struct changes *c)
 	snprintf(buf, sizeof(buf), "Changed since %s", c->before->started);
 	html_section(out, buf);
 	if (strcmp(c->before->node, c->after->node)) {
-		fputs("<p class=\"warn\">The earlier report is of another node, ", out);
-		html_text(out, c->before->node);
-		fputs(".</p>\n", out);
+		html_in(out, "<p class=\"warn\">The earlier report is of another node, ", c->before->node, ".</p>\n");
 	}
 	fprintf(out,
 		"<p>%zu new, %zu still there, %zu gone. Lost waiting: %.1f s in %.0f s before, %.1f s in %.0f s now."
@@ -185,9 +172,8 @@ static void changes_section(FILE *out, const struct changes *c)
 	for (size_t i = 0; i < c->workloads_len && i < CHANGES; i++) {
 		const struct workload_change *w = &c->workloads[i];
 
-		fputs("<tr><td>", out);
-		html_text(out, extras_subject(w->namespace, w->workload, w->container, w->cgroup, buf, sizeof(buf)));
-		fputs("</td>", out);
+		html_in(out, "<tr><td>",
+			extras_subject(w->namespace, w->workload, w->container, w->cgroup, buf, sizeof(buf)), "</td>");
 		figure_cells(out, &w->before);
 		figure_cells(out, &w->after);
 		fputs("</tr>\n", out);
@@ -228,11 +214,10 @@ static void event_rows(FILE *out, const struct timeline *t, uint64_t from_ns)
 		const struct event_entry *e = &t->events[i];
 
 		/* what began before us has a time below zero */
-		fprintf(out, "<tr><td>%.3f s</td><td class=\"l\">", ((double)e->ns - (double)from_ns) / 1e9);
-		html_text(out, e->who);
-		fputs("</td><td class=\"l\">", out);
-		html_text(out, e->what);
-		fprintf(out, "</td><td class=\"l%s\">%s</td><td>",
+		fprintf(out, "<tr><td>%.3f s</td>", ((double)e->ns - (double)from_ns) / 1e9);
+		html_cell(out, "l", e->who);
+		html_cell(out, "l", e->what);
+		fprintf(out, "<td class=\"l%s\">%s</td><td>",
 			e->type == EVENT_DROP || e->outcome == OUTCOME_HOP_LIMIT ? " bad" : "",
 			e->type == EVENT_REQUEST ? outcome_word(e->outcome) : words[e->type]);
 		html_us(out, e->type == EVENT_DROP ? -1 : (int64_t)e->took_us);
@@ -255,9 +240,7 @@ static void timeline_section(FILE *out, const struct snapshot *s, const struct t
 	}
 	fputs("<div class=\"card\">\n", out);
 	for (size_t i = 0; i < n; i++) {
-		fputs("<div class=\"lane\"><span>", out);
-		html_text(out, lanes[i]);
-		fputs("</span>", out);
+		html_in(out, "<div class=\"lane\"><span>", lanes[i], "</span>");
 		svg_lane(out, t, lanes[i], s->started_ns, s->now_ns);
 		fputs("</div>\n", out);
 	}
@@ -295,9 +278,7 @@ static void pod_card(FILE *out, const struct report *r, size_t pod)
 	const struct report_row *row = &r->rows[pod];
 	const struct histogram *h = &row->p->latency;
 
-	fputs("<div class=\"card\"><h3>", out);
-	html_text(out, row->subject);
-	fputs("</h3>\n", out);
+	html_in(out, "<div class=\"card\"><h3>", row->subject, "</h3>\n");
 	if (!has_finding(r->s, pod))
 		svg_path(out, &row->path);
 	if (h->count) {
@@ -332,19 +313,16 @@ static void latency_section(FILE *out, const struct report *r)
 static void pod_row(FILE *out, const struct report_row *row)
 {
 	static const char *const classes[LEVEL_COUNT] = {
-		[LEVEL_OK] = "good",	[LEVEL_NOTE] = "good",	  [LEVEL_QUIET] = "soft",
-		[LEVEL_BLIND] = "warn", [LEVEL_WARNING] = "warn", [LEVEL_PROBLEM] = "bad",
+		[LEVEL_OK] = "l good",	  [LEVEL_NOTE] = "l good",    [LEVEL_QUIET] = "l soft",
+		[LEVEL_BLIND] = "l warn", [LEVEL_WARNING] = "l warn", [LEVEL_PROBLEM] = "l bad",
 	};
 	const struct pod_stats *p = row->p;
 	struct cells cells;
 
 	columns_cells(p, &cells);
-	fputs("<tr><td>", out);
-	html_text(out, row->subject);
-	fprintf(out, "%s</td><td class=\"l %s\">", p->host_network ? " <span class=\"soft\">host network</span>" : "",
-		classes[row->level]);
-	html_text(out, row->text);
-	fputs("</td>", out);
+	html_in(out, "<tr><td>", row->subject,
+		p->host_network ? " <span class=\"soft\">host network</span></td>" : "</td>");
+	html_cell(out, classes[row->level], row->text);
 	columns_html_row(out, &cells, ~0u);
 	fputs("</tr>\n", out);
 }
@@ -384,13 +362,9 @@ static void features(FILE *out, const struct snapshot *s)
 			     : "<div class=\"wide card\"><table>\n<tr><th>Part</th><th class=\"l\">state</th>"
 			       "<th class=\"l\">why</th></tr>\n",
 		      out);
-		fputs("<tr><td>", out);
-		html_text(out, f->name);
-		fputs("</td><td class=\"l warn\">", out);
-		html_text(out, f->state);
-		fputs("</td><td class=\"l\" style=\"white-space:normal\">", out);
-		html_text(out, f->why);
-		fputs("</td></tr>\n", out);
+		html_in(out, "<tr><td>", f->name, "</td>");
+		html_cell(out, "l warn", f->state);
+		html_in(out, "<td class=\"l\" style=\"white-space:normal\">", f->why, "</td></tr>\n");
 	}
 	fputs(rows ? "</table></div>\n" : "", out);
 	if (!fine)
@@ -399,8 +373,7 @@ static void features(FILE *out, const struct snapshot *s)
 	for (size_t i = 0, n = 0; i < s->features_len; i++) {
 		if (strcmp(s->features[i].state, "ok"))
 			continue;
-		fputs(n++ ? ", " : "", out);
-		html_text(out, s->features[i].name);
+		html_in(out, n++ ? ", " : "", s->features[i].name, "");
 	}
 	fputs(".</p>\n", out);
 }
@@ -415,11 +388,9 @@ static void limits_section(FILE *out, const struct snapshot *s)
 		if (!s->losses[i].count)
 			continue;
 		fputs(lost++ ? "" : "<h4>Lost</h4>\n<ul>\n", out);
-		fputs("<li class=\"warn\">", out);
-		html_text(out, s->losses[i].name);
+		html_in(out, "<li class=\"warn\">", s->losses[i].name, "");
 		fprintf(out, ": %llu, ", (unsigned long long)s->losses[i].count);
-		html_text(out, s->losses[i].what);
-		fputs("</li>\n", out);
+		html_in(out, "", s->losses[i].what, "</li>\n");
 	}
 	fputs(lost ? "</ul>\n" : "<p class=\"soft\">Nothing was lost: the counts are exact.</p>\n", out);
 	html_section_end(out);

@@ -24,9 +24,7 @@ static void facts(FILE *out, const struct merged *m)
 			(unsigned long long)m->lost);
 	fputs("</dl>\n", out);
 	if (m->note[0]) {
-		fputs("<p>", out);
-		html_text(out, m->note);
-		fputs("</p>\n", out);
+		html_in(out, "<p>", m->note, "</p>\n");
 	}
 	fputs("</header>\n<main>\n", out);
 }
@@ -38,16 +36,14 @@ static void group_card(FILE *out, const struct merge_group *g)
 	fprintf(out, "<article class=\"card %s\">\n", severity_word(g->severity));
 	html_chip(out, g->severity, severity_word(g->severity));
 	html_chip(out, SEVERITY_INFO, g->code);
-	fputs("<h3>", out);
-	html_text(out, extras_subject(g->namespace, g->workload, g->container, g->cgroup, subject, sizeof(subject)));
-	fprintf(out, "</h3>\n<p>%zu pod%s on %zu node%s", g->pods, ENDING(g->pods), g->nodes, ENDING(g->nodes));
+	html_in(out, "<h3>",
+		extras_subject(g->namespace, g->workload, g->container, g->cgroup, subject, sizeof(subject)), "</h3>\n");
+	fprintf(out, "<p>%zu pod%s on %zu node%s", g->pods, ENDING(g->pods), g->nodes, ENDING(g->nodes));
 	if (g->required_hop_limit)
 		fprintf(out, ", needs hop limit %d", g->required_hop_limit);
 	if (g->seconds_lost >= 0.05)
 		fprintf(out, ", %.1f s lost waiting", g->seconds_lost);
-	fputs(".</p>\n<p class=\"soft\">", out);
-	html_text(out, g->summary);
-	fputs("</p>\n", out);
+	html_in(out, ".</p>\n<p class=\"soft\">", g->summary, "</p>\n");
 	if (g->advice[0]) {
 		fputs("<details><summary>What to do</summary>\n", out);
 		html_advice(out, g->advice);
@@ -81,18 +77,17 @@ static void pods_section(FILE *out, const struct merged *m)
 	for (size_t i = 0; i < m->pods_len && i < ROWS; i++) {
 		const struct merge_pod *p = &m->pods[i];
 
-		fputs("<tr><td>", out);
-		html_text(out, p->other ? "pods beyond --max-pods"
-					: extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject,
-							 sizeof(subject)));
-		fputs("</td><td class=\"l\">", out);
-		html_text(out, p->node->node);
-		fputs("</td>", out);
+		html_in(out, "<tr><td>",
+			p->other
+			    ? "pods beyond --max-pods"
+			    : extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject, sizeof(subject)),
+			"</td>");
+		html_cell(out, "l", p->node->node);
 		columns_merge_cells(p, &cells);
 		columns_html_row(out, &cells, columns_of(COLUMNS_MERGE));
-		fprintf(out, "<td class=\"l %s\">", report_level_is_bad(p->level) ? "bad" : "");
-		html_text(out, p->text[0] ? p->text : hop_limit_word(p->hop_limit));
-		fputs("</td></tr>\n", out);
+		html_cell(out, report_level_is_bad(p->level) ? "l bad" : "l",
+			  p->text[0] ? p->text : hop_limit_word(p->hop_limit));
+		fputs("</tr>\n", out);
 	}
 	fputs("</table></div>\n", out);
 	if (m->pods_seen > ROWS)
@@ -106,14 +101,11 @@ static void difference(FILE *out, const struct merge_difference *d)
 	for (size_t i = 0; i < d->values_len; i++) {
 		const struct merge_value *v = &d->values[i];
 
-		fputs("<tr><td>", out);
-		html_text(out, i ? "" : d->what);
-		fputs("</td><td class=\"l\">", out);
-		html_text(out, v->value);
-		fprintf(out, "</td><td>%zu</td><td class=\"l\" style=\"white-space:normal\">", v->nodes_len);
+		html_in(out, "<tr><td>", i ? "" : d->what, "</td>");
+		html_cell(out, "l", v->value);
+		fprintf(out, "<td>%zu</td><td class=\"l\" style=\"white-space:normal\">", v->nodes_len);
 		for (size_t j = 0; j < v->nodes_len && j < NODES_NAMED; j++) {
-			fputs(j ? ", " : "", out);
-			html_text(out, v->nodes[j]->node);
+			html_in(out, j ? ", " : "", v->nodes[j]->node, "");
 		}
 		fputs(v->nodes_len > NODES_NAMED ? ", …</td></tr>\n" : "</td></tr>\n", out);
 	}
@@ -145,15 +137,11 @@ static void nodes_section(FILE *out, const struct merged *m)
 	for (size_t i = 0; i < m->nodes_len && i < ROWS; i++) {
 		const struct merge_node *d = m->nodes[i];
 
-		fputs("<tr><td>", out);
-		html_text(out, d->node);
-		fputs("</td><td class=\"l\">", out);
-		html_text(out, d->kernel);
-		fputs("</td><td class=\"l\">", out);
-		html_text(out, d->version);
-		fputs("</td><td class=\"l\">", out);
-		html_text(out, d->started);
-		fprintf(out, "</td><td>%.0f</td><td>%llu</td>", d->duration_s, (unsigned long long)d->requests);
+		html_in(out, "<tr><td>", d->node, "</td>");
+		html_cell(out, "l", d->kernel);
+		html_cell(out, "l", d->version);
+		html_cell(out, "l", d->started);
+		fprintf(out, "<td>%.0f</td><td>%llu</td>", d->duration_s, (unsigned long long)d->requests);
 		if (d->node_token_ttl)
 			fprintf(out, "<td>%d</td></tr>\n", d->node_token_ttl);
 		else

@@ -49,6 +49,19 @@ void html_text(FILE *out, const char *s)
 	}
 }
 
+void html_in(FILE *out, const char *before, const char *s, const char *after)
+{
+	fputs(before, out);
+	html_text(out, s);
+	fputs(after, out);
+}
+
+void html_cell(FILE *out, const char *class, const char *s)
+{
+	fprintf(out, "<td class=\"%s\">", class);
+	html_in(out, "", s, "</td>");
+}
+
 void html_begin(FILE *out, const char *title, enum level level, const char *headline)
 {
 	static const char *const classes[LEVEL_COUNT] = {
@@ -62,31 +75,24 @@ void html_begin(FILE *out, const char *title, enum level level, const char *head
 	    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 	    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
 	    "<meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"color-scheme\" content=\"light "
-	    "dark\">\n<title>",
+	    "dark\">\n",
 	    out);
-	html_text(out, title);
-	fprintf(out,
-		"</title>\n<style>%s</style>\n</head>\n<body>\n<header class=\"%s\">\n<p class=\"brand\">imdsnoop"
-		"<span>",
-		html_style, classes[level]);
-	html_text(out, title);
-	fprintf(out, "</span></p>\n<h1><span class=\"state\">%s</span> ", report_level_word(level));
-	html_text(out, headline);
-	fputs("</h1>\n", out);
+	html_in(out, "<title>", title, "</title>\n");
+	fprintf(out, "<style>%s</style>\n</head>\n<body>\n<header class=\"%s\">\n", html_style, classes[level]);
+	html_in(out, "<p class=\"brand\">imdsnoop<span>", title, "</span></p>\n");
+	fprintf(out, "<h1><span class=\"state\">%s</span> ", report_level_word(level));
+	html_in(out, "", headline, "</h1>\n");
 }
 
 void html_end(FILE *out, const char *version)
 {
-	fputs("</main>\n<footer>Written by imdsnoop ", out);
-	html_text(out, version);
-	fputs(". Tokens, credentials and bodies are never recorded.</footer>\n</body>\n</html>\n", out);
+	html_in(out, "</main>\n<footer>Written by imdsnoop ", version,
+		". Tokens, credentials and bodies are never recorded.</footer>\n</body>\n</html>\n");
 }
 
 void html_section(FILE *out, const char *title)
 {
-	fputs("<section>\n<h2>", out);
-	html_text(out, title);
-	fputs("</h2>\n", out);
+	html_in(out, "<section>\n<h2>", title, "</h2>\n");
 }
 
 void html_section_end(FILE *out)
@@ -100,9 +106,7 @@ void html_list(FILE *out, const char *const *lines)
 		return;
 	fputs("<ul>\n", out);
 	for (; *lines; lines++) {
-		fputs("<li>", out);
-		html_text(out, *lines);
-		fputs("</li>\n", out);
+		html_in(out, "<li>", *lines, "</li>\n");
 	}
 	fputs("</ul>\n", out);
 }
@@ -135,6 +139,5 @@ void html_us(FILE *out, int64_t us)
 void html_chip(FILE *out, enum severity severity, const char *word)
 {
 	fprintf(out, "<span class=\"chip %s\">", severity_word(severity));
-	html_text(out, word);
-	fputs("</span>", out);
+	html_in(out, "", word, "</span>");
 }

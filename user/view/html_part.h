@@ -13,6 +13,9 @@ extern const char html_style[]; /* the style sheet */
 
 /* s as text of an element or of a quoted attribute. */
 void html_text(FILE *out, const char *s);
+/* The same between pieces of markup; a cell of a table, class "l" as words are. */
+void html_in(FILE *out, const char *before, const char *s, const char *after);
+void html_cell(FILE *out, const char *class, const char *s);
 
 /* The page up to the first section; level colours it. */
 void html_begin(FILE *out, const char *title, enum level level, const char *headline);

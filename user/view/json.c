@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "../base/small.h"
+#include "../model/facts.def"
 #include "utf8.h"
 
 /* An object being built: the first failure sticks, so that callers put and ask once, as ferror(3) does for streams. */
@@ -128,6 +129,15 @@ static json_t *comm_value(const char comm[IMDS_COMM_LEN])
 	return json_text(buf);
 }
 
+/* Of whom it is, as far as people need it; NULL: of nobody. */
+static void put_names(struct builder *b, const struct pod_identity *who)
+{
+	put(b, "namespace", json_text(who ? who->namespace : ""));
+	put(b, "pod", json_text(who ? who->pod : ""));
+	put(b, "container", json_text(who ? who->container : ""));
+	put(b, "cgroup", json_text(who ? who->cgroup : ""));
+}
+
 static void put_identity(struct builder *b, const struct pod_identity *who)
 {
 	put(b, "namespace", json_text(who->namespace));
@@ -172,10 +182,7 @@ static json_t *answerer_value(const struct answerer *a)
 	b = begin();
 	put(&b, "process", json_text(a->process));
 	put(&b, "pid", json_integer(a->pid));
-	put(&b, "namespace", json_text(a->who ? a->who->namespace : ""));
-	put(&b, "pod", json_text(a->who ? a->who->pod : ""));
-	put(&b, "container", json_text(a->who ? a->who->container : ""));
-	put(&b, "cgroup", json_text(a->who ? a->who->cgroup : ""));
+	put_names(&b, a->who);
 	put(&b, "address", json_text(a->address));
 	return end(&b);
 }
@@ -195,41 +202,14 @@ static json_t *host_network_value(bool known, bool host)
 	return known ? json_boolean(host) : json_null();
 }
 
-/* What the kernel recorded and no other field tells; zeros are left out. Times in ns of CLOCK_MONOTONIC. */
 static json_t *facts_value(const struct request *r)
 {
-	const struct imds_rec_request *rec = &r->rec;
-	const struct imds_request *q = &rec->req;
-	const struct {
-		const char *key;
-		uint64_t value;
-	} rows[] = {
-		{ "cookie", rec->peer.cookie },
-		{ "endpoint", rec->peer.endpoint },
-		{ "proto", rec->peer.proto },
-		{ "flags", q->flags },
-		{ "words", q->words },
-		{ "end", q->end },
-		{ "connect_ns", rec->connect_call_ns },
-		{ "syn_ns", rec->syn_ns },
-		{ "synack_ns", rec->synack_ns },
-		{ "start_ns", q->start_ns },
-		{ "sent_ns", q->sent_ns },
-		{ "first_byte_ns", q->first_byte_ns },
-		{ "last_byte_ns", q->last_byte_ns },
-		{ "end_ns", q->end_ns },
-		{ "record_ns", rec->hdr.ts_ns },
-		{ "judged_ns", r->judged_ns },
-		{ "drops_watched", r->drops_watched },
-		{ "syn_retransmits", rec->syn_retransmits },
-		{ "drop_ns", q->drop.ts_ns },
-		{ "drop_flags", q->drop.flags },
-	};
 	struct builder b = begin();
 
-	for (size_t i = 0; i < LEN(rows); i++)
-		if (rows[i].value)
-			put(&b, rows[i].key, json_integer(rows[i].value));
+#define PUT_FACT(key, member, most) \
+	if (r->member)              \
+		put(&b, key, json_integer(r->member));
+	REQUEST_FACTS(PUT_FACT)
 	return end(&b);
 }
 
@@ -485,13 +465,9 @@ static json_t *losses_value(const struct snapshot *s)
 /* All pods of a finding, the first one's name stands in it too. */
 static json_t *folded_at(const void *pods, size_t i)
 {
-	const struct pod_identity *who = ((const struct pod_identity *const *)pods)[i];
 	struct builder b = begin();
 
-	put(&b, "namespace", json_text(who->namespace));
-	put(&b, "pod", json_text(who->pod));
-	put(&b, "container", json_text(who->container));
-	put(&b, "cgroup", json_text(who->cgroup));
+	put_names(&b, ((const struct pod_identity *const *)pods)[i]);
 	return end(&b);
 }
 

@@ -39,8 +39,7 @@ static void draw_station(FILE *out, int x, const struct station *st, bool arrive
 		: st->reached ? ""
 			      : " ghost",
 		x, y, BOX_W, BOX_H, mid, y + BOX_H / 2 + 4);
-	html_text(out, name);
-	fputs("</text>", out);
+	html_in(out, "", name, "</text>");
 	if (st->died)
 		fprintf(out, "<path class=\"x\" d=\"M%d %dl10 10m0-10l-10 10\"/>", mid - 5, y - 17);
 	else if (arrived)
@@ -62,8 +61,7 @@ void svg_path(FILE *out, const struct path *path)
 		"<div class=\"wide\"><svg role=\"img\" viewBox=\"0 0 %d %d\" "
 		"style=\"max-width:%dpx;min-width:%dpx\"><title>",
 		width, note[0] ? 94 : 74, width, path->len > 3 ? width * 4 / 5 : 0);
-	html_text(out, path_draw(path, 1, words, sizeof(words)));
-	fputs("</title>", out);
+	html_in(out, "", path_draw(path, 1, words, sizeof(words)), "</title>");
 	for (size_t i = 0; i < path->len; i++) {
 		int x = 2 + (int)i * (BOX_W + GAP);
 
@@ -80,8 +78,7 @@ void svg_path(FILE *out, const struct path *path)
 		if (dead > width - half)
 			dead = width - half;
 		fprintf(out, "<text class=\"r\" x=\"%d\" y=\"88\" text-anchor=\"middle\">", dead);
-		html_text(out, note);
-		fputs("</text>", out);
+		html_in(out, "", note, "</text>");
 	}
 	fputs("</svg></div>\n", out);
 }
@@ -172,8 +169,7 @@ void svg_lane(FILE *out, const struct timeline *t, const char *who, uint64_t fro
 				e->type == EVENT_DROP	 ? 22
 				: e->type == EVENT_STALL ? 6
 							 : 12);
-			html_text(out, e->what);
-			fputs("</title></rect>", out);
+			html_in(out, "", e->what, "</title></rect>");
 		}
 	}
 	fputs("</svg>", out);
