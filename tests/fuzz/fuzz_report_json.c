@@ -6,7 +6,7 @@
 /* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c */
 /* needs: user/view/json_extras.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
 /* needs: user/report/path.c user/report/headline.c user/report/what_if.c user/report/timeline.c */
-/* needs: user/report/ready.c user/view/text_ready.c */
+/* needs: user/report/ready.c user/report/ready_report.c user/view/text_ready.c */
 /*
  * A report of unknown origin goes through merge and compare and out in all three forms. Properties: no string is NULL,
  * counts add up, JSON out is JSON, no markup and no bad byte gets into the page.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/report/ledger.c user/report/ready.c user/model/workload_table.c user/pods/workload.c user/model/words.c */
+/* needs: user/report/ledger.c user/report/ready.c user/report/ready_report.c user/model/figures.c */
+/* needs: user/model/workload_table.c user/pods/workload.c user/model/words.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -191,7 +192,7 @@ static void counts_come_back(void **state)
 	assert_int_equal(find(&n, "cart")->required_hop_limit, 2);
 	assert_int_equal(find(&n, "cart")->active_hours, 4);
 	assert_in_range(covered(&n, 4), 3 * HOUR - 60, 3 * HOUR);
-	ledger_free_node(&n);
+	ready_free_node(&n);
 }
 
 static void a_lossy_minute_is_not_watched(void **state)
@@ -210,7 +211,7 @@ static void a_lossy_minute_is_not_watched(void **state)
 	n = read_back(START, START + HOUR);
 	assert_int_equal(covered(&n, 1), 2940); /* a slice is of the hour that it ends in */
 	assert_true(n.lossy);
-	ledger_free_node(&n);
+	ready_free_node(&n);
 }
 
 /* A clock set back makes the same hours again, forth: hours far away. Neither is more time than there was, nor old data less. */
@@ -230,7 +231,7 @@ static void the_clock_steps(void **state)
 	n = read_back(START, START + 4 * HOUR);
 	assert_true(covered(&n, 2) <= 2 * HOUR && covered(&n, 4) <= 2 * HOUR + 60);
 	assert_true(find(&n, "cart")->v2 >= 361); /* those of the far future, too */
-	ledger_free_node(&n);
+	ready_free_node(&n);
 }
 
 static void another_writer_is_refused(void **state)
@@ -324,7 +325,7 @@ static void a_nameless_row_is_anyone(void **state)
 	n = read_back(START, START + DAY);
 	assert_int_equal(n.seen_len, 2);
 	assert_true(find(&n, "")->nameless);
-	ledger_free_node(&n);
+	ready_free_node(&n);
 }
 
 /* An inner page of a table of whole numbers: so many times the same page below it. */
@@ -459,7 +460,7 @@ static void survives_kill(void **state)
 	for (size_t i = 0; i < n.seen_len; i++)
 		assert_true((n.seen[i].v2 + 1) * 60 >= covered(&n, 36));
 	print_message("12 kills: %zu workloads, %llu s covered\n", n.seen_len, (unsigned long long)covered(&n, 36));
-	ledger_free_node(&n);
+	ready_free_node(&n);
 }
 
 /* 5,000 workloads, each hour of 30 days: the bound of the disk. More of them go to `other`. */
@@ -482,10 +483,10 @@ static void daily_restarts_do_not_keep_it_for_ever(void **state)
 	}
 	n = read_back(START, START + 5 * DAY);
 	assert_int_equal(covered(&n, 5 * 24), 0);
-	ledger_free_node(&n);
+	ready_free_node(&n);
 	n = read_back(START + 10 * DAY, START + 40 * DAY);
 	assert_int_equal(covered(&n, 30 * 24), 30 * 10 * HOUR);
-	ledger_free_node(&n);
+	ready_free_node(&n);
 }
 
 static void is_bounded(void **state)
@@ -519,7 +520,7 @@ static void is_bounded(void **state)
 	n = read_back(START, START + 31 * DAY);
 	assert_true(n.seen_len <= LEDGER_WORKLOADS + 1);
 	assert_true(find(&n, "other")->nameless);
-	ledger_free_node(&n);
+	ready_free_node(&n);
 }
 
 /* --- the judgement ---------------------------------------------------------------------------------------------------- */
@@ -840,7 +841,7 @@ static void other_endpoints_are_no_coverage(void **state)
 	assert_int_equal(covered(&n, 24), 0);
 	assert_true(n.lossy);
 	assert_non_null(n.id);
-	ledger_free_node(&n);
+	ready_free_node(&n);
 }
 
 /* --- months of rare callers ------------------------------------------------------------------------------------------- */
@@ -960,7 +961,7 @@ static void one_month(unsigned int seed, size_t safe[CALLERS])
 	for (size_t i = 0; i < CALLERS; i++)
 		safe[i] += verdict_of(&r, caller_names[i], reason) == READY_SAFE;
 	ready_clear(&r);
-	ledger_free_node(&n);
+	ready_free_node(&n);
 }
 
 static void no_rare_caller_is_called_safe(void **state)

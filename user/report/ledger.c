@@ -796,19 +796,6 @@ int ledger_read(const char *path, uint64_t from_s, uint64_t to_s, struct ready_n
 out:
 	sqlite3_close(r.db);
 	if (err)
-		ledger_free_node(ret);
+		ready_free_node(ret);
 	return err;
-}
-
-void ledger_free_node(struct ready_node *n)
-{
-	for (size_t i = 0; i < n->seen_len; i++) {
-		free((char *)n->seen[i].namespace);
-		free((char *)n->seen[i].name);
-	}
-	free(n->seen);
-	free(n->hours);
-	free((char *)n->name);
-	free((char *)n->id);
-	*n = (struct ready_node){ .hours = NULL };
 }

@@ -40,9 +40,8 @@ void ledger_finish(struct ledger *l, struct workload_table *t, const struct snap
 
 /*
  * path: a folder or a database. The window is [from_s, to_s), whole hours. *ret owns its strings; free by
- * ledger_free_node(). Returns 0 or a negative errno and msg.
+ * ready_free_node(). Returns 0 or a negative errno and msg.
  */
 int ledger_read(const char *path, uint64_t from_s, uint64_t to_s, struct ready_node *ret, char *msg, size_t len);
-void ledger_free_node(struct ready_node *n);
 
 #endif

@@ -80,6 +80,14 @@ struct ready {
 	size_t rows_len;
 };
 
+/*
+ * What a report knows of its node, of the window [from_s, to_s) in whole hours. *ret owns its strings; free by
+ * ready_free_node(). Returns 0 or -ENOMEM, then there is nothing to free.
+ */
+struct report_doc;
+int ready_from_report(const struct report_doc *d, uint64_t from_s, uint64_t to_s, struct ready_node *ret);
+void ready_free_node(struct ready_node *n);
+
 /* from_s and to_s: the window that nodes[].hours is of. Borrows names. Returns 0 or -ENOMEM; free by ready_clear(). */
 int ready_judge(const struct ready_question *q, struct ready_node *nodes, size_t nodes_len, uint64_t from_s,
 		uint64_t to_s, struct ready *ret);

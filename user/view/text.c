@@ -69,9 +69,7 @@ static void report_where(FILE *out, const struct snapshot *s, const struct text_
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i ? ", " : "; endpoints ", s->endpoints[i]);
 	if (at < sizeof(text))
 		snprintf(text + at, sizeof(text) - at, "; imdsnoop %s", s->version);
-	fputs(text_on(o, TEXT_DIM), out);
-	text_paragraph(out, o, "", text);
-	fputs(text_off(o), out);
+	text_styled(out, o, TEXT_DIM, "", text);
 }
 
 static void report_advice(FILE *out, const struct snapshot *s, size_t n, const size_t *numbers,
@@ -102,9 +100,7 @@ static void report_finding(FILE *out, const struct report *r, size_t n, const si
 
 	fprintf(out, "\n%s%zu. %s  %s%s\n", text_on(o, styles[f->severity]), numbers[n], severity_word(f->severity),
 		finding_word(f->code), text_off(o));
-	fputs(text_on(o, TEXT_BOLD), out);
-	text_paragraph(out, o, "   ", f->summary);
-	fputs(text_off(o), out);
+	text_styled(out, o, TEXT_BOLD, "   ", f->summary);
 	if (f->pod_index < r->rows_len && findings_is_first_of_row(s->findings, n) &&
 	    path_draw(&r->rows[f->pod_index].path, o->utf8, way, sizeof(way))[0])
 		fprintf(out, "\n       %s%s%s\n", text_on(o, styles[f->severity]),
@@ -183,12 +179,10 @@ static void report_pods(FILE *out, const struct report *r, const struct text_opt
 		fprintf(out, "  %s%s%s\n", text_on(o, text_level_style(row->level)),
 			text_escape(row->text, o->utf8, o->width ? CAUSE_WIDTH : 0, buf, sizeof(buf)), text_off(o));
 	}
-	fputs(text_on(o, TEXT_DIM), out);
-	text_paragraph(
-	    out, o, "",
+	text_styled(
+	    out, o, TEXT_DIM, "",
 	    "FAIL: requests that left the client without what it asked for. TTL of the SYN-ACK as received; HOPS, "
 	    "forwards between service and socket; NEEDS, the hop limit needed");
-	fputs(text_off(o), out);
 }
 
 static void report_limits(FILE *out, const struct snapshot *s, const struct text_options *o)

@@ -73,9 +73,7 @@ void text_what_if(FILE *out, const struct what_if_result *r, const struct text_o
 	for (int i = 0; i < WHAT_IF_FATE_COUNT; i++)
 		if (r->lines[i])
 			text_paragraph(out, o, "   ", r->lines[i]);
-	fputs(text_on(o, TEXT_DIM), out);
-	text_paragraph(out, o, "   ", r->basis);
-	fputs(text_off(o), out);
+	text_styled(out, o, TEXT_DIM, "   ", r->basis);
 }
 
 /* --- changes ------------------------------------------------------------------------------------------------------ */
@@ -117,9 +115,7 @@ static void change_lines(FILE *out, const struct changes *c, enum change_kind ki
 		snprintf(first, sizeof(first), "   %-5s  ", change_word(kind));
 		snprintf(text, sizeof(text), "%s: %s%s", said->code, said->summary,
 			 f->spoke_after ? "" : " (it has not asked for that since, so this may be silence only)");
-		fputs(text_on(o, said->severity == SEVERITY_INFO ? TEXT_DIM : styles[kind]), out);
-		text_paragraph(out, o, first, text);
-		fputs(text_off(o), out);
+		text_styled(out, o, said->severity == SEVERITY_INFO ? TEXT_DIM : styles[kind], first, text);
 	}
 	if (told > WHOLE)
 		fprintf(out, "   %-5s  and %zu more\n", change_word(kind), told - WHOLE);
@@ -193,9 +189,7 @@ static void merge_groups(FILE *out, const struct merged *m, const struct text_op
 		if (g->seconds_lost >= 0.05)
 			snprintf(text + at, sizeof(text) - (size_t)at, ", %.1f s lost", g->seconds_lost);
 		snprintf(first, sizeof(first), "   %-7s ", severity_word(g->severity));
-		fputs(text_on(o, severity_styles[g->severity]), out);
-		text_paragraph(out, o, first, text);
-		fputs(text_off(o), out);
+		text_styled(out, o, severity_styles[g->severity], first, text);
 	}
 	if (m->groups_len > WHOLE * 2)
 		fprintf(out, "   and %zu more\n", m->groups_len - WHOLE * 2);

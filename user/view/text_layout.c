@@ -71,6 +71,13 @@ void text_paragraph(FILE *out, const struct text_options *o, const char *first, 
 	}
 }
 
+void text_styled(FILE *out, const struct text_options *o, enum text_style style, const char *first, const char *text)
+{
+	fputs(text_on(o, style), out);
+	text_paragraph(out, o, first, text);
+	fputs(text_off(o), out);
+}
+
 void text_advice(FILE *out, const struct text_options *o, const char *line)
 {
 	char buf[LINE_LEN];

@@ -21,6 +21,7 @@ void text_cell(FILE *out, const char *s, size_t n); /* left-aligned in n columns
 
 /* Escaped and wrapped at blanks; the first line begins with `first`, the others as far right. */
 void text_paragraph(FILE *out, const struct text_options *o, const char *first, const char *text);
+void text_styled(FILE *out, const struct text_options *o, enum text_style style, const char *first, const char *text);
 
 /* One line of advice: a literal one, which begins with two spaces, stays whole to be copied. */
 void text_advice(FILE *out, const struct text_options *o, const char *line);

@@ -76,9 +76,7 @@ void text_ready(FILE *out, const struct ready *r, const struct text_options *o)
 {
 	char line[LINE_LEN];
 
-	fputs(text_on(o, TEXT_BOLD), out);
-	text_paragraph(out, o, "", extras_ready_headline(r, line, sizeof(line)));
-	fputs(text_off(o), out);
+	text_styled(out, o, TEXT_BOLD, "", extras_ready_headline(r, line, sizeof(line)));
 	text_paragraph(out, o, "", extras_ready_basis(r, line, sizeof(line)));
 	for (int v = READY_BREAKS; v < READY_VERDICT_COUNT; v++)
 		rows_of(out, r, v, o);
