@@ -35,6 +35,8 @@ static void each_drop_has_its_cause(void **state)
 		{ { "NETFILTER_DROP", "nf_hook_slow", true, false, false, 64 }, CAUSE_FILTERED },
 		{ { "TC_EGRESS", "__dev_queue_xmit", false, false, false, 64 }, CAUSE_FILTERED },
 		{ { "XDP", "", true, false, false, 64 }, CAUSE_FILTERED },
+		{ { "NOT_SPECIFIED", "do_xdp_generic", false, false, false, 64 }, CAUSE_FILTERED },
+		{ { "NOT_SPECIFIED", "veth_xdp_rcv_skb", false, false, false, 64 }, CAUSE_FILTERED },
 		{ { "BPF_CGROUP_EGRESS", "__ip_finish_output", false, false, false, 64 }, CAUSE_FILTERED },
 		{ { "SOCKET_FILTER", "sk_filter_trim_cap", true, true, false, 63 }, CAUSE_REFUSED_AT_SOCKET },
 		{ { "NETFILTER_DROP", "", true, true, false, 63 }, CAUSE_REFUSED_AT_SOCKET },
@@ -46,6 +48,7 @@ static void each_drop_has_its_cause(void **state)
 		{ { "QUEUE_PURGE", "", true, false, false, 63 }, CAUSE_NONE },
 		{ { "OTHERHOST", "ip_rcv_core", true, false, false, 1 }, CAUSE_NONE },
 		{ { "NO_SOCKET", "tcp_v4_rcv", true, false, false, 63 }, CAUSE_NONE },
+		{ { "NO_SOCKET", "tcp_v4_rcv", false, false, false, 64 }, CAUSE_DROPPED }, /* its own SYN, here */
 		/* before 5.17 */
 		{ { "", "nf_hook_slow", false, false, false, 64 }, CAUSE_FILTERED },
 		{ { "", "sk_filter_trim_cap", true, false, false, 64 }, CAUSE_REFUSED_AT_SOCKET },

@@ -50,7 +50,7 @@ static const struct row {
 	{ "TCP_FLAGS", NULL, ANY, CAUSE_NONE },
 	{ "TCP_ZEROWINDOW", NULL, ANY, CAUSE_NONE },
 	{ "TCP_OVERWINDOW", NULL, ANY, CAUSE_NONE },
-	{ "NO_SOCKET", NULL, ANY, CAUSE_NONE },
+	{ "NO_SOCKET", NULL, IN, CAUSE_NONE },
 	{ "SKB_CONSUMED", NULL, ANY, CAUSE_NONE },
 	/* by place alone */
 	{ "-", "nf_hook_slow", ANY, CAUSE_FILTERED },
@@ -62,6 +62,9 @@ static const struct row {
 	{ "-", "sch_handle_", ANY, CAUSE_FILTERED },
 	{ "-", "tcx_run", ANY, CAUSE_FILTERED },
 	{ "-", "tc_run", ANY, CAUSE_FILTERED },
+	{ "-", "do_xdp_generic", ANY, CAUSE_FILTERED },
+	{ "-", "netif_receive_generic_xdp", ANY, CAUSE_FILTERED },
+	{ "-", "veth_xdp_rcv", ANY, CAUSE_FILTERED },
 	{ "-", "sk_filter_trim_cap", ANY, CAUSE_REFUSED_AT_SOCKET },
 	/* a route that is there to keep packets away; from 5.19 on ip_error() has a reason for all else */
 	{ "NOT_SPECIFIED", "ip_error", ANY, CAUSE_NO_ROUTE },

@@ -58,8 +58,19 @@ static const char *const tc_out_functions[] = { "sch_handle_egress" };
 
 /* Where netfilter frees a packet that a rule dropped, and where cgroup/skb egress programs do. */
 static const char *const filter_functions[] = {
-	"nf_hook_slow",	 "nf_hook_slow_list", "nft_do_chain",	   "ipt_do_table",
-	"ip6t_do_table", "ip_finish_output",  "ip6_finish_output", "dst_discard_out",
+	"nf_hook_slow",
+	"nf_hook_slow_list",
+	"nft_do_chain",
+	"ipt_do_table",
+	"ip6t_do_table",
+	"ip_finish_output",
+	"ip6_finish_output",
+	"dst_discard_out",
+	/* XDP: generic and veth's own; a network card's frees no skb */
+	"do_xdp_generic",
+	"netif_receive_generic_xdp",
+	"veth_xdp_rcv_skb",
+	"veth_xdp_rcv_one",
 };
 static const char *const filter_reasons[] = { "NETFILTER_DROP", "BPF_CGROUP_EGRESS", "XDP", "TC_EGRESS" };
 /*
@@ -339,6 +350,15 @@ static enum outcome judge_unconnected(const struct verdict_input *in)
 	return OUTCOME_NO_RESPONSE;
 }
 
+/* The client's own packet came to the first forward with its TTL used up: sent with a low one, answered by ICMP "time exceeded". */
+static bool is_own_ttl_death(const struct verdict_input *in)
+{
+	const struct imds_drop *drop = &in->rec->req.drop;
+
+	return !(drop->flags & IMDS_D_FROM_ENDPOINT) && drop->ttl <= 1 &&
+	       ttl_death_place(in->drop_reason, in->drop_location) == PLACE_FORWARDS;
+}
+
 /* A drop explains it: by a filter, or else on this node; a node that says so by ICMP has refused. */
 static enum outcome judge_dropped(const struct verdict_input *in)
 {
@@ -350,6 +370,8 @@ static enum outcome judge_dropped(const struct verdict_input *in)
 										       : OUTCOME_DROPPED;
 	if (is_filter(in->drop_reason, in->drop_location))
 		return OUTCOME_BLOCKED;
+	if (is_own_ttl_death(in))
+		return OUTCOME_DROPPED;
 	/* where nobody listens the SYN is dropped too, by TCP, which answers with a RST */
 	if (rec->req.end == IMDS_END_REFUSED)
 		return OUTCOME_REFUSED;

@@ -95,10 +95,17 @@ enum when {
 	BY_RULE,     /* nor that, nor a program: a rule of netfilter, as far as is known */
 	BY_RULE_POD, /* the same, in a pod's way, not a host process's */
 	BY_TC,
-	BY_PROGRAM,  /* at a cgroup or a socket */
+	BY_XDP,
+	BY_PROGRAM, /* at a cgroup or a socket */
+	BY_IPSEC,
+	IN_QUEUE,
+	AT_DOWN_LINK,
+	WITHOUT_SOCKET,
+	BY_OWN_TTL,
 	BEHIND,	     /* a redirect of this node comes first */
 	AT_HOME,     /* the redirect is in the pod's own network */
 	NOT_AT_HOME, /* nor past, nor by ICMP */
+	AGENT_DOWN,  /* the same, and of a pod: a host process is not what an agent takes from the service */
 	ABROAD_RULE,
 	ABROAD, /* dropped in a network namespace that is neither the node's nor the pod's */
 	NOT_ABROAD,
@@ -107,18 +114,22 @@ enum when {
 	NEEDS_UNKNOWN,
 	HOST_ANSWERED,
 	HOST_NOT_ANSWERED,
-	HOST_ASKS,    /* it lives in the host's network itself */
+	HOST_SILENT,  /* it asked, too, and gets no answer; or is the one that asks */
 	WAS_SILENT,   /* rather than cut off */
 	WAS_CUT,      /* nothing but that */
 	ANOTHER_HOST, /* its packets were seen thrown away as another host's */
 	OVER_IPV4,
 	OVER_IPV6,
+	OF_POD, /* its own packets, not the answers */
 	FROM_POD,
-	FROM_POD_ALONE, /* and the node itself was answered */
+	FROM_POD_ALONE, /* and others of the node were answered */
 	TO_POD,
 	HELD,
-	PAST,	     /* answered since */
-	DOWN,	     /* not past, and no route's doing: who should answer does not */
+	PAST,  /* answered since */
+	BACK,  /* the same, just now */
+	DOWN,  /* neither, and no route's doing: who should answer does not */
+	SPARE, /* IPv6 alone, of what IPv4 serves */
+	NOT_SPARE,
 	UNAVAILABLE, /* DIRECT, and its 503 is a proxy's */
 	THROTTLES,   /* DIRECT, and its status means that the service limits queries */
 	LATE,	     /* answers came when the client had closed */
@@ -219,6 +230,14 @@ static const struct row {
 	{ BLOCK, ALL, ANY, BY_TC,
 	  "Someone's policy drops these packets: a network policy that the CNI keeps in BPF. A block of the metadata "
 	  "address is often meant; ask before opening it." },
+	{ BLOCK, ALL, ANY, BY_XDP,
+	  "An XDP program on an interface drops these packets, before any netfilter rule: a load balancer's, a CNI's, "
+	  "a "
+	  "security agent's. To see which:" },
+	{ BLOCK, ALL, ANY, BY_XDP, "  bpftool net; ip link show | grep xdp" },
+	{ BLOCK, ALL, ANY, BY_IPSEC,
+	  "The kernel's IPsec policies drop these packets, no netfilter rule does. To see which:" },
+	{ BLOCK, ALL, ANY, BY_IPSEC, "  ip xfrm policy; ip xfrm state" },
 	{ BLOCK, ALL, ANY, BY_PROGRAM,
 	  "A BPF program or filter of someone else's stops these packets at the pod's own cgroup or socket: "
 	  "IPAddressDeny of "
@@ -251,9 +270,29 @@ static const struct row {
 	  "  ip route get %a from POD_ADDRESS iif POD_INTERFACE; ip rule; ip route show table all" },
 #define DROP FINDING_DROPPED_ON_NODE
 	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY, ALWAYS,
-	  "Loosen the reverse path filter on the interface that the answers come in by; the higher of `all` and the "
+	  "Loosen the reverse path filter on the interface that these packets come in by; the higher of `all` and the "
 	  "interface counts:" },
 	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY, ALWAYS, "  sysctl -w net.ipv4.conf.INTERFACE.rp_filter=2" },
+	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY,
+	  OF_POD, "or give the pod's second interface (Multus) a routing table of its own, so that each address leaves by its own." },
+	{ DROP, CAUSE_DROPPED, ALL, ANY, IN_QUEUE,
+	  "See which queue drops, and whose limit it is (the bandwidth plugin's annotations, tc, a full device):" },
+	{ DROP, CAUSE_DROPPED, ALL, ANY, IN_QUEUE, "  tc -s qdisc show" },
+	{ DROP, CAUSE_DROPPED, ALL, ANY, AT_DOWN_LINK, "See which interface is down:" },
+	{ DROP, CAUSE_DROPPED, ALL, ANY, AT_DOWN_LINK, "  ip -br link" },
+	{ DROP, CAUSE_DROPPED, ALL, ANY, WITHOUT_SOCKET, "See what brings them to this node itself:" },
+	{ DROP, CAUSE_DROPPED, ALL, ANY, WITHOUT_SOCKET,
+	  "  iptables-save -t mangle | grep TPROXY; ip rule; ip route show table all type local" },
+	{ DROP, CAUSE_DROPPED, ALL, ANY, BY_OWN_TTL,
+	  "The hop limit of the service is not in it. The client sets its TTL itself (IP_TTL), or its network does:" },
+	{ DROP, CAUSE_DROPPED, ALL, ANY,
+	  BY_OWN_TTL, "  nsenter -t PID -n sysctl net.ipv4.ip_default_ttl; nsenter -t PID -n iptables-save -t mangle | grep -i ttl" },
+	{ DROP, CAUSE_NO_ROUTE, ALL & ~LOCAL, ANY, ALWAYS,
+	  "See which route is missing, on this node, for the pod's packets:" },
+	{ DROP, CAUSE_NO_ROUTE, ALL & ~LOCAL, ANY, ALWAYS,
+	  "  ip route get %a from POD_ADDRESS iif POD_INTERFACE; ip rule" },
+	{ DROP, CAUSE_NO_ROUTE, LOCAL, ANY, ALWAYS,
+	  "An agent on this node should have the address %a, or a redirect of it: does it run?" },
 	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, NOT_ABROAD,
 	  "Let the node forward; hardened images switch it off at boot:" },
 	{ DROP, CAUSE_FORWARDING_OFF, ALL, ANY, ABROAD,
@@ -273,18 +312,21 @@ static const struct row {
 	  "Whoever should answer at %r is gone, or moved: look at the agent that set up the redirect." },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, ANY, BEHIND, "  iptables-save -t nat | grep %a; nft list ruleset | grep %a" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD_ALONE,
-	  "The node itself was answered, so the service is there: the pod's packets go another way. A route of the pod "
-	  "or of "
-	  "the node, such as 169.254.0.0/16 of zeroconf, sends them to an interface where nobody has the address:" },
+	  "Others on this node were answered, so the service is there: these packets go another way. A route of the "
+	  "pod "
+	  "or of the node, such as 169.254.0.0/16 of zeroconf or of a second interface, sends them where nobody has "
+	  "the "
+	  "address, or the gateway on the way does not answer:" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD_ALONE,
-	  "  nsenter -t PID -n ip route get %a; ip route get %a" },
+	  "  nsenter -t PID -n ip route get %a; ip route get %a; ip neigh" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD,
-	  "No host on this network has the metadata service's address: a laptop, a kind cluster, another cloud. Tell "
-	  "the client not to ask, and give it credentials otherwise." },
+	  "If this is no cloud's machine (a laptop, a kind cluster), no host on its network has the address: tell the "
+	  "client not to ask, and give it credentials otherwise." },
 	{ DROP, CAUSE_NO_NEIGHBOUR, EC2, ANY, FROM_POD, "  AWS_EC2_METADATA_DISABLED=true" },
-	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY,
-	  FROM_POD, "If this is a cloud's machine, a route such as 169.254.0.0/16 of zeroconf may send it to the wrong interface:" },
-	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD, "  ip route get %a" },
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD,
+	  "If it is one, the gateway on the way does not answer, or a route such as 169.254.0.0/16 of zeroconf sends "
+	  "it to the wrong interface:" },
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD, "  ip route get %a; ip neigh" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, LOCAL, ANY, FROM_POD,
 	  "An agent on this node should have this address, or a redirect to it: does it run?" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, ANY, TO_POD,
@@ -297,12 +339,14 @@ static const struct row {
 	{ DROP, CAUSE_BAD_CHECKSUM, ALL, ANY, ALWAYS, "  ethtool -K INTERFACE tx off rx off" },
 	{ DROP, CAUSE_REFUSED_AT_SOCKET, ALL, ANY, ALWAYS, "Look for the program at the pod's cgroup or socket:" },
 	{ DROP, CAUSE_REFUSED_AT_SOCKET, ALL, ANY, ALWAYS, "  bpftool cgroup tree" },
-	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS,
+	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY,
+	  SPARE, "It is served over IPv4: nothing is lost but an attempt. A client that asks IPv6 alone needs a route to %a." },
+	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, NOT_SPARE,
 	  "Look at the routes inside the pod's network: a missing default route, or a blackhole or prohibit route that "
 	  "keeps it from the metadata service on purpose." },
-	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS, "  nsenter -t PID -n ip route get %a" },
-	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS, "If there is a route, a BPF program denies connect():" },
-	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, ALWAYS, "  bpftool cgroup tree" },
+	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, NOT_SPARE, "  nsenter -t PID -n ip route get %a" },
+	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, NOT_SPARE, "If there is a route, a BPF program denies connect():" },
+	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, NOT_SPARE, "  bpftool cgroup tree" },
 	{ FINDING_NOT_SENT, CAUSE_NONE, EC2 | ECS, TASK, ALWAYS,
 	  "On ECS, ECS_AWSVPC_BLOCK_IMDS=true puts such a blackhole route into each task." },
 #define REFUSED FINDING_ENDPOINT_REFUSED, CAUSE_NONE
@@ -310,17 +354,24 @@ static const struct row {
 	  "Who answers was not ready yet. What asks in the first seconds must ask again, or start after it: an init "
 	  "container that waits for an answer." },
 	{ REFUSED, GCE, K8S, PAST, "On GKE, gke-metadata-server needs some seconds until it answers a new pod." },
+	{ REFUSED, ALL, ANY, BACK,
+	  "It was answered since: who answers was not ready yet, or restarts. See whether it does so again (its log, "
+	  "its "
+	  "restarts), and let clients ask again." },
+	{ REFUSED, GCE, K8S, BACK, "  kubectl -n kube-system get pods -l k8s-app=gke-metadata-server -o wide" },
+	{ REFUSED, PODID, ANY, BACK,
+	  "  kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
 	{ REFUSED, ECS, ANY, DOWN, "The ECS agent gives these credentials: does it run on this node?" },
 	{ REFUSED, ECS, ANY, DOWN, "  systemctl status ecs; docker ps --filter name=ecs-agent" },
 	{ REFUSED, PODID, ANY, DOWN, "The EKS Pod Identity agent gives these credentials: does it run on this node?" },
 	{ REFUSED, PODID, ANY, DOWN,
 	  "  kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
-	{ REFUSED, GCE, K8S, NOT_AT_HOME,
+	{ REFUSED, GCE, K8S, AGENT_DOWN,
 	  "On GKE, gke-metadata-server takes the service's place: does it run on this node?" },
-	{ REFUSED, GCE, K8S, NOT_AT_HOME, "  kubectl -n kube-system get pods -l k8s-app=gke-metadata-server -o wide" },
-	{ REFUSED, AZURE, K8S, NOT_AT_HOME,
+	{ REFUSED, GCE, K8S, AGENT_DOWN, "  kubectl -n kube-system get pods -l k8s-app=gke-metadata-server -o wide" },
+	{ REFUSED, AZURE, K8S, AGENT_DOWN,
 	  "If aad-pod-identity's NMI takes the service's place: does it run on this node?" },
-	{ REFUSED, EC2, K8S, NOT_AT_HOME,
+	{ REFUSED, EC2, K8S, AGENT_DOWN,
 	  "If kiam or kube2iam takes the service's place: does its agent run on this node?" },
 	{ REFUSED, ALL & ~LOCAL, ANY, AT_HOME,
 	  "The sidecar that should listen there is not up, or not yet: start it before the application (a native "
@@ -435,10 +486,6 @@ static const struct row {
 	  "Its packets came to this node and were thrown away as another host's (OTHERHOST): a neighbour entry holds a "
 	  "wrong MAC address, of the pod here or of this node at the gateway. See:" },
 	{ SILENT, ALL & ~LOCAL, ANY, ANOTHER_HOST, "  ip neigh; ip -d link show" },
-	{ SILENT, EC2, ANY, WAS_SILENT,
-	  "On EC2, packets above 1024 a second to link-local services are dropped below the guest, unseen here. See "
-	  "whether this counter rises:" },
-	{ SILENT, EC2, ANY, WAS_SILENT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
 	{ SILENT, LOCAL, ANY, IN_PLACE,
 	  "That process took the connections and gave no answer: look at its log, and at what it asks itself." },
 	{ SILENT, ECS, ANY, DIRECT,
@@ -453,14 +500,18 @@ static const struct row {
 	  "The node itself was answered. See whether the pod's packets leave with the node's address (SNAT, "
 	  "masquerade): many services answer no other source address." },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED, "  tcpdump -ni INTERFACE host %a" },
-	{ SILENT, ALL & ~LOCAL, ANY, HOST_ASKS,
+	{ SILENT, ALL & ~LOCAL, ANY, HOST_SILENT,
 	  "It is the node itself that is not answered. See where its packets go: a VPN or a link-local route may take "
 	  "them; else the service is off or overloaded." },
-	{ SILENT, ALL & ~LOCAL, ANY, HOST_ASKS, "  ip route get %a" },
+	{ SILENT, ALL & ~LOCAL, ANY, HOST_SILENT, "  ip route get %a" },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_NOT_ANSWERED,
 	  "Ask from the node itself. If that works, look for a policy outside this node's kernel (security appliance, "
 	  "another host) or for packets that leave with the pod's own address (no SNAT, masquerade); if not, the "
 	  "service is off or overloaded." },
+	{ SILENT, EC2, ANY, WAS_SILENT,
+	  "On EC2, packets above 1024 a second to link-local services are dropped below the guest, unseen here. See "
+	  "whether this counter rises:" },
+	{ SILENT, EC2, ANY, WAS_SILENT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
 	{ SILENT, ALL & ~LOCAL, ANY, NO_CLOUD,
 	  "If this machine is in no cloud at all (a laptop, a CI runner, kind), nobody answers at %a: tell the client "
 	  "not to ask, and give it credentials otherwise." },
@@ -512,14 +563,11 @@ static unsigned int runtimes_of(const struct draft *d)
 	return 1u << (runtime == RUNTIME_NONE ? d->platform.runtime : runtime);
 }
 
-static bool is_by_program(const struct drop_note *note)
+/* Neither a route's nor meant, and by that kind. */
+static bool is_by(const struct draft *d, const struct drop_note *note, enum drop_kind kind)
 {
-	return note && (!strncmp(note->reason, "BPF_CGROUP", 10) || note->cause == CAUSE_REFUSED_AT_SOCKET);
-}
-
-static bool is_by_tc(const struct drop_note *note)
-{
-	return note && (!strncmp(note->reason, "TC_", 3) || !strncmp(note->reason, "XDP", 3));
+	return (!d->p || !advice_is_meant(d->p)) && !(note && note->cause == CAUSE_NO_ROUTE) &&
+	       !(note && note->cause == CAUSE_REFUSED_AT_SOCKET) && finding_drop_kind(note) == kind;
 }
 
 static bool is_ipv6(const struct draft *d)
@@ -527,15 +575,6 @@ static bool is_ipv6(const struct draft *d)
 	char address[64];
 
 	return strchr(finding_endpoint(d->s, d->p, address, sizeof(address)), ':');
-}
-
-/* Any connection to the service of any row: somebody has the address. */
-static bool any_stood(const struct snapshot *s)
-{
-	for (size_t i = 0; i < s->pods_len; i++)
-		if (s->pods[i]->ttl_synack || s->pods[i]->ttl_response || s->pods[i]->last_ok_ns)
-			return true;
-	return false;
 }
 
 static bool holds(enum when when, const struct draft *d)
@@ -554,11 +593,24 @@ static bool holds(enum when when, const struct draft *d)
 	case BY_RULE_POD:
 		return p && !p->host_network && holds(BY_RULE, d);
 	case BY_RULE:
-		return holds(NOT_ROUTED, d) && !is_by_program(note) && !is_by_tc(note);
+		return is_by(d, note, DROP_BY_RULE);
 	case BY_TC:
-		return holds(NOT_ROUTED, d) && is_by_tc(note);
+		return is_by(d, note, DROP_BY_TC);
+	case BY_XDP:
+		return is_by(d, note, DROP_BY_XDP);
 	case BY_PROGRAM:
-		return holds(NOT_ROUTED, d) && is_by_program(note);
+		return is_by(d, note, DROP_BY_CGROUP) ||
+		       (holds(NOT_ROUTED, d) && note && note->cause == CAUSE_REFUSED_AT_SOCKET);
+	case BY_IPSEC:
+		return is_by(d, note, DROP_BY_IPSEC);
+	case IN_QUEUE:
+		return finding_drop_kind(note) == DROP_IN_QUEUE;
+	case AT_DOWN_LINK:
+		return finding_drop_kind(note) == DROP_AT_DOWN_LINK;
+	case WITHOUT_SOCKET:
+		return finding_drop_kind(note) == DROP_WITHOUT_SOCKET;
+	case BY_OWN_TTL:
+		return finding_drop_kind(note) == DROP_BY_OWN_TTL;
 	case BEHIND:
 		return note && note->to[0];
 	case AT_HOME:
@@ -571,10 +623,20 @@ static bool holds(enum when when, const struct draft *d)
 		return note && (note->where & IMDS_D_AT_HOME) && p && !p->host_network;
 	case NOT_AT_HOME:
 		return !holds(AT_HOME, d) && holds(DOWN, d) && !holds(BY_ICMP, d);
+	case AGENT_DOWN:
+		return holds(NOT_AT_HOME, d) && !(p && p->host_network);
 	case PAST:
 		return p && findings_is_past(p);
+	case BACK:
+		return p && findings_is_back(p);
 	case DOWN:
-		return holds(NOT_ROUTED, d) && !holds(PAST, d);
+		return holds(NOT_ROUTED, d) && !holds(PAST, d) && !holds(BACK, d);
+	case SPARE:
+		return p && finding_is_spare(d->s, p);
+	case NOT_SPARE:
+		return !holds(SPARE, d);
+	case OF_POD:
+		return note && !note->from_endpoint;
 	case UNAVAILABLE:
 		return holds(DIRECT, d) && p && finding_reaches_nobody(p);
 	case THROTTLES:
@@ -582,7 +644,7 @@ static bool holds(enum when when, const struct draft *d)
 	case LATE:
 		return p && p->causes[CAUSE_SLOW];
 	case NO_CLOUD:
-		return holds(WAS_SILENT, d) && !any_stood(d->s);
+		return holds(WAS_SILENT, d) && !finding_any_stood(d->s);
 	case BY_ICMP:
 		return p && p->refused_by_icmp && !p->refused_by_rst && holds(DOWN, d);
 	case ABROAD_RULE:
@@ -592,11 +654,11 @@ static bool holds(enum when when, const struct draft *d)
 	case NEEDS_UNKNOWN:
 		return !known && p && !advice_is_meant(p);
 	case HOST_ANSWERED:
-		return p && !p->host_network && holds(WAS_SILENT, d) && finding_answered_host(d->s);
+		return p && !p->host_network && holds(WAS_SILENT, d) && finding_answered_host(d->s, p);
+	case HOST_SILENT:
+		return holds(WAS_SILENT, d) && (p->host_network || finding_silent_host(d->s, p));
 	case HOST_NOT_ANSWERED:
-		return p && !p->host_network && holds(WAS_SILENT, d) && !finding_answered_host(d->s);
-	case HOST_ASKS:
-		return p && p->host_network && holds(WAS_SILENT, d);
+		return holds(WAS_SILENT, d) && !holds(HOST_SILENT, d) && !holds(HOST_ANSWERED, d);
 	case WAS_SILENT:
 		return p && p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by && !finding_is_another_host(p);
 	case WAS_CUT:
@@ -610,8 +672,7 @@ static bool holds(enum when when, const struct draft *d)
 	case FROM_POD:
 		return (!note || (!note->from_endpoint && !note->to[0])) && !holds(FROM_POD_ALONE, d);
 	case FROM_POD_ALONE:
-		return note && !note->from_endpoint && !note->to[0] && p && !p->host_network &&
-		       finding_answered_host(d->s);
+		return note && !note->from_endpoint && !note->to[0] && finding_any_stood(d->s);
 	case TO_POD:
 		return note && note->from_endpoint;
 	case HELD:

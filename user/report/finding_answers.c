@@ -213,7 +213,8 @@ static bool find_credentials_refused(struct draft *d)
 		EVIDENCE(d, "%llu other request%s of this pod served", PLURAL(p->outcomes[OUTCOME_OK]));
 	if (finding_has_status(p, 401) && p->token_answered)
 		EVIDENCE(d, "its requests carry a token that is refused: expired, or given to another instance");
-	if (finding_is_local_service(p) && p->hops > 0)
+	/* the TTLs are the row's: of one that asks other addresses, too, they may be those */
+	if (finding_is_local_service(p) && !p->ttl_low && p->hops > 0)
 		EVIDENCE(
 		    d,
 		    "the answers come from %d forward%s away (TTL %d), though the agent that should give them is on "
@@ -351,7 +352,7 @@ const struct finding_rule finding_rules_answers[] = {
 	{ FINDING_TOKEN_REQUIRED, find_token_required, SEVERITY_WARNING, THEN_PROCESSES },
 	{ FINDING_ENDPOINT_DISABLED, find_disabled, SEVERITY_WARNING, THEN_PROCESSES },
 	{ FINDING_THROTTLED, find_throttled, SEVERITY_WARNING, THEN_ANSWERER | THEN_PROCESSES },
-	{ FINDING_CREDENTIALS_REFUSED, find_other_errors, SEVERITY_WARNING, THEN_PROCESSES },
+	{ FINDING_CREDENTIALS_REFUSED, find_other_errors, SEVERITY_WARNING, THEN_PAST | THEN_PROCESSES },
 	{ FINDING_SLOW, find_late, SEVERITY_WARNING, THEN_ANSWERER | THEN_PAST | THEN_LOST | THEN_PROCESSES },
 	{ FINDING_SLOW, find_slow, SEVERITY_WARNING, THEN_PROCESSES },
 	{ 0 },

@@ -50,12 +50,52 @@ bool finding_has_status(const struct pod_stats *p, unsigned int status)
 	return false;
 }
 
-const struct pod_stats *finding_answered_host(const struct snapshot *s)
+static bool is_local_only(unsigned int providers)
+{
+	const unsigned int local = 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
+
+	return (providers & local) && !(providers & ~local);
+}
+
+const struct pod_stats *finding_answered_host(const struct snapshot *s, const struct pod_stats *p)
 {
 	for (size_t i = 0; i < s->pods_len; i++)
-		if (s->pods[i]->host_network && s->pods[i]->last_ok_ns)
+		if (s->pods[i]->host_network && s->pods[i]->last_ok_ns &&
+		    is_local_only(s->pods[i]->providers_ok) == is_local_only(finding_providers(p)))
 			return s->pods[i];
 	return NULL;
+}
+
+const struct pod_stats *finding_silent_host(const struct snapshot *s, const struct pod_stats *p)
+{
+	for (size_t i = 0; i < s->pods_len && !finding_answered_host(s, p); i++)
+		if (s->pods[i]->host_network && s->pods[i]->outcomes[OUTCOME_NO_RESPONSE] &&
+		    (s->pods[i]->endpoints_failed & p->endpoints_failed))
+			return s->pods[i];
+	return NULL;
+}
+
+bool finding_any_stood(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->pods_len; i++)
+		if (s->pods[i]->ttl_synack || s->pods[i]->ttl_response || s->pods[i]->last_ok_ns)
+			return true;
+	return false;
+}
+
+bool finding_is_spare(const struct snapshot *s, const struct pod_stats *p)
+{
+	unsigned int others = p->endpoints & ~p->endpoints_failed;
+	bool others_ipv4 = false;
+
+	for (size_t i = 0; i < 32 && s->endpoints && s->endpoints[i]; i++) {
+		bool is_ipv6 = !strchr(s->endpoints[i], '.');
+
+		if ((p->endpoints_failed & 1u << i) && !is_ipv6)
+			return false;
+		others_ipv4 |= (others & 1u << i) && !is_ipv6;
+	}
+	return p->endpoints_failed && others_ipv4 && p->last_ok_ns && !finding_is_local_service(p);
 }
 
 const struct drop_note *finding_main_note(const struct pod_stats *p)
@@ -70,9 +110,7 @@ const struct drop_note *finding_main_note(const struct pod_stats *p)
 
 bool finding_is_local_service(const struct pod_stats *p)
 {
-	const unsigned int local = 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
-
-	return (finding_providers(p) & local) && !(finding_providers(p) & ~local);
+	return is_local_only(finding_providers(p));
 }
 
 bool finding_is_another_host(const struct pod_stats *p)

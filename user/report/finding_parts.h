@@ -6,6 +6,19 @@
 #include "../base/small.h"
 #include "finding_rules.h"
 
+/* What a packet was dropped by, as far as it wants other words and another cure than its cause has. */
+enum drop_kind {
+	DROP_BY_RULE, /* of netfilter, or not known */
+	DROP_BY_TC,
+	DROP_BY_XDP,
+	DROP_BY_CGROUP, /* a BPF program there, or at the socket */
+	DROP_BY_IPSEC,
+	DROP_IN_QUEUE,
+	DROP_AT_DOWN_LINK,
+	DROP_WITHOUT_SOCKET,
+	DROP_BY_OWN_TTL,
+};
+
 #define SUMMARY(d, ...) lines_add(&(d)->summary, __VA_ARGS__)
 #define EVIDENCE(d, ...) lines_add(&(d)->evidence, __VA_ARGS__)
 /* For "%llu request%s" and "%llu of %llu request%s". */
@@ -19,10 +32,17 @@ const char *finding_endpoint(const struct snapshot *s, const struct pod_stats *p
 bool finding_is_ec2(const struct pod_stats *p);
 /* Asked nothing but services that a process on the node gives: no cloud's network is in it. */
 bool finding_is_local_service(const struct pod_stats *p);
-/* A host-network process of this node that got answers: then "ask from the node" is done already. NULL: none. */
-const struct pod_stats *finding_answered_host(const struct snapshot *s);
+/* A host-network process of this node that got answers to what p asks: "ask from the node" is done already. NULL: none. */
+const struct pod_stats *finding_answered_host(const struct snapshot *s, const struct pod_stats *p);
+/* A host-network process that asks the same and gets no answer, while no other one does. NULL: none. */
+const struct pod_stats *finding_silent_host(const struct snapshot *s, const struct pod_stats *p);
+/* Any connection of any row to the service stood, or was answered: somebody has the address. */
+bool finding_any_stood(const struct snapshot *s);
+/* Nothing failed but what was asked over IPv6, beside IPv4, by which it is served. */
+bool finding_is_spare(const struct snapshot *s, const struct pod_stats *p);
 /* What stopped the most requests; p may be NULL. NULL: nothing was seen to. */
 const struct drop_note *finding_main_note(const struct pod_stats *p);
+enum drop_kind finding_drop_kind(const struct drop_note *note); /* NULL: by a rule */
 /* Nothing of the row's own was dropped but what was addressed to another host. */
 bool finding_is_another_host(const struct pod_stats *p);
 /* Its 503 is that of a proxy which reaches nobody behind it (OpenStack's, a sidecar); other services throttle by 503. */

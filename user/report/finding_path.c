@@ -187,25 +187,55 @@ static bool find_hop_limit(struct draft *d)
 	return true;
 }
 
-/* What kind of rule it is: first match by the reason's start; netfilter, and what has no reason, is the last. */
+/* First match by the start of reason and place wins; "": any. */
+static const struct drop_kind_row {
+	const char *reason, *location;
+	enum drop_kind kind;
+	const char *text;
+} drop_kinds[] = {
+	{ "TC_", "", DROP_BY_TC, "a tc program, as CNIs have for their policies" },
+	{ "XDP", "", DROP_BY_XDP, "an XDP program" },
+	{ "", "do_xdp_generic", DROP_BY_XDP, "an XDP program" },
+	{ "", "netif_receive_generic_xdp", DROP_BY_XDP, "an XDP program" },
+	{ "", "veth_xdp_rcv", DROP_BY_XDP, "an XDP program" },
+	{ "BPF_CGROUP", "", DROP_BY_CGROUP, "another BPF program at its cgroup (systemd's IPAddressDeny is one)" },
+	{ "SOCKET_FILTER", "", DROP_BY_CGROUP, "a filter at its own socket" },
+	{ "SECURITY_HOOK", "", DROP_BY_CGROUP, "a security module of the kernel (LSM)" },
+	{ "XFRM_", "", DROP_BY_IPSEC, "an IPsec policy (xfrm)" },
+	{ "QDISC_", "", DROP_IN_QUEUE, "an interface's queue, which is full or shaped (a limit of bandwidth)" },
+	{ "", "__dev_forward_skb", DROP_AT_DOWN_LINK, "an interface on the way is down" },
+	{ "DEV_READY", "", DROP_AT_DOWN_LINK, "an interface on the way is down" },
+	{ "NO_SOCKET", "", DROP_WITHOUT_SOCKET,
+	  "they were delivered to this node itself, and no socket takes them there (a TPROXY rule or a local route "
+	  "without its process)" },
+	{ "IP_INHDR", "ip_forward", DROP_BY_OWN_TTL, "the client sends its packets with a TTL that is used up here" },
+	{ "IP_INHDR", "ip6_forward", DROP_BY_OWN_TTL, "the client sends its packets with a TTL that is used up here" },
+	{ "", "", DROP_BY_RULE, NULL },
+};
+
+static const struct drop_kind_row *kind_row(const struct drop_note *note)
+{
+	const struct drop_kind_row *row = drop_kinds;
+
+	while (note && (strncmp(note->reason, row->reason, strlen(row->reason)) != 0 ||
+			strncmp(note->location, row->location, strlen(row->location)) != 0))
+		row++;
+	return note ? row : &drop_kinds[LEN(drop_kinds) - 1];
+}
+
+enum drop_kind finding_drop_kind(const struct drop_note *note)
+{
+	return kind_row(note)->kind;
+}
+
 static const char *filter_text(const struct drop_note *note)
 {
-	static const struct {
-		const char *reason, *text;
-	} kinds[] = {
-		{ "TC_", "a tc program, as CNIs have for their policies" },
-		{ "XDP", "an XDP program" },
-		{ "BPF_CGROUP", "another BPF program at its cgroup (systemd's IPAddressDeny is one)" },
-		{ "SOCKET_FILTER", "a filter at its own socket" },
-	};
+	const char *text = kind_row(note)->text;
 
 	if (note && note->cause == CAUSE_NO_ROUTE)
 		return note->where & IMDS_D_FOREIGN ? "a route (blackhole, prohibit or unreachable)"
 						    : "a route of this node (blackhole, prohibit or unreachable)";
-	for (size_t i = 0; note && i < LEN(kinds); i++)
-		if (!strncmp(note->reason, kinds[i].reason, strlen(kinds[i].reason)))
-			return kinds[i].text;
-	return "a packet filter";
+	return text ? text : "a packet filter";
 }
 
 static bool find_blocked(struct draft *d)
@@ -238,13 +268,22 @@ static bool find_blocked(struct draft *d)
 	return true;
 }
 
-static bool find_dropped(struct draft *d)
+static const char *no_neighbour_text(const struct draft *d, const struct drop_note *note)
 {
-	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): long lines */
+	if (note->from_endpoint)
+		return "the node finds no neighbour with the pod's address";
+	if (note->to[0])
+		return "no neighbour has the address that it redirects to: ";
+	if (finding_any_stood(d->s))
+		return "the packets find nobody with the service's address, nor a gateway to it, where they go (no "
+		       "neighbour answers)";
+	return "nobody on this network has the service's address, or is the gateway to it (no neighbour answers)";
+}
+
+/* Why packets were dropped, NULL where only the kernel's words are known. */
+static const char *dropped_text(const struct draft *d, const struct drop_note *note)
+{
 	static const char *const why[CAUSE_COUNT] = {
-		[CAUSE_REVERSE_PATH] =
-		    "the reverse path filter (rp_filter): the answers come in by another interface than " /* NOLINT(bugprone-suspicious-missing-comma) */
-		    "this node would answer by",
 		[CAUSE_FORWARDING_OFF] = "forwarding is off on this node",
 		[CAUSE_MARTIAN] =
 		    "a redirect to a loopback address (127.0.0.1) without route_localnet: a martian to the kernel",
@@ -256,6 +295,20 @@ static bool find_dropped(struct draft *d)
 		[CAUSE_HOP_LIMIT] = "the answers' TTL is used up",
 		[CAUSE_NO_ROUTE] = "a routing table on the way has no route for them, or one that forbids",
 	};
+
+	if (note->cause == CAUSE_NO_NEIGHBOUR)
+		return no_neighbour_text(d, note);
+	if (note->cause == CAUSE_REVERSE_PATH)
+		return note->from_endpoint
+			   ? "the reverse path filter (rp_filter): the answers come in by another interface "
+			     "than this node would answer by"
+			   : "the reverse path filter (rp_filter): the pod's packets come in by another "
+			     "interface than this node would answer the pod by";
+	return why[note->cause] ? why[note->cause] : kind_row(note)->text;
+}
+
+static bool find_dropped(struct draft *d)
+{
 	const struct pod_stats *p = d->p;
 	const struct drop_note *note = first_note(p, false);
 	uint64_t n = p->outcomes[OUTCOME_DROPPED];
@@ -265,23 +318,16 @@ static bool find_dropped(struct draft *d)
 		return false;
 	if (!note) /* a route: a rule of the node by its cause, yet no filter freed the packets */
 		note = first_note(p, true);
-	if (note && note->cause == CAUSE_NO_NEIGHBOUR)
-		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node: %s%s", d->subject, OF(n, p->requests),
-			note->from_endpoint ? "the node finds no neighbour with the pod's address"
-			: note->to[0]	    ? "no neighbour has the address that it redirects to: "
-			: finding_answered_host(d->s) && !p->host_network
-			    ? "the pod's packets find nobody with the service's address where they go (no neighbour "
-			      "answers)"
-			    : "nobody on this network has the service's address (no neighbour answers)",
-			note->from_endpoint ? "" : note->to);
-	else if (note && note->cause == CAUSE_FORWARDING_OFF && (note->where & IMDS_D_FOREIGN))
+	if (note && note->cause == CAUSE_FORWARDING_OFF && (note->where & IMDS_D_FOREIGN))
 		SUMMARY(d,
 			"%s: %llu of %llu request%s dropped: forwarding is off in a network namespace that is neither "
 			"the node's nor its own (a container around it, or a node in a container)%s%s",
 			d->subject, OF(n, p->requests), note->to[0] ? "; redirected to " : "", note->to);
-	else if (note && why[note->cause])
+	else if (note && dropped_text(d, note))
 		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node%s: %s%s%s", d->subject, OF(n, p->requests),
-			where_text(p, note), why[note->cause], note->to[0] ? "; redirected to " : "", note->to);
+			where_text(p, note), dropped_text(d, note),
+			note->to[0] && note->cause != CAUSE_NO_NEIGHBOUR ? "; redirected to " : "",
+			note->cause == CAUSE_NO_NEIGHBOUR && note->from_endpoint ? "" : note->to);
 	else
 		SUMMARY(d, "%s: %llu of %llu request%s dropped on this node by its kernel %s", d->subject,
 			OF(n, p->requests),
@@ -289,6 +335,8 @@ static bool find_dropped(struct draft *d)
 	add_notes(d, note && is_rule(p, note->cause));
 	for (size_t i = 0; i < p->drops_len; i++)
 		EVIDENCE(d, "%s: %llu packet%s", p->drops[i].reason, PLURAL(p->drops[i].packets));
+	if (note && finding_drop_kind(note) == DROP_BY_OWN_TTL)
+		EVIDENCE(d, "the pod's own packets came to the first forward with TTL %d", note->ttl);
 	if (p->token_requests)
 		finding_add_tokens(d);
 	return true;
@@ -302,12 +350,15 @@ static bool find_not_sent(struct draft *d)
 
 	if (!n)
 		return false;
+	finding_endpoint(d->s, p, address, sizeof(address));
+	/* what asks both families at once, as cloud-init does, is served by the one that is there */
+	d->severity = finding_is_spare(d->s, p) ? SEVERITY_INFO : SEVERITY_WARNING;
 	SUMMARY(d,
-		"%s: no packet left %s for %llu of %llu request%s: its own network has no route to the service, or "
+		"%s: no packet left %s for %llu of %llu request%s: its own network has no route to %s, or "
 		"connect() is denied there",
-		d->subject, p->host_network ? "the host's network" : "the pod", OF(n, p->requests));
-	EVIDENCE(d, "connect() to %s was called and was over at once, without a packet to the service",
-		 finding_endpoint(d->s, p, address, sizeof(address)));
+		d->subject, p->host_network ? "the host's network" : "the pod", OF(n, p->requests),
+		d->severity == SEVERITY_INFO ? address : "the service");
+	EVIDENCE(d, "connect() to %s was called and was over at once, without a packet to the service", address);
 	if (p->outcomes[OUTCOME_OK])
 		EVIDENCE(d, "%llu request%s went through", PLURAL(p->outcomes[OUTCOME_OK]));
 	return true;
@@ -345,6 +396,8 @@ static bool find_refused(struct draft *d)
 	else
 		SUMMARY(d, "%s: the connection to the metadata service was refused %llu time%s", d->subject, PLURAL(n));
 	add_notes(d, true);
+	if (findings_is_back(p))
+		lines_append(&d->summary, "; answered since");
 	EVIDENCE(d, "%llu of %llu request%s refused, %llu went through", OF(n, p->requests),
 		 (unsigned long long)p->outcomes[OUTCOME_OK]);
 	return true;
@@ -397,11 +450,17 @@ static bool find_no_response(struct draft *d)
 	if (s->drops_watched && !p->hop_limit_drops && !p->policy_drops && !p->drops_len && !s->stray_drops &&
 	    !s->stray_ttl_drops && !lost_anything(s))
 		EVIDENCE(d, "no packet of these was seen dropped in this kernel");
-	if (!p->host_network && finding_answered_host(s)) {
+	if (!p->host_network && finding_answered_host(s, p)) {
 		char subject[SUBJECT_LEN];
 
 		EVIDENCE(d, "the node itself is answered (%s, in the node's network): what differs is the pod's way out",
-			 findings_subject(&finding_answered_host(s)->who, subject, sizeof(subject)));
+			 findings_subject(&finding_answered_host(s, p)->who, subject, sizeof(subject)));
+	}
+	if (!p->host_network && finding_silent_host(s, p)) {
+		char subject[SUBJECT_LEN];
+
+		EVIDENCE(d, "the node itself is not answered either (%s, in the node's network)",
+			 findings_subject(&finding_silent_host(s, p)->who, subject, sizeof(subject)));
 	}
 	finding_add_answerer(d);
 	/* Arithmetic, not a sighting: it may be so at once with a service that is down. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Who answers in the metadata service's place. */
+#include "../model/request.h"
 #include "finding_parts.h"
 
 /* As it was sent: nothing forwarded it. */
@@ -65,7 +66,8 @@ static bool find_intercepted(struct draft *d)
 	else
 		SUMMARY(d, "%s %s answered by a process on this node in the metadata service's place", d->subject,
 			finding_verb(d, "is", "are"));
-	finding_add_answerer(d);
+	if (p->answered_by && p->answered_by->pid)
+		EVIDENCE(d, "its connections were accepted by pid %u", p->answered_by->pid);
 	if (p->ttl_synack && p->hops == 0)
 		EVIDENCE(d, "answers arrive with TTL %d although the pod has a network of its own", p->ttl_synack);
 	if (s->baseline_ttl > 0)

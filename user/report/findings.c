@@ -65,9 +65,25 @@ const char *findings_answerer(const struct answerer *a, char *buf, size_t len)
 
 #define PAST_NS 5000000000ull
 
+/* An answer of the cloud's service says nothing of an agent on the node, and the other way round. */
+static bool was_answered_since(const struct pod_stats *p)
+{
+	const unsigned int local = 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
+
+	if (!p->last_failed_ns || p->last_ok_ns <= p->last_failed_ns)
+		return false;
+	return (!(p->providers_failed & ~local) || (p->providers_ok & ~local)) &&
+	       !(p->providers_failed & local & ~p->providers_ok);
+}
+
 bool findings_is_past(const struct pod_stats *p)
 {
-	return p->last_failed_ns && p->last_ok_ns > p->last_failed_ns && p->last_ok_ns - p->last_failed_ns > PAST_NS;
+	return was_answered_since(p) && p->last_ok_ns - p->last_failed_ns > PAST_NS;
+}
+
+bool findings_is_back(const struct pod_stats *p)
+{
+	return was_answered_since(p) && !findings_is_past(p);
 }
 
 static void draft_clear(struct draft *d)

@@ -22,6 +22,8 @@ void findings_free(struct finding *findings, size_t len);
 
 /* Whether what failed of it is over: requests have been answered since. Then it is told as over. */
 bool findings_is_past(const struct pod_stats *p);
+/* The same, but so lately that it may fail again. */
+bool findings_is_back(const struct pod_stats *p);
 
 /* "850 us", "3.1 ms", "42 ms", "4.4 s". 32 bytes suffice. Returns buf. */
 char *findings_duration(uint64_t us, char *buf, size_t len);

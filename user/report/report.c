@@ -71,7 +71,7 @@ static void fill_row(struct report_row *row, const struct snapshot *s, const str
 }
 
 /* What a process of this node that answers in the service's place did is its doing: no switch of the cloud's. */
-static const char *text_of_answerer(const struct answerer *a, enum cause cause, char *buf, size_t len)
+static const char *text_of_answerer(const struct answerer *a, enum cause cause, bool reaches_nobody, char *buf, size_t len)
 {
 	const char *who = a->process && a->process[0] ? a->process
 			  : a->who && a->who->pod[0]  ? a->who->pod
@@ -83,8 +83,10 @@ static const char *text_of_answerer(const struct answerer *a, enum cause cause, 
 	case CAUSE_ENDPOINT_DISABLED:
 		cause = CAUSE_ANSWERED_WITH_ERROR;
 		break;
-	case CAUSE_ANSWERED_WITH_ERROR:
 	case CAUSE_THROTTLED:
+		snprintf(buf, len, "%s by %.40s", reaches_nobody ? "turned away" : report_cause_text(cause), who);
+		return buf;
+	case CAUSE_ANSWERED_WITH_ERROR:
 	case CAUSE_REFUSED:
 	case CAUSE_SLOW:
 		break;
@@ -110,7 +112,7 @@ static void fill_text(struct report_row *row)
 		snprintf(row->text, sizeof(row->text), "hop limit, needs %d", p->required_hop_limit);
 	else if (row->cause != CAUSE_NONE && p->answered_by)
 		snprintf(row->text, sizeof(row->text), "%s",
-			 text_of_answerer(p->answered_by, row->cause, buf, sizeof(buf)));
+			 text_of_answerer(p->answered_by, row->cause, finding_reaches_nobody(p), buf, sizeof(buf)));
 	else if (row->cause == CAUSE_THROTTLED && finding_reaches_nobody(p))
 		snprintf(row->text, sizeof(row->text), "service unavailable");
 	else if (row->cause != CAUSE_NONE)
