@@ -4,30 +4,15 @@
  * Words parted by NUL or newline become a command line. Properties: a refusal is one line with the program's name and
  * no control byte; what is accepted is in its bounds, and its endpoints read back as themselves.
  */
-#define main imdsnoop_main
-#include "../../user/main.c"
-#undef main
+#include "commands.h"
 
 #include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 
-#define RUN(name)                               \
-	int cmd_##name(const struct options *o) \
-	{                                       \
-		(void)o;                        \
-		return 0;                       \
-	}
-/* clang-format off */
-RUN(trace)
-RUN(top)
-RUN(report) RUN(serve) RUN(probe) RUN(check) RUN(merge)
-RUN(ready)
-/* clang-format on */
-
 #define MAX_ARGS 64
 
-    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_refusal(const char *text, size_t len)
 {

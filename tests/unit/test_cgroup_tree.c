@@ -7,7 +7,6 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "../../user/pods/cgroup_tree.h"
+#include "tree.h"
 
 #define SEC 1000000000ull
 
@@ -28,36 +28,18 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	strcpy(f->root, "/tmp/test_cgroup_tree.XXXXXX");
-	assert_non_null(mkdtemp(f->root));
-	f->fd = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(f->fd >= 0);
+	f->fd = tree_new(f->root);
 	*state = f;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
 }
 
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	nftw(f->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	close(f->fd);
+	tree_remove(f->root, f->fd);
 	free(f);
 	return 0;
-}
-
-static uint64_t make(const struct fixture *f, const char *path)
-{
-	struct stat st;
-
-	assert_int_equal(mkdirat(f->fd, path, 0755), 0);
-	assert_int_equal(fstatat(f->fd, path, &st, 0), 0);
-	return st.st_ino;
 }
 
 static struct cgroup_tree *scan(const struct fixture *f, size_t limit)
@@ -71,7 +53,8 @@ static struct cgroup_tree *scan(const struct fixture *f, size_t limit)
 static void scan_finds_every_folder_and_only_folders(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t a = make(f, "a"), ab = make(f, "a/b"), abc = make(f, "a/b/c"), d = make(f, "d");
+	uint64_t a = tree_folder(f->fd, "a"), ab = tree_folder(f->fd, "a/b"), abc = tree_folder(f->fd, "a/b/c"),
+		 d = tree_folder(f->fd, "d");
 	struct cgroup_tree *tree;
 	struct stat st;
 
@@ -93,10 +76,10 @@ static void scan_finds_every_folder_and_only_folders(void **state)
 static void rescan_takes_new_ones_and_retires_gone_ones(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t a = make(f, "a"), b = make(f, "b"), c;
+	uint64_t a = tree_folder(f->fd, "a"), b = tree_folder(f->fd, "b"), c;
 	struct cgroup_tree *tree = scan(f, 100);
 
-	c = make(f, "b/c"); /* first, or the file system gives it the inode of a; cgroups never do */
+	c = tree_folder(f->fd, "b/c"); /* first, or the file system gives it the inode of a; cgroups never do */
 	assert_int_equal(unlinkat(f->fd, "a", AT_REMOVEDIR), 0);
 	cgroup_tree_scan(tree, c, 5 * SEC);
 	assert_false(cgroup_tree_is_alive(tree, a));
@@ -115,10 +98,10 @@ static void folders_below_the_depth_bound_stay_if_told_by_mkdir(void **state)
 	struct fixture *f = *state;
 	char path[200] = "d";
 	struct cgroup_tree *tree;
-	uint64_t id = make(f, path);
+	uint64_t id = tree_folder(f->fd, path);
 
 	for (int i = 1; i < 60; i++)
-		id = make(f, strcat(path, "/d"));
+		id = tree_folder(f->fd, strcat(path, "/d"));
 	tree = scan(f, 100);
 	assert_null(cgroup_tree_find(tree, id));
 	assert_in_range(cgroup_tree_count(tree), 30, 40);
@@ -164,7 +147,7 @@ static void scan_of_more_than_the_limit_is_bounded_but_finds_the_wanted_one(void
 
 	for (int i = 0; i < 40; i++) {
 		sprintf(name, "c%d", i);
-		id[i] = make(f, name);
+		id[i] = tree_folder(f->fd, name);
 	}
 	tree = scan(f, 20);
 	assert_int_equal(cgroup_tree_count(tree), 20);

@@ -5,30 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "../../user/kernel/memory_limit.h"
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static void write_at(int root, const char *path, const char *text)
-{
-	int fd = openat(root, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
+#include "tree.h"
 
 /* The tightest limit counts, whatever level and version it is on; what cannot be read is none. */
 static void tightest_limit(void **state)
@@ -49,25 +30,21 @@ static void tightest_limit(void **state)
 	int fd;
 
 	(void)state;
-	assert_non_null(mkdtemp(root));
-	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	for (const char *const *s = (const char *const[]){ "v2", "v2/a", "v2/a/b", "v1", "v1/p", NULL }; *s; s++)
-		assert_int_equal(mkdirat(fd, *s, 0700), 0);
+	fd = tree_new(root);
 	snprintf(self, sizeof(self), "%s/self", root);
 	snprintf(v2, sizeof(v2), "%s/v2", root);
 	snprintf(v1, sizeof(v1), "%s/v1", root);
 	assert_true(memory_limit(self, v2, v1) == UINT64_MAX);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		write_at(fd, "self", rows[i].self);
-		write_at(fd, "v2/a/memory.max", rows[i].outer);
-		write_at(fd, "v2/a/b/memory.max", rows[i].inner);
-		write_at(fd, "v1/p/memory.limit_in_bytes", rows[i].v1);
+		tree_put(fd, "self", rows[i].self);
+		tree_put(fd, "v2/a/memory.max", rows[i].outer);
+		tree_put(fd, "v2/a/b/memory.max", rows[i].inner);
+		tree_put(fd, "v1/p/memory.limit_in_bytes", rows[i].v1);
 		assert_true(memory_limit(self, v2, v1) == rows[i].want);
 	}
-	write_at(fd, "self", "0::/a/b\n");
+	tree_put(fd, "self", "0::/a/b\n");
 	assert_true(memory_limit(self, NULL, v1) == UINT64_MAX);
-	close(fd);
-	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	tree_remove(root, fd);
 }
 
 int main(void)

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/options/options.c user/options/options_value.c */
-/* The real command table is included from main.c, so that its rows are tested too. */
-#define main imdsnoop_main
-#include "../../user/main.c"
-#undef main
+#include "commands.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,21 +9,9 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
-#define RUN(name)                               \
-	int cmd_##name(const struct options *o) \
-	{                                       \
-		(void)o;                        \
-		return 0;                       \
-	}
-/* clang-format off */
-RUN(trace)
-RUN(top)
-RUN(report) RUN(serve) RUN(probe) RUN(check) RUN(merge) RUN(ready)
-/* clang-format on */
-
 #define MAX_ARGS 48
 
-    struct result {
+struct result {
 	int code;
 	struct options o;
 	char *out, *err;

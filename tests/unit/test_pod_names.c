@@ -9,7 +9,6 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "../../user/pods/pod_names_env.h"
+#include "tree.h"
 
 #define SEC 1000000000ull
 #define MSEC 1000000ull
@@ -51,27 +51,6 @@ static uint64_t step(uint64_t ns)
 	return clock_now += ns;
 }
 
-static void make(const struct fixture *f, const char *path)
-{
-	char buf[1024];
-
-	snprintf(buf, sizeof(buf), "%s", path);
-	for (char *slash = buf; (slash = strchr(slash, '/')); *slash++ = '/') {
-		*slash = '\0';
-		assert_true(!mkdirat(f->fd, buf, 0755) || errno == EEXIST);
-	}
-	assert_true(!mkdirat(f->fd, buf, 0755) || errno == EEXIST);
-}
-
-static void write_file(const struct fixture *f, const char *path, const char *text)
-{
-	int fd = openat(f->fd, path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
 static void make_link(const struct fixture *f, const char *name, const char *target)
 {
 	char path[512];
@@ -83,12 +62,9 @@ static void make_link(const struct fixture *f, const char *name, const char *tar
 static uint64_t make_cgroup(const struct fixture *f, const char *path)
 {
 	char full[1024];
-	struct stat st;
 
 	snprintf(full, sizeof(full), "cgroup/%s", path);
-	make(f, full);
-	assert_int_equal(fstatat(f->fd, full, &st, 0), 0);
-	return st.st_ino;
+	return tree_folder(f->fd, full);
 }
 
 static void remove_at(const struct fixture *f, const char *path)
@@ -101,25 +77,18 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	strcpy(f->root, "/tmp/test_pod_names.XXXXXX");
-	assert_non_null(mkdtemp(f->root));
-	f->fd = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f->fd = tree_new(f->root);
 	snprintf(f->pods, sizeof(f->pods), "%s/pods", f->root);
 	snprintf(f->links, sizeof(f->links), "%s/containers", f->root);
 	snprintf(f->proc, sizeof(f->proc), "%s/proc", f->root);
-	make(f, "cgroup");
-	make(f, "pods");
-	make(f, "containers");
-	make(f, "proc/self");
-	write_file(f, "proc/self/cgroup", "0::/x\n");
+	tree_folder(f->fd, "cgroup");
+	tree_folder(f->fd, "pods");
+	tree_folder(f->fd, "containers");
+	tree_folder(f->fd, "proc/self");
+	tree_put(f->fd, "proc/self/cgroup", "0::/x\n");
 	f->cgroup_fd = openat(f->fd, "cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*state = f;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
 }
 
 static int tear_down(void **state)
@@ -127,9 +96,8 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 
 	pod_names_free(f->names);
-	nftw(f->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	close(f->cgroup_fd);
-	close(f->fd);
+	tree_remove(f->root, f->fd);
 	free(f);
 	return 0;
 }
@@ -175,7 +143,7 @@ static void running_pod_is_named_in_full(void **state)
 	uint64_t id = make_cgroup(f, SYSTEMD1), sub = make_cgroup(f, SYSTEMD1 "/init");
 	const struct pod_identity *who;
 
-	make(f, "pods/default_web-0_" U1 "/app");
+	tree_folder(f->fd, "pods/default_web-0_" U1 "/app");
 	make_link(f, "web-0_default_app-" C1 ".log", "/nowhere");
 	start(f);
 	who = pod_names_get(f->names, id, 0, step(SEC));
@@ -212,7 +180,7 @@ static void container_without_log_link_is_the_pause_container(void **state)
 	struct fixture *f = *state;
 	uint64_t id = make_cgroup(f, SYSTEMD1);
 
-	make(f, "pods/default_web-0_" U1 "/app");
+	tree_folder(f->fd, "pods/default_web-0_" U1 "/app");
 	make_link(f, "web-0_default_app-" C2 ".log", "/nowhere");
 	start(f);
 	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "web-0", "");
@@ -235,7 +203,7 @@ static void docker_in_a_pod_has_the_name_of_the_pods_container(void **state)
 	uint64_t id = make_cgroup(f, "kubepods/pod" U1 "/" C1 "/docker/" C2);
 	const struct pod_identity *who;
 
-	make(f, "pods/ci_runner_" U1);
+	tree_folder(f->fd, "pods/ci_runner_" U1);
 	make_link(f, "runner_ci_dind-" C1 ".log", "/nowhere");
 	start(f);
 	who = pod_names_get(f->names, id, 0, step(SEC));
@@ -252,7 +220,7 @@ static void names_that_come_late_are_found(void **state)
 	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "", "", "");
 	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "", "", "");
 	assert_int_equal(stats(f).unnamed, 1);
-	make(f, "pods/default_web-0_" U1);
+	tree_folder(f->fd, "pods/default_web-0_" U1);
 	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "web-0", "");
 	make_link(f, "web-0_default_app-" C1 ".log", "/nowhere");
 	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "web-0", "app");
@@ -267,7 +235,7 @@ static void change_within_the_same_tick_is_not_missed(void **state)
 	assert_int_equal(utimensat(AT_FDCWD, f->pods, NULL, 0), 0);
 	start(f);
 	assert_int_equal(stat(f->pods, &st), 0);
-	make(f, "pods/default_web-0_" U1);
+	tree_folder(f->fd, "pods/default_web-0_" U1);
 	times[0] = st.st_atim;
 	times[1] = st.st_mtim;
 	assert_int_equal(utimensat(AT_FDCWD, f->pods, times, 0), 0);
@@ -281,7 +249,7 @@ static void ephemeral_pod_keeps_its_name_when_all_is_deleted(void **state)
 	struct fixture *f = *state;
 
 	start(f);
-	make(f, "pods/default_job_" U1);
+	tree_folder(f->fd, "pods/default_job_" U1);
 	make_link(f, "job_default_main-" C1 ".log", "/nowhere");
 	step(20 * MSEC);
 	pod_names_on_mkdir(f->names, 4242, "/kubepods/pod" U1 "/" C1);
@@ -303,7 +271,7 @@ static void log_folder_that_lived_between_two_lookups_is_remembered(void **state
 
 	start(f);
 	pod_names_on_mkdir(f->names, 4242, "/kubepods/pod" U1 "/" C1);
-	make(f, "pods/default_job_" U1);
+	tree_folder(f->fd, "pods/default_job_" U1);
 	pod_names_expire(f->names, step(20 * MSEC), 60 * SEC); /* the tick looks for folders of newly born pods */
 	remove_at(f, "pods/default_job_" U1);
 	step(SEC);
@@ -319,7 +287,7 @@ static void folder_that_is_slow_to_read_is_read_less_often(void **state)
 	start(f);
 	clock_moves = 0;
 	pod_names_on_mkdir(f->names, 4242, "/kubepods/pod" U1 "/" C1);
-	make(f, "pods/default_job_" U1);
+	tree_folder(f->fd, "pods/default_job_" U1);
 	assert_who(pod_names_get(f->names, 4242, 0, step(150 * MSEC)), "", "", "");
 	assert_who(pod_names_get(f->names, 4242, 0, step(150 * MSEC)), "default", "job", "");
 }
@@ -328,13 +296,13 @@ static void vanished_log_folders_are_forgotten_after_a_minute(void **state)
 {
 	struct fixture *f = *state;
 
-	make(f, "pods/default_job_" U1);
+	tree_folder(f->fd, "pods/default_job_" U1);
 	start(f);
 	remove_at(f, "pods/default_job_" U1);
 	pod_names_on_mkdir(f->names, 1000001, "/kubepods/pod" U2); /* a miss: the folder is read, the job gone */
 	step(SEC);
 	pod_names_get(f->names, 1000001, 0, step(SEC));
-	make(f, "pods/default_other_ffffffff-eeee-4ddd-8ccc-cccccccccccc");
+	tree_folder(f->fd, "pods/default_other_ffffffff-eeee-4ddd-8ccc-cccccccccccc");
 	pod_names_get(f->names, 1000001, 0, step(70 * SEC));
 	pod_names_on_mkdir(f->names, 1000002, "/kubepods/pod" U1);
 	assert_who(pod_names_get(f->names, 1000002, 0, step(SEC)), "", "", "");
@@ -366,12 +334,12 @@ static void cut_link_is_found_by_the_rest_of_its_id_or_by_its_target(void **stat
 	make_link(f, X60 X60 X60 "_" X10 "_" X10 "-111111111111111111111111111111111111111111111111.log", "/nowhere");
 	make_link(f, X60 X60 X60 "_" X10 X10 "_" X10 X10 X10 X10 "-abcdef01.log",
 		  "/var/log/pods/ns_long_" U2 "/" X10 X10 X10 X10 "/0.log");
-	make(f, "pods/ns_long_" U2 "/" X10 X10 X10 X10);
+	tree_folder(f->fd, "pods/ns_long_" U2 "/" X10 X10 X10 X10);
 	start(f);
 	assert_who(pod_names_get(f->names, by_id, 0, step(SEC)), X10, X60 X60 X60, X10);
 	assert_who(pod_names_get(f->names, by_target, 0, step(SEC)), "ns", "long", X10 X10 X10 X10);
 	/* a second container, whose link comes after it: which is which cannot be told */
-	make(f, "pods/ns_long_" U2 "/other");
+	tree_folder(f->fd, "pods/ns_long_" U2 "/other");
 	pod_names_on_mkdir(f->names, 7777777, "kubepods/pod" U2 "/" C3);
 	assert_who(pod_names_get(f->names, 7777777, 0, step(SEC)), "ns", "long", "");
 }
@@ -381,9 +349,9 @@ static void only_container_of_a_pod_is_named_without_links(void **state)
 	struct fixture *f = *state;
 	uint64_t one = make_cgroup(f, "kubepods/pod" U1 "/" C1), two = make_cgroup(f, "kubepods/pod" U2 "/" C2);
 
-	make(f, "pods/default_one_" U1 "/app");
-	make(f, "pods/default_two_" U2 "/app");
-	make(f, "pods/default_two_" U2 "/sidecar");
+	tree_folder(f->fd, "pods/default_one_" U1 "/app");
+	tree_folder(f->fd, "pods/default_two_" U2 "/app");
+	tree_folder(f->fd, "pods/default_two_" U2 "/sidecar");
 	start_with(f, f->pods, "/does/not/exist", 100);
 	assert_who(pod_names_get(f->names, one, 0, step(SEC)), "default", "one", "app");
 	assert_who(pod_names_get(f->names, two, 0, step(SEC)), "default", "two", "");
@@ -405,11 +373,11 @@ static void broken_log_folder_is_told_and_healed(void **state)
 	assert_int_equal(stats(f).pod_logs_err, -ELOOP);
 	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "", "", "");
 	assert_int_equal(unlinkat(f->fd, "pods", 0), 0);
-	write_file(f, "pods", "");
+	tree_put(f->fd, "pods", "");
 	pod_names_get(f->names, id, 0, step(SEC));
 	assert_int_equal(stats(f).pod_logs_err, -ENOTDIR);
 	assert_int_equal(unlinkat(f->fd, "pods", 0), 0);
-	make(f, "real/default_web-0_" U1);
+	tree_folder(f->fd, "real/default_web-0_" U1);
 	assert_int_equal(symlinkat("real", f->fd, "pods"), 0); /* a link to a folder is fine */
 	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "web-0", "");
 	assert_int_equal(stats(f).pod_logs_err, 0);
@@ -420,14 +388,14 @@ static void odd_entries_are_passed_over(void **state)
 	struct fixture *f = *state;
 	uint64_t id = make_cgroup(f, "kubepods/pod" U1 "/" C1);
 
-	make(f, "pods/default_a\nb_" U1);
-	make(f, "pods/lost+found");
-	write_file(f, "pods/default_file_" U1, "");
+	tree_folder(f->fd, "pods/default_a\nb_" U1);
+	tree_folder(f->fd, "pods/lost+found");
+	tree_put(f->fd, "pods/default_file_" U1, "");
 	assert_int_equal(symlinkat("/", f->fd, "pods/default_link_" U1), 0);
-	write_file(f, "containers/README", "");
+	tree_put(f->fd, "containers/README", "");
 	start(f);
 	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "", "", "");
-	make(f, "pods/default_<img src=x>_" U1);
+	tree_folder(f->fd, "pods/default_<img src=x>_" U1);
 	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "default", "<img src=x>", "");
 }
 
@@ -436,11 +404,11 @@ static void cgroup_v1_is_asked_by_pid_and_remembered(void **state)
 	struct fixture *f = *state;
 	struct stat st;
 
-	make(f, "pods/default_web-0_" U1);
+	tree_folder(f->fd, "pods/default_web-0_" U1);
 	make_link(f, "web-0_default_app-" C1 ".log", "/nowhere");
-	make(f, "proc/12");
-	write_file(f, "proc/self/cgroup", "2:memory:/\n1:name=systemd:/\n0::/\n");
-	write_file(f, "proc/12/cgroup", "2:memory:/kubepods/pod" U1 "/" C1 "\n0::/\n");
+	tree_folder(f->fd, "proc/12");
+	tree_put(f->fd, "proc/self/cgroup", "2:memory:/\n1:name=systemd:/\n0::/\n");
+	tree_put(f->fd, "proc/12/cgroup", "2:memory:/kubepods/pod" U1 "/" C1 "\n0::/\n");
 	assert_int_equal(fstat(f->cgroup_fd, &st), 0);
 	start(f);
 	assert_who(pod_names_get(f->names, st.st_ino, 12, step(SEC)), "default", "web-0", "app");
@@ -450,14 +418,14 @@ static void cgroup_v1_is_asked_by_pid_and_remembered(void **state)
 	/* the process is gone: its name stays; the pid is another's: the new one's name */
 	assert_int_equal(unlinkat(f->fd, "proc/12/cgroup", 0), 0);
 	assert_who(pod_names_get(f->names, st.st_ino, 12, step(5 * SEC)), "default", "web-0", "app");
-	write_file(f, "proc/12/cgroup", "2:memory:/docker/" C2 "\n0::/\n");
+	tree_put(f->fd, "proc/12/cgroup", "2:memory:/docker/" C2 "\n0::/\n");
 	assert_string_equal(pod_names_get(f->names, st.st_ino, 12, step(SEC))->container_id, C2);
 	/* one that began after the request has only got its pid */
-	make(f, "proc/14");
-	write_file(f, "proc/14/cgroup", "2:memory:/docker/" C2 "\n0::/\n");
-	write_file(f, "proc/14/stat", "14 (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99999999999 0 0\n");
+	tree_folder(f->fd, "proc/14");
+	tree_put(f->fd, "proc/14/cgroup", "2:memory:/docker/" C2 "\n0::/\n");
+	tree_put(f->fd, "proc/14/stat", "14 (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99999999999 0 0\n");
 	assert_string_equal(pod_names_get(f->names, st.st_ino, 14, step(SEC))->cgroup, "/");
-	write_file(f, "proc/14/stat", "14 (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 7 0 0\n");
+	tree_put(f->fd, "proc/14/stat", "14 (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 7 0 0\n");
 	assert_string_equal(pod_names_get(f->names, st.st_ino, 14, step(SEC))->container_id, C2);
 }
 
@@ -468,8 +436,8 @@ static void pid_is_believed_on_cgroup_v2_only_for_its_very_cgroup(void **state)
 
 	start(f);
 	id = make_cgroup(f, "kubepods/pod" U1 "/" C1);
-	make(f, "proc/12");
-	write_file(f, "proc/12/cgroup", "0::/kubepods/pod" U1 "/" C1 "\n");
+	tree_folder(f->fd, "proc/12");
+	tree_put(f->fd, "proc/12/cgroup", "0::/kubepods/pod" U1 "/" C1 "\n");
 	assert_string_equal(pod_names_get(f->names, 88888888, 12, step(SEC))->cgroup, "cgroup:88888888");
 	assert_int_equal(stats(f).rescans, 1);
 	assert_string_equal(pod_names_get(f->names, id, 12, step(0))->pod_uid, U1);

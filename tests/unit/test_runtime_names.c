@@ -9,7 +9,6 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 
 #include "../../user/pods/runtime_names.h"
 #include "../../user/pods/safe_file.h"
+#include "tree.h"
 
 #define SEC 1000000000ull
 #define C1 "1111111111111111111111111111111111111111111111111111111111111111"
@@ -33,44 +33,15 @@ struct fixture {
 	struct runtime_names *names;
 };
 
-static void make(const struct fixture *f, const char *path)
-{
-	char buf[1024];
-
-	snprintf(buf, sizeof(buf), "%s", path);
-	for (char *slash = buf; (slash = strchr(slash, '/')); *slash++ = '/') {
-		*slash = '\0';
-		assert_true(!mkdirat(f->fd, buf, 0755) || errno == EEXIST);
-	}
-}
-
-static void put(const struct fixture *f, const char *path, const char *text)
-{
-	int fd;
-
-	make(f, path);
-	fd = openat(f->fd, path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	strcpy(f->root, "/tmp/test_runtime_names.XXXXXX");
-	assert_non_null(mkdtemp(f->root));
-	f->fd = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f->fd = tree_new(f->root);
 	assert_int_equal(runtime_names_new(f->root, 64, &f->names), 0);
 	*state = f;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
 }
 
 static int tear_down(void **state)
@@ -78,8 +49,7 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 
 	runtime_names_free(f->names);
-	nftw(f->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	close(f->fd);
+	tree_remove(f->root, f->fd);
 	free(f);
 	return 0;
 }
@@ -224,15 +194,15 @@ static void each_runtime_is_found(void **state)
 	struct runtime_state states[RUNTIME_STATES];
 	char path[256], text[256];
 
-	put(f, DOCKER C1 "/config.v2.json", dockers[0].text);
-	put(f, TASKS "moby/" C1 "/config.json", "{\"ociVersion\":\"1.0.2\",\"annotations\":{}}");
-	put(f, TASKS "k8s.io/" C2 "/config.json",
-	    "{\"ociVersion\":\"1.0.2\",\"annotations\":{\"io.kubernetes.cri.container-name\":\"app\","
-	    "\"io.kubernetes.cri.container-type\":\"container\",\"io.kubernetes.cri.sandbox-name\":\"cart-1\","
-	    "\"io.kubernetes.cri.sandbox-namespace\":\"shop\"}}");
-	put(f, TASKS "default/" C3 "/config.json",
-	    "{\"annotations\":{\"nerdctl/name\":\"web\",\"nerdctl/namespace\":\"default\"}}");
-	put(f, TASKS "default/cart/config.json", "{}");
+	tree_put(f->fd, DOCKER C1 "/config.v2.json", dockers[0].text);
+	tree_put(f->fd, TASKS "moby/" C1 "/config.json", "{\"ociVersion\":\"1.0.2\",\"annotations\":{}}");
+	tree_put(f->fd, TASKS "k8s.io/" C2 "/config.json",
+		 "{\"ociVersion\":\"1.0.2\",\"annotations\":{\"io.kubernetes.cri.container-name\":\"app\","
+		 "\"io.kubernetes.cri.container-type\":\"container\",\"io.kubernetes.cri.sandbox-name\":\"cart-1\","
+		 "\"io.kubernetes.cri.sandbox-namespace\":\"shop\"}}");
+	tree_put(f->fd, TASKS "default/" C3 "/config.json",
+		 "{\"annotations\":{\"nerdctl/name\":\"web\",\"nerdctl/namespace\":\"default\"}}");
+	tree_put(f->fd, TASKS "default/cart/config.json", "{}");
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		snprintf(path, sizeof(path), "%s/k8s.io/%064zx/config.json", places[i], i);
 		snprintf(text, sizeof(text),
@@ -240,7 +210,7 @@ static void each_runtime_is_found(void **state)
 			 "\"io.kubernetes.cri.sandbox-name\":\"cart-%zu\",\"io.kubernetes.cri.sandbox-namespace\":"
 			 "\"shop\"}}",
 			 i);
-		put(f, path, text);
+		tree_put(f->fd, path, text);
 	}
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		snprintf(path, sizeof(path), "%064zx", i);
@@ -267,18 +237,19 @@ static void crio_and_podman_share_a_folder(void **state)
 	struct runtime_state states[RUNTIME_STATES];
 	struct fixture *f = *state;
 
-	put(f, "run/containers/storage/overlay-containers/" C1 "/userdata/config.json",
-	    "{\"annotations\":{\"io.kubernetes.container.name\":\"app\",\"io.kubernetes.cri-o.ContainerType\":"
-	    "\"container\","
-	    "\"io.kubernetes.pod.name\":\"cart-1\",\"io.kubernetes.pod.namespace\":\"shop\"}}");
-	put(f, "var/lib/containers/storage/overlay-containers/" C2 "/userdata/config.json",
-	    "{\"annotations\":{\"io.container.manager\":\"libpod\"}}");
-	put(f, "var/lib/containers/storage/overlay-containers/containers.json",
-	    "[{\"id\":\"" C1 "\",\"names\":[\"k8s_app_cart-1_shop_0a1b_0\"]},{\"id\":\"" C2 "\",\"names\":[\"cart\"],"
-	    "\"image\":\"aa\",\"metadata\":\"{\\\"name\\\":\\\"cart\\\"}\"}]");
-	put(f, "var/lib/containers/storage/overlay-containers/volatile-containers.json",
-	    "[{\"id\":\"" C3 "\",\"names\":[\"web-0a1b2c3d-1111-4222-8333-0123456789ab\"]},"
-	    "{\"id\":\"" C4 "\",\"names\":[\"k8s_test\"]}]");
+	tree_put(f->fd, "run/containers/storage/overlay-containers/" C1 "/userdata/config.json",
+		 "{\"annotations\":{\"io.kubernetes.container.name\":\"app\",\"io.kubernetes.cri-o.ContainerType\":"
+		 "\"container\","
+		 "\"io.kubernetes.pod.name\":\"cart-1\",\"io.kubernetes.pod.namespace\":\"shop\"}}");
+	tree_put(f->fd, "var/lib/containers/storage/overlay-containers/" C2 "/userdata/config.json",
+		 "{\"annotations\":{\"io.container.manager\":\"libpod\"}}");
+	tree_put(f->fd, "var/lib/containers/storage/overlay-containers/containers.json",
+		 "[{\"id\":\"" C1 "\",\"names\":[\"k8s_app_cart-1_shop_0a1b_0\"]},{\"id\":\"" C2
+		 "\",\"names\":[\"cart\"],"
+		 "\"image\":\"aa\",\"metadata\":\"{\\\"name\\\":\\\"cart\\\"}\"}]");
+	tree_put(f->fd, "var/lib/containers/storage/overlay-containers/volatile-containers.json",
+		 "[{\"id\":\"" C3 "\",\"names\":[\"web-0a1b2c3d-1111-4222-8333-0123456789ab\"]},"
+		 "{\"id\":\"" C4 "\",\"names\":[\"k8s_test\"]}]");
 	is(runtime_names_find(f->names, C1, 0, SEC), RUNTIME_KUBERNETES, "shop", "cart-1", "app", "", "");
 	is(runtime_names_find(f->names, C2, 0, SEC), RUNTIME_PODMAN, "", "", "cart", "cart", "");
 	is(runtime_names_find(f->names, C3, 0, SEC), RUNTIME_PODMAN, "", "", "web-0a1b2c3d-1111-4222-8333-0123456789ab",
@@ -296,16 +267,16 @@ static void data_elsewhere_is_found_by_the_configuration(void **state)
 	struct runtime_state states[RUNTIME_STATES];
 	struct fixture *f = *state;
 
-	put(f, "etc/docker/daemon.json", "{ \"log-driver\": \"local\", \"data-root\": \"/mnt/docker\" }");
-	put(f, "mnt/docker/containers/" C1 "/config.v2.json", dockers[0].text);
-	put(f, "etc/containers/storage.conf",
-	    "[storage]\ndriver = \"vfs\"\n# graphroot = \"/no\"\ngraphroot = \"/mnt/podman\"\n");
-	put(f, "etc/containerd/config.toml",
-	    "version = 2\nroot = \"/no\"\nstate = \"/mnt/run/containerd\"\n[debug]\n  state = \"/no\"\n");
-	put(f, "mnt/run/containerd/io.containerd.runtime.v2.task/default/" C3 "/config.json",
-	    "{\"annotations\":{\"nerdctl/name\":\"web\"}}");
-	put(f, "mnt/run/containerd/io.containerd.runtime.v2.task/default/batch/config.json", "{}");
-	put(f, "mnt/podman/vfs-containers/containers.json", "[{\"id\":\"" C2 "\",\"names\":[\"cart\"]}]");
+	tree_put(f->fd, "etc/docker/daemon.json", "{ \"log-driver\": \"local\", \"data-root\": \"/mnt/docker\" }");
+	tree_put(f->fd, "mnt/docker/containers/" C1 "/config.v2.json", dockers[0].text);
+	tree_put(f->fd, "etc/containers/storage.conf",
+		 "[storage]\ndriver = \"vfs\"\n# graphroot = \"/no\"\ngraphroot = \"/mnt/podman\"\n");
+	tree_put(f->fd, "etc/containerd/config.toml",
+		 "version = 2\nroot = \"/no\"\nstate = \"/mnt/run/containerd\"\n[debug]\n  state = \"/no\"\n");
+	tree_put(f->fd, "mnt/run/containerd/io.containerd.runtime.v2.task/default/" C3 "/config.json",
+		 "{\"annotations\":{\"nerdctl/name\":\"web\"}}");
+	tree_put(f->fd, "mnt/run/containerd/io.containerd.runtime.v2.task/default/batch/config.json", "{}");
+	tree_put(f->fd, "mnt/podman/vfs-containers/containers.json", "[{\"id\":\"" C2 "\",\"names\":[\"cart\"]}]");
 	is(runtime_names_find(f->names, C1, 0, SEC), RUNTIME_DOCKER, "", "", "cart", "cart", "");
 	is(runtime_names_find(f->names, C2, 0, SEC), RUNTIME_PODMAN, "", "", "cart", "cart", "");
 	is(runtime_names_find(f->names, C3, 0, SEC), RUNTIME_CONTAINERD, "", "", "web", "web", "");
@@ -321,7 +292,7 @@ static void user_namespaces_move_docker_down(void **state)
 {
 	struct fixture *f = *state;
 
-	put(f, "var/lib/docker/100000.100000/containers/" C1 "/config.v2.json", dockers[0].text);
+	tree_put(f->fd, "var/lib/docker/100000.100000/containers/" C1 "/config.v2.json", dockers[0].text);
 	is(runtime_names_find(f->names, C1, 0, SEC), RUNTIME_DOCKER, "", "", "cart", "cart", "");
 }
 
@@ -329,12 +300,12 @@ static void a_user_names_its_own_and_nobody_elses(void **state)
 {
 	struct fixture *f = *state;
 
-	put(f, "etc/passwd", "root:x:0:0::/root:/bin/sh\nmallory:x:1000:1000:M:/home/mallory:/bin/sh\n");
-	put(f, "home/mallory/.local/share/containers/storage/overlay-containers/containers.json",
-	    "[{\"id\":\"" C1 "\",\"names\":[\"false\"]},{\"id\":\"" C2 "\",\"names\":[\"mine\"]}]");
-	put(f, "home/mallory/.local/share/nerdctl/1935db59/names/default/web", C3);
-	put(f, "home/mallory/.local/share/nerdctl/1935db59/names/default/we\x1b", C4);
-	put(f, DOCKER C1 "/config.v2.json", dockers[0].text);
+	tree_put(f->fd, "etc/passwd", "root:x:0:0::/root:/bin/sh\nmallory:x:1000:1000:M:/home/mallory:/bin/sh\n");
+	tree_put(f->fd, "home/mallory/.local/share/containers/storage/overlay-containers/containers.json",
+		 "[{\"id\":\"" C1 "\",\"names\":[\"false\"]},{\"id\":\"" C2 "\",\"names\":[\"mine\"]}]");
+	tree_put(f->fd, "home/mallory/.local/share/nerdctl/1935db59/names/default/web", C3);
+	tree_put(f->fd, "home/mallory/.local/share/nerdctl/1935db59/names/default/we\x1b", C4);
+	tree_put(f->fd, DOCKER C1 "/config.v2.json", dockers[0].text);
 	is(runtime_names_find(f->names, C3, 1000, SEC), RUNTIME_CONTAINERD, "", "", "web", "web", "");
 	assert_null(runtime_names_find(f->names, C3, 0, SEC));
 	assert_null(runtime_names_find(f->names, C4, 1000, SEC));
@@ -352,13 +323,13 @@ static void links_do_not_lead_out(void **state)
 	int fd;
 
 	/* the place itself may be a link, as seen from the root: a disk of its own */
-	put(f, "mnt/disk/containers/" C1 "/config.v2.json", dockers[0].text);
-	make(f, "var/lib/x");
+	tree_put(f->fd, "mnt/disk/containers/" C1 "/config.v2.json", dockers[0].text);
+	tree_above(f->fd, "var/lib/x");
 	assert_int_equal(symlinkat("../../mnt/../../../mnt/disk", f->fd, "var/lib/docker"), 0);
 	is(runtime_names_find(f->names, C1, 0, SEC), RUNTIME_DOCKER, "", "", "cart", "cart", "");
 	/* what stands below it is none */
-	put(f, "secret", "{\"Name\":\"/stolen\"}");
-	make(f, "mnt/disk/containers/" C2 "/x");
+	tree_put(f->fd, "secret", "{\"Name\":\"/stolen\"}");
+	tree_above(f->fd, "mnt/disk/containers/" C2 "/x");
 	assert_int_equal(symlinkat("../../../../secret", f->fd, "mnt/disk/containers/" C2 "/config.v2.json"), 0);
 	assert_null(runtime_names_find(f->names, C2, 0, SEC));
 	assert_int_equal(skipped(f), 1);
@@ -378,16 +349,16 @@ static void what_cannot_be_read_is_skipped_and_counted(void **state)
 	struct fixture *f = *state;
 	char *huge = malloc((1u << 20) + 2);
 
-	put(f, DOCKER C1 "/config.v2.json", "{\"ID\":\"" C1 "\",\"Na");
+	tree_put(f->fd, DOCKER C1 "/config.v2.json", "{\"ID\":\"" C1 "\",\"Na");
 	assert_null(runtime_names_find(f->names, C1, 0, SEC));
 	assert_int_equal(skipped(f), 1);
 	memset(huge, ' ', (1u << 20) + 1);
 	huge[(1u << 20) + 1] = '\0';
-	put(f, DOCKER C2 "/config.v2.json", huge);
+	tree_put(f->fd, DOCKER C2 "/config.v2.json", huge);
 	free(huge);
 	assert_null(runtime_names_find(f->names, C2, 0, SEC));
 	assert_int_equal(skipped(f), 2);
-	make(f, DOCKER C3 "/x");
+	tree_above(f->fd, DOCKER C3 "/x");
 	assert_int_equal(mkfifoat(f->fd, DOCKER C3 "/config.v2.json", 0600), 0);
 	assert_null(runtime_names_find(f->names, C3, 0, SEC));
 	assert_int_equal(skipped(f), 3);
@@ -399,7 +370,7 @@ static void what_was_not_there_is_asked_for_again(void **state)
 	struct fixture *f = *state;
 
 	assert_null(runtime_names_find(f->names, C1, 0, SEC));
-	put(f, DOCKER C1 "/config.v2.json", dockers[0].text);
+	tree_put(f->fd, DOCKER C1 "/config.v2.json", dockers[0].text);
 	assert_null(runtime_names_find(f->names, C1, 0, SEC + SEC / 10));
 	is(runtime_names_find(f->names, C1, 0, SEC + SEC / 2), RUNTIME_DOCKER, "", "", "cart", "cart", "");
 	/* the container is gone: its requests are still its */
@@ -422,7 +393,7 @@ static void looks_and_entries_are_bounded(void **state)
 	assert_int_equal(stats.evicted, 200 - 64);
 	assert_int_equal(stats.deferred, 100);
 	/* a user that asks too much takes nothing from the node's own */
-	put(f, DOCKER C1 "/config.v2.json", dockers[0].text);
+	tree_put(f->fd, DOCKER C1 "/config.v2.json", dockers[0].text);
 	is(runtime_names_find(f->names, C1, 0, SEC), RUNTIME_DOCKER, "", "", "cart", "cart", "");
 }
 
