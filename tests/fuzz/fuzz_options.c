@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/options/options.c user/options/options_value.c */
+/* needs: user/options/ */
 /*
  * Words parted by NUL or newline become a command line. Properties: a refusal is one line with the program's name and
  * no control byte; what is accepted is in its bounds, and its endpoints read back as themselves.

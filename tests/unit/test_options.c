@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* needs: user/options/options.c user/options/options_value.c */
+/* needs: user/options/ */
 #include "commands.h"
 
 #include <setjmp.h>

@@ -6,25 +6,16 @@
 #include "../base/small.h"
 #include "../kernel/features.h"
 #include "../view/json.h"
-#include "../view/text.h"
+#include "../view/text_layout.h"
 #include "command.h"
 #include "../session/session.h"
 
-static const struct {
-	const char *state, *color;
-} colors[] = {
-	{ "ok", "\033[32m" },
-	{ "degraded", "\033[33m" },
-	{ "missing", "\033[31m" },
-	{ "off", "\033[2m" },
-};
-
-static const char *color_of(const char *state)
+static enum text_style style_of(const char *state)
 {
-	for (size_t i = 0; i < LEN(colors); i++)
-		if (!strcmp(colors[i].state, state))
-			return colors[i].color;
-	return "";
+	return !strcmp(state, "ok")	    ? TEXT_GREEN
+	       : !strcmp(state, "degraded") ? TEXT_YELLOW
+	       : !strcmp(state, "missing")  ? TEXT_RED
+					    : TEXT_DIM;
 }
 
 /* Of the rows that are needed, the one that is missing. */
@@ -41,7 +32,7 @@ static const struct feature *culprit(const struct features *f)
 	return NULL;
 }
 
-static void print_text(const struct features *f, const char *node, int err, bool color, FILE *out)
+static void print_text(const struct features *f, const char *node, int err, const struct text_options *o, FILE *out)
 {
 	const struct feature *needed = err ? culprit(f) : NULL;
 	char text[4 * FEATURES_WHY_LEN];
@@ -54,8 +45,8 @@ static void print_text(const struct features *f, const char *node, int err, bool
 
 		not_ok += strcmp(row->state, "ok") != 0;
 		text_escape(row->why, false, 0, text, sizeof(text));
-		fprintf(out, "%-16s %s%s%s%*s%s\n", row->name, color ? color_of(row->state) : "", row->state,
-			color ? "\033[0m" : "", *text ? 10 - (int)strlen(row->state) : 0, "", text);
+		fprintf(out, "%-16s %s%s%s%*s%s\n", row->name, text_on(o, style_of(row->state)), row->state,
+			text_off(o), *text ? 10 - (int)strlen(row->state) : 0, "", text);
 	}
 	if (err)
 		fprintf(out, "\ncannot run on this node: %s\n", needed ? needed->name : strerror(-err));
@@ -90,6 +81,7 @@ int cmd_check(const struct options *o)
 		.pod_logs = o->pod_logs,
 		.container_logs = o->container_logs,
 	};
+	struct text_options text;
 	struct features f;
 	const char *node;
 	char host[256], why[FEATURES_WHY_LEN];
@@ -104,10 +96,11 @@ int cmd_check(const struct options *o)
 	out = session_open_output(o, true);
 	if (!out)
 		return EXIT_CANNOT_RUN;
+	text = session_text_options(o, out);
 	if (o->format == FORMAT_JSON)
 		failed = print_json(&f, node, err, out);
 	else
-		print_text(&f, node, err, options_color(o, out), out);
+		print_text(&f, node, err, &text, out);
 	if (failed == -ENOMEM)
 		session_log("no memory");
 	if (session_close_output(o, out, 0) || failed || err)

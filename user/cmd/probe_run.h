@@ -12,6 +12,7 @@
 #include "../net/probe.h"
 #include "../pods/pod_names.h"
 #include "../session/session.h"
+#include "../view/json.h"
 
 struct event; /* libevent */
 
@@ -115,6 +116,9 @@ void probe_target_judge(struct probe_run *run, struct probe_target *t);
 
 /* Why there is no answer; err is negative. */
 const char *probe_why_not_asked(int err);
+
+/* As JSON, the caller's; NULL without memory. */
+json_t *probe_json(const struct request *r, bool asked, const char *why);
 
 void probe_show_start(struct probe_run *run);
 /* Judges t->now, and shows it when it differs from what was shown last. */

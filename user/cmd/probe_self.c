@@ -18,7 +18,6 @@
 #include "../net/probe_self.h"
 #include "../report/findings.h"
 #include "../session/session.h"
-#include "../view/json.h"
 #include "probe_run.h"
 
 #define SELF_NS 4300000000ull /* all of it, with --stall's 1 s */
@@ -378,23 +377,12 @@ static const char *proxy_words = "sends plain HTTP to a proxy, and NO_PROXY does
 
 static void print_answer_json(const struct self_run *run, const struct self_answer *a)
 {
-	static const char *const not_ours[] = { "pid", "comm", "ancestors", "fallback", "facts" };
-	json_t *v = json_request(&a->r, a->r.rec.req.end_ns, false);
+	json_t *v = probe_json(&a->r, true, a->why);
 	int spare = a->m.ttl_token ? a->m.ttl_token - 1 : -1;
 
-	for (size_t i = 0; v && i < LEN(not_ours); i++)
-		json_object_del(v, not_ours[i]);
-	if (v) {
-		json_object_set_new(v, "type", json_string("probe"));
-		json_object_set_new(v, "asked", json_true());
-		json_object_set_new(v, "token", json_boolean(a->r.outcome == OUTCOME_OK));
-		json_object_set_new(v, "why", json_text(a->why));
-		json_object_set_new(v, "cause",
-				    cause_word(a->r.cause) ? json_string(cause_word(a->r.cause)) : json_null());
-		json_object_set_new(v, "v1_status", a->m.plain.status ? json_integer(a->m.plain.status) : json_null());
-		json_object_set_new(v, "acked", json_boolean(a->m.token.acked));
-		json_object_set_new(v, "spare", spare < 0 ? json_null() : json_integer(spare));
-	}
+	json_object_set_new(v, "v1_status", a->m.plain.status ? json_integer(a->m.plain.status) : json_null());
+	json_object_set_new(v, "acked", json_boolean(a->m.token.acked));
+	json_object_set_new(v, "spare", spare < 0 ? json_null() : json_integer(spare));
 	json_print(v, false, run->out);
 }
 

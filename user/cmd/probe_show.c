@@ -7,7 +7,7 @@
 #include "../base/small.h"
 #include "../report/findings.h"
 #include "../report/report.h"
-#include "../view/json.h"
+#include "../view/text_layout.h"
 #include "probe_run.h"
 
 const char *probe_why_not_asked(int err)
@@ -174,17 +174,19 @@ static void print_duration(FILE *out, int64_t us)
 
 static void print_text(struct probe_run *run, const struct probe_target *t)
 {
-	static const char *const colors[] = { "\033[32m", "\033[33m", "\033[1;31m" };
 	const struct request *r = &t->now->r;
 	const char *confidence = confidence_word(r->confidence);
-	int color = t->now->err ? 1 : r->outcome == OUTCOME_OK ? 0 : r->outcome == OUTCOME_HOP_LIMIT ? 2 : 1;
+	enum text_style style = t->now->err			  ? TEXT_YELLOW
+				: r->outcome == OUTCOME_OK	  ? TEXT_GREEN
+				: r->outcome == OUTCOME_HOP_LIMIT ? TEXT_RED
+								  : TEXT_YELLOW;
 	char word[40], why[256], buf[512];
 
 	print_time(run, r->wall_ns);
 	print_name(run, &t->who);
 	snprintf(word, sizeof(word), "%s%s%s", t->now->err ? "unknown" : outcome_word(r->outcome),
 		 confidence ? " " : "", confidence ? confidence : "");
-	fprintf(run->out, "%s%-18s%s", run->text.color ? colors[color] : "", word, run->text.color ? "\033[0m" : "");
+	fprintf(run->out, "%s%-18s%s", text_on(&run->text, style), word, text_off(&run->text));
 	print_number(run->out, 4, r->hops, r->hops >= 0);
 	print_number(run->out, 5, r->required_hop_limit, r->required_hop_limit > 0);
 	print_number(run->out, 3, r->rec.ttl_synack, r->rec.ttl_synack > 0);
@@ -197,24 +199,34 @@ static void print_text(struct probe_run *run, const struct probe_target *t)
 	fputc('\n', run->out);
 }
 
-static void print_json(struct probe_run *run, const struct probe_target *t)
+json_t *probe_json(const struct request *r, bool asked, const char *why)
 {
 	/* of the probe itself, not of the pod */
 	static const char *const not_ours[] = { "pid", "comm", "ancestors", "fallback", "facts" };
-	const struct target_answer *a = t->now;
-	json_t *v = json_request(&a->r, a->r.rec.req.end_ns, false);
-	char why[256];
+	json_t *v = json_request(r, r->rec.req.end_ns, false);
 
-	tell_why(run, a, why, sizeof(why));
 	for (size_t i = 0; v && i < LEN(not_ours); i++)
 		json_object_del(v, not_ours[i]);
-	if (v && (json_object_set_new(v, "type", json_string("probe")) ||
-		  json_object_set_new(v, "asked", json_boolean(!a->err)) ||
-		  (a->err && json_object_set_new(v, "outcome", json_null())) ||
-		  json_object_set_new(v, "token", json_boolean(!a->err && a->r.outcome == OUTCOME_OK)) ||
-		  json_object_set_new(v, "why", json_text(why)) ||
-		  json_object_set_new(v, "host_network", json_boolean(t->host)) ||
-		  json_object_set_new(v, "also", json_integer(t->also)))) {
+	if (json_object_set_new(v, "type", json_string("probe")) || json_object_set_new(v, "asked", json_boolean(asked)) ||
+	    (!asked && json_object_set_new(v, "outcome", json_null())) ||
+	    json_object_set_new(v, "token", json_boolean(asked && r->outcome == OUTCOME_OK)) ||
+	    json_object_set_new(v, "why", json_text(why))) {
+		json_decref(v);
+		return NULL;
+	}
+	return v;
+}
+
+static void print_json(struct probe_run *run, const struct probe_target *t)
+{
+	const struct target_answer *a = t->now;
+	char why[256];
+	json_t *v;
+
+	tell_why(run, a, why, sizeof(why));
+	v = probe_json(&a->r, !a->err, why);
+	if (json_object_set_new(v, "host_network", json_boolean(t->host)) ||
+	    json_object_set_new(v, "also", json_integer(t->also))) {
 		json_decref(v);
 		v = NULL;
 	}

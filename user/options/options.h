@@ -182,9 +182,9 @@ int options_parse_endpoint(const char *text, struct imds_endpoint *ret);
 const char *options_endpoint_text(const struct imds_endpoint *e, char *buf, size_t len);
 
 /* "hop-limit=N", "tokens=required", "endpoint=off", "role-delivery=2.0", joined by commas: what_if* of o. N in 1..64, the range that EC2 takes. */
-int options_parse_what_if(const char *text, struct options *o);
+int options_parse_what_if(struct options *o, const char *text);
 
 /* "127.0.0.1:9754", "[::1]:9754", "unix:/run/imdsnoop.sock": listen* of o. */
-int options_parse_listen(const char *text, struct options *o);
+int options_parse_listen(struct options *o, const char *text);
 
 #endif

@@ -191,7 +191,7 @@ const char *options_endpoint_text(const struct imds_endpoint *e, char *buf, size
 	return buf;
 }
 
-int options_parse_what_if(const char *text, struct options *o)
+int options_parse_what_if(struct options *o, const char *text)
 {
 	static const char hop_limit[] = "hop-limit=", tokens[] = "tokens=";
 	uint32_t limit = 0;
@@ -233,7 +233,7 @@ int options_parse_what_if(const char *text, struct options *o)
 	return 0;
 }
 
-int options_parse_listen(const char *text, struct options *o)
+int options_parse_listen(struct options *o, const char *text)
 {
 	static const char unix_prefix[] = "unix:";
 	struct imds_addr addr;
