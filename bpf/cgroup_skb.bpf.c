@@ -258,7 +258,8 @@ static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct p
 
 	/* the hook runs before TCP has looked at the segment */
 	if (!fits_answer(f, p->seq, p->ack, p->tcp_flags)) {
-		count_loss(IMDS_LOSS_SEGMENT);
+		if (f->syn_ns || (f->flags & IMDS_F_MIDSTREAM)) /* else it left under another name */
+			count_loss(IMDS_LOSS_SEGMENT);
 		return;
 	}
 	f->last_ns = now;

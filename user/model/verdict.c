@@ -322,6 +322,7 @@ static enum confidence hop_limit_confidence(const struct verdict_input *in)
  * | seen                                                      | said        |
  * | RST to the SYN                                            | refused     |
  * | no SYN left, but the socket was connected at its release  | redirected  |  connect4 program, REDIRECT in OUTPUT
+ * | no SYN left, none was dropped, and the socket is kept     | redirected  |  one that failed is closed at once
  * | no SYN left                                               | not-sent    |  no route, blackhole, denied at connect
  * | SYN left, the kernel soon had ended the socket            | refused     |  REJECT by ICMP, from wherever
  * | SYN left, the client closed at once, not resent           | refused     |  likewise; where drops are watched: within 5 ms
@@ -340,6 +341,8 @@ static enum outcome judge_unconnected(const struct verdict_input *in)
 	if (end == IMDS_END_REFUSED || end == IMDS_END_PEER_RST)
 		return OUTCOME_REFUSED;
 	if (rec->req.flags & IMDS_F_ELSEWHERE)
+		return OUTCOME_REDIRECTED;
+	if (!syn_left && !is_client_end(end) && in->drops_watched)
 		return OUTCOME_REDIRECTED;
 	if (!syn_left)
 		return end == IMDS_END_NONE ? OUTCOME_NO_RESPONSE : OUTCOME_NOT_SENT;

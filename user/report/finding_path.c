@@ -353,11 +353,12 @@ static bool find_not_sent(struct draft *d)
 	finding_endpoint(d->s, p, address, sizeof(address));
 	/* what asks both families at once, as cloud-init does, is served by the one that is there */
 	d->severity = finding_is_spare(d->s, p) ? SEVERITY_INFO : SEVERITY_WARNING;
-	SUMMARY(d,
-		"%s: no packet left %s for %llu of %llu request%s: its own network has no route to %s, or "
-		"connect() is denied there",
-		d->subject, p->host_network ? "the host's network" : "the pod", OF(n, p->requests),
-		d->severity == SEVERITY_INFO ? address : "the service");
+	SUMMARY(
+	    d,
+	    "%s: no packet left %s for %llu of %llu request%s: its own network has no route to %s, connect() is denied "
+	    "there, or a program or rule sends it elsewhere in vain",
+	    d->subject, p->host_network ? "the host's network" : "the pod", OF(n, p->requests),
+	    d->severity == SEVERITY_INFO ? address : "the service");
 	EVIDENCE(d, "connect() to %s was called and was over at once, without a packet to the service", address);
 	if (p->outcomes[OUTCOME_OK])
 		EVIDENCE(d, "%llu request%s went through", PLURAL(p->outcomes[OUTCOME_OK]));

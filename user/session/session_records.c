@@ -347,7 +347,7 @@ static void on_running(void *arg, const struct imds_rec_request *rec)
 	}
 	pod_table_add_request(s->table, &r, w->now_ns); /* judged only, and its client remembered: it still runs */
 	session_copies_judge(s, &r, w->now_ns);
-	if (s->cb.on_stall)
+	if (s->cb.on_stall && r.outcome != OUTCOME_REDIRECTED)
 		s->cb.on_stall(s->cb.arg, &r, w->now_ns);
 }
 
