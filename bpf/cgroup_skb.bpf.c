@@ -13,6 +13,24 @@ static __always_inline struct imds_flow *flow_of_skb(struct __sk_buff *skb, cons
 	return flow_create(key, now, SHARE_PLACE(found), skb_cgroup(skb, found));
 }
 
+/*
+ * When the packet came. One that only tells that its connection lives came when the one before did, if that is a tick of the
+ * kernel's clock ago at most: reading the time costs as much as all the rest of it.
+ */
+static __always_inline __u64 packet_time(const struct imds_flow *f, const struct packet *p)
+{
+	if (f && !p->payload_len && !(p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) &&
+	    f->last_tick == (__u32)bpf_jiffies64())
+		return f->last_ns;
+	return bpf_ktime_get_ns();
+}
+
+static __always_inline void flow_seen(struct imds_flow *f, __u64 now)
+{
+	f->last_ns = now;
+	f->last_tick = bpf_jiffies64();
+}
+
 static __always_inline void flow_fill(struct imds_flow *f, const struct imds_flow_key *key, const struct packet *p,
 				      __u8 endpoint)
 {
@@ -135,7 +153,7 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 	if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		if (f && f->syn_ns && f->snd_isn == p->seq) {
 			f->syn_retransmits++;
-			f->last_ns = now;
+			flow_seen(f, now);
 			return f;
 		}
 		if (f && f->syn_ns) { /* the same socket connects anew and connect(2) was not seen */
@@ -166,7 +184,7 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 		f->snd_nxt = p->seq;
 		f->rcv_nxt = p->ack;
 	}
-	f->last_ns = now;
+	flow_seen(f, now);
 	if (p->tcp_flags & TCP_ACK)
 		on_acked(f, p->ack);
 
@@ -262,7 +280,7 @@ static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct p
 			count_loss(IMDS_LOSS_SEGMENT);
 		return;
 	}
-	f->last_ns = now;
+	flow_seen(f, now);
 	if (p->tcp_flags & TCP_SYN) {
 		if (!f->synack_ns) {
 			f->synack_ns = now;
@@ -432,14 +450,14 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress, bool li
 	if (p.fragment)
 		count_loss(IMDS_LOSS_FRAGMENT);
 
-	now = bpf_ktime_get_ns();
 	key.cookie = bpf_get_socket_cookie(skb);
 	if (!p.fragment && p.proto == IPPROTO_TCP && key.cookie) {
 		f = bpf_map_lookup_elem(&imds_flows, &key);
 		if (f)
-			imds_count_packet(f->peer.cgroup_id, p.proto, skb->len, direction);
+			count_tcp(f, skb->len, direction);
 		else
 			imds_count_skb(skb, bpf_skb_cgroup_id(skb), p.proto, direction);
+		now = packet_time(f, &p);
 		if (egress && p.redirected && f && !f->to_port) {
 			addr_from_v4(&f->to, bpf_htonl(0x7f000001));
 			f->to_port = p.redirected;
@@ -453,7 +471,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, bool egress, bool li
 	}
 	imds_count_skb(skb, bpf_skb_cgroup_id(skb), p.proto, direction);
 	if (!p.fragment && p.proto == IPPROTO_UDP && p.remote_port == PORT_DNS && key.cookie)
-		on_dns(skb, &p, &key, endpoint, egress, now);
+		on_dns(skb, &p, &key, endpoint, egress, bpf_ktime_get_ns());
 	return IMDS_PASS;
 }
 

@@ -336,11 +336,6 @@ __noinline int imds_answered(__u64 cookie, __u32 query, __u64 now)
 	return 0;
 }
 
-__noinline __u32 imds_length(__u32 length, __u32 what, __u32 c)
-{
-	return imds_length_step(length, what, c);
-}
-
 /* A LF among eight bytes. */
 static __always_inline __u64 has_lf(__u64 w)
 {
@@ -755,17 +750,6 @@ __noinline int imds_endpoint(__u64 high, __u64 low, __u32 port)
 			return i;
 	}
 	return -1;
-}
-
-/*
- * Each addition with an offset of its own: a variable one is what a loader without CAP_PERFMON may not have. The barrier
- * keeps the compiler from making one of them all.
- */
-static __always_inline void count_one(struct imds_packet_counters *c, __u32 direction, __u32 proto, __u32 len)
-{
-	barrier_var(c);
-	__sync_fetch_and_add(&c->packets[direction][proto], 1);
-	__sync_fetch_and_add(&c->bytes[direction], len);
 }
 
 static __always_inline void count_direction(struct imds_packet_counters *c, __u32 direction, __u32 proto, __u32 len)

@@ -105,6 +105,27 @@ static __always_inline __u64 task_cgroup(__u32 found)
 	return id ? id : bpf_get_current_cgroup_id();
 }
 
+/*
+ * Each addition with an offset of its own: a variable one is what a loader without CAP_PERFMON may not have. The barrier
+ * keeps the compiler from making one of them all.
+ */
+static __always_inline void count_one(struct imds_packet_counters *c, __u32 direction, __u32 proto, __u32 len)
+{
+	barrier_var(c);
+	__sync_fetch_and_add(&c->packets[direction][proto], 1);
+	__sync_fetch_and_add(&c->bytes[direction], len);
+}
+
+static __always_inline void count_tcp(const struct imds_flow *f, __u32 len, __u32 direction)
+{
+	struct imds_packet_counters *c = bpf_map_lookup_elem(&imds_packets, &f->peer.cgroup_id);
+
+	if (c)
+		count_one(c, direction, IMDS_PROTO_TCP, len);
+	else
+		imds_count_packet(f->peer.cgroup_id, IPPROTO_TCP, len, direction);
+}
+
 static __always_inline struct imds_share *share_place(__u32 i)
 {
 	i &= IMDS_SHARES - 1;
@@ -155,6 +176,10 @@ static __always_inline void flow_uncharge(__u32 place, __u32 query)
 
 static __always_inline int endpoint_find(const struct imds_addr *addr, __u16 port)
 {
+	const volatile struct imds_endpoint *e = &imds_endpoints[0]; /* nearly always */
+
+	if (e->addr.d[1] == addr->d[1] && e->addr.d[0] == addr->d[0] && (!e->port || e->port == port))
+		return 0;
 	return imds_endpoint(addr->d[0], addr->d[1], port);
 }
 

@@ -106,25 +106,20 @@ static __always_inline int imds_scan_ended(const struct imds_scan *s)
 	return s->state == IMDS_HTTP_ENDED;
 }
 
-/* The length so far, and a byte more of it; what: the high half of attr. */
+/*
+ * The length so far, and a byte more of it; what: the high half of attr. Without a branch, since the verifier looks at this
+ * for each byte.
+ */
 static __always_inline __u32 imds_length_step(__u32 length, __u32 what, __u32 c)
 {
-	__u32 digit = c & 15;
+	__u32 bad = what / (IMDS_A_LENGTH_BAD >> 32) & 1, first = what / (IMDS_A_LENGTH_FIRST >> 32) & 1;
+	__u32 base = 10 + (what / (IMDS_A_HEX >> 32) & 1) * 6;
+	__u64 n = (__u64)length * (base * ((bad | first) ^ 1)) + ((c & 15) + (c >> 6) * 9) * (bad ^ 1);
+	__u64 over = n + (__u32)~IMDS_LENGTH_MAX;
 
-	if (what & IMDS_A_LENGTH_BAD >> 32)
-		return 0;
-	if (what & IMDS_A_LENGTH_FIRST >> 32)
-		return digit;
-	if (what & IMDS_A_LENGTH >> 32)
-		return length > (IMDS_LENGTH_MAX - 9) / 10 ? IMDS_LENGTH_MAX : length * 10 + digit;
-	digit += c >> 6 ? 9 : 0; /* a letter */
-	return length > IMDS_LENGTH_MAX / 16 - 1 ? IMDS_LENGTH_MAX : length * 16 + digit;
+	over = -(over >> 32) >> 32; /* all ones when it is longer than IMDS_LENGTH_MAX */
+	return (n | over) & ~(over & ~IMDS_LENGTH_MAX);
 }
-#ifdef __bpf__
-__u32 imds_length(__u32 length, __u32 what, __u32 c); /* the same, for the verifier to look at once */
-#else
-#define imds_length imds_length_step
-#endif
 
 /*
  * The head was read: how the body ends. RFC 9112 6.3. none: an answer without one, whatever it says. Returns false when
@@ -210,7 +205,7 @@ static __always_inline __u32 imds_scan_step(const volatile struct imds_http_tabl
 	else if (attr & IMDS_A_STATUS)
 		s->status = s->status * 10 + (c & 15);
 	if (attr & IMDS_A_NUMBER)
-		s->length = imds_length(s->length, attr >> 32, c);
+		s->length = imds_length_step(s->length, attr >> 32, c);
 	if (attr & IMDS_A_END)
 		*len = 0;
 	return state;

@@ -429,13 +429,13 @@ struct imds_flow {
 	__u64 netns_cookie;  /* 0: unknown */
 	struct imds_addr to; /* where NAT on this node had sent the SYN when it was dropped; port 0: not known */
 	__u16 to_port;
-	__u8 refused; /* imds_refused may name this flow */
-	__u8 stood;   /* the client acknowledged the SYN-ACK */
-	__u32 acked;  /* by the client: what its kernel took */
-	__u32 share;  /* of imds_shares[]: whom this connection is charged to */
-	__u32 pad_share;
-	__u32 snd_nxt; /* behind the last byte that the client sent */
-	__u32 rcv_nxt; /* next byte expected from the service */
+	__u8 refused;	 /* imds_refused may name this flow */
+	__u8 stood;	 /* the client acknowledged the SYN-ACK */
+	__u32 acked;	 /* by the client: what its kernel took */
+	__u32 share;	 /* of imds_shares[]: whom this connection is charged to */
+	__u32 last_tick; /* jiffies at last_ns: less than that apart, a packet without payload leaves last_ns */
+	__u32 snd_nxt;	 /* behind the last byte that the client sent */
+	__u32 rcv_nxt;	 /* next byte expected from the service */
 	__u32 snd_isn;
 	__u32 flags;		  /* IMDS_F_*, of the connection */
 	__u32 ooo_start, ooo_end; /* answer bytes that came ahead of a gap */

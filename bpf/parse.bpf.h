@@ -62,6 +62,21 @@ static __always_inline int skip_ipv6_ext(struct __sk_buff *skb, __u8 next, __u32
 	return -1;
 }
 
+/* The TCP header. Without options ahead of it, it is read where it lies if that is the first piece of the packet's memory. */
+static __always_inline int load_tcp(struct __sk_buff *skb, __u32 off, struct tcphdr *ret)
+{
+	const void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	const struct tcphdr *v4 = data + sizeof(struct iphdr), *v6 = data + sizeof(struct ipv6hdr);
+
+	if (off == sizeof(struct iphdr) && (const void *)(v4 + 1) <= end)
+		*ret = *v4;
+	else if (off == sizeof(struct ipv6hdr) && (const void *)(v6 + 1) <= end)
+		*ret = *v6;
+	else
+		return bpf_skb_load_bytes(skb, off, ret, sizeof(*ret));
+	return 0;
+}
+
 /* Ports and TCP fields. Returns 0, or -1 when the header does not lie inside the packet. */
 static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p, bool egress)
 {
@@ -70,7 +85,7 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p, boo
 	if (p->proto == IPPROTO_TCP) {
 		struct tcphdr tcp;
 
-		if (bpf_skb_load_bytes(skb, p->l4_off, &tcp, sizeof(tcp)))
+		if (load_tcp(skb, p->l4_off, &tcp))
 			return -1;
 		source = bpf_ntohs(tcp.source);
 		dest = bpf_ntohs(tcp.dest);
