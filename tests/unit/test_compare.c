@@ -210,20 +210,63 @@ static void findings_are_new_still_or_gone(void **state)
 	assert_int_equal(c.findings_len, 4); /* a dry run is no finding of before */
 	assert_int_equal(c.counts[CHANGE_NEW], 1);
 	assert_int_equal(c.counts[CHANGE_STILL], 1);
-	assert_int_equal(c.counts[CHANGE_GONE], 2);
+	assert_int_equal(c.counts[CHANGE_UNKNOWN], 2);
+	assert_int_equal(c.counts[CHANGE_GONE], 0);
 	assert_ptr_equal(c.findings[0].after, &after[1]);
 	assert_null(c.findings[0].before);
 	assert_ptr_equal(c.findings[1].before, &before[1]);
 	assert_ptr_equal(c.findings[1].after, &after[0]);
-	assert_ptr_equal(c.findings[2].before, &before[0]);
-	assert_false(c.findings[2].spoke_after); /* it asked, but for no token: nothing is proven about these */
+	assert_ptr_equal(c.findings[2].before, &before[0]); /* it asked, but for no token: nothing is proven about these */
+	assert_ptr_equal(c.findings[3].before, &before[2]); /* it did not ask: no proof of a cure */
 	compare_clear(&c);
-	pods[0].token_requests = 1;
+	pods[0].answered = pods[0].token_requests = pods[0].token_answered = 1;
 	assert_int_equal(compare_reports(&a, &b, &c), 0);
-	assert_true(c.findings[2].spoke_after);
-	assert_ptr_equal(c.findings[3].before, &before[2]);
-	assert_false(c.findings[3].spoke_after); /* it did not ask: no proof of a cure */
+	assert_int_equal(c.findings[3].kind, CHANGE_GONE);
+	assert_ptr_equal(c.findings[3].before, &before[0]);
 	compare_clear(&c);
+}
+
+/* What the workload of a finding did afterwards, and whether that shows a cure. */
+static void gone_needs_an_answer_to_the_same(void **state)
+{
+	static const struct {
+		const char *code;
+		bool nobody; /* the finding is of the node, or of the pods beyond --max-pods */
+		struct figures after;
+		uint64_t credentials;
+		enum change_kind kind;
+	} rows[] = {
+		{ "hop-limit-exhausted", .after = { .answered = 3, .v1_requests = 3 }, .kind = CHANGE_UNKNOWN },
+		{ "hop-limit-exhausted", .after = { .answered = 3, .token_requests = 2 }, .kind = CHANGE_UNKNOWN },
+		{ "hop-limit-exhausted", .after = { .answered = 3, .token_answered = 1 }, .kind = CHANGE_GONE },
+		{ "blocked-by-policy", .after = { .requests = 3 }, .kind = CHANGE_UNKNOWN },
+		{ "blocked-by-policy", .after = { .answered = 1 }, .kind = CHANGE_GONE },
+		{ "imdsv1-in-use", .after = { .answered = 1 }, .kind = CHANGE_UNKNOWN },
+		{ "imdsv1-in-use", .after = { .answered = 1, .v2_requests = 1 }, .kind = CHANGE_GONE },
+		{ "credentials-refused", .after = { .answered = 1 }, .kind = CHANGE_UNKNOWN },
+		{ "credentials-refused", .after = { .requests = 1 }, .credentials = 1, .kind = CHANGE_UNKNOWN },
+		{ "no-role", .after = { .answered = 1 }, .credentials = 1, .kind = CHANGE_GONE },
+		{ "hop-limit-exhausted", .nobody = true, .after = { .token_answered = 1 }, .kind = CHANGE_UNKNOWN },
+		{ "unknown-owner", .nobody = true, .kind = CHANGE_UNKNOWN },
+		{ "observation-incomplete", .nobody = true, .kind = CHANGE_GONE },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct report_pod p = pod("cart-66b7d9f6c5-zzzzz", 0, -1, 0);
+		struct report_finding f =
+		    finding(rows[i].code, rows[i].nobody ? "" : "cart-7d9f6c5b8-x2x4q", SEVERITY_ERROR);
+		struct report_doc a = { .findings = &f, .findings_len = 1 }, b = { .pods = &p, .pods_len = 1 };
+		struct changes c;
+
+		p.figures = rows[i].after;
+		p.credentials = rows[i].credentials;
+		if (rows[i].nobody)
+			f.namespace = f.container = "";
+		assert_int_equal(compare_reports(&a, &b, &c), 0);
+		if (c.findings_len != 1 || c.findings[0].kind != rows[i].kind)
+			fail_msg("row %zu, %s: %s", i, rows[i].code, change_word(c.findings[0].kind));
+		compare_clear(&c);
+	}
 }
 
 int main(void)
@@ -232,6 +275,7 @@ int main(void)
 		cmocka_unit_test(workloads),
 		cmocka_unit_test(pods_of_other_names_meet),
 		cmocka_unit_test(findings_are_new_still_or_gone),
+		cmocka_unit_test(gone_needs_an_answer_to_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,6 +220,33 @@ static void near_agent_does_not_shorten_the_way(void **state)
 	done(t, &s);
 }
 
+/* Docker in a pod: what the farthest network needs is what the row needs, whoever asked last; of a socket unseen it tells nothing. */
+static void row_of_two_networks_needs_what_the_farther_does(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r = request(IMDS_KIND_TOKEN, 2 * S, MS, 200);
+
+	r.rec.ttl_synack = 62;
+	add(t, r);
+	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 3);
+	assert_int_equal(row_of(t, &s, "web-1")->hops_source, HOPS_FROM_INITIAL_TTL);
+	add(t, request(IMDS_KIND_TOKEN, 3 * S, MS, 200));
+	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 3);
+	assert_int_equal(row_of(t, &s, "web-1")->hops, 2);
+	r = request(IMDS_KIND_TOKEN, 4 * S, S, 0);
+	r.rec.ttl_synack = 0;
+	assert_int_equal(add(t, r).hops, -1);
+	/* what was guessed is counted anew by what the node's own sockets get */
+	r = of_host(request(IMDS_KIND_TOKEN, 6 * S, MS, 200), 3);
+	r.rec.ttl_synack = 63;
+	add(t, r);
+	add(t, request(IMDS_KIND_TOKEN, 7 * S, MS, 200));
+	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
+	assert_int_equal(row_of(t, &s, "web-1")->hops_source, HOPS_FROM_BASELINE);
+	done(t, &s);
+}
+
 /* The service's acknowledgement of the client's FIN may die first: the answer itself is still waited for. */
 static void dead_acknowledgement_is_not_the_last_word(void **state)
 {
@@ -520,6 +547,7 @@ int main(void)
 		cmocka_unit_test(limit_that_was_raised_is_unlearned),
 		cmocka_unit_test(dead_acknowledgement_is_not_the_last_word),
 		cmocka_unit_test(near_agent_does_not_shorten_the_way),
+		cmocka_unit_test(row_of_two_networks_needs_what_the_farther_does),
 		cmocka_unit_test(baseline_is_the_one_that_was_used),
 		cmocka_unit_test(a_stand_in_does_not_speak_for_the_service),
 		cmocka_unit_test(long_poll_is_neither_slow_nor_silent),

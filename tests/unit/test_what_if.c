@@ -43,7 +43,9 @@ static void fates(void **state)
 	p.v1_requests = p.v1_answered = 1;
 	assert_int_equal(what_if_fate(&required, &s, &p), WHAT_IF_BREAKS);
 	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNTOUCHED);
-	p.v1_answered = 0; /* v1 that does not work now cannot break */
+	p.v1_answered = 0; /* not answered: what it would do is not known */
+	assert_int_equal(what_if_fate(&required, &s, &p), WHAT_IF_UNKNOWN);
+	p.v1_unauthorized = 1; /* v1 that is refused for want of a token now cannot break */
 	assert_int_equal(what_if_fate(&required, &s, &p), WHAT_IF_UNTOUCHED);
 	p.required_hop_limit = 0; /* its way was not seen */
 	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_UNKNOWN);
@@ -110,9 +112,70 @@ static void asked_of_a_node(void **state)
 	golden_case_clear(&c);
 }
 
+/* Some of what they asked was not seen, or of whom: none of them is said not to notice. */
+static void half_seen(void **state)
+{
+	static const struct what_if w = { .hop_limit = 3, .tokens_required = true };
+	static const struct snapshot s = { .node_token_ttl = 0 }, set = { .node_token_ttl = 2 };
+	struct pod_stats lost = far(), untracked = far(), opaque = far(), beyond = far();
+	struct pod_stats nameless = { .requests = 3, .answered = 3, .v2_requests = 3, .records_lost = 3, .hops = -1 };
+	struct pod_stats waits = { .in_flight = 1, .hops = -1 };
+	struct pod_stats probe = { .requests = 2, .answered = 2, .providers = 1u << PROVIDER_OTHER, .hops = 1 };
+
+	lost.records_lost = 1;
+	untracked.untracked = 1;
+	opaque.providers |= 1u << PROVIDER_OTHER;
+	opaque.kinds[IMDS_KIND_OTHER] = 1;
+	beyond.untracked = 1;
+	assert_int_equal(what_if_fate(&w, &s, &lost), WHAT_IF_UNKNOWN);
+	assert_int_equal(what_if_fate(&w, &s, &untracked), WHAT_IF_UNKNOWN);
+	assert_int_equal(what_if_fate(&w, &s, &opaque), WHAT_IF_UNKNOWN);
+	assert_int_equal(what_if_fate(&w, &set, &beyond), WHAT_IF_UNKNOWN);
+	assert_int_equal(what_if_fate(&w, &s, &nameless), WHAT_IF_UNKNOWN);
+	nameless.v1_requests = nameless.v1_answered = 1;
+	assert_int_equal(what_if_fate(&w, &s, &nameless), WHAT_IF_BREAKS);
+	assert_int_equal(what_if_fate(&w, &s, &waits), WHAT_IF_UNKNOWN);
+	probe.kinds[IMDS_KIND_CONNECT_ONLY] = probe.kinds[IMDS_KIND_DNS] = 1;
+	assert_int_equal(what_if_fate(&w, &s, &probe), WHAT_IF_UNTOUCHED);
+	probe.kinds[IMDS_KIND_DNS] = 0;
+	assert_int_equal(what_if_fate(&w, &s, &probe), WHAT_IF_UNKNOWN);
+}
+
+/* "Nobody would break" is said only where all that asked was judged. */
+static void nobody_would_break(void **state)
+{
+	static const struct what_if w = { .hop_limit = 3 };
+	static const struct loss lost = { "ring_request", "", 1 };
+	struct pod_stats works = far(), waits = { .who = works.who, .in_flight = 1, .hops = -1 },
+			 gone = { .requests = 1 };
+	const struct pod_stats *pods[] = { &works, &waits };
+	const struct {
+		struct snapshot s;
+		const char *verdict;
+		bool open;
+	} rows[] = {
+		{ { .pods = pods, .pods_len = 1 }, "No pod that works now would break.", false },
+		{ { .pods = pods, .pods_len = 2 }, "not all could be judged", true },
+		{ { .pods = pods, .pods_len = 1, .losses = &lost, .losses_len = 1 }, "not all could be judged", true },
+		{ { .pods = pods, .pods_len = 1, .unowned_len = 1 }, "not all could be judged", true },
+		{ { .pods = pods, .pods_len = 1, .gone = &gone }, "not all could be judged", true },
+		{ { .pods = pods, .pods_len = 0 }, "Nothing was seen asking", true },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct what_if_result r;
+
+		assert_int_equal(what_if_ask(&w, &rows[i].s, &r), 0);
+		assert_non_null(strstr(r.verdict, rows[i].verdict));
+		assert_int_equal(r.open, rows[i].open);
+		what_if_clear(&r);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(fates), cmocka_unit_test(asked_of_a_node) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(fates), cmocka_unit_test(asked_of_a_node),
+					    cmocka_unit_test(half_seen), cmocka_unit_test(nobody_would_break) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

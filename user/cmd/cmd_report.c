@@ -125,12 +125,14 @@ static const struct snapshot *watch(struct watch *rep, const struct session_call
 
 /*
  * Rows that the options select, and what is found about these: a workload is told with its chosen pods. Totals stay whole, as
- * do findings of the node as a whole.
+ * do findings of the node as a whole. What would break has no problem yet.
  */
 static int select_view(struct watch *rep, const struct snapshot *s)
 {
 	struct snapshot *v = &rep->view;
+	struct options chosen = *rep->o;
 
+	chosen.problems &= !chosen.what_if;
 	*v = *s;
 	rep->pods = calloc(s->pods_len + 1, sizeof(*rep->pods));
 	if (!rep->pods)
@@ -138,7 +140,7 @@ static int select_view(struct watch *rep, const struct snapshot *s)
 	v->pods = rep->pods;
 	v->pods_len = 0;
 	for (size_t i = 0; i < s->pods_len; i++)
-		if (session_selects_pod(rep->o, s->pods[i]))
+		if (session_selects_pod(&chosen, s->pods[i]))
 			rep->pods[v->pods_len++] = s->pods[i];
 	if (findings_collect_view(s, v, &rep->found, &rep->found_len))
 		return -ENOMEM;
@@ -243,7 +245,7 @@ static int exit_code(const struct watch *rep)
 {
 	if (rep->missed)
 		return EXIT_CANNOT_RUN;
-	if (rep->o->exit_code && (report_level_is_bad(rep->said.level) || rep->what_if.findings_len))
+	if (rep->o->exit_code && (report_level_is_bad(rep->said.level) || rep->what_if.findings_len || rep->what_if.open))
 		return rep->o->exit_code;
 	return EXIT_FINE;
 }

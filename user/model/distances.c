@@ -20,7 +20,7 @@ void distances_find(const struct distances *ds, struct endpoint_ttl *e, struct r
 		r->baseline_ttl = r->hops_source == HOPS_FROM_BASELINE ? e->baseline_ttl : 0;
 	} else if (q->ttl_response && q->kind != IMDS_KIND_TOKEN && q->end == IMDS_END_ANSWERED) {
 		r->hops = verdict_hops(q->ttl_response, e->baseline_ttl, &r->hops_source);
-	} else if (d->hops >= 0) {
+	} else if (d->hops >= 0 && !d->mixed) {
 		r->hops = d->hops;
 		r->hops_source = d->source;
 		r->baseline_ttl = d->baseline_ttl;
@@ -64,6 +64,17 @@ static bool is_farther(const struct distances *ds, uint32_t local, unsigned int 
 	return x->required > y->required;
 }
 
+/* What was guessed from the usual start TTLs is counted anew once there is a baseline. */
+static void count_again(struct distance *d, const struct request *r)
+{
+	if (d->source != HOPS_FROM_INITIAL_TTL || r->hops_source != HOPS_FROM_BASELINE || !r->baseline_ttl ||
+	    !d->ttl_synack)
+		return;
+	d->hops = verdict_hops(d->ttl_synack, r->baseline_ttl, &d->source);
+	d->required = d->hops + 1;
+	d->baseline_ttl = d->source == HOPS_FROM_BASELINE ? r->baseline_ttl : 0;
+}
+
 /*
  * The row's distance is that of the endpoint farthest away, for the limit is one for all addresses of the service. What
  * answers on the node itself has no such limit.
@@ -74,11 +85,15 @@ static void note_distance(struct distances *ds, struct pod_stats *s, uint32_t lo
 	struct distance *d = &ds->to[endpoint];
 	const struct distance *far = d;
 
-	/* a row that sums others shows the highest */
-	if ((r->hops < 0 && !ds->ttl_rewritten) || (s->other && r->required_hop_limit < d->required))
+	if (r->hops < 0 && !ds->ttl_rewritten)
 		return;
-	*d = (struct distance){ r->hops, r->required_hop_limit, r->baseline_ttl,
-				r->rec.ttl_synack ? r->rec.ttl_synack : d->ttl_synack, r->hops_source };
+	count_again(d, r);
+	d->mixed |= r->hops >= 0 && d->hops >= 0 && d->source == r->hops_source && d->hops != r->hops;
+	/* the row's is that of its farthest socket: a pod may hold several networks (Docker in it), as the row `other` does */
+	if (s->other ? r->required_hop_limit >= d->required : r->hops < 0 || r->hops >= d->hops)
+		*d = (struct distance){ r->hops,	 r->required_hop_limit,
+					r->baseline_ttl, r->rec.ttl_synack ? r->rec.ttl_synack : d->ttl_synack,
+					r->hops_source,	 d->mixed };
 	for (unsigned int i = 0; i < IMDS_MAX_ENDPOINTS; i++)
 		if (is_farther(ds, local, i, far - ds->to))
 			far = &ds->to[i];

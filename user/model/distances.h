@@ -9,12 +9,13 @@
 struct distances {
 	bool ttl_rewritten; /* an answer died that by the TTLs seen could not: they tell no hops */
 	int died_with_ttl;  /* what token answers had on the node then: more is needed; 0: unknown */
-	struct distance {   /* to each endpoint: those of this node are nearer than the service */
+	struct distance { /* from its farthest socket to each endpoint: those of this node are nearer than the service */
 		int hops;
 		int required;
 		int baseline_ttl;
 		int ttl_synack;
 		enum hops_source source;
+		bool mixed; /* its sockets are not all as far: they live in several networks */
 	} to[IMDS_MAX_ENDPOINTS];
 };
 

@@ -71,6 +71,9 @@ enum provider {
 	PROVIDER_COUNT
 };
 
+/* Those that document a response hop limit, as bits. */
+#define PROVIDERS_WITH_HOP_LIMIT (1u << PROVIDER_EC2 | 1u << PROVIDER_IBM)
+
 enum hops_source {
 	HOPS_UNKNOWN,
 	HOPS_FROM_BASELINE,   /* against what host-network sockets of this node receive */

@@ -105,6 +105,7 @@ static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 		.providers = providers_from(json_object_get(v, "providers")),
 	};
 	figures_from(v, &p->figures);
+	p->credentials = json_count_of(json_object_get(v, "kinds"), kind_word(IMDS_KIND_CREDENTIALS));
 	if (!json_object_get(v, "v1_answered")) /* of a version that did not count it: any of them */
 		p->v1_answered = p->v1_credentials = p->v1_requests;
 	workload_name(p->pod, node, p->workload, sizeof(p->workload));

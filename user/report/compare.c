@@ -2,6 +2,7 @@
 #include "compare.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,9 +10,9 @@
 
 const char *change_word(enum change_kind kind)
 {
-	static const char *const words[CHANGE_KIND_COUNT] = { "new", "still", "gone" };
+	static const char *const words[CHANGE_KIND_COUNT] = { "new", "still", "unknown", "gone" };
 
-	return kind < CHANGE_KIND_COUNT ? words[kind] : "unknown";
+	return kind < CHANGE_KIND_COUNT ? words[kind] : "";
 }
 
 /* Who: the workload, or the cgroup of what is no pod. */
@@ -71,6 +72,7 @@ static void add_figures(struct workload_figures *f, const struct report_pod *p)
 	if (!f->pods++)
 		f->p50_us = f->p99_us = -1;
 	figures_add(&f->figures, &p->figures);
+	figures_add_count(&f->credentials, p->credentials);
 	if (p->p50_us > f->p50_us)
 		f->p50_us = p->p50_us;
 	if (p->p99_us > f->p99_us)
@@ -140,36 +142,53 @@ static int compare_workloads(struct changes *c)
 	return 0;
 }
 
-/* What only a token request can show: without one a finding about tokens is not gone, it was not tried. */
-static bool is_about_tokens(const char *code)
-{
-	static const enum finding_code codes[] = { FINDING_HOP_LIMIT_EXHAUSTED, FINDING_IMDSV1_FALLBACK,
-						   FINDING_NOT_THIS_CLOUD, FINDING_FORWARDED_HEADER };
+/*
+ * The figure of the later report that must have grown for a finding to be gone, besides `answered`: what would have shown it
+ * again was asked for.
+ */
+static const struct {
+	enum finding_code code;
+	size_t figure; /* into struct workload_figures */
+} proofs[] = {
+	{ FINDING_HOP_LIMIT_EXHAUSTED, offsetof(struct workload_figures, token_answered) },
+	{ FINDING_IMDSV1_FALLBACK, offsetof(struct workload_figures, token_answered) },
+	{ FINDING_NOT_THIS_CLOUD, offsetof(struct workload_figures, token_answered) },
+	{ FINDING_FORWARDED_HEADER, offsetof(struct workload_figures, token_answered) },
+	{ FINDING_IMDSV1_IN_USE, offsetof(struct workload_figures, v2_requests) },
+	{ FINDING_TOKEN_REQUIRED, offsetof(struct workload_figures, v2_requests) },
+	{ FINDING_CREDENTIALS_REFUSED, offsetof(struct workload_figures, credentials) },
+	{ FINDING_NO_ROLE, offsetof(struct workload_figures, credentials) },
+};
 
-	for (size_t i = 0; i < LEN(codes); i++)
-		if (!strcmp(code, finding_word(codes[i])))
-			return true;
-	return false;
+static bool is_proven(const struct workload_figures *after, const char *code)
+{
+	for (size_t i = 0; i < LEN(proofs); i++)
+		if (!strcmp(code, finding_word(proofs[i].code)) &&
+		    !*(const uint64_t *)((const char *)after + proofs[i].figure))
+			return false;
+	return after->answered > 0;
 }
 
-static bool spoke_after(const struct changes *c, const struct key *key, const char *code)
+static bool is_gone(const struct changes *c, const struct report_finding *f)
 {
+	const struct key key = key_of_finding(f);
 	size_t low = 0, high = c->workloads_len;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 		const struct workload_change *w = &c->workloads[mid];
 		struct key k = { w->namespace, w->workload, w->container, w->cgroup };
-		int order = by_key(key, &k);
+		int order = by_key(&key, &k);
 
 		if (!order)
-			return is_about_tokens(code) ? w->after.token_requests > 0 : w->after.requests > 0;
+			return is_proven(&w->after, f->code);
 		if (order < 0)
 			high = mid;
 		else
 			low = mid + 1;
 	}
-	return !key->workload[0] && !key->cgroup[0]; /* the node itself was watched again */
+	/* the node was watched again, and this time nothing was missed; what else is said of a node as a whole may be silent */
+	return !key.workload[0] && !key.cgroup[0] && !strcmp(f->code, finding_word(FINDING_OBSERVATION_INCOMPLETE));
 }
 
 static int by_change(const void *a, const void *b)
@@ -211,15 +230,10 @@ static int compare_findings(struct changes *c)
 	for (size_t i = 0; i < c->findings_len; i++) {
 		struct finding_change *f = &c->findings[i];
 
-		f->kind = !f->after ? CHANGE_GONE : f->before ? CHANGE_STILL : CHANGE_NEW;
+		f->kind = f->after		  ? (f->before ? CHANGE_STILL : CHANGE_NEW)
+			  : is_gone(c, f->before) ? CHANGE_GONE
+						  : CHANGE_UNKNOWN;
 		c->counts[f->kind]++;
-		if (f->kind == CHANGE_GONE) {
-			struct key key = key_of_finding(f->before);
-
-			f->spoke_after = spoke_after(c, &key, f->before->code);
-		} else {
-			f->spoke_after = true;
-		}
 	}
 	qsort(c->findings, c->findings_len, sizeof(*c->findings), by_change);
 	return 0;

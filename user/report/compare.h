@@ -5,17 +5,18 @@
 
 #include "report_doc.h"
 
-enum change_kind { CHANGE_NEW, CHANGE_STILL, CHANGE_GONE, CHANGE_KIND_COUNT };
+/* gone: what shows it was asked for again, and answered; unknown: it is not in the later report, which may be silence only. */
+enum change_kind { CHANGE_NEW, CHANGE_STILL, CHANGE_UNKNOWN, CHANGE_GONE, CHANGE_KIND_COUNT };
 
 struct finding_change {
 	enum change_kind kind;
 	const struct report_finding *before, *after; /* the gravest of the workload; NULL: there is none */
-	bool spoke_after; /* gone: its workload was seen asking for the same again; else it may only have been silent */
 };
 
 struct workload_figures {
 	size_t pods; /* rows; 0: did not speak */
 	FIGURES_HERE;
+	uint64_t credentials;	/* requests for these */
 	int64_t p50_us, p99_us; /* of the slowest row; -1: nothing was answered */
 };
 
@@ -27,7 +28,7 @@ struct workload_change {
 /* Borrows from both reports, which must outlive it. */
 struct changes {
 	const struct report_doc *before, *after;
-	struct finding_change *findings; /* new, still, gone; each in its report's order */
+	struct finding_change *findings; /* by kind; each in its report's order */
 	size_t findings_len;
 	size_t counts[CHANGE_KIND_COUNT];
 	struct workload_change *workloads; /* most time lost, before or after, first */
@@ -38,6 +39,6 @@ struct changes {
 int compare_reports(const struct report_doc *before, const struct report_doc *after, struct changes *ret);
 void compare_clear(struct changes *c);
 
-const char *change_word(enum change_kind kind); /* "new", "still", "gone" */
+const char *change_word(enum change_kind kind); /* "new", "still", "unknown", "gone" */
 
 #endif

@@ -660,7 +660,7 @@ static struct ready_seen *seen_new(struct ready_node *n, sqlite3_stmt *st)
 		.last_v1_s = (uint64_t)sqlite3_column_int64(st, 6),
 		/* not known to be another cloud's: no provider at all may be anyone's */
 		.may_be_ec2 = !sqlite3_column_int(st, 7) ||
-			      (sqlite3_column_int(st, 7) & (1 << PROVIDER_EC2 | 1 << PROVIDER_OTHER)),
+			      (sqlite3_column_int(st, 7) & (PROVIDERS_WITH_HOP_LIMIT | 1u << PROVIDER_OTHER)),
 	};
 	n->seen_len++;
 	return s->namespace && s->name ? s : NULL;

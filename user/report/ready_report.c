@@ -52,7 +52,7 @@ static void seen_from(const struct report_pod *p, const struct report_doc *d, st
 		/* a cgroup that is no service of the node: a container whose pod is not known */
 		.nameless =
 		    p->other || (!p->workload[0] && (strstr(p->cgroup, "kubepods") || strstr(p->cgroup, "cgroup:"))),
-		.may_be_ec2 = !p->providers || (p->providers & (1u << PROVIDER_EC2 | 1u << PROVIDER_OTHER)),
+		.may_be_ec2 = !p->providers || (p->providers & (PROVIDERS_WITH_HOP_LIMIT | 1u << PROVIDER_OTHER)),
 		.required_hop_limit = p->required_hop_limit,
 		.v1 = p->v1_requests,
 		.v1_answered = p->v1_answered,

@@ -20,6 +20,7 @@ struct report_pod {
 	const char *text;	     /* "ok", or the cause in a few words */
 	FIGURES_HERE;
 	uint64_t outcomes[OUTCOME_COUNT];
+	uint64_t credentials;	/* requests for these */
 	int64_t p50_us, p99_us; /* -1: nothing was answered */
 	int required_hop_limit; /* 0: unknown */
 	unsigned int providers; /* bit per enum provider; 0: not told */

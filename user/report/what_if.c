@@ -13,14 +13,15 @@
 #define SUBJECT_LEN 512
 #define PLURAL(n) (unsigned long long)(n), (n) == 1 ? "" : "s"
 
+/* Of lost records no provider is known: it may be EC2. */
 static bool is_ec2(const struct pod_stats *p)
 {
-	return p->providers & (1u << PROVIDER_EC2);
+	return !p->providers || (p->providers & 1u << PROVIDER_EC2);
 }
 
 static bool has_limit(const struct pod_stats *p)
 {
-	return p->providers & (1u << PROVIDER_EC2 | 1u << PROVIDER_IBM);
+	return !p->providers || (p->providers & PROVIDERS_WITH_HOP_LIMIT);
 }
 
 /*
@@ -51,13 +52,31 @@ static bool loses_v1(const struct what_if *w, const struct pod_stats *p)
 	return w->tokens_required && is_ec2(p) && p->v1_answered;
 }
 
+/* Whose service it asked was not seen: of what was no request for a name, and no connection without a request. */
+static bool asked_nobody_known(const struct pod_stats *p)
+{
+	bool other = p->providers & (1u << PROVIDER_OTHER), known = p->providers & ~(1u << PROVIDER_OTHER);
+
+	return other && (p->kinds[IMDS_KIND_OTHER] ||
+			 (!known && p->requests > p->kinds[IMDS_KIND_DNS] + p->kinds[IMDS_KIND_CONNECT_ONLY]));
+}
+
+/* Some of what it does was not seen, or not what was answered: it may do what would break. */
+static bool is_half_seen(const struct what_if *w, const struct pod_stats *p)
+{
+	if (!p->requests || p->records_lost || p->untracked || asked_nobody_known(p))
+		return true;
+	/* but for those that are refused for want of a token already */
+	return w->tokens_required && is_ec2(p) && p->v1_requests > p->v1_answered + p->v1_unauthorized;
+}
+
 /*
  * | what was seen                                            | said      |
  * | it gets tokens, or has one, and needs more than would be | breaks    |
  * | v1 is answered, tokens would be required                 | breaks    |
  * | it gets tokens although it needs more than is set        | untouched | (not by the limit)
  * | tokens die of their TTL, what it needs is known: <=, >   | cured, broken |
- * | tokens get no answer for another reason, or what it needs was not seen | unknown |
+ * | tokens get no answer for another reason, or what it needs was not seen, or some of its requests | unknown |
  */
 enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s, const struct pod_stats *p)
 {
@@ -66,6 +85,8 @@ enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s
 	if (loses_tokens(w, s, p) || loses_v1(w, p))
 		return WHAT_IF_BREAKS;
 	if (w->hop_limit && has_limit(p) && p->v2_requests) {
+		if (is_half_seen(w, p))
+			return WHAT_IF_UNKNOWN;
 		if (is_beyond_limit(s, p))
 			return WHAT_IF_UNTOUCHED;
 		if (!known)
@@ -86,7 +107,7 @@ enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s
 	if (!(p->providers & ~(1u << PROVIDER_EC2 | 1u << PROVIDER_OTHER)) && p->requests && !p->answered &&
 	    !(p->token_requests && p->outcomes[OUTCOME_HOP_LIMIT]))
 		return WHAT_IF_UNKNOWN;
-	return WHAT_IF_UNTOUCHED;
+	return is_half_seen(w, p) ? WHAT_IF_UNKNOWN : WHAT_IF_UNTOUCHED;
 }
 
 static const char *subject_of(const struct pod_stats *p, char *buf, size_t len)
@@ -191,12 +212,19 @@ static int add_finding(struct what_if_result *r, const struct snapshot *s, size_
 	return 0;
 }
 
+/* One that only waits for its first answer is, too. */
+static bool is_judged(const struct pod_stats *p)
+{
+	return p->requests || p->in_flight || p->untracked;
+}
+
 /* "3 pods would not notice: a, b, c and 9 more" */
 static char *tell(enum what_if_fate fate, const struct what_if *w, const struct snapshot *s, size_t count)
 {
 	static const char *const words[WHAT_IF_FATE_COUNT] = {
 		[WHAT_IF_UNTOUCHED] = "would not notice",
-		[WHAT_IF_UNKNOWN] = "cannot be judged: not answered, or the hop limit it needs was not seen",
+		[WHAT_IF_UNKNOWN] =
+		    "cannot be judged: not answered, not wholly seen, or the hop limit it needs was not",
 		[WHAT_IF_BROKEN] = "would go on without tokens, as now",
 		[WHAT_IF_CURED] = "without tokens now would get them",
 	};
@@ -208,7 +236,7 @@ static char *tell(enum what_if_fate fate, const struct what_if *w, const struct 
 		return NULL;
 	fprintf(f, "%zu pod%s %s", count, count == 1 ? "" : "s", words[fate]);
 	for (size_t i = 0; i < s->pods_len && named < NAMED; i++)
-		if (what_if_fate(w, s, s->pods[i]) == fate && s->pods[i]->requests)
+		if (is_judged(s->pods[i]) && what_if_fate(w, s, s->pods[i]) == fate)
 			fprintf(f, "%s%s", named++ ? ", " : ": ", subject_of(s->pods[i], subject, sizeof(subject)));
 	if (count > named)
 		fprintf(f, " and %zu more", count - named);
@@ -236,8 +264,37 @@ static bool lost_any(const struct snapshot *s)
 	return false;
 }
 
+/* That nobody would break is said only where nothing that was seen speaks against it. */
+static int conclude(struct what_if_result *r, const struct snapshot *s, uint64_t shown)
+{
+	const uint64_t gone = s->gone ? s->gone->requests : 0;
+	size_t judged = 0;
+	int n;
+
+	for (int i = 0; i < WHAT_IF_FATE_COUNT; i++)
+		judged += r->counts[i];
+	r->open = r->counts[WHAT_IF_UNKNOWN] || gone || s->unowned_len || lost_any(s) || !judged;
+	if (r->counts[WHAT_IF_BREAKS])
+		n = asprintf(&r->verdict, "%zu pod%s would break.", r->counts[WHAT_IF_BREAKS],
+			     r->counts[WHAT_IF_BREAKS] == 1 ? "" : "s");
+	else if (!judged)
+		n = asprintf(&r->verdict, "Nothing was seen asking: who would break is not known.");
+	else
+		n = asprintf(&r->verdict, "%s",
+			     r->open ? "No pod was seen that would break, but not all could be judged."
+			     : s->totals.requests > shown ? "No pod of those chosen that works now would break."
+							  : "No pod that works now would break.");
+	if (n < 0) {
+		r->verdict = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 int what_if_ask(const struct what_if *w, const struct snapshot *s, struct what_if_result *ret)
 {
+	char left_out[160] = "";
+	uint64_t shown = 0;
 	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
 
 	*ret = (struct what_if_result){ .question = *w, .findings = calloc(s->pods_len + 1, sizeof(*ret->findings)) };
@@ -251,8 +308,9 @@ int what_if_ask(const struct what_if *w, const struct snapshot *s, struct what_i
 	for (size_t i = 0; i < s->pods_len; i++) {
 		enum what_if_fate fate = what_if_fate(w, s, s->pods[i]);
 
-		if (!s->pods[i]->requests)
+		if (!is_judged(s->pods[i]))
 			continue;
+		shown += s->pods[i]->requests;
 		ret->counts[fate]++;
 		if (fate == WHAT_IF_BREAKS && add_finding(ret, s, i))
 			goto no_memory;
@@ -264,11 +322,17 @@ int what_if_ask(const struct what_if *w, const struct snapshot *s, struct what_i
 		if (!ret->lines[i])
 			goto no_memory;
 	}
+	if (conclude(ret, s, shown))
+		goto no_memory;
+	if (s->totals.requests > shown)
+		snprintf(left_out, sizeof(left_out),
+			 " %llu of these are of pods that have left, or that the options do not choose: not judged.",
+			 (unsigned long long)(s->totals.requests - shown));
 	if (asprintf(
 		&ret->basis,
 		"Judged only from the %llu request%s seen in %.0f s: who asked nothing meanwhile, or asks otherwise at "
-		"another time, is not in it.%s%s",
-		PLURAL(s->totals.requests), watched_s,
+		"another time, is not in it.%s%s%s",
+		PLURAL(s->totals.requests), watched_s, left_out,
 		s->unowned_len
 		    ? " Answers died for addresses that no socket of this node has (gVisor, a virtual machine): "
 		      "who is behind them cannot be judged."
@@ -290,5 +354,6 @@ void what_if_clear(struct what_if_result *r)
 	for (int i = 0; i < WHAT_IF_FATE_COUNT; i++)
 		free(r->lines[i]);
 	free(r->basis);
+	free(r->verdict);
 	*r = (struct what_if_result){ 0 };
 }

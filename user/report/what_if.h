@@ -16,7 +16,7 @@ struct what_if {
 enum what_if_fate {
 	WHAT_IF_UNTOUCHED, /* works and would not notice */
 	WHAT_IF_BREAKS,
-	WHAT_IF_UNKNOWN, /* uses tokens, but from how far was not seen */
+	WHAT_IF_UNKNOWN, /* what it needs, or all that it asks, was not seen */
 	WHAT_IF_BROKEN,	 /* gets no tokens now, and would not then */
 	WHAT_IF_CURED,	 /* gets no tokens now; with that hop limit it would */
 	WHAT_IF_FATE_COUNT
@@ -29,7 +29,9 @@ struct what_if_result {
 	size_t findings_len;
 	size_t counts[WHAT_IF_FATE_COUNT];
 	char *lines[WHAT_IF_FATE_COUNT]; /* "3 pods would not notice: a, b, c"; NULL where none, and for BREAKS */
-	char *basis;			 /* "judged only from what was seen in 30 s: ..." */
+	char *verdict; /* "No pod that works now would break.": only where nothing speaks against it */
+	bool open;     /* not all could be judged */
+	char *basis;   /* "judged only from what was seen in 30 s: ..." */
 };
 
 enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s, const struct pod_stats *p);

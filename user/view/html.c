@@ -108,7 +108,7 @@ static void what_if_section(FILE *out, const struct report *said, const struct w
 	snprintf(title, sizeof(title), "What if: %s", r->title);
 	html_section(out, title);
 	if (!r->counts[WHAT_IF_BREAKS])
-		fputs("<p class=\"good\">No pod that works now would break.</p>\n", out);
+		html_in(out, r->open ? "<p>" : "<p class=\"good\">", r->verdict, "</p>\n");
 	cards(out, said, r->findings, r->findings_len, false);
 	for (int i = 0; i < WHAT_IF_FATE_COUNT; i++) {
 		if (!r->lines[i])
@@ -137,7 +137,7 @@ static void figure_cells(FILE *out, const struct workload_figures *f)
 
 static void changes_section(FILE *out, const struct changes *c)
 {
-	static const char *const chips[CHANGE_KIND_COUNT] = { "error", "warning", "good" };
+	static const char *const chips[CHANGE_KIND_COUNT] = { "error", "warning", "warning", "good" };
 	char buf[TEXT_LEN];
 
 	snprintf(buf, sizeof(buf), "Changed since %s", c->before->started);
@@ -146,20 +146,20 @@ static void changes_section(FILE *out, const struct changes *c)
 		html_in(out, "<p class=\"warn\">The earlier report is of another node, ", c->before->node, ".</p>\n");
 	}
 	fprintf(out,
-		"<p>%zu new, %zu still there, %zu gone. Lost waiting: %.1f s in %.0f s before, %.1f s in %.0f s now."
+		"<p>%zu new, %zu still there, %zu unknown, %zu gone. Lost waiting: %.1f s in %.0f s before, %.1f s in "
+		"%.0f s now."
 		"</p>\n",
-		c->counts[CHANGE_NEW], c->counts[CHANGE_STILL], c->counts[CHANGE_GONE], c->before->seconds_lost,
-		c->before->duration_s, c->after->seconds_lost, c->after->duration_s);
+		c->counts[CHANGE_NEW], c->counts[CHANGE_STILL], c->counts[CHANGE_UNKNOWN], c->counts[CHANGE_GONE],
+		c->before->seconds_lost, c->before->duration_s, c->after->seconds_lost, c->after->duration_s);
 	for (size_t i = 0; i < c->findings_len && i < CHANGES; i++) {
 		const struct finding_change *f = &c->findings[i];
 		const struct report_finding *said = f->after ? f->after : f->before;
 
 		fprintf(out, "<p><span class=\"chip %s\">%s</span> ", chips[f->kind], change_word(f->kind));
 		html_text(out, said->summary);
-		fputs(f->spoke_after
-			  ? "</p>\n"
-			  : " <span class=\"soft\">(it has not asked for that since, so this may be silence only)"
-			    "</span></p>\n",
+		fputs(f->kind != CHANGE_UNKNOWN ? "</p>\n"
+						: " <span class=\"soft\">(not asked for since, or not answered: it may "
+						  "still be so)</span></p>\n",
 		      out);
 	}
 	if (c->findings_len > CHANGES)

@@ -32,13 +32,13 @@ static json_t *seconds(double s)
 
 json_t *json_what_if(const struct what_if_result *r)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "title", r->title, "hop_limit",
+	return json_pack("{s:s, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "title", r->title, "hop_limit",
 			 positive(r->question.hop_limit), "tokens",
-			 r->question.tokens_required ? json_string("required") : json_null(), "would_break",
-			 count(r->counts[WHAT_IF_BREAKS]), "would_not_notice", count(r->counts[WHAT_IF_UNTOUCHED]),
-			 "unknown", count(r->counts[WHAT_IF_UNKNOWN]), "broken_already",
-			 count(r->counts[WHAT_IF_BROKEN]), "cured", count(r->counts[WHAT_IF_CURED]), "not_noticing",
-			 json_text(r->lines[WHAT_IF_UNTOUCHED]), "basis", json_text(r->basis));
+			 r->question.tokens_required ? json_string("required") : json_null(), "verdict", r->verdict,
+			 "all_judged", !r->open, "would_break", count(r->counts[WHAT_IF_BREAKS]), "would_not_notice",
+			 count(r->counts[WHAT_IF_UNTOUCHED]), "unknown", count(r->counts[WHAT_IF_UNKNOWN]),
+			 "broken_already", count(r->counts[WHAT_IF_BROKEN]), "cured", count(r->counts[WHAT_IF_CURED]),
+			 "not_noticing", json_text(r->lines[WHAT_IF_UNTOUCHED]), "basis", json_text(r->basis));
 }
 
 /* --- changes ------------------------------------------------------------------------------------------------------ */
@@ -53,7 +53,7 @@ static json_t *change_at(const void *changes, size_t i)
 			 f->before ? json_string(severity_word(f->before->severity)) : json_null(), "namespace",
 			 json_text(said->namespace), "workload", json_text(said->workload), "container",
 			 json_text(said->container), "cgroup", json_text(said->cgroup), "summary",
-			 json_text(said->summary), "asked_since", f->spoke_after);
+			 json_text(said->summary), "asked_since", f->kind != CHANGE_UNKNOWN);
 }
 
 /* They stand in the order of their kinds. */
@@ -92,9 +92,10 @@ static json_t *workload_at(const void *workloads, size_t i)
 
 json_t *json_changes(const struct changes *c)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "before", report_value(c->before), "new",
-			 changes_of(c, CHANGE_NEW), "still", changes_of(c, CHANGE_STILL), "gone",
-			 changes_of(c, CHANGE_GONE), "workloads", json_list(c->workloads, c->workloads_len, workload_at));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "before", report_value(c->before), "new",
+			 changes_of(c, CHANGE_NEW), "still", changes_of(c, CHANGE_STILL), "unknown",
+			 changes_of(c, CHANGE_UNKNOWN), "gone", changes_of(c, CHANGE_GONE), "workloads",
+			 json_list(c->workloads, c->workloads_len, workload_at));
 }
 
 /* --- merge -------------------------------------------------------------------------------------------------------- */

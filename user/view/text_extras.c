@@ -53,7 +53,7 @@ void text_what_if(FILE *out, const struct what_if_result *r, const struct text_o
 	snprintf(text, sizeof(text), "What if: %s", r->title);
 	heading(out, o, text);
 	if (!r->counts[WHAT_IF_BREAKS])
-		text_paragraph(out, o, "   ", "No pod that works now would break.");
+		text_paragraph(out, o, "   ", r->verdict);
 	for (size_t i = 0; i < r->findings_len; i++) {
 		const struct finding *f = &r->findings[i];
 
@@ -100,7 +100,7 @@ static void figures_cell(FILE *out, const struct workload_figures *f)
 
 static void change_lines(FILE *out, const struct changes *c, enum change_kind kind, const struct text_options *o)
 {
-	static const enum text_style styles[CHANGE_KIND_COUNT] = { TEXT_RED, TEXT_YELLOW, TEXT_GREEN };
+	static const enum text_style styles[CHANGE_KIND_COUNT] = { TEXT_RED, TEXT_YELLOW, TEXT_YELLOW, TEXT_GREEN };
 	size_t told = 0;
 
 	for (size_t i = 0; i < c->findings_len; i++) {
@@ -112,13 +112,13 @@ static void change_lines(FILE *out, const struct changes *c, enum change_kind ki
 			continue;
 		if (++told > WHOLE)
 			continue;
-		snprintf(first, sizeof(first), "   %-5s  ", change_word(kind));
+		snprintf(first, sizeof(first), "   %-7s  ", change_word(kind));
 		snprintf(text, sizeof(text), "%s: %s%s", said->code, said->summary,
-			 f->spoke_after ? "" : " (it has not asked for that since, so this may be silence only)");
+			 kind == CHANGE_UNKNOWN ? " (not asked for since, or not answered: it may still be so)" : "");
 		text_styled(out, o, said->severity == SEVERITY_INFO ? TEXT_DIM : styles[kind], first, text);
 	}
 	if (told > WHOLE)
-		fprintf(out, "   %-5s  and %zu more\n", change_word(kind), told - WHOLE);
+		fprintf(out, "   %-7s  and %zu more\n", change_word(kind), told - WHOLE);
 }
 
 void text_changes(FILE *out, const struct changes *c, const struct text_options *o)
@@ -132,9 +132,11 @@ void text_changes(FILE *out, const struct changes *c, const struct text_options 
 		snprintf(text, sizeof(text), "The earlier report is of another node, %s.", c->before->node);
 		text_paragraph(out, o, "   ", text);
 	}
-	fprintf(out, "   %zu new, %zu still there, %zu gone; %.1f s lost in %.0f s before, %.1f s in %.0f s now\n",
-		c->counts[CHANGE_NEW], c->counts[CHANGE_STILL], c->counts[CHANGE_GONE], c->before->seconds_lost,
-		c->before->duration_s, c->after->seconds_lost, c->after->duration_s);
+	fprintf(
+	    out,
+	    "   %zu new, %zu still there, %zu unknown, %zu gone; %.1f s lost in %.0f s before, %.1f s in %.0f s now\n",
+	    c->counts[CHANGE_NEW], c->counts[CHANGE_STILL], c->counts[CHANGE_UNKNOWN], c->counts[CHANGE_GONE],
+	    c->before->seconds_lost, c->before->duration_s, c->after->seconds_lost, c->after->duration_s);
 	for (int k = 0; k < CHANGE_KIND_COUNT; k++)
 		change_lines(out, c, k, o);
 	if (!c->workloads_len)
