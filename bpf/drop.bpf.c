@@ -419,7 +419,7 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	bool from_endpoint, at_home;
 	__u64 mark;
 	int endpoint;
-	__u32 off;
+	__u32 off, expected;
 
 	off = dropped_l3(skb, l3, &d);
 	if (!off || dropped_l4(l3 + off, &d))
@@ -460,7 +460,10 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 		place->mark = mark;
 		place->last_ns = drop.ts_ns;
 	}
-	if (from_endpoint && (d.seq == f->rcv_nxt || (d.tcp_flags & TCP_SYN)))
+	expected = f->rcv_nxt;
+	if (f->flags & IMDS_F_LATE_ANSWER) /* it has passed the ingress hook, and none that is dropped goes ahead of it */
+		expected -= d.payload_len;
+	if (from_endpoint && (d.seq == expected || (d.tcp_flags & TCP_SYN)))
 		drop.flags |= IMDS_D_EXPECTED_SEQ;
 	if (at_home)
 		drop.flags |= IMDS_D_AT_HOME;

@@ -11,6 +11,9 @@ lab_pod_load request
 lab_in "$pod_netns" iptables -w -A OUTPUT -d "$LAB_IMDS4" -m length --length 100:1500 -j DROP
 lab_pod_load again		# the first of its packets with a request is lost, the next one arrives
 lab_iptables node -I FORWARD -s "$pod_ip" -m length --length 100:1500 -m limit --limit 1/hour --limit-burst 1 -j DROP
+# its FIN is lost: a late answer comes to a socket that waits for the acknowledgement of that
+lab_pod_v6 unfinished || e2e_die "pod unfinished comes up"
+lab_iptables node -6 -I FORWARD -s "$pod_ip" -p tcp --tcp-flags FIN FIN -j DROP
 lab_pod_load ruled
 IMDSNOOP=$(e2e_in_node)
 report_start "$r"
@@ -19,6 +22,10 @@ check "a request that is dropped" equal "$(put request 0.6)" 000
 lab_server_set silent-token 1
 check "a request that is sent again, to a service that is silent" equal "$(put again 1)" 000
 lab_server_set silent-token 0
+lab_server_set slow-token-ms 800
+check "a client that leaves before the answer" equal "$(put unfinished 0.4)" 000
+lab_server_set slow-token-ms 0
+sleep 0.6
 trace_stop
 lab_in node iptables -w -t mangle -A PREROUTING -s "$LAB_IMDS4" -j TTL --ttl-set 1
 check "an answer whose TTL is used up" equal "$(put ruled 0.6)" 000
@@ -28,6 +35,8 @@ expect_trace "$t" "its own filter's, found by its socket" 'of("request") | lengt
 	.cause == "filtered" and .drop_match == "socket")'
 expect_trace "$t" "acknowledged after all: its loss explains nothing" 'of("again") | length == 1 and all_are(.outcome == "no-response" and
 	.cause == "silent" and .drops > 0)'
+expect_trace "$t" "answered too late, whatever the socket still waited for" 'of("unfinished") | length == 1 and
+	all_are(.outcome == "no-response" and .cause == "slow")'
 "$IMDSNOOP" report --json --from "$t" >"$LAB_ROOT/again" 2>/dev/null
 expect_report "$LAB_ROOT/again" "and again from the trace's lines" 'pod("request").outcomes == { blocked: 1 }'
 expect_report "$r" "the report says whose" 'codes("request") == ["blocked-by-policy"] and

@@ -144,8 +144,10 @@ static void a_late_answer_was_slow(void **state)
 	assert_int_equal(cause_of_request(&in), CAUSE_SLOW);
 	in.outcome = OUTCOME_ABORTED;
 	assert_int_equal(cause_of_request(&in), CAUSE_ABORTED);
-	in.outcome = OUTCOME_NO_RESPONSE;
+	in.outcome = OUTCOME_DROPPED; /* by a TCP of this node */
 	rec.req.flags = 0;
+	assert_int_equal(cause_of_request(&in), CAUSE_DROPPED);
+	in.outcome = OUTCOME_NO_RESPONSE;
 	assert_int_equal(cause_of_request(&in), CAUSE_SILENT);
 }
 

@@ -243,6 +243,8 @@ static const struct row rows[] = {
 	  .waited = 1000 * MS, OWN("NETFILTER_DROP", "nf_hook_slow") },
 	{ "dropped by a cgroup program", BLOCKED, SYN_ONLY, .no_syn = true, .end = IMDS_END_CLOSED, .waited = 1 * MS,
 	  OWN("BPF_CGROUP_EGRESS", "ip_finish_output") },
+	{ "forbidden by a route, IPv6", BLOCKED, SYN_ONLY, .end = IMDS_END_CLOSED, .waited = 1 * MS,
+	  OWN("IP_INNOROUTES", "ip6_pkt_prohibit") },
 	{ "no route", NOT_SENT, SYN_ONLY, .no_syn = true, .end = IMDS_END_CLOSED, .waited = 0 },
 	{ "no SYN left for long", NOT_SENT, SYN_ONLY, .no_syn = true, .end = IMDS_END_CLOSED, .waited = 1000 * MS },
 	{ "no SYN left, and the socket is kept", REDIRECTED, SYN_ONLY, .no_syn = true, .end = IMDS_END_EXPIRED,

@@ -225,6 +225,9 @@ enum cause cause_of_request(const struct cause_input *in)
 	case OUTCOME_ABORTED:
 		cause = cause_of_silence(in);
 		return cause == CAUSE_SILENT || cause == CAUSE_SLOW ? CAUSE_ABORTED : cause;
+	case OUTCOME_DROPPED: /* by whoever stands in the service's place on this node, too: by its TCP */
+		cause = cause_of_silence(in);
+		return cause == CAUSE_SILENT ? CAUSE_DROPPED : cause;
 	case OUTCOME_BLOCKED:
 		cause = cause_of_silence(in);
 		return cause == CAUSE_SILENT || cause == CAUSE_DROPPED ? CAUSE_FILTERED : cause;

@@ -76,8 +76,9 @@ static const char *const filter_reasons[] = { "NETFILTER_DROP", "BPF_CGROUP_EGRE
 /*
  * A route of type blackhole, prohibit or unreachable: the oldest filter of all.
  */
-static const char *const discard_functions[] = { "dst_discard", "dst_discard_out", "ip6_pkt_prohibit", "ip6_pkt_drop",
-						 "ip6_pkt_discard" };
+static const char *const discard_functions[] = { "dst_discard", "dst_discard_out", "ip6_pkt_drop", "ip6_pkt_discard" };
+/* Of IPv6 only such a route leads there, whatever reason is given. */
+static const char *const prohibit_functions[] = { "ip6_pkt_prohibit", "ip6_pkt_prohibit_out" };
 /* That too where it has no reason of its own, as it has from 5.19 on where there is no route, or no forwarding. */
 static const char *const error_functions[] = { "ip_error" };
 /* Behind the ingress hook: the socket's own side refused the packet. */
@@ -145,7 +146,8 @@ bool verdict_is_ttl_death(const struct imds_drop *drop, const char *reason, cons
 /* Freed by the verdict of a filter, whatever it had looked at. */
 static bool is_filter(const char *reason, const char *location)
 {
-	if (is_unsaid(reason) && is_in_function(location, discard_functions, LEN(discard_functions)))
+	if (is_in_function(location, prohibit_functions, LEN(prohibit_functions)) ||
+	    (is_unsaid(reason) && is_in_function(location, discard_functions, LEN(discard_functions))))
 		return true;
 	if (!strcmp(reason, "NOT_SPECIFIED") && is_in_function(location, error_functions, LEN(error_functions)))
 		return true;
@@ -197,9 +199,10 @@ static bool is_on_the_way(const char *reason)
 
 bool verdict_is_late_answer(const struct imds_drop *drop, const char *reason, const char *location)
 {
-	const __u16 answer = IMDS_D_FROM_ENDPOINT | IMDS_D_PAYLOAD | IMDS_D_EXPECTED_SEQ | IMDS_D_AT_HOME;
+	const __u16 answer = IMDS_D_FROM_ENDPOINT | IMDS_D_PAYLOAD | IMDS_D_EXPECTED_SEQ;
 
-	return drop->ts_ns && (drop->flags & answer) == answer && !is_on_the_way(reason) && !strncmp(location, "tcp_", 4);
+	return drop->ts_ns && (drop->flags & answer) == answer && (drop->flags & (IMDS_D_AT_HOME | IMDS_D_ARRIVED)) &&
+	       !is_on_the_way(reason) && !strncmp(location, "tcp_", 4);
 }
 
 /*

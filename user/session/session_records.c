@@ -128,7 +128,8 @@ static bool is_death(const struct imds_drop *drop)
 {
 	const __u16 answer = IMDS_D_FROM_ENDPOINT | IMDS_D_EXPECTED_SEQ;
 
-	return drop->ts_ns && (drop->flags & answer) == answer && drop->ttl <= 1 && !(drop->flags & IMDS_D_AT_HOME);
+	return drop->ts_ns && (drop->flags & answer) == answer && drop->ttl <= 1 &&
+	       !(drop->flags & (IMDS_D_AT_HOME | IMDS_D_ARRIVED));
 }
 
 static struct session_death *death_place(struct session *s, uint64_t cookie)
