@@ -403,6 +403,24 @@ static void v1_that_is_served(void **state)
 	done(t, &s);
 }
 
+/* A shell's second curl falls back for the first; what has polled without a token all along goes on polling. */
+static void fallback_is_not_what_was_asked_before(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request poll = request(IMDS_KIND_DATA, S, MS, 200), curl = request(IMDS_KIND_DATA, 5 * S, MS, 200);
+	struct request again = request(IMDS_KIND_DATA, 6 * S, MS, 200);
+
+	poll.rec.peer.pid = again.rec.peer.pid = 200;
+	curl.rec.peer.pid = 300;
+	add(t, poll);
+	add(t, died(request(IMDS_KIND_TOKEN, 2 * S, S, 0)));
+	assert_true(add(t, curl).fallback);
+	assert_false(add(t, again).fallback);
+	assert_int_equal(row_of(t, &s, "web-1")->fallbacks, 1);
+	done(t, &s);
+}
+
 /* Whose answers die, and whose do not: other packets that die on the way there are told of the latter only. */
 static void addresses_are_known_with_what_died(void **state)
 {
@@ -553,6 +571,7 @@ int main(void)
 		cmocka_unit_test(long_poll_is_neither_slow_nor_silent),
 		cmocka_unit_test(lost_records_keep_the_cause),
 		cmocka_unit_test(v1_that_is_served),
+		cmocka_unit_test(fallback_is_not_what_was_asked_before),
 		cmocka_unit_test(addresses_are_known_with_what_died),
 		cmocka_unit_test(what_a_snapshot_points_to_is_told_when_it_goes),
 		cmocka_unit_test(one_maker_does_not_fill_the_table),

@@ -15,7 +15,8 @@
  */
 struct wait_client {
 	uint32_t pid;
-	bool silent;		  /* the newest token request got no answer, so far */
+	bool silent;  /* the newest token request got no answer, so far */
+	bool asks_v1; /* it did when nobody had waited in vain: what goes on so is no fallback from another's wait */
 	uint64_t silent_start_ns; /* when it began to wait */
 	uint64_t gave_up_ns;	/* a fallback began while that request was still open: it waited no longer than that */
 	uint64_t pause_from_ns; /* end of the wait, or of a fallback that was refused: a pause may follow; 0: none */
