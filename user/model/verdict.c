@@ -229,6 +229,12 @@ static bool ttl_suffices(const struct verdict_input *in)
 	return in->hops == 0 || (in->hops > 0 && in->node_token_ttl > in->hops);
 }
 
+/* True when what token answers have on the node is known to be too little. */
+static bool is_too_far(const struct verdict_input *in)
+{
+	return in->node_token_ttl > 0 && in->hops > 0 && in->hops >= in->node_token_ttl;
+}
+
 /*
  * A tc program behind the forward finds TTL 1 on what is healthy, so arithmetic must not speak against a death there. Where
  * NAT still hid the connection the forward was yet to come: what the node got earlier was another limit's.
@@ -278,7 +284,10 @@ static enum confidence death_confidence(const struct verdict_input *in)
 	 * Without payload it is the ACK of a FIN or the like: on a path where those die the answer dies too, but a client
 	 * that left at once cannot know whether an answer was on its way.
 	 */
-	return (drop->flags & IMDS_D_PAYLOAD) || waited_ns(in) >= in->stall_ns ? CONFIDENCE_STRONG : CONFIDENCE_NONE;
+	if (!(drop->flags & IMDS_D_PAYLOAD) && waited_ns(in) < in->stall_ns)
+		return CONFIDENCE_NONE;
+	/* a filter behind the forward finds TTL 1, too: where it was freed decides, or arithmetic */
+	return place == PLACE_UNKNOWN && !is_too_far(in) ? CONFIDENCE_LIKELY : CONFIDENCE_STRONG;
 }
 
 /* How sure it is that the answer to this unanswered request died of its TTL. */
@@ -305,8 +314,7 @@ static enum confidence hop_limit_confidence(const struct verdict_input *in)
 	    !waited || ttl_suffices(in) || (q->flags & IMDS_F_HOST_NETNS) || explains_silence(in))
 		return CONFIDENCE_NONE;
 	/* Arithmetic: a data path may eat the packet without any drop event, so the drop hook does not speak against it. */
-	if (in->node_token_ttl > 0 && in->hops > 0 && (q->flags & IMDS_F_REQUEST_ACKED) &&
-	    (q->flags & IMDS_F_HEAD_COMPLETE))
+	if (is_too_far(in) && (q->flags & IMDS_F_REQUEST_ACKED) && (q->flags & IMDS_F_HEAD_COMPLETE))
 		return CONFIDENCE_STRONG;
 	/*
 	 * With the drop hook on, a death on this node would have been seen: the answer is late, or never came here. That
