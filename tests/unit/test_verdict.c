@@ -205,7 +205,8 @@ static const struct row rows[] = {
 	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 	{ "a copy died, the answer came", OK, TOKEN, .end = IMDS_END_ANSWERED, .status = 200, .partly = true,
 	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
-	{ "first bytes came, then one died", ABORTED, TOKEN, .partly = true, DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
+	{ "first bytes came, then one died", ABORTED, TOKEN, .partly = true, .status = 200,
+	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 
 	/* answered */
 	{ "200", OK, .end = IMDS_END_ANSWERED, .status = 200, .partly = true },
@@ -299,6 +300,8 @@ static const struct row rows[] = {
 	{ "service closes in mid-answer", RESET, .end = IMDS_END_PEER_FIN, .partly = true, .status = 200 },
 	{ "client leaves in mid-answer", ABORTED, .end = IMDS_END_CLOSED, .partly = true, .status = 200,
 	  .waited = 3000 * MS },
+	{ "only the end of the answer came, and its client waited", SILENT, TOKEN, .partly = true },
+	{ "only the end of the answer came, and its client left", ABORTED, TOKEN, .partly = true, .waited = 100 * MS },
 	{ "request dropped by policy", BLOCKED, TOKEN, .drops_off = true, .others = true,
 	  DIED(IMDS_D_PAYLOAD, 64, "NETFILTER_DROP", "nf_hook_slow") },
 	{ "request dropped, resent, answered", OK, TOKEN, .end = IMDS_END_ANSWERED, .status = 200, .partly = true,

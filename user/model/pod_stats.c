@@ -148,6 +148,17 @@ static void note_late(struct pod_stats *s, const struct imds_request *q)
 	s->late_took_us = took_us > s->late_took_us ? took_us : s->late_took_us;
 }
 
+static enum silence silence_of(const struct imds_rec_request *rec)
+{
+	const struct imds_request *q = &rec->req;
+
+	if (q->first_byte_ns)
+		return SILENCE_BEHEADED;
+	if (q->flags & IMDS_F_REQUEST_ACKED)
+		return SILENCE_UNANSWERED;
+	return rec->synack_ns || (q->flags & IMDS_F_MIDSTREAM) ? SILENCE_UNACKED : SILENCE_UNCONNECTED;
+}
+
 static void note_fate(struct pod_stats *s, const struct request *r, enum imds_endpoint_class class)
 {
 	const struct imds_request *q = &r->rec.req;
@@ -172,6 +183,8 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 		s->providers_failed |= 1u << r->provider;
 		s->endpoints_failed |= 1u << (r->rec.peer.endpoint % 32);
 	}
+	if (r->outcome == OUTCOME_NO_RESPONSE && r->cause == CAUSE_SILENT && q->kind != IMDS_KIND_DNS)
+		s->silences[silence_of(&r->rec)]++;
 	if (r->outcome == OUTCOME_REFUSED) {
 		bool rst = q->end == IMDS_END_REFUSED || q->end == IMDS_END_PEER_RST;
 

@@ -18,6 +18,15 @@
 #define POD_STATS_ERRORS 6
 #define POD_STATS_NOTES 4
 
+/* How far a request came that was left without an answer for no cause that was seen. */
+enum silence {
+	SILENCE_UNCONNECTED, /* no SYN-ACK */
+	SILENCE_UNACKED,     /* the connection stood, the request was not acknowledged */
+	SILENCE_UNANSWERED,  /* it was, and nothing came back */
+	SILENCE_BEHEADED,    /* the answer's end came, but not its beginning */
+	SILENCE_COUNT
+};
+
 struct drop_count {
 	char reason[32]; /* "NETFILTER_DROP"; "ip_forward" where the kernel has no reasons; "other" */
 	uint64_t packets;
@@ -79,6 +88,7 @@ struct pod_stats {
 	FIGURES_HERE;
 	uint64_t outcomes[OUTCOME_COUNT];
 	uint64_t causes[CAUSE_COUNT];
+	uint64_t silences[SILENCE_COUNT];	/* of those of CAUSE_SILENT over TCP */
 	uint64_t confidences[CONFIDENCE_COUNT]; /* of the hop-limit outcomes */
 	uint64_t kinds[IMDS_KIND_COUNT];
 	struct kind_stats *by_kind[IMDS_KIND_COUNT]; /* owned by the table; NULL: none of that kind */

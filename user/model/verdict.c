@@ -397,11 +397,24 @@ static enum outcome judge_dropped(const struct verdict_input *in)
 	return OUTCOME_DROPPED;
 }
 
+/*
+ * Only what lies behind the status line came, out of order, and its client waited for the rest: the first segment, a full one
+ * as a rule, was lost on the way each time.
+ */
+static bool is_beheaded(const struct verdict_input *in)
+{
+	const struct imds_request *q = &in->rec->req;
+
+	return q->first_byte_ns && !q->status && !(q->flags & IMDS_F_LATE_ANSWER) &&
+	       (q->flags & IMDS_F_HEAD_COMPLETE) && (q->end == IMDS_END_CLOSED || q->end == IMDS_END_CLIENT_RST) &&
+	       q->end_ns >= q->last_byte_ns + in->stall_ns;
+}
+
 /* The connection stood, or there is none (UDP); the answer is not complete. */
 static enum outcome judge_connected(const struct verdict_input *in)
 {
 	const struct imds_request *q = &in->rec->req;
-	bool partly = q->first_byte_ns && !(q->flags & IMDS_F_LATE_ANSWER);
+	bool partly = q->first_byte_ns && !(q->flags & IMDS_F_LATE_ANSWER) && !is_beheaded(in);
 
 	if (q->end == IMDS_END_PEER_RST || q->end == IMDS_END_REFUSED)
 		return OUTCOME_RESET;

@@ -117,6 +117,9 @@ enum when {
 	HOST_SILENT,  /* it asked, too, and gets no answer; or is the one that asks */
 	WAS_SILENT,   /* rather than cut off */
 	WAS_CUT,      /* nothing but that */
+	BIG_LOST,     /* silent where packets of full size would be the first ones, and small ones pass */
+	UNMET,	      /* DIRECT, and no connection stood but those that were answered */
+	MET,	      /* DIRECT, and the other way round: whoever it is took the connections */
 	ANOTHER_HOST, /* its packets were seen thrown away as another host's */
 	OVER_IPV4,
 	OVER_IPV6,
@@ -488,18 +491,32 @@ static const struct row {
 	{ SILENT, ALL & ~LOCAL, ANY, ANOTHER_HOST, "  ip neigh; ip -d link show" },
 	{ SILENT, LOCAL, ANY, IN_PLACE,
 	  "That process took the connections and gave no answer: look at its log, and at what it asks itself." },
-	{ SILENT, ECS, ANY, DIRECT,
+	{ SILENT, ECS, ANY, UNMET,
 	  "The ECS agent on this node gives these credentials, by a redirect of %a to it: does it run, and is the "
 	  "redirect there?" },
-	{ SILENT, ECS, ANY, DIRECT, "  iptables-save -t nat | grep %a" },
-	{ SILENT, PODID, ANY, DIRECT,
+	{ SILENT, ECS, ANY, UNMET, "  iptables-save -t nat | grep %a" },
+	{ SILENT, PODID, ANY, UNMET,
 	  "The EKS Pod Identity agent on this node gives these credentials and has the address %a: does it run?" },
 	{ SILENT, PODID, ANY,
-	  DIRECT, "  ip addr show pod-id-link0; kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
+	  UNMET, "  ip addr show pod-id-link0; kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
+	{ SILENT, LOCAL, ANY, MET,
+	  "Whoever has the address %a took the connections and gave no answer: look at the agent's log." },
+	{ SILENT, ALL & ~LOCAL, ANY, MET,
+	  "The connections stood: routes, SNAT and the service's address are right. It is overloaded, or packets are "
+	  "lost "
+	  "outside this node." },
+	{ SILENT, ALL, ANY, BIG_LOST,
+	  "Where small packets pass and full ones are lost, a link on the way has a smaller MTU, and ICMP "
+	  "\"fragmentation "
+	  "needed\" does not come back. Compare the MTUs (pod, bridge, tunnel, network card), or clamp the segment "
+	  "size:" },
+	{ SILENT, ALL, ANY, BIG_LOST, "  ip -br link; ip route get %a; tracepath -n %a" },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED,
 	  "The node itself was answered. See whether the pod's packets leave with the node's address (SNAT, "
 	  "masquerade): many services answer no other source address." },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED, "  tcpdump -ni INTERFACE host %a" },
+	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED, "or whether a VPN or a second interface of the pod takes them:" },
+	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED, "  nsenter -t PID -n ip route get %a" },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_SILENT,
 	  "It is the node itself that is not answered. See where its packets go: a VPN or a link-local route may take "
 	  "them; else the service is off or overloaded." },
@@ -654,15 +671,24 @@ static bool holds(enum when when, const struct draft *d)
 	case NEEDS_UNKNOWN:
 		return !known && p && !advice_is_meant(p);
 	case HOST_ANSWERED:
-		return p && !p->host_network && holds(WAS_SILENT, d) && finding_answered_host(d->s, p);
+		return p && !p->host_network && holds(WAS_SILENT, d) && holds(UNMET, d) && finding_answered_host(d->s, p);
 	case HOST_SILENT:
-		return holds(WAS_SILENT, d) && (p->host_network || finding_silent_host(d->s, p));
+		return holds(WAS_SILENT, d) && holds(UNMET, d) && (p->host_network || finding_silent_host(d->s, p));
 	case HOST_NOT_ANSWERED:
-		return holds(WAS_SILENT, d) && !holds(HOST_SILENT, d) && !holds(HOST_ANSWERED, d);
+		return holds(WAS_SILENT, d) && holds(UNMET, d) && !holds(HOST_SILENT, d) && !holds(HOST_ANSWERED, d);
 	case WAS_SILENT:
 		return p && p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by && !finding_is_another_host(p);
 	case WAS_CUT:
 		return p && p->outcomes[OUTCOME_RESET] && !p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by;
+	case BIG_LOST:
+		return p && !p->answered_by &&
+		       (p->silences[SILENCE_UNACKED] || p->silences[SILENCE_BEHEADED] ||
+			(p->silences[SILENCE_UNANSWERED] && p->last_ok_ns));
+	case UNMET:
+		return holds(DIRECT, d) && !holds(MET, d);
+	case MET:
+		return holds(DIRECT, d) && p && !p->silences[SILENCE_UNCONNECTED] &&
+		       (p->silences[SILENCE_UNACKED] || p->silences[SILENCE_UNANSWERED] || p->silences[SILENCE_BEHEADED]);
 	case ANOTHER_HOST:
 		return p && finding_is_another_host(p);
 	case OVER_IPV4:

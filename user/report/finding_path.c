@@ -412,6 +412,20 @@ static bool lost_anything(const struct snapshot *s)
 	return false;
 }
 
+static void add_silences(struct draft *d)
+{
+	static const char *const texts[SILENCE_COUNT] = {
+		[SILENCE_UNCONNECTED] = "no connection: no answer came to the SYN",
+		[SILENCE_UNACKED] = "the connection stood, and the request itself was never acknowledged",
+		[SILENCE_UNANSWERED] = "the request was acknowledged, and nothing came back",
+		[SILENCE_BEHEADED] = "the end of an answer came, and its beginning did not",
+	};
+
+	for (int i = 0; i < SILENCE_COUNT; i++)
+		if (d->p->silences[i])
+			EVIDENCE(d, "%llu time%s: %s", PLURAL(d->p->silences[i]), texts[i]);
+}
+
 static bool find_no_response(struct draft *d)
 {
 	const struct snapshot *s = d->s;
@@ -443,6 +457,7 @@ static bool find_no_response(struct draft *d)
 			    : "");
 	EVIDENCE(d, "%llu unanswered, %llu cut off, %llu went through", (unsigned long long)silent,
 		 (unsigned long long)reset, (unsigned long long)p->outcomes[OUTCOME_OK]);
+	add_silences(d);
 	if (p->token_requests)
 		finding_add_tokens(d);
 	for (size_t i = 0; i < p->drops_len; i++)
