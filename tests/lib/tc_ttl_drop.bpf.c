@@ -3,6 +3,7 @@
  * What Cilium's and Calico's eBPF data paths do on a node's uplink, and nothing more: drop the metadata service's
  * packets whose TTL (hop limit) is used up, before netfilter has undone the NAT and before ip_forward() sees them.
  * Loaded by: tc filter add dev eth0 ingress bpf da obj FILE sec tc
+ * Section "lose": a wire of a smaller MTU, where full packets are lost without a sign: no kfree_skb, no ICMP.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
@@ -10,6 +11,8 @@
 
 #define TC_ACT_OK 0 /* linux/pkt_cls.h */
 #define TC_ACT_SHOT 2
+#define TC_ACT_STOLEN 4
+#define FULL 410    /* bytes, with the Ethernet header */
 #define ETH_HLEN 14 /* linux/if_ether.h */
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
@@ -32,6 +35,11 @@ SEC("tc") int tc_ttl_drop(struct __sk_buff *skb)
 			   ? TC_ACT_SHOT
 			   : TC_ACT_OK;
 	return TC_ACT_OK;
+}
+
+SEC("lose") int tc_lose(struct __sk_buff *skb)
+{
+	return skb->len >= FULL ? TC_ACT_STOLEN : TC_ACT_OK;
 }
 
 char _license[] SEC("license") = "GPL";
