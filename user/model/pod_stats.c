@@ -190,6 +190,7 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 
 		s->refused_by_rst |= rst;
 		s->refused_by_icmp |= !rst;
+		s->left_at_once |= !rst && !(q->flags & IMDS_F_SOCKET_DEAD);
 	}
 	if (r->rec.ttl_synack && !verdict_is_local(class)) {
 		int ttl = r->rec.ttl_synack;

@@ -133,6 +133,7 @@ struct pod_stats {
 	const struct answerer *answered_by; /* newest that is known; NULL: none */
 	bool stood_in_for;		    /* by answered_by: some process answered in the metadata service's place */
 	bool refused_by_rst, refused_by_icmp; /* how its connections were refused */
+	bool left_at_once;		      /* or its clients closed them at once: the sockets did not tell */
 	bool uses_pod_identity;	    /* credentials answered by EKS Pod Identity or ECS: IMDS is probably not needed */
 	bool needs_credentials;	    /* asked IMDS for credentials */
 	bool ttl_above_baseline;    /* TTL in its own namespace as high as, or higher than, on the node */

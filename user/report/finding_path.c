@@ -392,8 +392,8 @@ static bool find_refused(struct draft *d)
 			PLURAL(n), finding_redirector(p), who);
 	else if (p->refused_by_icmp && !p->refused_by_rst)
 		SUMMARY(
-		    d, "%s: %llu of %llu request%s refused by an ICMP error (unreachable) on the way, not by the service",
-		    d->subject, OF(n, p->requests));
+		    d, "%s: %llu of %llu request%s refused by an ICMP error (unreachable) on the way%s, not by the service",
+		    d->subject, OF(n, p->requests), p->left_at_once ? ", or left at once by its client" : "");
 	else
 		SUMMARY(d, "%s: the connection to the metadata service was refused %llu time%s", d->subject, PLURAL(n));
 	add_notes(d, true);
