@@ -27,6 +27,7 @@ struct answer_case {
 	unsigned int status;
 	bool bad, complete;
 	uint32_t body;
+	bool no_token;
 };
 
 static const struct answer_case answers[] = {
@@ -38,6 +39,11 @@ static const struct answer_case answers[] = {
 	{ "HTTP/1.1 200 OK\r\nX-Content-Length: 1\r\n\r\nt", 200, false, false, 1 },
 	{ "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\nt", 200, false, false, 1 },
 	{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", 200, false, false, 0 },
+	{ "HTTP/1.1 204 No Content\r\n\r\n", 204, false, true, 0 },
+	{ "HTTP/1.1 304 Not Modified\r\n\r\n", 304, false, true, 0 },
+	{ "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nAQAa+/0-_=\n", 200, false, true, 11 },
+	{ "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", 200, false, true, 6, true },
+	{ "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nlog in!", 200, false, true, 7, true },
 	{ "SSH-2.0-OpenSSH\r\n", 0, true, false, 0 },
 	{ "HTTP/1.1 2x0 OK\r\n\r\n", 2, true, false, 0 },
 	{ "\r\n\r\n", 0, true, false, 0 },
@@ -60,6 +66,7 @@ static void answer_is_read_however_it_is_split(void **state)
 			assert_int_equal(a.complete, c->complete);
 			if (!c->bad)
 				assert_int_equal(a.body, c->body);
+			assert_int_equal(a.no_token, c->no_token);
 		}
 	}
 }

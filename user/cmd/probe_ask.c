@@ -185,7 +185,7 @@ int probe_target_ask(struct probe_run *run, struct probe_target *t)
 	else if (after == -ESTALE)
 		t->now->err = after;
 	t->now->r.wall_ns = wall.tv_sec * 1000000000ull + wall.tv_nsec;
-	if (!t->now->err && t->now->raw.status / 100 == 2)
+	if (!t->now->err && t->now->raw.token)
 		got_token(run, t);
 	else if (!t->now->err)
 		run->host_silent |= t->host;
@@ -217,7 +217,7 @@ void probe_target_judge(struct probe_run *run, struct probe_target *t)
 	a->r.outcome = v.outcome;
 	a->r.confidence = v.confidence;
 	/* what answers, but not with a token, is another thing in the service's place */
-	if (v.outcome == OUTCOME_OK && a->r.rec.req.status / 100 != 2)
+	if (v.outcome == OUTCOME_OK && !a->raw.token)
 		a->r.outcome = OUTCOME_HTTP_ERROR;
 	a->r.provider = verdict_provider(IMDS_EP_IMDS, &a->r.rec.req);
 	a->r.who = &t->who;

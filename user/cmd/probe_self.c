@@ -251,12 +251,12 @@ static void judge_answered(struct self_answer *a)
 {
 	unsigned int status = a->m.token.status;
 
-	if (status / 100 == 2) {
+	if (a->m.token.token) {
 		set(a, OUTCOME_OK, CAUSE_NONE, "got a token");
 		return;
 	}
 	set(a, OUTCOME_HTTP_ERROR, CAUSE_ANSWERED_WITH_ERROR, "");
-	if (status == 400 || status == 404 || status == 405)
+	if (status < 400 || status == 404 || status == 405 || status == 400)
 		a->r.cause = CAUSE_NOT_THIS_CLOUD;
 	else if (status == 403)
 		a->r.cause = CAUSE_ENDPOINT_DISABLED;
@@ -322,14 +322,17 @@ static void judge(struct self_run *run, struct self_answer *a)
 	a->r.required_hop_limit = a->r.hops < 0 ? 0 : a->r.hops + 1;
 	a->r.hops_source = source;
 	a->r.provider = verdict_provider(IMDS_EP_IMDS, &a->r.rec.req);
-	if (t->status)
+	if (t->status && t->step == PROBE_DONE)
 		judge_answered(a);
 	else if (!t->connected_ns)
 		judge_unconnected(a);
 	else if (t->err == -ECONNRESET || t->err == -EPIPE)
-		set(a, OUTCOME_RESET, CAUSE_RESET, "connected, then the connection was cut");
+		set(a, OUTCOME_RESET, CAUSE_RESET,
+		    t->status ? "the answer was cut before its end" : "connected, then the connection was cut");
 	else if (t->step == PROBE_DONE)
 		set(a, OUTCOME_NO_RESPONSE, CAUSE_NOT_THIS_CLOUD, "what answers there does not speak HTTP");
+	else if (t->first_byte_ns)
+		set(a, OUTCOME_ABORTED, CAUSE_SLOW, "an answer began, and did not end in time: it may be no token");
 	else
 		judge_silent(a);
 }
@@ -358,6 +361,8 @@ static void tell_sdk(struct self_run *run)
 		what = "fails at once with 'no credentials'";
 	else if (a->r.outcome == OUTCOME_OK)
 		what = "gets a token and works with IMDSv2";
+	else if (a->r.outcome == OUTCOME_HTTP_ERROR && a->m.token.status < 400)
+		what = "may take that answer for the service's: what follows is not known";
 	else if (a->r.outcome == OUTCOME_HTTP_ERROR && plain / 100 == 2)
 		what = "goes on with IMDSv1 at once";
 	else if (a->m.token.connected_ns && plain / 100 == 2)

@@ -183,8 +183,9 @@ void probe_answer_feed(struct probe_answer *a, const char *bytes, size_t len)
 		char c = bytes[i];
 
 		if (a->in_body) {
-			a->body += len - i;
-			break;
+			a->body++;
+			a->no_token |= !isalnum((unsigned char)c) && !strchr("-._~+/=\r\n", c ? c : ' ');
+			continue;
 		}
 		if (c == '\r')
 			continue;
@@ -203,7 +204,7 @@ void probe_answer_feed(struct probe_answer *a, const char *bytes, size_t len)
 		if (++a->at > LINE_MAX_LEN)
 			a->bad = true;
 	}
-	a->complete = a->in_body && a->has_length && a->body >= a->length;
+	a->complete = a->in_body && ((a->has_length && a->body >= a->length) || a->status == 204 || a->status == 304);
 }
 
 /* --- asking ------------------------------------------------------------------------------------------------------ */
@@ -413,10 +414,11 @@ static int read_answer(int fd, uint64_t deadline_ns, struct probe_result *r)
 			break;
 	}
 	r->status = answer.bad || answer.status < 100 ? 0 : answer.status;
-	if (answer.bad || answer.complete || r->bytes_in > ANSWER_MAX)
-		return 0;
-	if (!err) /* closed: the end of an answer without a length, or no answer */
-		return answer.in_body && !answer.has_length ? 0 : -ECONNRESET;
+	if (!answer.bad && !answer.complete && r->bytes_in <= ANSWER_MAX &&
+	    !err) /* closed: the end, where no length was told */
+		err = answer.in_body && !answer.has_length ? 0 : -ECONNRESET;
+	r->token =
+	    !err && !answer.bad && answer.status == 200 && answer.body && !answer.no_token && r->bytes_in <= ANSWER_MAX;
 	return err;
 }
 

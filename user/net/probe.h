@@ -25,6 +25,7 @@ struct probe_result {
 	uint8_t fin_acked;	 /* and, after the silence, our end of the connection: its packets do arrive */
 	uint8_t icmp_seen;	 /* SO_EE_ORIGIN_ICMP or _ICMP6: the error queue had icmp_type, icmp_code */
 	uint8_t icmp_type, icmp_code;
+	uint8_t token;	 /* the answer came whole, and is one */
 	uint16_t status; /* 0: none */
 	uint16_t local_port;
 	struct imds_addr local;
@@ -89,7 +90,8 @@ struct probe_answer {
 	bool bad;	 /* not HTTP */
 	bool in_body;
 	bool has_length;
-	bool complete;	       /* by Content-Length */
+	bool complete;	       /* by Content-Length, or a status that has no body */
+	bool no_token;	       /* the body has bytes that no token has (RFC 7235: token68): a page, a message */
 	uint32_t length, body; /* bytes said, bytes seen */
 	uint32_t at;	       /* in the line */
 	uint8_t matched;       /* of "content-length:" in this line */

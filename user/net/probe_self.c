@@ -132,7 +132,7 @@ void probe_self_measure(const struct imds_endpoint *e, unsigned int wait_ms, uin
 	s.miss_ms = MISS_MIN_MS + 4 * slowest_ns / 1000000;
 	s.miss_ms = s.miss_ms < MISS_MAX_MS ? s.miss_ms : MISS_MAX_MS;
 	ret->ttl_synack = find_ttl(&s);
-	if (ret->token.status / 100 != 2)
+	if (!ret->token.token)
 		return;
 	slowest_ns = ret->token.last_byte_ns - ret->token.sent_ns;
 	if (slowest_ns / 1000000 > MISS_MAX_MS / 4)

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# report --what-if: nobody is said to be safe by silence, by a filter, or by the nearer one of two networks in a pod.
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+e2e_lab --hop-limit 3
+lab_pod_bridge web-1 --namespace shop
+lab_pod_bridge docker-1 --namespace ci
+lab_pod_inner inner-1 --namespace ci
+lab_pod_host agent-1 --namespace kube-system
+r=$LAB_ROOT/report
+
+put_inside() {			# put_inside POD: from inner-1's network, in POD's cgroup: a container in that pod
+	lab_pod_load "$1"
+	# shellcheck disable=SC2016
+	sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$pod_cgroup" nsenter --net="/run/netns/$LAB_ID-p-inner-1" \
+		curl -s -m 2 -o "$LAB_ROOT/token" -w '%{http_code}' -X PUT -H "$E2E_TTL" "http://$LAB_IMDS4/latest/api/token"
+}
+report_start "$r" --what-if hop-limit=2
+check "the inner container gets a token" equal "$(put_inside docker-1)" 200
+for p in docker-1 web-1 agent-1; do put $p >/dev/null; done
+report_stop
+expect_report "$r" "Docker in a pod: it needs what its farther network does" 'pod("docker-1") | .required_hop_limit == 3 and .hops == 2'
+expect_report "$r" "Docker in a pod: it would break, though the pod itself would not" \
+	'([.findings[] | select(.code == "would-break") | .pod] == ["docker-1"]) and .what_if.would_not_notice == 2 and
+	.what_if.verdict == "1 pod would break."'
+
+report_start "$r" --what-if hop-limit=1 --problems --exit-code
+put web-1 >/dev/null
+report_stop
+check "--problems: exit 10" equal $? 10
+expect_report "$r" "--problems: what works now is judged all the same" '.what_if.would_break == 1'
+report_start "$r" --what-if hop-limit=1 --namespace kube-system
+for p in web-1 agent-1; do put $p >/dev/null; done
+report_stop
+expect_report "$r" "--namespace: those chosen, and it is said that others asked" '.what_if |
+	(.verdict | test("of those chosen")) and (.basis | test("1 of these are of pods that .* not judged"))'
+report_start "$r" --what-if hop-limit=1 --exit-code
+report_stop
+check "nobody asked: exit 10" equal $? 10
+expect_report "$r" "nobody asked: nothing is known" '.what_if | (.verdict | test("not known")) and .all_judged == false'
+report_start "$r" --format text --what-if hop-limit=1
+report_stop
+check "nobody asked: text says so" grep -q "who would break is not known" "$r"
