@@ -11,7 +11,7 @@
 #include "../../user/base/small.h"
 #include "../../user/model/cause.h"
 
-/* imds.md 8.1, and kernels that give no reason. */
+/* Each reason with a cause of its own, and kernels that give no reason. */
 static void each_drop_has_its_cause(void **state)
 {
 	static const struct {

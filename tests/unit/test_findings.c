@@ -56,7 +56,7 @@ struct row {
 
 static const struct answerer relay = { .address = "10.0.0.9:8181" };
 
-/* imds.md 6.2, and each code once present and once absent. */
+/* Each code once present and once absent. */
 static const struct row rows[] = {
 	{ "token dies, pod uses v1",
 	  FINDING_HOP_LIMIT_EXHAUSTED,

@@ -73,7 +73,7 @@ struct row {
 #define ABORTED OUTCOME_ABORTED, CONFIDENCE_NONE
 
 static const struct row rows[] = {
-	/* imds.md: evidence level proven */
+	/* the highest level of evidence */
 	{ "answer dies in ip_forward", PROVEN, TOKEN, DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 	{ "with offset", PROVEN, TOKEN, DIED(ANSWER, 1, "IP_INHDR", "ip_forward+0x2a1") },
 	{ "with compiler suffix", PROVEN, TOKEN, DIED(ANSWER, 1, "IP_INHDR", "ip_forward.cold") },
@@ -578,7 +578,7 @@ static void a_counter_key_tells_no_more_than_its_end(void **state)
 		assert_int_equal(verdict_from_key(&keys[i].key, keys[i].hops - 1, keys[i].node_ttl), keys[i].outcome);
 }
 
-/* imds.md 2.1: address first, then headers, then path. */
+/* Address first, then headers, then path. */
 static void providers_are_told_by_address_header_and_path(void **state)
 {
 	static const struct {

@@ -127,15 +127,10 @@ static size_t name_width(const struct probe_run *run)
 
 static void print_time(struct probe_run *run, uint64_t wall_ns)
 {
-	time_t t = wall_ns / 1000000000;
-	char buf[16] = "";
-	struct tm tm;
+	char buf[CLOCK_LEN];
 
-	if (!run->o->watch)
-		return;
-	if (wall_ns && localtime_r(&t, &tm))
-		strftime(buf, sizeof(buf), "%H:%M:%S", &tm);
-	fprintf(run->out, "%-8s ", wall_ns ? buf : "TIME");
+	if (run->o->watch)
+		fprintf(run->out, "%-8s ", wall_ns ? text_clock(wall_ns, buf) : "TIME");
 }
 
 static void print_name(struct probe_run *run, const struct pod_identity *who)
@@ -154,24 +149,6 @@ static void print_header(struct probe_run *run)
 		"NEEDS", "TTL", "CONNECT", "ANSWER", "WHY");
 }
 
-static void print_number(FILE *out, int width, int n, bool known)
-{
-	char buf[16] = "-";
-
-	if (known)
-		snprintf(buf, sizeof(buf), "%d", n);
-	fprintf(out, " %*s", width, buf);
-}
-
-static void print_duration(FILE *out, int64_t us)
-{
-	char buf[32] = "-";
-
-	if (us >= 0)
-		findings_duration(us, buf, sizeof(buf));
-	fprintf(out, " %8s", buf);
-}
-
 static void print_text(struct probe_run *run, const struct probe_target *t)
 {
 	const struct request *r = &t->now->r;
@@ -187,11 +164,11 @@ static void print_text(struct probe_run *run, const struct probe_target *t)
 	snprintf(word, sizeof(word), "%s%s%s", t->now->err ? "unknown" : outcome_word(r->outcome),
 		 confidence ? " " : "", confidence ? confidence : "");
 	fprintf(run->out, "%s%-18s%s", text_on(&run->text, style), word, text_off(&run->text));
-	print_number(run->out, 4, r->hops, r->hops >= 0);
-	print_number(run->out, 5, r->required_hop_limit, r->required_hop_limit > 0);
-	print_number(run->out, 3, r->rec.ttl_synack, r->rec.ttl_synack > 0);
-	print_duration(run->out, t->now->err ? -1 : request_connect_us(r));
-	print_duration(run->out, t->now->err ? -1 : request_first_byte_us(r));
+	text_number(run->out, 4, r->hops, r->hops >= 0);
+	text_number(run->out, 5, r->required_hop_limit, r->required_hop_limit > 0);
+	text_number(run->out, 3, r->rec.ttl_synack, r->rec.ttl_synack > 0);
+	text_duration(run->out, t->now->err ? -1 : request_connect_us(r));
+	text_duration(run->out, t->now->err ? -1 : request_first_byte_us(r));
 	tell_why(run, t->now, why, sizeof(why));
 	fprintf(run->out, "  %s", text_escape(why, run->text.utf8, 0, buf, sizeof(buf)));
 	if (t->also)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The words that users see, one enum each, and their spelling. Order is ABI of nothing; spelling is interface.md's. */
+/* The words that users see, one enum each, and their spelling. Their order is ABI of nothing, their spelling is: JSON, metrics. */
 #ifndef IMDSNOOP_WORDS_H
 #define IMDSNOOP_WORDS_H
 
@@ -52,7 +52,7 @@ enum cause {
 	CAUSE_COUNT
 };
 
-/* What a whole report says, gravest last; interface.md's headline.level. */
+/* What a whole report says, gravest last. */
 enum level { LEVEL_QUIET, LEVEL_OK, LEVEL_NOTE, LEVEL_BLIND, LEVEL_WARNING, LEVEL_PROBLEM, LEVEL_COUNT };
 
 enum confidence { CONFIDENCE_NONE, CONFIDENCE_LIKELY, CONFIDENCE_STRONG, CONFIDENCE_PROVEN, CONFIDENCE_COUNT };
@@ -112,7 +112,7 @@ enum finding_code {
 	FINDING_COUNT
 };
 
-/* Each returns interface.md's word, "other"/"unknown" for a value out of range; confidence NONE gives NULL. */
+/* Each returns the word of JSON and metrics, "other"/"unknown" for a value out of range; confidence NONE gives NULL. */
 const char *outcome_word(enum outcome outcome);
 const char *cause_word(enum cause cause); /* NULL for NONE */
 const char *level_word(enum level level); /* lower case, as in JSON */

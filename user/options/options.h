@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The command line: option and command tables, one parser, help. interface.md's section 1 in parsed form. */
+/* The command line: option and command tables, one parser, help. */
 #ifndef IMDSNOOP_OPTIONS_H
 #define IMDSNOOP_OPTIONS_H
 

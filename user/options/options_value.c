@@ -145,7 +145,7 @@ static int split_host_port(const char *text, char *host, size_t host_len, int *r
 	return 0;
 }
 
-/* The addresses of imds.md's table; anything else that the user names is "other". */
+/* The addresses that the clouds document; anything else that the user names is "other". */
 static enum imds_endpoint_class class_of(const struct imds_addr *addr)
 {
 	static const struct {

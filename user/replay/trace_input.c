@@ -10,6 +10,7 @@
 #include <uthash.h>
 
 #include "../base/json_member.h"
+#include "../base/small.h"
 #include "../report/findings.h"
 #include "../session/trace_counts.h"
 
@@ -75,6 +76,7 @@ struct reader {
 static int read_line(struct reader *r)
 {
 	bool any = false, skip = false;
+	char *more;
 	int c;
 
 	r->len = 0;
@@ -88,15 +90,10 @@ static int read_line(struct reader *r)
 				break;
 			continue;
 		}
-		if (r->len + 1 >= r->room) {
-			size_t room = r->room ? r->room * 2 : 4096;
-			char *more = realloc(r->buf, room);
-
-			if (!more)
-				return -ENOMEM;
-			r->buf = more;
-			r->room = room;
-		}
+		more = with_room(r->buf, r->len + 1, &r->room, 4096, 1);
+		if (!more)
+			return -ENOMEM;
+		r->buf = more;
 		r->buf[r->len++] = (char)c;
 	}
 	if (ferror(r->f))

@@ -105,17 +105,10 @@ static int list_take(struct list *list, struct draft *d, enum finding_code code,
 	static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
 	const struct pod_identity *who = pods_len ? &pods[0]->who : &nobody;
 	const struct pod_identity **names = calloc(pods_len + 1, sizeof(*names));
+	struct finding *v = with_room(list->v, list->len, &list->room, 16, sizeof(*v));
 
 	advice_add(&d->advice, code, d);
-	if (list->len == list->room) {
-		size_t room = list->room ? list->room * 2 : 16;
-		struct finding *v = realloc(list->v, room * sizeof(*v));
-
-		if (v) {
-			list->v = v;
-			list->room = room;
-		}
-	}
+	list->v = v ? v : list->v;
 	if (!d->advice.v && !d->advice.failed) { /* empty lists are lists too */
 		d->advice.v = calloc(1, sizeof(*d->advice.v));
 		d->advice.failed = !d->advice.v;
@@ -124,7 +117,7 @@ static int list_take(struct list *list, struct draft *d, enum finding_code code,
 		d->evidence.v = calloc(1, sizeof(*d->evidence.v));
 		d->evidence.failed = !d->evidence.v;
 	}
-	if (list->len == list->room || !names || d->summary.failed || d->evidence.failed || d->advice.failed) {
+	if (!v || !names || d->summary.failed || d->evidence.failed || d->advice.failed) {
 		free(names);
 		draft_clear(d);
 		return -ENOMEM;

@@ -74,6 +74,7 @@ static int add_node(struct merged *m, const struct report_doc *d, const struct m
 		{ &lasted, duration, WORD_MAX_LEN },	{ &file, d->file, CGROUP_MAX_LEN },
 		{ &version, d->version, WORD_MAX_LEN }, { &kernel, d->kernel, WORD_MAX_LEN },
 	};
+	const struct merge_node **more;
 	struct merge_node *n, *twin;
 	size_t key_len, room;
 
@@ -101,18 +102,10 @@ static int add_node(struct merged *m, const struct report_doc *d, const struct m
 	n->node_token_ttl = d->node_token_ttl;
 	n->lost = d->lost;
 	n->level = d->level;
-	if (m->nodes_len == m->nodes_room) {
-		size_t most = m->nodes_room ? m->nodes_room * 2 : 64;
-		const struct merge_node **more = realloc(m->nodes, most * sizeof(struct merge_node *));
-
-		if (!more) {
-			free(n);
-			return -ENOMEM;
-		}
-		m->nodes = more;
-		m->nodes_room = most;
-	}
-	HASH_ADD_KEYPTR(hh, m->by_key, n->key, key_len, n);
+	more = with_room(m->nodes, m->nodes_len, &m->nodes_room, 64, sizeof(struct merge_node *));
+	m->nodes = more ? more : m->nodes;
+	if (more)
+		HASH_ADD_KEYPTR(hh, m->by_key, n->key, key_len, n);
 	if (!n->hh.tbl) {
 		free(n);
 		return -ENOMEM;

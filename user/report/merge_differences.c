@@ -57,6 +57,7 @@ static int difference_get(struct merged *m, const char *what, const char *name, 
 
 static int add_fact(struct merged *m, const struct merge_node *node, const char *what, const char *name, const char *value)
 {
+	const struct merge_node **more;
 	struct merge_difference *d;
 	struct merge_value *v;
 
@@ -67,15 +68,10 @@ static int add_fact(struct merged *m, const struct merge_node *node, const char 
 	v = value_get(d, value);
 	if (v->nodes_len && v->nodes[v->nodes_len - 1] == node)
 		return 0; /* said twice */
-	if (v->nodes_len == v->room) {
-		size_t room = v->room ? v->room * 2 : 16;
-		const struct merge_node **more = realloc(v->nodes, room * sizeof(struct merge_node *));
-
-		if (!more)
-			return -ENOMEM;
-		v->nodes = more;
-		v->room = room;
-	}
+	more = with_room(v->nodes, v->nodes_len, &v->room, 16, sizeof(struct merge_node *));
+	if (!more)
+		return -ENOMEM;
+	v->nodes = more;
 	v->nodes[v->nodes_len++] = node;
 	d->known++;
 	return 0;

@@ -5,25 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
 #include "findings.h"
 
 static struct event_entry *add(struct timeline *t, enum event_type type, uint64_t ns, const struct pod_identity *who)
 {
 	struct event_entry *e;
 
-	if (t->len == t->room) {
-		size_t room = t->room ? t->room * 2 : 64;
-
-		if (room > TIMELINE_MAX)
-			room = TIMELINE_MAX;
-		e = room > t->len ? realloc(t->events, room * sizeof(*e)) : NULL;
-		if (!e) {
-			t->more++;
-			return NULL;
-		}
-		t->events = e;
-		t->room = room;
+	e = t->len < TIMELINE_MAX ? with_room(t->events, t->len, &t->room, 64, sizeof(*e)) : NULL;
+	if (!e) {
+		t->more++;
+		return NULL;
 	}
+	t->events = e;
 	e = &t->events[t->len++];
 	*e = (struct event_entry){ .type = type, .ns = ns };
 	findings_subject(who, e->who, sizeof(e->who));

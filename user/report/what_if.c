@@ -6,15 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "advice.h"
+#include "finding_parts.h"
 #include "findings.h"
 
 #define NAMED 6 /* pods told by name in one line */
-#define SUBJECT_LEN 512
-#define PLURAL(n) (unsigned long long)(n), (n) == 1 ? "" : "s"
 
 /* Of lost records no provider is known: it may be EC2. */
-static bool is_ec2(const struct pod_stats *p)
+static bool may_be_ec2(const struct pod_stats *p)
 {
 	return !p->providers || (p->providers & 1u << PROVIDER_EC2);
 }
@@ -49,7 +47,7 @@ static bool loses_tokens(const struct what_if *w, const struct snapshot *s, cons
 
 static bool loses_v1(const struct what_if *w, const struct pod_stats *p)
 {
-	return w->tokens_required && is_ec2(p) && p->v1_answered;
+	return w->tokens_required && may_be_ec2(p) && p->v1_answered;
 }
 
 /* Whose service it asked was not seen: of what was no request for a name, and no connection without a request. */
@@ -67,7 +65,7 @@ static bool is_half_seen(const struct what_if *w, const struct pod_stats *p)
 	if (!p->requests || p->records_lost || p->untracked || asked_nobody_known(p))
 		return true;
 	/* but for those that are refused for want of a token already */
-	return w->tokens_required && is_ec2(p) && p->v1_requests > p->v1_answered + p->v1_unauthorized;
+	return w->tokens_required && may_be_ec2(p) && p->v1_requests > p->v1_answered + p->v1_unauthorized;
 }
 
 /*
@@ -129,7 +127,7 @@ static void add_evidence(struct lines *e, const struct what_if *w, const struct 
 			    e, "%llu request%s with a token that it got before; its next token request would go unanswered",
 			    PLURAL(p->v2_requests));
 		lines_add(e, "%d forward%s between service and socket%s: hop limit %d is needed, %u would be set",
-			  p->hops, p->hops == 1 ? "" : "s",
+			  p->hops, ENDING(p->hops),
 			  p->hops_source == HOPS_FROM_BASELINE ? "" : " (counted from the usual start TTL)",
 			  p->required_hop_limit, w->hop_limit);
 		if (p->ttl_token_response > 0)
@@ -234,7 +232,7 @@ static char *tell(enum what_if_fate fate, const struct what_if *w, const struct 
 
 	if (!f)
 		return NULL;
-	fprintf(f, "%zu pod%s %s", count, count == 1 ? "" : "s", words[fate]);
+	fprintf(f, "%zu pod%s %s", count, ENDING(count), words[fate]);
 	for (size_t i = 0; i < s->pods_len && named < NAMED; i++)
 		if (is_judged(s->pods[i]) && what_if_fate(w, s, s->pods[i]) == fate)
 			fprintf(f, "%s%s", named++ ? ", " : ": ", subject_of(s->pods[i], subject, sizeof(subject)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Metrics as interface.md section 3 names them, in Prometheus's text format 0.0.4 or OpenMetrics 1.0.
+ * Metrics in Prometheus's text format 0.0.4 or OpenMetrics 1.0.
  *
  * Labels of a row: a container of a pod has its namespace, pod and container. A cgroup whose pod is not known, or which is
  * none, has namespace="", pod="" and its cgroup path as container. The row for what is over --max-pods has pod="other".

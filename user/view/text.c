@@ -15,11 +15,6 @@
 #define LINE_LEN 2048
 #define FINDINGS_WHOLE 12 /* findings told at length; the rest get one line each */
 
-static const char *duration(uint64_t us, char buf[32])
-{
-	return findings_duration(us, buf, 32);
-}
-
 static enum text_style outcome_style(enum outcome outcome)
 {
 	switch (outcome) {
@@ -239,14 +234,6 @@ void text_report(FILE *out, const struct report *r, const struct what_if_result 
 	text_verdict(out, r->level, r->headline, o);
 }
 
-static void number_or_dash(FILE *out, int width, long long n, bool known)
-{
-	if (known)
-		fprintf(out, " %*lld", width, n);
-	else
-		fprintf(out, " %*s", width, "-");
-}
-
 /* --- trace ------------------------------------------------------------------------------------------------ */
 
 /*
@@ -302,20 +289,9 @@ void text_trace_header(FILE *out, uint64_t wall_ns, const struct text_options *o
 
 static void trace_time(FILE *out, uint64_t wall_ns)
 {
-	time_t t = (time_t)(wall_ns / 1000000000u);
-	struct tm tm;
-	char buf[16];
+	char buf[CLOCK_LEN];
 
-	if (!localtime_r(&t, &tm) || !strftime(buf, sizeof(buf), "%H:%M:%S", &tm))
-		snprintf(buf, sizeof(buf), "--:--:--");
-	fprintf(out, "%s.%03u ", buf, (unsigned int)(wall_ns / 1000000 % 1000));
-}
-
-static void trace_duration(FILE *out, int64_t us)
-{
-	char buf[32];
-
-	fprintf(out, " %8s", us < 0 ? "-" : duration((uint64_t)us, buf));
+	fprintf(out, "%s.%03u ", text_clock(wall_ns, buf), (unsigned int)(wall_ns / 1000000 % 1000));
 }
 
 static void trace_notes(FILE *out, const struct request *r, const struct text_options *o)
@@ -386,14 +362,14 @@ void text_trace_line(FILE *out, const struct request *r, const struct text_optio
 	text_cell(out, text, l.narrow ? 11 : 18);
 	fputs(text_off(o), out);
 	if (l.narrow) {
-		trace_duration(out, request_duration_us(r, rec->hdr.ts_ns));
+		text_duration(out, request_duration_us(r, rec->hdr.ts_ns));
 		fputc('\n', out);
 		return;
 	}
-	trace_duration(out, request_connect_us(r));
-	trace_duration(out, request_first_byte_us(r));
-	trace_duration(out, request_duration_us(r, rec->hdr.ts_ns));
-	number_or_dash(out, 4, ttl, ttl > 0);
+	text_duration(out, request_connect_us(r));
+	text_duration(out, request_first_byte_us(r));
+	text_duration(out, request_duration_us(r, rec->hdr.ts_ns));
+	text_number(out, 4, ttl, ttl > 0);
 	if (r->hops >= 0)
 		snprintf(text, sizeof(text), "%d/%d", r->hops, r->required_hop_limit);
 	else

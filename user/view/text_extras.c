@@ -78,15 +78,6 @@ void text_what_if(FILE *out, const struct what_if_result *r, const struct text_o
 
 /* --- changes ------------------------------------------------------------------------------------------------------ */
 
-static const char *latency(int64_t us, char buf[32])
-{
-	if (us < 0)
-		snprintf(buf, 32, "-");
-	else
-		findings_duration((uint64_t)us, buf, 32);
-	return buf;
-}
-
 static void figures_cell(FILE *out, const struct workload_figures *f)
 {
 	char p50[32], p99[32];
@@ -95,7 +86,7 @@ static void figures_cell(FILE *out, const struct workload_figures *f)
 		fprintf(out, "  %6s %6s %8s %8s %8s", "-", "-", "-", "-", "-");
 	else
 		fprintf(out, "  %6llu %6llu %8s %8s %8.1f", (unsigned long long)f->requests,
-			(unsigned long long)f->failed, latency(f->p50_us, p50), latency(f->p99_us, p99), f->seconds_lost);
+			(unsigned long long)f->failed, text_us(f->p50_us, p50), text_us(f->p99_us, p99), f->seconds_lost);
 }
 
 static void change_lines(FILE *out, const struct changes *c, enum change_kind kind, const struct text_options *o)

@@ -2,6 +2,9 @@
 #include "text_layout.h"
 
 #include <string.h>
+#include <time.h>
+
+#include "../report/findings.h"
 
 #define LINE_LEN 2048
 
@@ -29,6 +32,36 @@ size_t text_columns(const char *s)
 	for (; *s; s++)
 		n += ((unsigned char)*s & 0xc0) != 0x80;
 	return n;
+}
+
+const char *text_us(int64_t us, char buf[32])
+{
+	return us < 0 ? "-" : findings_duration((uint64_t)us, buf, 32);
+}
+
+void text_duration(FILE *out, int64_t us)
+{
+	char buf[32];
+
+	fprintf(out, " %8s", text_us(us, buf));
+}
+
+void text_number(FILE *out, int width, int n, bool known)
+{
+	if (known)
+		fprintf(out, " %*d", width, n);
+	else
+		fprintf(out, " %*s", width, "-");
+}
+
+const char *text_clock(uint64_t wall_ns, char buf[CLOCK_LEN])
+{
+	time_t t = (time_t)(wall_ns / 1000000000u);
+	struct tm tm;
+
+	if (!localtime_r(&t, &tm) || !strftime(buf, CLOCK_LEN, "%H:%M:%S", &tm))
+		snprintf(buf, CLOCK_LEN, "--:--:--");
+	return buf;
 }
 
 /* Left-aligned in n columns, whatever its bytes. */

@@ -16,7 +16,15 @@ enum text_style text_level_style(enum level level);
 const char *text_on(const struct text_options *o, enum text_style style); /* "" without colour */
 const char *text_off(const struct text_options *o);
 int text_width(const struct text_options *o);
-size_t text_columns(const char *s);		    /* characters, whatever their bytes */
+size_t text_columns(const char *s); /* characters, whatever their bytes */
+/* "3.1 ms", or "-" below 0; 32 bytes suffice. Returns buf. */
+const char *text_us(int64_t us, char buf[32]);
+/* The same, and a number or "-", as a cell: a blank, then right-aligned. */
+void text_duration(FILE *out, int64_t us);
+void text_number(FILE *out, int width, int n, bool known);
+/* "12:03:44", local time. CLOCK_LEN bytes suffice. Returns buf. */
+#define CLOCK_LEN 16
+const char *text_clock(uint64_t wall_ns, char buf[CLOCK_LEN]);
 void text_cell(FILE *out, const char *s, size_t n); /* left-aligned in n columns */
 
 /* Escaped and wrapped at blanks; the first line begins with `first`, the others as far right. */

@@ -119,14 +119,11 @@ static void format_request(const struct ui *ui, const struct ui_request *u, char
 {
 	const char *confidence = confidence_word(u->confidence);
 	int width = getmaxx(stdscr), room = width > 140 ? width - 82 : width - 58;
-	char clock[16] = "", what[512], comm[128], outcome[48], took[32] = "-", first[32] = "-";
+	char clock[CLOCK_LEN], what[512], comm[128], outcome[48], took[32] = "-", first[32] = "-";
 	char status[16] = "-", hops[24] = "-";
-	time_t t = u->wall_ns / 1000000000;
 	size_t used, comm_used;
-	struct tm tm;
 
-	if (localtime_r(&t, &tm))
-		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+	text_clock(u->wall_ns, clock);
 	text_escape(u->what, ui->o.utf8, room, what, sizeof(what));
 	text_escape(u->comm, ui->o.utf8, 10, comm, sizeof(comm));
 	used = text_columns(what);
