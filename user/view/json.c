@@ -301,15 +301,22 @@ static json_t *buckets_value(const struct histogram *h)
 	return end(&b);
 }
 
+json_t *json_with_figures(json_t *object, const struct figures *figures)
+{
+	struct figures all = *figures;
+	struct builder b = { .object = object };
+
+	for (const struct figure *f = figures_table; f->key; f++)
+		put(&b, f->key,
+		    f->is_time ? seconds(*figures_time(&all, f), 1e6)
+			       : json_integer((json_int_t)*figures_count(&all, f)));
+	return end(&b);
+}
+
 /* What has a meaning for one container and, added up, for all. */
 static void put_counts(struct builder *b, const struct pod_stats *p)
 {
-	struct figures all = p->figures;
-
-	for (const struct figure *f = figures_table; f->key; f++)
-		put(b, f->key,
-		    f->is_time ? seconds(*figures_time(&all, f), 1e6)
-			       : json_integer((json_int_t)*figures_count(&all, f)));
+	b->object = json_with_figures(b->object, &p->figures);
 	PUT_COUNTS(b, "outcomes", p->outcomes, OUTCOME_COUNT, outcome_word);
 	PUT_COUNTS(b, "causes", p->causes, CAUSE_COUNT, cause_word);
 	PUT_COUNTS(b, "confidences", p->confidences, CONFIDENCE_COUNT, confidence_word);

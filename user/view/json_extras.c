@@ -112,14 +112,14 @@ static json_t *node_at(const void *nodes, size_t i)
 
 static json_t *pod_value(const struct merge_pod *p)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "node",
-			 json_text(p->node->node), "namespace", json_text(p->namespace), "pod", json_text(p->pod),
-			 "workload", json_text(p->workload), "container", json_text(p->container), "cgroup",
-			 json_text(p->cgroup), "requests", count(p->requests), "failed", count(p->failed),
-			 "v1_requests", count(p->v1_requests), "seconds_lost", seconds(p->seconds_lost),
-			 "required_hop_limit", positive(p->required_hop_limit), "hop_limit",
-			 json_string(hop_limit_word(p->hop_limit)), "hop_limit_requests", count(p->hop_limit_requests),
-			 "latency_us", "p50", us(p->p50_us), "p99", us(p->p99_us));
+	json_t *pod = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "node",
+				json_text(p->node->node), "namespace", json_text(p->namespace), "pod", json_text(p->pod),
+				"workload", json_text(p->workload), "container", json_text(p->container), "cgroup",
+				json_text(p->cgroup), "required_hop_limit", positive(p->required_hop_limit),
+				"hop_limit", json_string(hop_limit_word(p->hop_limit)), "hop_limit_requests",
+				count(p->hop_limit_requests), "latency_us", "p50", us(p->p50_us), "p99", us(p->p99_us));
+
+	return json_with_figures(pod, &p->figures);
 }
 
 static json_t *group_at(const void *groups, size_t i)
@@ -157,12 +157,13 @@ static json_t *difference_at(const void *differences, size_t i)
 
 static json_t *merge_totals(const struct merged *m)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "nodes", count(m->hosts),
-			 "pods", count(m->pods_seen), "requests", count(m->requests), "answered", count(m->answered),
-			 "failed", count(m->failed), "lost", count(m->lost), "seconds_lost", seconds(m->seconds_lost),
-			 "hop_limit_pods", count(m->hop_limit_pods), "required_hop_limit",
-			 positive(m->required_hop_limit), "pods_left_out", count(m->pods_seen - m->pods_len),
-			 "findings_left_out", count(m->groups_lost), "facts_left_out", count(m->differences_lost));
+	json_t *totals =
+	    json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "nodes", count(m->hosts), "pods", count(m->pods_seen),
+		      "lost", count(m->lost), "hop_limit_pods", count(m->hop_limit_pods), "required_hop_limit",
+		      positive(m->required_hop_limit), "pods_left_out", count(m->pods_seen - m->pods_len),
+		      "findings_left_out", count(m->groups_lost), "facts_left_out", count(m->differences_lost));
+
+	return json_with_figures(totals, &m->figures);
 }
 
 /* A member of the outermost object; all but the first begin with a comma. *err: of the first write that failed. */
