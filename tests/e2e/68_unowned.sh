@@ -13,7 +13,7 @@ request=$'PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\nX-aws-ec2-metadata-tok
 sandbox() {
 	lab_pod_load "$1"
 	lab_ip "$pod_netns" addr flush dev eth0
-	(lab_exec "$1" sleep 60 &) 2>/dev/null
+	(lab_exec "$1" sleep 600 &) 2>/dev/null
 }
 packets() {			# packets POD GATEWAY-MAC: one token request
 	lab_pod_load "$1"
@@ -42,6 +42,12 @@ printf '{"kind":"cniCacheV1","containerId":"%s","result":{"ips":[{"address":"%s/
 lab_pod_load micro
 lab_ip "$pod_netns" addr flush dev eth0
 lab_ip node tuntap add fctap0 mode tap && lab_ip node link set fctap0 master docker0 up
+# whoever has a network namespace of its own may give a tap of its own the same name
+lab_pod_load nobody
+lab_ip "$pod_netns" tuntap add fctap0 mode tap && lab_ip "$pod_netns" link set fctap0 up
+(exec -a firecracker nsenter --net="/run/netns/$LAB_ID-$pod_netns" "$LAB_BIN/packet_client" tap:fctap0 02:42:00:00:00:01 192.0.2.1 \
+	192.0.2.2 80 x 300000 --id not-web-vm >/dev/null 2>&1) &
+e2e_later kill $!
 
 # as on a node: only deaths in its own network namespace are of its pods
 IMDSNOOP=$(e2e_in_node) report_start "$r" --runtime-dirs "$root"
@@ -53,7 +59,7 @@ for p in bridged known nobody guest; do packets $p 02:42:00:00:00:01 >/dev/null;
 asked_by_tap() { lab_ip node -j -s link show fctap0 | jq -e '.[0].stats64.rx.packets > 2'; }
 lab_pod_load micro
 (exec -a firecracker nsenter --net="/run/netns/$LAB_ID-node" "$LAB_BIN/packet_client" tap:fctap0 02:42:00:00:00:01 "$pod_ip" \
-	"$LAB_IMDS4" 80 "$request" 20000 --id web-vm-2 --api-sock /run/fc.sock >/dev/null 2>"$LAB_ROOT/tap.err") &
+	"$LAB_IMDS4" 80 "$request" 60000 --id web-vm-2 --api-sock /run/fc.sock >/dev/null 2>"$LAB_ROOT/tap.err") &
 tap=$!
 lab_wait_for 10 asked_by_tap
 sleep 1.5			# the answer dies, and who has the tap is looked for

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cgroup_path.h"
@@ -93,19 +94,29 @@ static bool is_tun(const char *device)
 	return is;
 }
 
+static bool is_in(int proc, const struct stat *netns)
+{
+	struct stat st;
+
+	return !fstatat(proc, "ns/net", &st, 0) && st.st_ino == netns->st_ino && st.st_dev == netns->st_dev;
+}
+
 int tap_process_find(const char *device)
 {
+	struct stat own;
 	DIR *dir = is_tun(device) ? opendir("/proc") : NULL;
 	int left = FDS_MAX, found = 0;
 	const struct dirent *de;
 
+	if (dir && stat("/proc/self/ns/net", &own))
+		left = 0;
 	while (dir && left > 0 && (de = readdir(dir))) {
 		int pid = (int)strtol(de->d_name, NULL, 10), proc = pid > 0 ? open_process(pid) : -1;
 
 		if (proc < 0)
 			continue;
-		if (has_tap(proc, device, &left)) {
-			/* the same name in another network namespace, or a process that only passed it on */
+		if (is_in(proc, &own) && has_tap(proc, device, &left)) {
+			/* one of them only passed it on */
 			left = found ? 0 : left;
 			found = found ? 0 : pid;
 		}

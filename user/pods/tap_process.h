@@ -7,7 +7,8 @@
 #include <stddef.h>
 
 /*
- * Pid of the process that has the device open; 0: none, more than one, or no right to look (CAP_SYS_PTRACE). The kernel
+ * Pid of the process of our network namespace that has the device open: a name means another device in another one. 0: none,
+ * more than one, or no right to look (CAP_SYS_PTRACE). The kernel
  * tells the device's name in fdinfo (drivers/net/tun.c tun_chr_show_fdinfo, 3.18). Reads at most 65,536 descriptors.
  */
 int tap_process_find(const char *device);
