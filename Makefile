@@ -140,7 +140,7 @@ $(O)/tests/bpf_tables $(O)/tests/bench_packets: $(RIG) $(wildcard tests/bpf/*.h)
 		$(LDFLAGS) -o $@ $(filter %.c,$^) $(LDLIBS)
 
 # shared libraries, whatever imdsnoop itself has; gone pods leave after two seconds
-FORGETFUL := session session_counts
+FORGETFUL := session session_counts session_unowned
 $(O)/forgetful/%.o: user/session/%.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -DSESSION_GONE_NS='(2ull * 1000000000)' -c -o $@ $<

@@ -97,26 +97,34 @@ static __always_inline int dropped_l4(const unsigned char *l4, struct dropped *d
 	return 0;
 }
 
-static __always_inline void count_drop(__u64 cgroup_id, __u32 reason, bool ttl_expired, bool from_endpoint)
+static __always_inline void count_drop(const struct imds_flow *f, __u32 reason, bool ttl_expired, bool from_endpoint)
 {
+	__u32 share = f ? f->share : 0;
 	struct imds_drop_key key = {
-		.cgroup_id = cgroup_id,
+		.cgroup_id = f ? f->peer.cgroup_id : 0,
 		.reason = reason,
 		.ttl_expired = ttl_expired,
 		.from_endpoint = from_endpoint,
 	};
-	__u64 zero = 0, *n;
+	struct imds_drop_counters *n;
+	bool made;
 
 	n = bpf_map_lookup_elem(&imds_drops, &key);
 	if (!n) {
-		bpf_map_update_elem(&imds_drops, &key, &zero, BPF_NOEXIST);
+		if (counters_are_full(share, IMDS_COUNTERS_DROPS))
+			key.reason = 0;
+		made = !bpf_map_update_elem(&imds_drops, &key, (const void *)&imds_zero_flow, BPF_NOEXIST);
 		n = bpf_map_lookup_elem(&imds_drops, &key);
 		if (!n) {
 			count_loss(IMDS_LOSS_COUNTER_FULL);
 			return;
 		}
+		if (made) {
+			n->share = share;
+			counters_charge(share, IMDS_COUNTERS_DROPS);
+		}
 	}
-	__sync_fetch_and_add(n, 1);
+	__sync_fetch_and_add(&n->packets, 1);
 }
 
 /*
@@ -172,11 +180,16 @@ static __always_inline __u64 cookie_of(const struct net *net)
 }
 
 /* A network namespace where our sockets, we ourselves or PID 1 live: others' laboratories on this kernel are none of ours. */
+static __always_inline bool is_node_netns(__u32 inode)
+{
+	return inode == imds_netns_inodes[0] || inode == imds_netns_inodes[1];
+}
+
 static __always_inline bool concerns_us(const struct net *net, __u32 inode)
 {
 	__u64 cookie;
 
-	if (inode == imds_netns_inodes[0] || inode == imds_netns_inodes[1])
+	if (is_node_netns(inode))
 		return true;
 	cookie = cookie_of(net);
 	return cookie && imds_netns[cookie & (IMDS_NETNS - 1)] == cookie;
@@ -316,6 +329,7 @@ static __always_inline void count_unowned(const struct sk_buff *skb, const struc
 	struct imds_unowned_key key = {};
 	struct imds_unowned zero = {}, *u;
 	struct net *net;
+	bool foreign;
 	__u32 inode;
 
 	if (!dev || is_resent(d, drop->ts_ns))
@@ -326,18 +340,23 @@ static __always_inline void count_unowned(const struct sk_buff *skb, const struc
 	inode = net->ns.inum;
 	if (!concerns_us(net, inode))
 		return;
+	foreign = !is_node_netns(inode);
 	key.addr = d->dest;
 	key.where = (__u64)inode << 32 | (__u32)dev->ifindex;
 	key.endpoint = (__u32)endpoint;
 	u = bpf_map_lookup_elem(&imds_unowned, &key);
 	if (!u) {
 		zero.first_ns = drop->ts_ns;
-		bpf_map_update_elem(&imds_unowned, &key, &zero, BPF_NOEXIST);
-		u = bpf_map_lookup_elem(&imds_unowned, &key);
-		if (!u) {
+		if ((foreign && imds_unowned_foreign >= IMDS_UNOWNED_FOREIGN) ||
+		    bpf_map_update_elem(&imds_unowned, &key, &zero, BPF_NOEXIST)) {
 			count_loss(IMDS_LOSS_UNOWNED_FULL);
 			return;
 		}
+		if (foreign)
+			__sync_fetch_and_add(&imds_unowned_foreign, 1);
+		u = bpf_map_lookup_elem(&imds_unowned, &key);
+		if (!u)
+			return;
 		bpf_probe_read_kernel_str(u->device, sizeof(u->device), dev->name);
 	}
 	__sync_fetch_and_add(&u->packets, 1);
@@ -442,7 +461,7 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	if (d.payload_len > 65535) /* lengths that contradict each other */
 		d.payload_len = 0;
 	at_home = f && (is_at_home(skb, f) || (reason && reason == imds_reason_tc_ingress && is_switched(skb)));
-	count_drop(f ? f->peer.cgroup_id : 0, reason, d.ttl <= 1 && !at_home, from_endpoint);
+	count_drop(f, reason, d.ttl <= 1 && !at_home, from_endpoint);
 	drop.ts_ns = bpf_ktime_get_ns();
 	drop.location = location;
 	drop.reason = reason;

@@ -72,6 +72,26 @@ static __always_inline bool request_may_record(const struct imds_flow *f, const 
 	return imds_may_record(f->share, unsent ? f->peer.cgroup_id << 32 ^ f->peer.pid : 0, is_cheap(r), now);
 }
 
+static __always_inline struct imds_packet_counters *packet_counters(__u64 cgroup_id, __u32 place)
+{
+	struct imds_packet_counters *c;
+	bool made;
+
+	c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
+	if (c)
+		return c;
+	made = !bpf_map_update_elem(&imds_packets, &cgroup_id, (const void *)&imds_zero_flow, BPF_NOEXIST);
+	c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
+	if (!c) {
+		count_loss(IMDS_LOSS_COUNTER_FULL);
+	} else if (made) {
+		c->share = place;
+		counters_charge(place, IMDS_COUNTERS_PACKETS);
+	}
+	return c;
+}
+
+/* NULL: there is no room, in the table or in its pod's share. */
 static __always_inline struct imds_request_counters *request_counters(const struct imds_flow *f,
 								      const struct imds_request *r)
 {
@@ -80,16 +100,23 @@ static __always_inline struct imds_request_counters *request_counters(const stru
 		.rest = (__u64)r->death << 40 | (__u64)f->peer.endpoint << 32 | (__u32)imds_status_class(r->status) << 24 |
 			(__u32)r->end << 16 | (__u32)r->version << 8 | r->kind,
 	};
-	struct imds_request_counters zero = {}, *c;
+	struct imds_request_counters *c;
+	bool made;
 
 	c = bpf_map_lookup_elem(&imds_requests, &key);
 	if (c)
 		return c;
-	/* another CPU may create it first: look again whatever update said */
-	bpf_map_update_elem(&imds_requests, &key, &zero, BPF_NOEXIST);
+	if (counters_are_full(f->share, IMDS_COUNTERS_REQUESTS))
+		return 0;
+	/* another CPU may create it first: look again whatever update said. A flow is long enough */
+	made = !bpf_map_update_elem(&imds_requests, &key, (const void *)&imds_zero_flow, BPF_NOEXIST);
 	c = bpf_map_lookup_elem(&imds_requests, &key);
-	if (!c)
+	if (!c) {
 		count_loss(IMDS_LOSS_COUNTER_FULL);
+	} else if (made) {
+		c->share = f->share;
+		counters_charge(f->share, IMDS_COUNTERS_REQUESTS);
+	}
 	return c;
 }
 
@@ -99,6 +126,7 @@ static __always_inline struct imds_request_counters *request_counters(const stru
  */
 static __always_inline bool request_finish(struct imds_flow *f, struct imds_request *r, __u8 end, __u64 now)
 {
+	struct imds_packet_counters *packets;
 	struct imds_request_counters *c;
 	struct imds_rec_request *rec;
 	bool may;
@@ -125,8 +153,13 @@ static __always_inline bool request_finish(struct imds_flow *f, struct imds_requ
 			barrier_var(c); /* two additions, not one at a variable offset: see count_one() */
 			count_loss(IMDS_LOSS_RECORD_SHARE);
 		}
-		if (c)
+		if (c) {
 			__sync_fetch_and_add(&c->lost, 1);
+			return true;
+		}
+		packets = packet_counters(f->peer.cgroup_id, f->share);
+		if (packets)
+			__sync_fetch_and_add(&packets->untracked, 1);
 		return true;
 	}
 	rec->hdr.type = IMDS_REC_REQUEST;
@@ -764,23 +797,9 @@ static __always_inline void count_direction(struct imds_packet_counters *c, __u3
 		count_one(c, direction, IMDS_PROTO_OTHER, len);
 }
 
-static __always_inline struct imds_packet_counters *packet_counters(__u64 cgroup_id)
+__noinline int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction, __u32 share)
 {
-	struct imds_packet_counters *c;
-
-	c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
-	if (c)
-		return c;
-	bpf_map_update_elem(&imds_packets, &cgroup_id, (const void *)&imds_zero_flow, BPF_NOEXIST); /* long enough */
-	c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
-	if (!c)
-		count_loss(IMDS_LOSS_COUNTER_FULL);
-	return c;
-}
-
-__noinline int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction)
-{
-	struct imds_packet_counters *c = packet_counters(cgroup_id);
+	struct imds_packet_counters *c = packet_counters(cgroup_id, share);
 
 	if (!c)
 		return 0;
@@ -791,9 +810,9 @@ __noinline int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 
 	return 0;
 }
 
-static __always_inline void count_untracked(struct imds_untracked *u, __u64 id, __u64 now, __u64 cgroup_id)
+static __always_inline void count_untracked(struct imds_untracked *u, __u64 id, __u64 now, __u64 cgroup_id, __u32 place)
 {
-	struct imds_packet_counters *c = packet_counters(cgroup_id);
+	struct imds_packet_counters *c = packet_counters(cgroup_id, place);
 
 	u->id = id;
 	u->since_ns = now;
@@ -813,14 +832,14 @@ __noinline int imds_open(__u64 cookie, __u32 query, __u64 now, __u32 place, __u6
 		return 0;
 	if (share_is_full(s, place, query)) {
 		count_loss(IMDS_LOSS_FLOW_SHARE);
-		count_untracked(u, id, now, cgroup_id);
+		count_untracked(u, id, now, cgroup_id, place);
 		return 0;
 	}
 	bpf_map_update_elem(&imds_flows, &key, (const void *)&imds_zero_flow, BPF_ANY);
 	f = bpf_map_lookup_elem(&imds_flows, &key);
 	if (!f) {
 		count_loss(IMDS_LOSS_FLOW_FULL);
-		count_untracked(u, id, now, cgroup_id);
+		count_untracked(u, id, now, cgroup_id, place);
 		return 0;
 	}
 	flow_charge(place, query);
@@ -830,44 +849,53 @@ __noinline int imds_open(__u64 cookie, __u32 query, __u64 now, __u32 place, __u6
 	return 0;
 }
 
-/* Walks from the root down: the deepest cgroup that user space named wins. cgroup_at is the helper's call at `level`. */
-#define SHARE_WALK(cgroup_at)                                                        \
-	__u32 found = 0, at = 0, depth;                                              \
-	__u64 id, unnamed = 0;                                                       \
-	_Pragma("unroll") for (__u32 level = 1; level <= IMDS_SHARE_LEVELS; level++) \
-	{                                                                            \
-		__u32 *v;                                                            \
-                                                                                     \
-		id = (cgroup_at);                                                    \
-		if (!id)                                                             \
-			break;                                                       \
-		if (level <= imds_share_level)                                       \
-			unnamed = id;                                                \
-		v = bpf_map_lookup_elem(&imds_share_of, &id);                        \
-		if (v) {                                                             \
-			found = *v;                                                  \
-			at = level;                                                  \
-		}                                                                    \
-	}                                                                            \
-	if (!found)                                                                  \
-		return unnamed ? 1 + unnamed % (IMDS_SHARES_HASHED - 1) : 0;         \
-	depth = found >> 16;                                                         \
-	return (found & 0xffff) | (depth == IMDS_SHARE_ANY_DEPTH ? 0 : at + depth) << 16
+/*
+ * Walks from the root down: the deepest cgroup that user space named wins. cgroup_at is the helper's call at `level`. Cgroups
+ * that are told apart, though their maker has as many as it may, count as the one that it has its share by.
+ */
+#define SHARE_WALK(cgroup_at, own)                                                                        \
+	__u32 found = 0, at = 0, last = 0, place, depth;                                                  \
+	__u64 id, unnamed = 0;                                                                            \
+	_Pragma("unroll") for (__u32 level = 1; level <= IMDS_SHARE_LEVELS; level++)                      \
+	{                                                                                                 \
+		__u32 *v;                                                                                 \
+                                                                                                          \
+		id = (cgroup_at);                                                                         \
+		if (!id)                                                                                  \
+			break;                                                                            \
+		if (level <= imds_share_level) {                                                          \
+			unnamed = id;                                                                     \
+			last = level;                                                                     \
+		}                                                                                         \
+		v = bpf_map_lookup_elem(&imds_share_of, &id);                                             \
+		if (v) {                                                                                  \
+			found = *v;                                                                       \
+			at = level;                                                                       \
+		}                                                                                         \
+	}                                                                                                 \
+	place = found ? found & (IMDS_SHARES - 1) : unnamed ? 1 + unnamed % (IMDS_SHARES_HASHED - 1) : 0; \
+	depth = found >> 16;                                                                              \
+	if (found && depth != IMDS_SHARE_ANY_DEPTH)                                                       \
+		return place | (at + depth) << 16;                                                        \
+	id = (own);                                                                                       \
+	if (!counters_are_full(place, IMDS_COUNTERS_PACKETS) || bpf_map_lookup_elem(&imds_packets, &id))  \
+		return place;                                                                             \
+	return place | (found ? at : last) << 16
 
 __noinline int imds_share_of_skb(struct __sk_buff *skb)
 {
-	SHARE_WALK(bpf_skb_ancestor_cgroup_id(skb, level));
+	SHARE_WALK(bpf_skb_ancestor_cgroup_id(skb, level), bpf_skb_cgroup_id(skb));
 }
 
 __noinline int imds_share_of_task(__u32 unused)
 {
-	SHARE_WALK(bpf_get_current_ancestor_cgroup_id(level));
+	SHARE_WALK(bpf_get_current_ancestor_cgroup_id(level), bpf_get_current_cgroup_id());
 }
 
 __noinline int imds_count_skb(struct __sk_buff *skb, __u64 cgroup_id, __u32 proto, __u32 direction)
 {
 	__u64 container;
-	__u32 found;
+	__u32 found = 0;
 
 	/* a cgroup that a tenant made gets no counters of its own */
 	if (!bpf_map_lookup_elem(&imds_packets, &cgroup_id)) {
@@ -876,5 +904,5 @@ __noinline int imds_count_skb(struct __sk_buff *skb, __u64 cgroup_id, __u32 prot
 		if (container)
 			cgroup_id = container;
 	}
-	return imds_count_packet(cgroup_id, proto, skb->len, direction);
+	return imds_count_packet(cgroup_id, proto, skb->len, direction, SHARE_PLACE(found));
 }

@@ -48,7 +48,7 @@ int imds_skip_line(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_e
 /* Index of the endpoint with this address (struct imds_addr's d[0] and d[1]) and port, or -1. */
 int imds_endpoint(__u64 high, __u64 low, __u32 port);
 /* Counts a packet for the cgroup, or for the cgroup of skb's socket. */
-int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction);
+int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction, __u32 share);
 int imds_count_skb(struct __sk_buff *skb, __u64 cgroup_id, __u32 proto, __u32 direction);
 /* Whether the TCP options in [off, end) of a SYN say MPTCP. */
 int imds_has_mptcp(struct __sk_buff *skb, __u32 off, __u32 end);
@@ -123,7 +123,7 @@ static __always_inline void count_tcp(const struct imds_flow *f, __u32 len, __u3
 	if (c)
 		count_one(c, direction, IMDS_PROTO_TCP, len);
 	else
-		imds_count_packet(f->peer.cgroup_id, IPPROTO_TCP, len, direction);
+		imds_count_packet(f->peer.cgroup_id, IPPROTO_TCP, len, direction, f->share);
 }
 
 static __always_inline struct imds_share *share_place(__u32 i)
@@ -131,6 +131,17 @@ static __always_inline struct imds_share *share_place(__u32 i)
 	i &= IMDS_SHARES - 1;
 	barrier_var(i);
 	return &imds_shares[i & (IMDS_SHARES - 1)];
+}
+
+/* An entry was made in a table of counters, for this share. */
+static __always_inline void counters_charge(__u32 place, enum imds_counters table)
+{
+	__sync_fetch_and_add(&share_place(place)->counters[table], 1);
+}
+
+static __always_inline bool counters_are_full(__u32 place, enum imds_counters table)
+{
+	return place && share_place(place)->counters[table] >= imds_max_counters[table];
 }
 
 static __always_inline bool share_is_full(const struct imds_share *s, __u32 place, __u64 query)

@@ -380,6 +380,8 @@ struct imds_resent {
  * a network namespace that concerns us.
  */
 #define IMDS_UNOWNED 256 /* destinations; beyond: IMDS_LOSS_UNOWNED_FULL */
+#define IMDS_UNOWNED_FOREIGN \
+	128 /* of them in namespaces that are neither PID 1's nor the loader's: a tenant may make such */
 #define IMDS_DEVICE_LEN 16
 
 struct imds_unowned_key {
@@ -520,18 +522,23 @@ static inline __attribute__((always_inline)) __u32 imds_syns_index(__u32 isn)
  * which has all.
  */
 #define IMDS_SHARES 4096
-#define IMDS_SHARES_HASHED 256		  /* places 1 to 255: of cgroups that user space has not named */
-#define IMDS_SHARE_LEVELS 12		  /* folders of a cgroup's path that are looked at */
-#define IMDS_SHARE_PART 8		  /* a pod may hold this part of the places in the flow table that are free */
-#define IMDS_SHARE_FLOOR 64		  /* and these always */
-#define IMDS_SHARE_QUERIES 4		  /* part of its share for DNS queries: they leave room for its connections */
+#define IMDS_SHARES_HASHED 256 /* places 1 to 255: of cgroups that user space has not named */
+#define IMDS_SHARE_LEVELS 12   /* folders of a cgroup's path that are looked at */
+#define IMDS_SHARE_PART 8      /* a pod may hold this part of the places in the flow table that are free */
+#define IMDS_SHARE_FLOOR 64    /* and these always */
+#define IMDS_SHARE_QUERIES 4   /* part of its share for DNS queries: they leave room for its connections */
+#define IMDS_SHARE_COUNTERS \
+	8 /* part of the counters in each table that may be one's, beyond it they are one for all its cgroups */
 #define IMDS_SHARE_RECORD_NS 500000ull	  /* 2,000 records a second */
 #define IMDS_SHARE_BURST_NS 2000000000ull /* that many at once: 4,000 */
 
+enum imds_counters { IMDS_COUNTERS_PACKETS, IMDS_COUNTERS_REQUESTS, IMDS_COUNTERS_DROPS, IMDS_COUNTERS_COUNT };
+
 struct imds_share {
-	__u64 flows;	   /* held now, queries among them */
-	__u64 queries;	   /* DNS */
-	__u64 recorded_ns; /* when the records written so far would be over, at 2,000 a second */
+	__u64 flows;			     /* held now, queries among them */
+	__u64 queries;			     /* DNS */
+	__u64 recorded_ns;		     /* when the records written so far would be over, at 2,000 a second */
+	__u64 counters[IMDS_COUNTERS_COUNT]; /* entries of the tables of counters */
 };
 
 /* Value of imds_share_of: place | depth << 16. Rows are told apart down to so many folders below; no more is a tenant's. */
@@ -559,7 +566,8 @@ enum imds_proto_class { IMDS_PROTO_TCP, IMDS_PROTO_UDP, IMDS_PROTO_ICMP, IMDS_PR
 struct imds_packet_counters { /* key: cgroup id */
 	__u64 packets[IMDS_DIRECTION_COUNT][IMDS_PROTO_COUNT];
 	__u64 bytes[IMDS_DIRECTION_COUNT];
-	__u64 untracked; /* connections and DNS queries that were not followed */
+	__u64 untracked; /* connections and DNS queries that were not followed, requests that left no record and had no counter */
+	__u64 share; /* of imds_shares[]: whom the entry is charged to; on one CPU, 0 on the others */
 };
 
 struct imds_request_key {
@@ -582,6 +590,7 @@ _Static_assert(sizeof(struct imds_request_key) == 16, "request key is a map key"
 struct imds_request_counters {
 	__u64 finished; /* requests that ended so */
 	__u64 lost;	/* of these, records that did not fit into the ring */
+	__u64 share;	/* as above */
 };
 
 struct imds_drop_key {
@@ -592,6 +601,11 @@ struct imds_drop_key {
 	__u8 pad[2];
 };
 _Static_assert(sizeof(struct imds_drop_key) == 16, "drop key is a map key");
+
+struct imds_drop_counters {
+	__u64 packets;
+	__u64 share; /* as above */
+};
 
 /* Losses: an index into a per-CPU array of counts. Names in user/kernel/tracer_counts.c. */
 enum imds_loss {

@@ -60,7 +60,7 @@ struct imds_drop_counters_map {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 8192); /* loader */
 	__type(key, struct imds_drop_key);
-	__type(value, __u64);
+	__type(value, struct imds_drop_counters);
 };
 
 struct imds_locks_map {
@@ -120,6 +120,7 @@ extern const volatile __u32 imds_reason_ttl, imds_reason_tc_ingress;
 extern const volatile __u64 imds_forward_functions[IMDS_FORWARD_FUNCTIONS][2];
 extern const volatile __u32 imds_with_ancestors;
 extern const volatile __u32 imds_max_flows;
+extern const volatile __u32 imds_max_counters[IMDS_COUNTERS_COUNT]; /* of one share, in each table */
 extern const volatile __u32 imds_share_level; /* folders from the hierarchy's root, for cgroups that nobody has named */
 extern const volatile struct imds_http_table imds_http;
 extern const volatile struct imds_flow imds_zero_flow; /* template: never written */
@@ -129,7 +130,8 @@ extern __u64 imds_losses[IMDS_LOSS_COUNT];
 extern __u64 imds_flows_created, imds_flows_deleted;
 extern __u64 imds_waiting[IMDS_WAITING];
 extern __u64 imds_syns[IMDS_SYNS];
-extern __u64 imds_syns_out; /* SYNs that wait for an answer, about: while it is 0 nobody need look for one */
+extern __u64 imds_unowned_foreign; /* entries of imds_unowned, see IMDS_UNOWNED_FOREIGN */
+extern __u64 imds_syns_out;	   /* SYNs that wait for an answer, about: while it is 0 nobody need look for one */
 extern __u64 imds_netns[IMDS_NETNS];
 extern struct imds_refused imds_refused[IMDS_REFUSED];
 extern struct imds_resent imds_resent[IMDS_RESENT];

@@ -95,7 +95,7 @@ serve_start --max-pods 64
 user=$(lab_cgroup)/user.slice/user-1000.slice/user@1000.service/app.slice
 mkdir -p "$user"
 # shellcheck disable=SC2016
-for i in {1..100}; do
+for i in {1..300}; do # more than the kernel has counters for, at --max-pods 64
 	mkdir "$user/run-$i.scope"
 	lab_in node sh -c 'echo $$ >"$1" && exec curl -s -m 2 -o /dev/null http://169.254.169.254/latest/meta-data/instance-id' sh \
 		"$user/run-$i.scope/cgroup.procs"
@@ -107,6 +107,11 @@ ask /api/v1/report >"$r"
 expect_report "$r" "a user's cgroups: no more rows than its share" '[.pods[] | select(.cgroup | test("run-[0-9]"))] | length <= 32'
 expect_report "$r" "a user's cgroups: the rest is counted together, and told" '([.pods[] | select(.other) | .requests] | add) >= 68 and
 	.losses.pods_over_limit >= 68'
+expect_report "$r" "a user's cgroups: each request is counted" '[.pods[] | select(.pod != "after-1") | .requests] | add == 300'
 expect_report "$r" "a user's cgroups: who comes later has its row" 'pod("after-1").requests == 10'
+# what the user has beyond its share of the kernel's counters is one for all its cgroups
+expect_report "$r" "a user's cgroups: the kernel's counters have room for others" '.losses.counter_table_full == 0'
+check "a user's cgroups: who comes later has its packets counted" test \
+	"$(metric 'imdsnoop_packets_total{namespace="shop",pod="after-1",container="app",direction="egress"}')" -ge 10
 serve_stop
 check "it ends well, too" equal $? 0

@@ -94,8 +94,8 @@ int tracer_read_drops(struct tracer *t, tracer_drops_fn fn, void *arg);
 /* True while answer bytes of this socket were dropped behind our ingress hook and the client has not acknowledged them. */
 bool tracer_refused(const struct tracer *t, uint64_t cookie, struct imds_drop *ret_drop);
 
-/* Dead answers that fit no connection, one call a destination. Returns 0 or a negative errno. */
-typedef void (*tracer_unowned_fn)(void *arg, const struct imds_unowned_key *key, const struct imds_unowned *u);
+/* Dead answers that fit no connection, one call a destination: true forgets it. Returns their number or a negative errno. */
+typedef bool (*tracer_unowned_fn)(void *arg, const struct imds_unowned_key *key, const struct imds_unowned *u);
 int tracer_read_unowned(struct tracer *t, tracer_unowned_fn fn, void *arg);
 
 /* Events that the kernel kept from our tracing programs because one ran on that CPU already (5.12; 0 before). */

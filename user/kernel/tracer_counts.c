@@ -2,6 +2,7 @@
 /* What the kernel side counted: per cgroup, losses, fill levels, what the programs cost. */
 #include "tracer_impl.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "../base/small.h"
@@ -83,12 +84,12 @@ static bool on_requests(void *arg, const void *key, const void *value)
 
 static bool on_drops(void *arg, const void *key, const void *value)
 {
-	const __u64 *c = value;
+	const struct imds_drop_counters *c = value;
 	uint64_t sum = 0;
 	struct sum *s = arg;
 
 	for (int cpu = 0; cpu < s->t->cpus; cpu++)
-		sum += c[cpu];
+		sum += c[cpu].packets;
 	s->drops(s->arg, key, sum);
 	return false;
 }
@@ -115,13 +116,14 @@ int tracer_read_requests(struct tracer *t, tracer_requests_fn fn, void *arg)
 int tracer_read_drops(struct tracer *t, tracer_drops_fn fn, void *arg)
 {
 	struct sum s = { .t = t, .drops = fn, .arg = arg };
-	int n = map_walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key), sizeof(__u64) * t->cpus,
-			 on_drops, &s);
+	int n = map_walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key),
+			 sizeof(struct imds_drop_counters) * t->cpus, on_drops, &s);
 
 	return n < 0 ? n : 0;
 }
 
 struct unowned_sum {
+	struct tracer *t;
 	tracer_unowned_fn fn;
 	void *arg;
 };
@@ -129,18 +131,24 @@ struct unowned_sum {
 static bool on_unowned(void *arg, const void *key, const void *value)
 {
 	struct unowned_sum *s = arg;
+	const struct imds_unowned_key *k = key;
+	const volatile __u32 *node = s->t->skel->rodata->imds_netns_inodes;
+	uint32_t inode = (uint32_t)(k->where >> 32);
 
-	s->fn(s->arg, key, value);
-	return false;
+	if (!s->fn(s->arg, k, value))
+		return false;
+	if (inode != node[0] && inode != node[1])
+		__atomic_fetch_sub(&s->t->skel->bss->imds_unowned_foreign, 1, __ATOMIC_RELAXED);
+	return true;
 }
 
 int tracer_read_unowned(struct tracer *t, tracer_unowned_fn fn, void *arg)
 {
-	struct unowned_sum s = { fn, arg };
+	struct unowned_sum s = { t, fn, arg };
 	int n = map_walk(bpf_map__fd(t->skel->maps.imds_unowned), sizeof(struct imds_unowned_key),
 			 sizeof(struct imds_unowned), on_unowned, &s);
 
-	return n < 0 ? n : 0;
+	return n;
 }
 
 uint64_t tracer_missed(struct tracer *t)
@@ -161,31 +169,54 @@ uint64_t tracer_missed(struct tracer *t)
 }
 
 struct forget {
+	struct tracer *t;
 	bool (*gone)(void *arg, uint64_t cgroup_id);
 	void *arg;
+	enum imds_counters table;
+	size_t size, share_at; /* of a CPU's counters */
 };
 
-/* The keys of all three tables begin with the cgroup id. */
+/* The keys of all three tables begin with the cgroup id. What is forgotten is charged to nobody any more. */
 static bool is_gone(void *arg, const void *key, const void *value)
 {
 	struct forget *f = arg;
-	uint64_t cgroup_id;
+	uint64_t cgroup_id, share = 0, of_cpu;
 
 	memcpy(&cgroup_id, key, sizeof(cgroup_id));
-	return f->gone(f->arg, cgroup_id);
+	if (!f->gone(f->arg, cgroup_id))
+		return false;
+	for (int cpu = 0; cpu < f->t->cpus; cpu++) {
+		memcpy(&of_cpu, (const char *)value + (size_t)cpu * f->size + f->share_at, sizeof(of_cpu));
+		share |= of_cpu;
+	}
+	__atomic_fetch_sub(&f->t->skel->bss->imds_shares[share % IMDS_SHARES].counters[f->table], 1, __ATOMIC_RELAXED);
+	return true;
 }
 
 int tracer_forget(struct tracer *t, bool (*gone)(void *arg, uint64_t cgroup_id), void *arg)
 {
-	struct forget f = { gone, arg };
-	int p = map_walk(bpf_map__fd(t->skel->maps.imds_packets), sizeof(__u64),
-			 sizeof(struct imds_packet_counters) * t->cpus, is_gone, &f);
-	int r = map_walk(bpf_map__fd(t->skel->maps.imds_requests), sizeof(struct imds_request_key),
-			 sizeof(struct imds_request_counters) * t->cpus, is_gone, &f);
-	int d = map_walk(bpf_map__fd(t->skel->maps.imds_drops), sizeof(struct imds_drop_key), sizeof(__u64) * t->cpus,
-			 is_gone, &f);
+	const struct {
+		const struct bpf_map *map;
+		size_t key, size, share_at;
+	} tables[IMDS_COUNTERS_COUNT] = {
+		[IMDS_COUNTERS_PACKETS] = { t->skel->maps.imds_packets, sizeof(__u64), sizeof(struct imds_packet_counters),
+					    offsetof(struct imds_packet_counters, share) },
+		[IMDS_COUNTERS_REQUESTS] = { t->skel->maps.imds_requests, sizeof(struct imds_request_key),
+					     sizeof(struct imds_request_counters),
+					     offsetof(struct imds_request_counters, share) },
+		[IMDS_COUNTERS_DROPS] = { t->skel->maps.imds_drops, sizeof(struct imds_drop_key),
+					  sizeof(struct imds_drop_counters), offsetof(struct imds_drop_counters, share) },
+	};
+	int err = 0;
 
-	return p < 0 ? p : r < 0 ? r : d < 0 ? d : 0;
+	for (int i = 0; i < IMDS_COUNTERS_COUNT; i++) {
+		struct forget f = { t, gone, arg, (enum imds_counters)i, tables[i].size, tables[i].share_at };
+		int n =
+		    map_walk(bpf_map__fd(tables[i].map), tables[i].key, tables[i].size * (size_t)t->cpus, is_gone, &f);
+
+		err = err ? err : n < 0 ? n : 0;
+	}
+	return err;
 }
 
 void tracer_losses(const struct tracer *t, uint64_t ret_losses[TRACER_LOSS_COUNT])

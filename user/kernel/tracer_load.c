@@ -149,6 +149,9 @@ int tracer_configure(struct tracer *t, const struct tracer_options *o, struct fe
 	t->max_flows = o->max_flows;
 	t->max_cgroups = o->max_pods * CGROUPS_PER_POD;
 	t->max_keys = o->max_pods * KEYS_PER_CGROUP;
+	s->rodata->imds_max_counters[IMDS_COUNTERS_PACKETS] = t->max_cgroups / IMDS_SHARE_COUNTERS;
+	s->rodata->imds_max_counters[IMDS_COUNTERS_REQUESTS] = t->max_keys / IMDS_SHARE_COUNTERS;
+	s->rodata->imds_max_counters[IMDS_COUNTERS_DROPS] = t->max_cgroups * 2 / IMDS_SHARE_COUNTERS;
 	bpf_map__set_max_entries(s->maps.imds_flows, o->max_flows);
 	bpf_map__set_max_entries(s->maps.imds_tuples, o->max_flows);
 	bpf_map__set_max_entries(s->maps.imds_packets, t->max_cgroups);
@@ -285,7 +288,7 @@ void tracer_memory(uint32_t max_flows, uint32_t max_pods, struct tracer_memory *
 		.counters =
 		    hash_bytes(cgroups, 8, 8, sizeof(struct imds_packet_counters), cpus) +
 		    hash_bytes(keys, sizeof(struct imds_request_key), 8, sizeof(struct imds_request_counters), cpus) +
-		    hash_bytes(2 * cgroups, sizeof(struct imds_drop_key), 8, 8, cpus),
+		    hash_bytes(2 * cgroups, sizeof(struct imds_drop_key), 8, sizeof(struct imds_drop_counters), cpus),
 		.rings = RING_BYTES + RARE_BYTES,
 		.fixed = sizeof(struct imdsnoop_bpf__bss) + sizeof(struct imdsnoop_bpf__rodata) +
 			 hash_bytes(IMDS_SHARES, 8, 4, 0, 0) +

@@ -78,7 +78,8 @@ static void on_request_counts(void *arg, const struct imds_request_key *key, con
 
 static const char *reason_of(const struct session *s, const struct imds_drop_key *key)
 {
-	return s->features.kfree_skb_args >= 3 ? drop_reasons_name(s->reasons, key->reason) : "";
+	/* 0 is no reason that a packet is dropped for: its pod had its share of the counters */
+	return s->features.kfree_skb_args >= 3 && key->reason ? drop_reasons_name(s->reasons, key->reason) : "";
 }
 
 static void on_drop_counts(void *arg, const struct imds_drop_key *key, uint64_t packets)

@@ -71,6 +71,7 @@ struct session {
 	uint64_t missed;	 /* events that our tracing programs did not get */
 	bool own_netns_is_hosts;
 	struct unowned unowned[SESSION_UNOWNED_MAX];
+	int unowned_entries;   /* of the kernel's, when they were read last */
 	struct owner *owners;  /* names found for these, by address */
 	struct copies *copies; /* NULL: without --pcapng */
 	struct answerers *answerers;

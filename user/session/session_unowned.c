@@ -23,7 +23,8 @@
 #define RETRANSMIT_NS (130ull * 1000000000) /* longer than TCP tries to deliver a dead answer */
 #define FOUND_NS (60 * SEC)		    /* an address may be given to another pod */
 #define MISSING_NS (10 * SEC)
-#define LOOKS 8 /* a snapshot; the others' names come with the next ones */
+#define LOOKS \
+	8 /* a snapshot, of our own network namespace and of others; the rest of the names come with the next ones */
 #define NAME_LEN 320
 
 /* At most SESSION_UNOWNED_MAX at a time: what is not asked for in a round leaves. */
@@ -162,9 +163,8 @@ static void name_machine(struct session *s, struct owner *o)
 		tap_process_machine(pid, o->name, sizeof(o->name));
 }
 
-static void look(struct session *s, struct owner *o)
+static void look(struct session *s, struct owner *o, bool own_netns)
 {
-	bool own_netns = (uint32_t)(o->key.where >> 32) == netns_inode("/proc/self/ns/net");
 	struct pod_identity who;
 
 	if (find_at(s, &o->key.addr, own_netns, o->device, &who))
@@ -173,8 +173,18 @@ static void look(struct session *s, struct owner *o)
 		name_machine(s, o);
 }
 
-static struct owner *find_owner(struct session *s, const struct imds_unowned_key *key, uint64_t now_ns, int *looks)
+struct reading {
+	struct session *s;
+	uint64_t now_ns;
+	uint32_t own_netns; /* inode */
+	int looks[2];	    /* left, for others and our own */
+	bool crowded;
+};
+
+static struct owner *find_owner(struct reading *r, const struct imds_unowned_key *key)
 {
+	bool own_netns = (uint32_t)(key->where >> 32) == r->own_netns;
+	struct session *s = r->s;
 	struct imds_unowned_key place = { .addr = key->addr, .where = key->where & 0xffffffff00000000ull };
 	struct owner *o;
 
@@ -190,26 +200,21 @@ static struct owner *find_owner(struct session *s, const struct imds_unowned_key
 			return NULL;
 		}
 	}
-	o->used_ns = now_ns;
-	if (now_ns >= o->until_ns && *looks) {
-		(*looks)--;
+	o->used_ns = r->now_ns;
+	if (r->now_ns >= o->until_ns && r->looks[own_netns]) {
+		r->looks[own_netns]--;
 		o->name[0] = o->device[0] = '\0';
-		look(s, o);
-		o->until_ns = now_ns + (o->name[0] ? FOUND_NS : MISSING_NS);
+		look(s, o, own_netns);
+		o->until_ns = r->now_ns + (o->name[0] ? FOUND_NS : MISSING_NS);
 	}
 	return o;
 }
 
-struct reading {
-	struct session *s;
-	uint64_t now_ns;
-	int looks;
-};
-
-static void add_unowned(void *arg, const struct imds_unowned_key *key, const struct imds_unowned *u)
+static bool add_unowned(void *arg, const struct imds_unowned_key *key, const struct imds_unowned *u)
 {
 	struct reading *r = arg;
 	struct session *s = r->s;
+	bool gone = r->crowded && u->last_ns + SESSION_GONE_NS < r->now_ns; /* its place is another's */
 	struct imds_drop drop = { .ts_ns = u->last_ns, .ttl = u->ttl, .flags = IMDS_D_FROM_ENDPOINT };
 	struct unowned *to = &s->unowned[s->snapshot.unowned_len];
 	const char *reason = u->has_reason ? drop_reasons_name(s->reasons, u->reason) : "";
@@ -219,11 +224,11 @@ static void add_unowned(void *arg, const struct imds_unowned_key *key, const str
 	/* a flooded copy, a queue of a device that went: no place that looks at the TTL */
 	if (s->snapshot.unowned_len == SESSION_UNOWNED_MAX || !u->packets ||
 	    !verdict_is_ttl_death(&drop, reason, location) || pod_table_knows_deaths(s->table, &key->addr))
-		return;
+		return gone;
 	/* sockets of that address are answered: another sender, or a connection older than us, whose answers die for long */
 	if (pod_table_knows_address(s->table, &key->addr) && u->last_ns < s->started_ns + RETRANSMIT_NS)
-		return;
-	owner = find_owner(s, key, r->now_ns, &r->looks);
+		return gone;
+	owner = find_owner(r, key);
 	*to = (struct unowned){
 		.address = key->addr,
 		.port = u->port,
@@ -241,6 +246,7 @@ static void add_unowned(void *arg, const struct imds_unowned_key *key, const str
 	snprintf(to->reason, sizeof(to->reason), "%s", reason);
 	snprintf(to->location, sizeof(to->location), "%s", location);
 	s->snapshot.unowned_len++;
+	return gone;
 }
 
 static int by_packets(const void *a, const void *b)
@@ -265,11 +271,18 @@ static void forget(struct session *s, uint64_t used_ns)
 
 void session_read_unowned(struct session *s)
 {
-	struct reading r = { .s = s, .now_ns = session_now_ns(), .looks = LOOKS };
+	struct reading r = { .s = s, .now_ns = session_now_ns(), .looks = { LOOKS, LOOKS } };
+	int n;
+
+	r.own_netns = netns_inode("/proc/self/ns/net");
+
+	r.crowded = s->unowned_entries >= IMDS_UNOWNED / 2;
 
 	s->snapshot.unowned = s->unowned;
 	s->snapshot.unowned_len = 0;
-	s->unread += tracer_read_unowned(s->tracer, add_unowned, &r) < 0;
+	n = tracer_read_unowned(s->tracer, add_unowned, &r);
+	s->unread += n < 0;
+	s->unowned_entries = n < 0 ? 0 : n;
 	qsort(s->unowned, s->snapshot.unowned_len, sizeof(*s->unowned), by_packets);
 	forget(s, r.now_ns);
 }
