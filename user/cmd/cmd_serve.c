@@ -98,10 +98,10 @@ static bool wants_openmetrics(const struct http_request *req)
 	return openmetrics > 0 && openmetrics >= http_quality(req->accept, "text/plain");
 }
 
-static bool metrics_key(const struct http_request *req, char key[HTTP_KEY_LEN])
+static unsigned int metrics_key(const struct http_request *req, char key[HTTP_KEY_LEN])
 {
 	snprintf(key, HTTP_KEY_LEN, "%s", wants_openmetrics(req) ? "openmetrics" : "text");
-	return true;
+	return 1;
 }
 
 static void on_metrics(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
@@ -166,7 +166,7 @@ static void put_window(json_t *report, const struct snapshot *s, uint64_t since_
 				      "step_s", WINDOW_STEP_S));
 }
 
-/* ?since= in seconds, 0 without it. Returns 0 or -EINVAL. */
+/* ?since= in seconds, of whole steps, 0 without it. Returns 0 or -EINVAL. */
 static int since_of(const struct http_request *req, uint64_t *ret_s)
 {
 	uint64_t since_ns = 0;
@@ -178,18 +178,19 @@ static int since_of(const struct http_request *req, uint64_t *ret_s)
 		return 0;
 	if (err || options_parse_duration(since, &since_ns) || since_ns > WINDOW_MAX_S * 1000000000ull)
 		return -EINVAL;
-	*ret_s = (since_ns + 999999999) / 1000000000;
+	*ret_s = (since_ns + WINDOW_STEP_S * 1000000000ull - 1) / (WINDOW_STEP_S * 1000000000ull) * WINDOW_STEP_S;
 	return 0;
 }
 
-static bool report_key(const struct http_request *req, char key[HTTP_KEY_LEN])
+/* A window reaches back whole steps: as many keys, which no reader takes from another. */
+static unsigned int report_key(const struct http_request *req, char key[HTTP_KEY_LEN])
 {
 	uint64_t since_s;
 
 	if (since_of(req, &since_s))
-		return false;
+		return 0;
 	snprintf(key, HTTP_KEY_LEN, "%llu", (unsigned long long)since_s);
-	return true;
+	return since_s ? WINDOW_STEPS - 1 : 1;
 }
 
 static void on_report(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)

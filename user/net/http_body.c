@@ -11,7 +11,7 @@
 #include "../base/clock.h"
 
 #define GZIP_FROM 512	       /* smaller bodies are not worth it */
-#define SHARES 8	       /* bodies kept */
+#define SHARES 16	       /* bodies kept */
 #define FRESH_NS 1000000000ull /* at most; and ten times what it took to make */
 #define STALE_NS (2 * FRESH_NS)
 #define ROUTES_MAX 16
@@ -21,7 +21,7 @@ struct share {
 	const struct http_route *route; /* NULL: free */
 	char key[HTTP_KEY_LEN];
 	struct http_reply reply;
-	struct evbuffer *plain, *gzip; /* gzip NULL: nobody wanted it so yet */
+	struct evbuffer *plain, *gzip; /* NULL: there was no room; nobody wanted it so yet */
 	uint64_t made_ns, fresh_ns;
 };
 
@@ -104,12 +104,19 @@ static struct evbuffer *compress_body(struct evbuffer *plain)
 
 /* --- shared ones ------------------------------------------------------------------------------------------------------ */
 
-static void share_clear(struct share *s)
+/* Without its body; when it was made stays known. */
+static void share_empty(struct share *s)
 {
 	if (s->plain)
 		evbuffer_free(s->plain);
 	if (s->gzip)
 		evbuffer_free(s->gzip);
+	s->plain = s->gzip = NULL;
+}
+
+static void share_clear(struct share *s)
+{
+	share_empty(s);
 	*s = (struct share){ 0 };
 }
 
@@ -136,6 +143,17 @@ static struct share *share_place(struct http_bodies *b)
 	return oldest;
 }
 
+/* The oldest of those that have a body, NULL: none has. */
+static struct share *share_oldest(struct http_bodies *b)
+{
+	struct share *oldest = NULL;
+
+	for (size_t i = 0; i < SHARES; i++)
+		if (b->shares[i].plain && (!oldest || b->shares[i].made_ns < oldest->made_ns))
+			oldest = &b->shares[i];
+	return oldest;
+}
+
 static size_t shared_bytes(const struct http_bodies *b)
 {
 	size_t sum = 0;
@@ -148,23 +166,24 @@ static size_t shared_bytes(const struct http_bodies *b)
 void http_bodies_expire(struct http_bodies *b, uint64_t now)
 {
 	for (size_t i = 0; i < SHARES; i++)
-		if (b->shares[i].route && now - b->shares[i].made_ns > STALE_NS)
+		if (b->shares[i].route && now - b->shares[i].made_ns > STALE_NS + b->shares[i].fresh_ns)
 			share_clear(&b->shares[i]);
 }
 
 /* The body to that key, as fresh as can be had. */
 static int share_get(struct http_bodies *b, const struct http_route *route, const struct http_request *req,
-		     const char *key, struct share **ret)
+		     const char *key, unsigned int parts, struct share **ret)
 {
-	uint64_t begin = clock_now_ns(), *busy_ns = &b->busy_ns[route - b->routes], took;
-	struct share *s = share_find(b, route, key);
+	uint64_t begin = clock_now_ns(), *busy_ns = &b->busy_ns[route - b->routes], busy_until_ns, took;
+	struct share *s = share_find(b, route, key), *oldest;
 	struct http_reply reply;
 	struct evbuffer *body;
 
+	busy_until_ns = parts == 1 ? *busy_ns : s ? s->made_ns + s->fresh_ns : 0;
 	*ret = s;
-	if (s && begin - s->made_ns < (begin < *busy_ns ? STALE_NS : s->fresh_ns))
+	if (s && s->plain && begin - s->made_ns < (parts == 1 && begin < busy_until_ns ? STALE_NS : s->fresh_ns))
 		return 0;
-	if (begin < *busy_ns)
+	if (begin < busy_until_ns)
 		return -EBUSY;
 	body = render(b, route, req, &reply);
 	if (!body)
@@ -172,12 +191,13 @@ static int share_get(struct http_bodies *b, const struct http_route *route, cons
 	took = clock_now_ns() - begin;
 	if (s)
 		share_clear(s);
-	while (shared_bytes(b) + evbuffer_get_length(body) > HTTP_SHARES_MAX && shared_bytes(b))
-		share_clear(share_place(b));
+	while (shared_bytes(b) + evbuffer_get_length(body) > HTTP_SHARES_MAX && (oldest = share_oldest(b)))
+		share_empty(oldest);
 	s = share_place(b);
 	*s = (struct share){ .route = route, .reply = reply, .plain = body, .made_ns = begin + took };
-	s->fresh_ns = 10 * took < FRESH_NS ? 10 * took : FRESH_NS;
-	*busy_ns = s->made_ns + s->fresh_ns;
+	s->fresh_ns = parts * (10 * took < FRESH_NS ? 10 * took : FRESH_NS);
+	if (parts == 1)
+		*busy_ns = s->made_ns + s->fresh_ns;
 	snprintf(s->key, sizeof(s->key), "%s", key);
 	*ret = s;
 	return 0;
@@ -197,10 +217,11 @@ static struct evbuffer *refer_to(struct evbuffer *body)
 /* --- all of it -------------------------------------------------------------------------------------------------------- */
 
 static int get_shared(struct http_bodies *b, const struct http_route *route, const struct http_request *req,
-		      const char *key, bool *gzip, struct http_reply *ret_reply, struct evbuffer **ret_body)
+		      const char *key, unsigned int parts, bool *gzip, struct http_reply *ret_reply,
+		      struct evbuffer **ret_body)
 {
 	struct share *s;
-	int err = share_get(b, route, req, key, &s);
+	int err = share_get(b, route, req, key, parts, &s);
 
 	if (err)
 		return err;
@@ -218,10 +239,11 @@ int http_bodies_get(struct http_bodies *b, const struct http_route *route, const
 		    struct http_reply *ret_reply, struct evbuffer **ret_body)
 {
 	char key[HTTP_KEY_LEN];
+	unsigned int parts = route->key ? route->key(req, key) : 0;
 	struct evbuffer *plain;
 
-	if (route->key && route->key(req, key))
-		return get_shared(b, route, req, key, gzip, ret_reply, ret_body);
+	if (parts)
+		return get_shared(b, route, req, key, parts, gzip, ret_reply, ret_body);
 	plain = render(b, route, req, ret_reply);
 	*gzip &= plain && evbuffer_get_length(plain) >= GZIP_FROM;
 	*ret_body = *gzip ? compress_body(plain) : plain;
