@@ -38,6 +38,7 @@ struct row {
 	struct pod_stats p;
 	int baseline, node_token_ttl;
 	bool drops_off;
+	struct conntrack conntrack;
 };
 
 /* Rows say what differs from HOP, so they set some members twice and leave out the last ones. */
@@ -700,6 +701,32 @@ static const struct row rows[] = {
 	    .causes = { [CAUSE_SILENT] = 1 },
 	    .silences = { [SILENCE_UNCONNECTED] = 1 },
 	    .providers = EC2 } },
+#define TABLE_DROP                                                                                                       \
+	.requests = 2, .outcomes = { [OUTCOME_BLOCKED] = 2 }, .causes = { [CAUSE_FILTERED] = 2 },                        \
+	.notes = { { .cause = CAUSE_FILTERED, .requests = 2, .reason = "NETFILTER_DROP", .location = "nf_hook_slow" } }, \
+	.notes_len = 1, .providers = EC2
+	{ "dropped by a full table of connections",
+	  FINDING_BLOCKED_BY_POLICY,
+	  SEVERITY_WARNING,
+	  { "by the node's connection tracking", "dropped 7 packets meanwhile; its table has 995 of 1000 entries",
+	    "nf_conntrack_max" },
+	  { "packet filter", "nft list" },
+	  { TABLE_DROP },
+	  .conntrack = { 7, 995, 1000 } },
+	{ "a table with room left accuses nobody",
+	  FINDING_BLOCKED_BY_POLICY,
+	  SEVERITY_WARNING,
+	  { "by a packet filter", "nft list" },
+	  { "conntrack" },
+	  { TABLE_DROP },
+	  .conntrack = { 7, 500, 1000 } },
+	{ "nor does one that dropped nothing",
+	  FINDING_BLOCKED_BY_POLICY,
+	  SEVERITY_WARNING,
+	  { "by a packet filter" },
+	  { "conntrack" },
+	  { TABLE_DROP },
+	  .conntrack = { 0, 1000, 1000 } },
 	{ "refused by a router",
 	  FINDING_ENDPOINT_REFUSED,
 	  SEVERITY_WARNING,
@@ -869,6 +896,7 @@ static void each_row_is_found_as_written(void **state)
 				      .pods_len = 1,
 				      .slow_us = 1000000,
 				      .endpoints = endpoints,
+				      .conntrack = row->conntrack,
 				      .baseline_ttl = row->baseline,
 				      .node_token_ttl = row->node_token_ttl,
 				      .drops_watched = !row->drops_off };

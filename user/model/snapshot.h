@@ -185,6 +185,12 @@ struct finding {
 	size_t pod_index; /* into snapshot.pods, SIZE_MAX for the node */
 };
 
+/* Connection tracking of the network namespace that was watched from. */
+struct conntrack {
+	uint64_t drops; /* packets that it dropped since the watch began: no room for their connection, as a rule */
+	uint64_t entries, max;
+};
+
 struct snapshot {
 	const char *version, *node, *kernel;
 	uint64_t started_wall_ns; /* since 1970 */
@@ -203,6 +209,7 @@ struct snapshot {
 	/* packets dropped of connections that we did not see begin; nothing of ours is lost by them */
 	uint64_t stray_ttl_drops;      /* an endpoint's, with TTL <= 1 */
 	uint64_t stray_drops;	       /* all others */
+	struct conntrack conntrack;    /* all 0: none there, or not watched live */
 	const struct unowned *unowned; /* most packets first */
 	size_t unowned_len;
 	const struct pod_stats *const *pods; /* worst first */

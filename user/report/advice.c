@@ -94,6 +94,7 @@ enum when {
 	NOT_ROUTED,  /* nor meant: it is no route of this node that keeps it away */
 	BY_RULE,     /* nor that, nor a program: a rule of netfilter, as far as is known */
 	BY_RULE_POD, /* the same, in a pod's way, not a host process's */
+	BY_CONNTRACK,
 	BY_TC,
 	BY_XDP,
 	BY_PROGRAM, /* at a cgroup or a socket */
@@ -233,6 +234,11 @@ static const struct row {
 	{ BLOCK, ALL, ANY, BY_TC,
 	  "Someone's policy drops these packets: a network policy that the CNI keeps in BPF. A block of the metadata "
 	  "address is often meant; ask before opening it." },
+	{ BLOCK, ALL, ANY, BY_CONNTRACK,
+	  "Its table is full, or was: every new connection of this node is dropped, not those to the metadata service "
+	  "alone. "
+	  "Raise the limit, and see who keeps so many connections:" },
+	{ BLOCK, ALL, ANY, BY_CONNTRACK, "  sysctl -w net.netfilter.nf_conntrack_max=N; conntrack -S" },
 	{ BLOCK, ALL, ANY, BY_XDP,
 	  "An XDP program on an interface drops these packets, before any netfilter rule: a load balancer's, a CNI's, "
 	  "a "
@@ -584,7 +590,7 @@ static unsigned int runtimes_of(const struct draft *d)
 static bool is_by(const struct draft *d, const struct drop_note *note, enum drop_kind kind)
 {
 	return (!d->p || !advice_is_meant(d->p)) && !(note && note->cause == CAUSE_NO_ROUTE) &&
-	       !(note && note->cause == CAUSE_REFUSED_AT_SOCKET) && finding_drop_kind(note) == kind;
+	       !(note && note->cause == CAUSE_REFUSED_AT_SOCKET) && finding_drop_kind(d, note) == kind;
 }
 
 static bool is_ipv6(const struct draft *d)
@@ -611,6 +617,8 @@ static bool holds(enum when when, const struct draft *d)
 		return p && !p->host_network && holds(BY_RULE, d);
 	case BY_RULE:
 		return is_by(d, note, DROP_BY_RULE);
+	case BY_CONNTRACK:
+		return is_by(d, note, DROP_BY_CONNTRACK);
 	case BY_TC:
 		return is_by(d, note, DROP_BY_TC);
 	case BY_XDP:
@@ -621,13 +629,13 @@ static bool holds(enum when when, const struct draft *d)
 	case BY_IPSEC:
 		return is_by(d, note, DROP_BY_IPSEC);
 	case IN_QUEUE:
-		return finding_drop_kind(note) == DROP_IN_QUEUE;
+		return finding_drop_kind(d, note) == DROP_IN_QUEUE;
 	case AT_DOWN_LINK:
-		return finding_drop_kind(note) == DROP_AT_DOWN_LINK;
+		return finding_drop_kind(d, note) == DROP_AT_DOWN_LINK;
 	case WITHOUT_SOCKET:
-		return finding_drop_kind(note) == DROP_WITHOUT_SOCKET;
+		return finding_drop_kind(d, note) == DROP_WITHOUT_SOCKET;
 	case BY_OWN_TTL:
-		return finding_drop_kind(note) == DROP_BY_OWN_TTL;
+		return finding_drop_kind(d, note) == DROP_BY_OWN_TTL;
 	case BEHIND:
 		return note && note->to[0];
 	case AT_HOME:

@@ -9,6 +9,7 @@
 /* What a packet was dropped by, as far as it wants other words and another cure than its cause has. */
 enum drop_kind {
 	DROP_BY_RULE, /* of netfilter, or not known */
+	DROP_BY_CONNTRACK,
 	DROP_BY_TC,
 	DROP_BY_XDP,
 	DROP_BY_CGROUP, /* a BPF program there, or at the socket */
@@ -42,7 +43,7 @@ bool finding_any_stood(const struct snapshot *s);
 bool finding_is_spare(const struct snapshot *s, const struct pod_stats *p);
 /* What stopped the most requests; p may be NULL. NULL: nothing was seen to. */
 const struct drop_note *finding_main_note(const struct pod_stats *p);
-enum drop_kind finding_drop_kind(const struct drop_note *note); /* NULL: by a rule */
+enum drop_kind finding_drop_kind(const struct draft *d, const struct drop_note *note); /* NULL: by a rule */
 /* Nothing of the row's own was dropped but what was addressed to another host. */
 bool finding_is_another_host(const struct pod_stats *p);
 /* Its 503 is that of a proxy which reaches nobody behind it (OpenStack's, a sidecar); other services throttle by 503. */

@@ -223,18 +223,35 @@ static const struct drop_kind_row *kind_row(const struct drop_note *note)
 	return note ? row : &drop_kinds[LEN(drop_kinds) - 1];
 }
 
-enum drop_kind finding_drop_kind(const struct drop_note *note)
+/*
+ * In the node's own network, where netfilter's hooks free what they drop: connection tracking has dropped as many, and has no
+ * room. A rule may drop there, too (iptables-legacy; nftables before 6.4), so a table with room left accuses nobody.
+ */
+static bool is_by_conntrack(const struct draft *d, const struct drop_note *note)
 {
-	return kind_row(note)->kind;
+	const struct conntrack *c = &d->s->conntrack;
+	uint16_t node = d->p && d->p->host_network ? IMDS_D_AT_HOME : 0;
+
+	return note && note->where == node && c->drops >= note->requests && c->max &&
+	       c->entries >= c->max - c->max / 10 && !strncmp(note->location, "nf_hook_slow", strlen("nf_hook_slow"));
 }
 
-static const char *filter_text(const struct drop_note *note)
+enum drop_kind finding_drop_kind(const struct draft *d, const struct drop_note *note)
+{
+	enum drop_kind kind = kind_row(note)->kind;
+
+	return kind == DROP_BY_RULE && is_by_conntrack(d, note) ? DROP_BY_CONNTRACK : kind;
+}
+
+static const char *filter_text(const struct draft *d, const struct drop_note *note)
 {
 	const char *text = kind_row(note)->text;
 
 	if (note && note->cause == CAUSE_NO_ROUTE)
 		return note->where & IMDS_D_FOREIGN ? "a route (blackhole, prohibit or unreachable)"
 						    : "a route of this node (blackhole, prohibit or unreachable)";
+	if (finding_drop_kind(d, note) == DROP_BY_CONNTRACK)
+		return "the node's connection tracking (conntrack), which takes no more connections";
 	return text ? text : "a packet filter";
 }
 
@@ -249,7 +266,7 @@ static bool find_blocked(struct draft *d)
 	d->severity = advice_is_meant(p) ? SEVERITY_INFO : SEVERITY_WARNING;
 	SUMMARY(d, "%s %s kept from %s by %s%s%s%s%s: %llu of %llu request%s%s", d->subject,
 		findings_is_past(p) ? finding_verb(d, "was", "were") : finding_verb(d, "is", "are"),
-		dns == n ? "DNS at the metadata server's address" : "the metadata service", filter_text(note),
+		dns == n ? "DNS at the metadata server's address" : "the metadata service", filter_text(d, note),
 		note && note->from_endpoint ? ", which drops the answers" : "", where_text(p, note),
 		note && note->to[0] ? ", behind a redirect of this node to " : "", note && note->to[0] ? note->to : "",
 		OF(n, p->requests), advice_is_meant(p) ? ". Probably on purpose" : "");
@@ -257,6 +274,10 @@ static bool find_blocked(struct draft *d)
 		EVIDENCE(d, "%llu of the blocked requests %s DNS (port 53 of the same address)",
 			 (unsigned long long)dns, dns == 1 ? "is" : "are");
 	add_notes(d, true);
+	if (finding_drop_kind(d, note) == DROP_BY_CONNTRACK)
+		EVIDENCE(d, "connection tracking dropped %llu packet%s meanwhile; its table has %llu of %llu entries",
+			 PLURAL(d->s->conntrack.drops), (unsigned long long)d->s->conntrack.entries,
+			 (unsigned long long)d->s->conntrack.max);
 	if (p->policy_drops > n || !note)
 		EVIDENCE(d, "%llu of its own packets dropped%s%s%s%s%s", (unsigned long long)p->policy_drops,
 			 p->policy_location[0] ? " in " : "", p->policy_location, p->policy_reason[0] ? " (" : "",
@@ -335,7 +356,7 @@ static bool find_dropped(struct draft *d)
 	add_notes(d, note && is_rule(p, note->cause));
 	for (size_t i = 0; i < p->drops_len; i++)
 		EVIDENCE(d, "%s: %llu packet%s", p->drops[i].reason, PLURAL(p->drops[i].packets));
-	if (note && finding_drop_kind(note) == DROP_BY_OWN_TTL)
+	if (note && finding_drop_kind(d, note) == DROP_BY_OWN_TTL)
 		EVIDENCE(d, "the pod's own packets came to the first forward with TTL %d", note->ttl);
 	if (p->token_requests)
 		finding_add_tokens(d);

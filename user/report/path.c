@@ -112,13 +112,15 @@ static const struct drop_note *drop_of(const struct pod_stats *p)
 static void plan_dropped(struct path *path, const struct pod_stats *p)
 {
 	const struct drop_note *note = drop_of(p);
+	bool at_home = note && (note->where & IMDS_D_AT_HOME) && !p->host_network;
+	const char *place = at_home ? "its own network" : note && (note->where & IMDS_D_FOREIGN) ? "..." : "node";
 
 	if (note && note->from_endpoint) {
 		add(path, server(p), 0);
-		add(path, "node", 0)->died = true;
+		add(path, place, 0)->died = true;
 		add_ghost(path, p->host_network ? "host network" : "pod");
 	} else {
-		plan_request(path, p, "", "node", "");
+		plan_request(path, p, "", place, "");
 	}
 	note_place(path, "dropped", note ? note->location : p->policy_location, note ? note->reason : p->policy_reason);
 }

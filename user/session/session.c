@@ -270,6 +270,7 @@ static int start(struct session *s)
 		goto memory;
 	s->missed = tracer_missed(s->tracer);
 	s->started_ns = session_now_ns();
+	session_read_conntrack(s);
 	watch_drops(s, s->started_ns);
 	s->started_wall_ns = clock_ns(CLOCK_REALTIME);
 	s->last_names_ns = s->started_ns;

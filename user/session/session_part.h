@@ -87,6 +87,8 @@ struct session {
 	bool closing;	 /* stalled requests are added as they stand */
 	bool stopped;	 /* session_stop() was called, perhaps before the loop began */
 	uint64_t started_ns, started_wall_ns;
+	uint64_t conntrack_before; /* its drops when the watch began */
+	bool conntrack_known;
 	const char *node;
 	char node_buf[256];
 	struct loss losses[TRACER_LOSS_COUNT + SESSION_LOSSES_EXTRA];
@@ -106,6 +108,8 @@ void session_free_stalled(struct session *s);
 void session_read_unowned(struct session *s);
 void session_free_unowned(struct session *s);
 void session_read_rest(struct session *s);
+/* Fills snapshot.conntrack; the first call is the watch's beginning. Without connection tracking: all 0. */
+void session_read_conntrack(struct session *s);
 /* The pod or container that has an address of this node's networks; *ret is a copy (pod_identity_copy()). False: none, or more than one. */
 bool session_find_at(struct session *s, const struct imds_addr *addr, struct pod_identity *ret);
 

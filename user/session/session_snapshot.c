@@ -100,6 +100,7 @@ const struct snapshot *session_snapshot(struct session *s, bool close_open)
 		return v;
 	s->fresh_until_ns = 0;
 	session_describe(s);
+	session_read_conntrack(s);
 	watches = session_watches(s, now_ns);
 	session_read_rest(s);
 	if (close_open) {
