@@ -421,6 +421,25 @@ static void fallback_is_not_what_was_asked_before(void **state)
 	done(t, &s);
 }
 
+/* Two TTLs at one address are two servers; a pod's second interface may be nearer to the same one. */
+static void a_second_way_is_no_second_server(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r = request(IMDS_KIND_DATA, S, MS, 200);
+
+	add(t, r);
+	r.rec.ttl_synack = 64;
+	r.rec.peer.local.w[3] = 9;
+	add(t, r);
+	assert_int_equal(row_of(t, &s, "web-1")->ttl_high, 63);
+	r.rec.peer.local.w[3] = 0;
+	add(t, r);
+	assert_int_equal(row_of(t, &s, "web-1")->ttl_low, 63);
+	assert_int_equal(row_of(t, &s, "web-1")->ttl_high, 64);
+	done(t, &s);
+}
+
 /* Whose answers die, and whose do not: other packets that die on the way there are told of the latter only. */
 static void addresses_are_known_with_what_died(void **state)
 {
@@ -571,6 +590,7 @@ int main(void)
 		cmocka_unit_test(long_poll_is_neither_slow_nor_silent),
 		cmocka_unit_test(lost_records_keep_the_cause),
 		cmocka_unit_test(v1_that_is_served),
+		cmocka_unit_test(a_second_way_is_no_second_server),
 		cmocka_unit_test(fallback_is_not_what_was_asked_before),
 		cmocka_unit_test(addresses_are_known_with_what_died),
 		cmocka_unit_test(what_a_snapshot_points_to_is_told_when_it_goes),

@@ -192,7 +192,10 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 		s->refused_by_icmp |= !rst;
 		s->left_at_once |= !rst && !(q->flags & IMDS_F_SOCKET_DEAD);
 	}
-	if (r->rec.ttl_synack && !verdict_is_local(class)) {
+	if (r->rec.ttl_synack && !verdict_is_local(class) && !s->ttl_low)
+		s->ttl_local = r->rec.peer.local;
+	if (r->rec.ttl_synack && !verdict_is_local(class) &&
+	    !memcmp(&s->ttl_local, &r->rec.peer.local, sizeof(s->ttl_local))) {
 		int ttl = r->rec.ttl_synack;
 
 		s->ttl_low = !s->ttl_low || ttl < s->ttl_low ? ttl : s->ttl_low;

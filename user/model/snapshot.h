@@ -128,8 +128,9 @@ struct pod_stats {
 	size_t errors_len;
 	struct drop_note notes[POD_STATS_NOTES];
 	size_t notes_len;
-	int ttl_low, ttl_high;		    /* of SYN-ACKs of its own sockets to the IMDS addresses; 0: none */
-	bool redirected_at_home;	    /* by a rule in its own network namespace: a sidecar's, ecs-init's */
+	int ttl_low, ttl_high;	    /* of SYN-ACKs from the IMDS addresses to ttl_local; 0: none */
+	struct imds_addr ttl_local; /* its sockets' first address: another one may be nearer to the same service */
+	bool redirected_at_home;    /* by a rule in its own network namespace: a sidecar's, ecs-init's */
 	const struct answerer *answered_by; /* newest that is known; NULL: none */
 	bool stood_in_for;		    /* by answered_by: some process answered in the metadata service's place */
 	bool refused_by_rst, refused_by_icmp; /* how its connections were refused */
