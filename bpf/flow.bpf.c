@@ -195,7 +195,7 @@ static __always_inline void request_know(struct imds_flow *f, struct imds_reques
 	r->kind = f->peer.remote_port == PORT_DNS ? IMDS_KIND_DNS : imds_request_kind(r->method, r->words, class);
 	r->version = imds_request_version(r->method, r->words, class, r->kind);
 	if (r->version == IMDS_VERSION_V1 && !(r->flags & IMDS_F_HEAD_COMPLETE))
-		r->version = IMDS_VERSION_NONE;
+		r->version = IMDS_VERSION_UNKNOWN;
 	/* some other server at a link-local address: the hop limit is the service's own, which has one port */
 	if (r->kind == IMDS_KIND_TOKEN && f->peer.remote_port != PORT_HTTP && !given_port)
 		r->kind = IMDS_KIND_OTHER;

@@ -77,6 +77,7 @@ enum imds_version {		       /* of the EC2 protocol */
 		    IMDS_VERSION_NONE, /* the notion does not apply */
 		    IMDS_VERSION_V1,
 		    IMDS_VERSION_V2,
+		    IMDS_VERSION_UNKNOWN, /* a token may stand in what was not seen of the head */
 		    IMDS_VERSION_COUNT
 };
 

@@ -339,6 +339,7 @@ static void long_head_is_cut_and_counted(void)
 	answer(&c, OK4);
 	equal(requests(), 1);
 	equal(request(0)->req.method, IMDS_METHOD_GET);
+	equal(request(0)->req.version, request(0)->req.flags & IMDS_F_HEAD_CUT ? IMDS_VERSION_UNKNOWN : IMDS_VERSION_V1);
 	equal(request(0)->req.status, 200);
 	equal(request(0)->req.bytes_out, sizeof(text));
 	equal(!!(request(0)->req.flags & IMDS_F_HEAD_CUT), rig_loss(rig, IMDS_LOSS_HEAD_CUT));

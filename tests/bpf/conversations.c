@@ -179,7 +179,7 @@ static const struct conversation {
 	  { W(PUT, TOKEN, V2, CLIENT_RST, 0, .path = "/latest/api/token") } },
 	{ "no v1 from a head without an end",
 	  { { OPEN }, { OUT, "GET /latest/user-data HTTP/1.1\r\nX-A: " }, { RST_OUT } },
-	  { W(GET, USER_DATA, NONE, CLIENT_RST, 0, .path = "/latest/user-data") } },
+	  { W(GET, USER_DATA, UNKNOWN, CLIENT_RST, 0, .path = "/latest/user-data") } },
 	{ "status of an answer whose head has no end",
 	  { { OPEN }, { OUT, GET_V1 }, { IN, "HTTP/1.1 404 x\r\nX-A: " }, { FIN_IN } },
 	  { W(GET, DATA, V1, PEER_FIN, 404) },

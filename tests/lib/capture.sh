@@ -60,7 +60,7 @@ capture_compare() {		# capture_compare LIVE PLACE
 		select(
 			# a cut head leaves unknown what it held
 			(.kind != $w.kind and [.kind, .path] != ["other", ""]) or (.method != $w.method and .method != "") or
-			(.path != $w.path and .path != "") or (.imds_version != $w.imds_version and .imds_version != null) or
+			(.path != $w.path and .path != "") or (.imds_version != $w.imds_version and (.imds_version // "unknown") != "unknown") or
 			(.hops != null and $w.hops != null and .hops != $w.hops) or (.status != null and .status != $w.status) or
 			(.ttl_synack != null and .ttl_synack != $w.ttl_synack) or
 			(if .outcome == "hop-limit" then $w.outcome != "hop-limit" or (.confidence | weak) > ($w.confidence | weak)

@@ -47,6 +47,9 @@ static void fates(void **state)
 	assert_int_equal(what_if_fate(&required, &s, &p), WHAT_IF_UNKNOWN);
 	p.v1_unauthorized = 1; /* v1 that is refused for want of a token now cannot break */
 	assert_int_equal(what_if_fate(&required, &s, &p), WHAT_IF_UNTOUCHED);
+	p.version_unknown = 1; /* whether that head had a token was not seen */
+	assert_int_equal(what_if_fate(&required, &s, &p), WHAT_IF_UNKNOWN);
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNTOUCHED);
 	p.required_hop_limit = 0; /* its way was not seen */
 	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_UNKNOWN);
 	p = far();

@@ -115,7 +115,7 @@ static void request_bytes(struct capture_flows *c, struct flow *f, const uint8_t
 			if (q->kind == IMDS_KIND_DATA && !(q->words & IMDS_W_HTTP))
 				q->kind = IMDS_KIND_OTHER; /* what is asked for may be named in what is cut off */
 			if (q->version == IMDS_VERSION_V1) /* a token may stand in what is cut off */
-				q->version = IMDS_VERSION_NONE;
+				q->version = IMDS_VERSION_UNKNOWN;
 			f->body_out = false;
 		}
 		buf += n < captured ? n : captured;

@@ -79,6 +79,8 @@ static void count_request(struct pod_stats *s, enum imds_kind kind, enum imds_ve
 		s->v1_requests += n;
 	if (version == IMDS_VERSION_V2)
 		s->v2_requests += n;
+	if (version == IMDS_VERSION_UNKNOWN)
+		s->version_unknown += n;
 	if (version == IMDS_VERSION_V1 && kind == IMDS_KIND_CREDENTIALS && outcome == OUTCOME_OK)
 		s->v1_credentials += n;
 	if (kind == IMDS_KIND_TOKEN)

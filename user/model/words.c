@@ -142,6 +142,7 @@ const char *version_word(enum imds_version version)
 	static const char *const words[IMDS_VERSION_COUNT] = {
 		[IMDS_VERSION_V1] = "v1",
 		[IMDS_VERSION_V2] = "v2",
+		[IMDS_VERSION_UNKNOWN] = "unknown",
 	};
 
 	return WORD(words, version, NULL);

@@ -410,7 +410,7 @@ static void difference(const struct workload *w, struct day *add)
 
 	for (size_t i = 0; i < sizeof(d) / sizeof(*to); i++)
 		to[i] = now[i] - before[i];
-	add->v[V1] = workload_requests(&d, IMDS_VERSION_V1);
+	add->v[V1] = workload_requests(&d, IMDS_VERSION_V1) + workload_requests(&d, IMDS_VERSION_UNKNOWN);
 	add->v[V1_ANSWERED] = d.v1_answered;
 	add->v[V1_CREDENTIALS] = d.v1_credentials;
 	add->v[V2] = workload_requests(&d, IMDS_VERSION_V2);

@@ -245,7 +245,7 @@ static bool is_unclear(const struct ready_question *q, struct ready_row *r)
 		any = true;
 	}
 	if (s->may_be_ec2 && q->tokens_required && s->v1 > s->v1_answered) {
-		say(r, "asks without a token (%llu time%s), refused or not answered now",
+		say(r, "asks without a token (%llu time%s): refused or not answered now, or a head not seen whole",
 		    (unsigned long long)s->v1 - s->v1_answered, ENDING(s->v1 - s->v1_answered));
 		any = true;
 	}

@@ -29,7 +29,7 @@ struct ready_seen {
 	bool may_be_ec2;
 	int required_hop_limit; /* 0: unknown */
 	union {
-		struct {
+		struct { /* v1: and those of whose head too little was seen to tell */
 			uint64_t v1, v1_answered, v1_credentials, v2, others, tokens, tokens_answered, unanswered;
 		};
 		uint64_t counts[READY_COUNTS];

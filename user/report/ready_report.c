@@ -39,7 +39,7 @@ static bool is_whole(const struct report_doc *d)
 
 static void seen_from(const struct report_pod *p, const struct report_doc *d, struct ready_seen *s)
 {
-	uint64_t unanswered = 0;
+	uint64_t unanswered = 0, versioned = p->v1_requests + p->v2_requests + p->version_unknown;
 
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		if (i != OUTCOME_OK && i != OUTCOME_HTTP_ERROR && i != OUTCOME_ABORTED && i != OUTCOME_REDIRECTED)
@@ -54,12 +54,11 @@ static void seen_from(const struct report_pod *p, const struct report_doc *d, st
 		    p->other || (!p->workload[0] && (strstr(p->cgroup, "kubepods") || strstr(p->cgroup, "cgroup:"))),
 		.may_be_ec2 = !p->providers || (p->providers & (PROVIDERS_WITH_HOP_LIMIT | 1u << PROVIDER_OTHER)),
 		.required_hop_limit = p->required_hop_limit,
-		.v1 = p->v1_requests,
+		.v1 = p->v1_requests + p->version_unknown,
 		.v1_answered = p->v1_answered,
 		.v1_credentials = p->v1_credentials,
 		.v2 = p->v2_requests,
-		.others =
-		    p->requests > p->v1_requests + p->v2_requests ? p->requests - p->v1_requests - p->v2_requests : 0,
+		.others = p->requests > versioned ? p->requests - versioned : 0,
 		.tokens = p->token_requests,
 		.tokens_answered = p->token_answered,
 		.unanswered = unanswered,

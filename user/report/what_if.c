@@ -65,7 +65,8 @@ static bool is_half_seen(const struct what_if *w, const struct pod_stats *p)
 	if (!p->requests || p->records_lost || p->untracked || asked_nobody_known(p))
 		return true;
 	/* but for those that are refused for want of a token already */
-	return w->tokens_required && may_be_ec2(p) && p->v1_requests > p->v1_answered + p->v1_unauthorized;
+	return w->tokens_required && may_be_ec2(p) &&
+	       (p->version_unknown || p->v1_requests > p->v1_answered + p->v1_unauthorized);
 }
 
 /*

@@ -48,6 +48,7 @@ static void write_versions(struct writer *w)
 
 	integer_sample(w, "_total", NULL, PAIRS("imds_version", "v1"), t->v1_requests);
 	integer_sample(w, "_total", NULL, PAIRS("imds_version", "v2"), t->v2_requests);
+	integer_sample(w, "_total", NULL, PAIRS("imds_version", "unknown"), t->version_unknown);
 }
 
 /* The highest that a row which asks for tokens needs: for others the hop limit means nothing. */
