@@ -109,7 +109,7 @@ static void find_token_ttl(const struct search *s, struct probe_self *ret)
 	ret->ttl_token_at_least = known;
 }
 
-void probe_self_measure(const struct imds_endpoint *e, unsigned int wait_ms, uint64_t deadline_ns, struct probe_self *ret)
+static void measure(const struct imds_endpoint *e, unsigned int wait_ms, uint64_t deadline_ns, struct probe_self *ret)
 {
 	const struct probe_question token = { .line = PROBE_TOKEN_LINE,
 					      .headers = PROBE_TOKEN_HEADERS,
@@ -153,7 +153,7 @@ int probe_self_start(const struct imds_endpoint *e, unsigned int wait_ms, uint64
 	_Static_assert(sizeof(struct probe_self) <= 512, "written at once: _POSIX_PIPE_BUF");
 	*ret_pid = probe_fork(&fd);
 	if (!*ret_pid) {
-		probe_self_measure(e, wait_ms, deadline_ns, &r);
+		measure(e, wait_ms, deadline_ns, &r);
 		_exit(write(fd, &r, sizeof(r)) != sizeof(r));
 	}
 	return *ret_pid < 0 ? *ret_pid : fd;

@@ -17,13 +17,9 @@ struct probe_self {
 };
 
 /*
- * Asks e and measures; ends by deadline_ns (CLOCK_MONOTONIC). wait_ms: for each answer. At most some 20 connections,
- * one after the other.
+ * Asks e and measures, in a child, so that several run at once: as probe_start() and probe_finish(). It ends itself by
+ * deadline_ns (CLOCK_MONOTONIC). wait_ms: for each answer. At most some 20 connections, one after the other.
  */
-void probe_self_measure(const struct imds_endpoint *e, unsigned int wait_ms, uint64_t deadline_ns,
-			struct probe_self *ret);
-
-/* The same in a child, so that several run at once: as probe_start() and probe_finish(). Sorted by its end itself. */
 int probe_self_start(const struct imds_endpoint *e, unsigned int wait_ms, uint64_t deadline_ns, pid_t *ret_pid);
 int probe_self_finish(int fd, pid_t pid, uint64_t deadline_ns, struct probe_self *ret);
 

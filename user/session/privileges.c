@@ -169,92 +169,22 @@ static int set_user(uid_t uid, gid_t gid)
  * What the loop, libevent, libbpf and glibc use once all is open; found by running it, on x86-64 and arm64, and rounded up
  * to what glibc may choose instead. Names that an architecture does not have are left out. No new sockets but accepted
  * ones, no programs, nothing opened for writing. What is refused fails with EPERM, since an agent must not die of it, and
- * is told in the kernel's log or to auditd (audit type 1326).
+ * is told in the kernel's log or to auditd (audit type 1326). alarm: guard_signals().
  */
+/* clang-format off */
 static const char *const allowed[] = {
-	"read",
-	"readv",
-	"pread64",
-	"write",
-	"writev",
-	"sendto",
-	"sendmsg",
-	"recvfrom",
-	"recvmsg",
-	"close",
-	"lseek",
-	"fcntl",
-	"ioctl",
-	"accept",
-	"accept4",
-	"shutdown",
-	"getsockopt",
-	"setsockopt",
-	"getsockname",
-	"getpeername",
-	"stat",
-	"lstat",
-	"fstat",
-	"newfstatat",
-	"statx",
-	"access",
-	"faccessat",
-	"faccessat2",
-	"readlink",
-	"readlinkat",
-	"getdents",
-	"getdents64",
-	"epoll_wait",
-	"epoll_pwait",
-	"epoll_pwait2",
-	"epoll_ctl",
-	"poll",
-	"ppoll",
-	"select",
-	"pselect6",
-	"timerfd_settime",
-	"brk",
-	"mmap",
-	"munmap",
-	"mremap",
-	"madvise",
-	"mprotect",
-	"clock_gettime",
-	"clock_getres",
-	"clock_nanosleep",
-	"nanosleep",
-	"gettimeofday",
-	"time",
-	"times",
-	"getrusage",
-	"rt_sigaction",
-	"rt_sigprocmask",
-	"rt_sigreturn",
-	"alarm", /* guard_signals() */
-	"setitimer",
-	"sigaltstack",
-	"restart_syscall",
-	"futex",
-	"getrandom",
-	"getpid",
-	"gettid",
-	"getuid",
-	"geteuid",
-	"getgid",
-	"getegid",
-	"tgkill",
-	"tkill",
-	"exit",
-	"exit_group",
-	"sysinfo",
-	"uname",
-	"prlimit64",
-	"getrlimit",
-	"sched_getaffinity",
-	"sched_yield",
-	"membarrier",
-	"getcpu",
+	"read", "readv", "pread64", "write", "writev", "sendto", "sendmsg", "recvfrom", "recvmsg", "close", "lseek",
+	"fcntl", "ioctl", "accept", "accept4", "shutdown", "getsockopt", "setsockopt", "getsockname", "getpeername",
+	"stat", "lstat", "fstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink",
+	"readlinkat", "getdents", "getdents64", "epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "poll",
+	"ppoll", "select", "pselect6", "timerfd_settime", "brk", "mmap", "munmap", "mremap", "madvise", "mprotect",
+	"clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "times",
+	"getrusage", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "alarm", "setitimer", "sigaltstack",
+	"restart_syscall", "futex", "getrandom", "getpid", "gettid", "getuid", "geteuid", "getgid", "getegid",
+	"tgkill", "tkill", "exit", "exit_group", "sysinfo", "uname", "prlimit64", "getrlimit", "sched_getaffinity",
+	"sched_yield", "membarrier", "getcpu",
 };
+/* clang-format on */
 /* What SQLite does with files that are open; it opens none any more. */
 static const char *const allowed_writing[] = { "pwrite64", "pwritev", "ftruncate", "fsync", "fdatasync" };
 static const int allowed_bpf[] = {
@@ -266,20 +196,24 @@ static const struct {
 	unsigned int flags_at; /* number of the argument with O_* */
 } opens[] = { { "open", 1 }, { "openat", 2 } };
 
+static int allow(scmp_filter_ctx filter, const char *const *names, size_t len)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < len; i++) {
+		int nr = seccomp_syscall_resolve_name(names[i]);
+
+		err = nr < 0 ? 0 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
+	}
+	return err;
+}
+
 static int add_rules(scmp_filter_ctx filter, bool writes)
 {
-	int err = 0, nr;
+	int err = allow(filter, allowed, LEN(allowed)), nr;
 
-	for (size_t i = 0; !err && i < LEN(allowed); i++) {
-		nr = seccomp_syscall_resolve_name(allowed[i]);
-		if (nr >= 0)
-			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
-	}
-	for (size_t i = 0; writes && !err && i < LEN(allowed_writing); i++) {
-		nr = seccomp_syscall_resolve_name(allowed_writing[i]);
-		if (nr >= 0)
-			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
-	}
+	if (!err && writes)
+		err = allow(filter, allowed_writing, LEN(allowed_writing));
 	for (size_t i = 0; !err && i < LEN(allowed_bpf); i++)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
 				       SCMP_A0(SCMP_CMP_EQ, (unsigned int)allowed_bpf[i], 0));
