@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/small.h"
 #include "findings.h"
 
 const char *headline_other_programs(const struct snapshot *s)
@@ -22,69 +23,68 @@ const struct feature *headline_drops_off(const struct snapshot *s)
 	return NULL;
 }
 
-void headline_write(const struct snapshot *s, char *buf, size_t len)
+/* What dies of the hop limit now; false: nothing does, or there is something graver. */
+static bool say_dead(const struct snapshot *s, const char *node, char *buf, size_t len)
 {
-	const struct pod_stats *t = &s->totals;
-	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
-	size_t dead = 0, errors = 0, warnings = 0;
-	char node[256], p99[32];
+	const struct finding *first = s->findings_len ? &s->findings[0] : NULL;
+	const char *least = "", *maybe;
 	double lost_s = 0;
-	const char *least = ""; /* "at least " */
 	bool tokens = false;
-	int needs = 0;
+	size_t dead = 0;
+	int needs = 0, at;
 
-	snprintf(node, sizeof(node), "%.200s", s->node);
+	if (!first || first->code != FINDING_HOP_LIMIT_EXHAUSTED || first->severity == SEVERITY_INFO)
+		return false;
 	for (size_t i = 0; i < s->pods_len; i++) {
-		if (!s->pods[i]->outcomes[OUTCOME_HOP_LIMIT] || findings_is_past(s->pods[i]))
+		const struct pod_stats *p = s->pods[i];
+
+		if (!p->outcomes[OUTCOME_HOP_LIMIT] || findings_is_past(p))
 			continue;
 		dead++;
-		lost_s += s->pods[i]->seconds_lost;
-		tokens |= s->pods[i]->token_requests > 0;
-		if (s->pods[i]->required_hop_limit > needs) {
-			needs = s->pods[i]->required_hop_limit;
-			least = s->pods[i]->hops < 0 ? "at least " : "";
+		lost_s += p->seconds_lost;
+		tokens |= p->token_requests > 0;
+		if (p->required_hop_limit > needs) {
+			needs = p->required_hop_limit;
+			least = p->hops < 0 ? "at least " : "";
 		}
 	}
-	for (size_t i = 0; i < s->findings_len; i++) {
-		errors += s->findings[i].severity == SEVERITY_ERROR;
-		warnings += s->findings[i].severity == SEVERITY_WARNING;
-	}
-	if (s->findings_len && s->findings[0].code == FINDING_HOP_LIMIT_EXHAUSTED &&
-	    s->findings[0].severity != SEVERITY_INFO && dead) {
-		const char *maybe = s->findings[0].severity == SEVERITY_WARNING ? "probably " : "";
-		int at = snprintf(buf, len, "%zu of %zu pod%s on %s get%s no metadata %s: ", dead, s->pods_len,
-				  s->pods_len == 1 ? "" : "s", node, dead == 1 ? "s" : "", tokens ? "token" : "answer");
+	if (!dead)
+		return false;
+	maybe = first->severity == SEVERITY_WARNING ? "probably " : "";
+	at = snprintf(buf, len, "%zu of %zu pod%s on %s get%s no metadata %s: ", dead, s->pods_len, ENDING(s->pods_len),
+		      node, dead == 1 ? "s" : "", tokens ? "token" : "answer");
+	if (!tokens) /* the response hop limit is the tokens' alone */
+		at += snprintf(buf + at, len - at, "%sthe answers die on this node, TTL used up", maybe);
+	else if (s->node_token_ttl && needs > s->node_token_ttl)
+		at += snprintf(buf + at, len - at, "%shop limit %d is too low", maybe, s->node_token_ttl);
+	else
+		at += snprintf(buf + at, len - at, "%sthe hop limit is too low", maybe);
+	if (tokens && needs)
+		at += snprintf(buf + at, len - at, ", %s%d is needed", least, needs);
+	if (lost_s >= 0.05)
+		snprintf(buf + at, len - at, "; %.1f s lost", lost_s);
+	return true;
+}
 
-		if (!tokens) /* the response hop limit is the tokens' alone */
-			at += snprintf(buf + at, len - at, "%sthe answers die on this node, TTL used up", maybe);
-		else if (s->node_token_ttl && needs > s->node_token_ttl)
-			at += snprintf(buf + at, len - at, "%shop limit %d is too low, %s%d is needed", maybe,
-				       s->node_token_ttl, least, needs);
-		else if (needs)
-			at += snprintf(buf + at, len - at, "%sthe hop limit is too low, %s%d is needed", maybe, least,
-				       needs);
-		else
-			at += snprintf(buf + at, len - at, "%sthe hop limit is too low", maybe);
-		if (lost_s >= 0.05)
-			snprintf(buf + at, len - at, "; %.1f s lost", lost_s);
-	} else if (errors || warnings) {
-		snprintf(buf, len, "%s", s->findings[0].summary);
-	} else if (s->findings_len && s->findings[0].code != FINDING_OBSERVATION_INCOMPLETE) {
-		snprintf(buf, len, "nothing to mend on %s, but to know: %s", node, s->findings[0].summary);
-	} else if (!t->requests && !t->in_flight && headline_other_programs(s)) {
+/* Silence, and what may be behind it. */
+static void say_nothing_asked(const struct snapshot *s, const char *node, char *buf, size_t len)
+{
+	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
+
+	if (headline_other_programs(s))
 		snprintf(
 		    buf, len,
 		    "no request to a metadata service was seen on %s in %.0f s, and some may have been sent elsewhere "
 		    "unseen: %.300s. `imdsnoop probe --all` asks from each pod",
 		    node, watched_s, headline_other_programs(s));
-	} else if (!t->requests && !t->in_flight && headline_drops_off(s)) {
+	else if (headline_drops_off(s))
 		snprintf(
 		    buf, len,
 		    "no socket asked a metadata service on %s in %.0f s; dropped packets are not watched (drops: %s), "
 		    "so answers to sandboxes and virtual machines may have died unseen. `imdsnoop probe --all` asks "
 		    "from each pod",
 		    node, watched_s, headline_drops_off(s)->state);
-	} else if (!t->requests && !t->in_flight) {
+	else
 		snprintf(
 		    buf, len,
 		    "nothing asked a metadata service on %s in %.0f s, so nothing can be said about it. Usual reasons: "
@@ -92,6 +92,23 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 		    "proxy asks in its place (HTTP_PROXY without NO_PROXY), a redirect at connect, another address "
 		    "(100.100.100.200, 168.63.129.16: give --endpoint). `imdsnoop probe --all` asks from each pod",
 		    node, watched_s);
+}
+
+void headline_write(const struct snapshot *s, char *buf, size_t len)
+{
+	const struct finding *first = s->findings_len ? &s->findings[0] : NULL; /* the gravest */
+	const struct pod_stats *t = &s->totals;
+	char node[256], p99[32];
+
+	snprintf(node, sizeof(node), "%.200s", s->node);
+	if (say_dead(s, node, buf, len))
+		return;
+	if (first && first->severity != SEVERITY_INFO) {
+		snprintf(buf, len, "%s", first->summary);
+	} else if (first && first->code != FINDING_OBSERVATION_INCOMPLETE) {
+		snprintf(buf, len, "nothing to mend on %s, but to know: %s", node, first->summary);
+	} else if (!t->requests && !t->in_flight) {
+		say_nothing_asked(s, node, buf, len);
 	} else if (!t->requests) {
 		snprintf(buf, len, "no request has ended on %s yet: %llu wait%s for %s answer", node,
 			 (unsigned long long)t->in_flight, t->in_flight == 1 ? "s" : "",
@@ -100,7 +117,7 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 		if (t->latency.count)
 			findings_duration(histogram_quantile_us(&t->latency, 0.99), p99, sizeof(p99));
 		snprintf(buf, len, "no problem on %s: %zu pod%s, %llu request%s, %llu answered%s%s", node, s->pods_len,
-			 s->pods_len == 1 ? "" : "s", (unsigned long long)t->requests, t->requests == 1 ? "" : "s",
+			 ENDING(s->pods_len), (unsigned long long)t->requests, ENDING(t->requests),
 			 (unsigned long long)t->answered, t->latency.count ? ", p99 " : "", t->latency.count ? p99 : "");
 	}
 }
