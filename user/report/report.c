@@ -103,7 +103,14 @@ static const char *text_of_answerer(const struct answerer *a, enum cause cause, 
 	return buf;
 }
 
-static void fill_text(struct report_row *row)
+static bool is_by_conntrack(const struct snapshot *s, const struct pod_stats *p)
+{
+	const struct draft d = { .s = s, .p = p };
+
+	return finding_drop_kind(&d, finding_main_note(p)) == DROP_BY_CONNTRACK;
+}
+
+static void fill_text(struct report_row *row, const struct snapshot *s)
 {
 	const struct pod_stats *p = row->p;
 	char buf[80];
@@ -113,6 +120,8 @@ static void fill_text(struct report_row *row)
 	else if (row->cause != CAUSE_NONE && p->answered_by)
 		snprintf(row->text, sizeof(row->text), "%s",
 			 text_of_answerer(p->answered_by, row->cause, finding_reaches_nobody(p), buf, sizeof(buf)));
+	else if (row->cause == CAUSE_FILTERED && is_by_conntrack(s, p))
+		snprintf(row->text, sizeof(row->text), "conntrack table full");
 	else if (row->cause == CAUSE_THROTTLED && finding_reaches_nobody(p))
 		snprintf(row->text, sizeof(row->text), "service unavailable");
 	else if (row->cause != CAUSE_NONE)
@@ -189,7 +198,7 @@ int report_build(const struct snapshot *s, struct report *ret)
 			    raise_level(ret->rows[f->pod_index].level, report_level_of(f->severity));
 	}
 	for (size_t i = 0; i < s->pods_len; i++)
-		fill_text(&ret->rows[i]);
+		fill_text(&ret->rows[i], s);
 	for (size_t i = s->findings_len; i-- > 0;) { /* worst first: its word is the last */
 		struct report_row *row =
 		    s->findings[i].pod_index < s->pods_len ? &ret->rows[s->findings[i].pod_index] : NULL;
