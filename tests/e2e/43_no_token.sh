@@ -38,7 +38,7 @@ def serve(c):
 
 s = socket.socket()
 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-s.bind(("169.254.169.254", 80))
+s.bind(("", 80))
 s.listen(50)
 open(ready, "w").write("1")
 def quietly(c):
@@ -63,6 +63,16 @@ while read -r mode token self; do
 	lab_exec web-1 "$IMDSNOOP" probe --self --json --exit-code >"$t" 2>&1
 	check "$mode, --self: exit code" equal $? "$([ "$token" = true ] && echo 0 || echo 10)"
 	says "$mode, --self" ".token == $token and .outcome == \"$self\" and .confidence == null and (.token or .spare == null)"
+	if [ "$mode" = token ]; then
+		lab_exec web-1 env AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/x "$IMDSNOOP" probe --self --json >"$t" 2>&1
+		expect_trace "$t" "200 without credentials is none" 'map(select(.type == "credentials")) | all_are(.asked and .status == 200 and .ok == false)'
+		lab_exec web-1 env AWS_EC2_METADATA_SERVICE_ENDPOINT=http://10.0.0.9 "$IMDSNOOP" probe --self --json >"$t" 2>&1
+		expect_trace "$t" "an SDK that asks elsewhere is not said to work" '.[-1].sdk | test("not tried here")'
+		lab_exec web-1 env AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6 "$IMDSNOOP" probe --self --json --exit-code >"$t" 2>&1
+		check "an SDK that asks over IPv6 alone: exit 10 where IPv4 works" equal $? 10
+		lab_exec web-1 env http_proxy=http://10.0.0.9 no_proxy=169.254.0.0/16 "$IMDSNOOP" probe --self --json >"$t" 2>&1
+		expect_trace "$t" "a network in NO_PROXY: not all clients read it" '.[-1].sdk | test("botocore")'
+	fi
 	lab_imdsnoop probe --pod web-1 --stall 1s --json >"$t" 2>/dev/null
 	says "$mode, from the node" ".token == $token and .outcome != \"hop-limit\""
 	stop_server

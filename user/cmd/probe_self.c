@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/address.h"
 #include "../base/small.h"
 #include "../model/verdict.h"
 #include "../net/probe_self.h"
@@ -41,6 +42,7 @@ struct self_run {
 	size_t len;
 	struct self_answer *main; /* the one that an SDK would come to */
 	const char *proxy;	  /* the variable that sends the SDK to a proxy; NULL: none */
+	bool by_network;	  /* only a network in NO_PROXY keeps it from there */
 	struct {
 		const char *variable; /* NULL: the environment names none */
 		struct probe_result result;
@@ -67,8 +69,18 @@ static bool is_true(const char *name)
 	return value && !strcasecmp(value, "true");
 }
 
-/* True when an entry of NO_PROXY is host, a parent domain, a network or all. */
-static bool is_exempt(const char *entry, size_t len, const char *host)
+static const char *proxy_set(void)
+{
+	static const char *const names[] = { "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY" };
+
+	for (size_t i = 0; i < LEN(names); i++)
+		if (is_set(names[i]))
+			return names[i];
+	return NULL;
+}
+
+/* True when an entry of NO_PROXY is host, a parent domain, a network (which *by_network tells) or all. */
+static bool is_exempt(const char *entry, size_t len, const char *host, bool *by_network)
 {
 	char word[64], *slash;
 	struct in_addr net, addr;
@@ -88,28 +100,27 @@ static bool is_exempt(const char *entry, size_t len, const char *host)
 	if (!slash || !inet_pton(AF_INET, host, &addr))
 		return false;
 	*slash = '\0';
+	*by_network = true;
 	bits = strtoul(slash + 1, NULL, 10);
 	return inet_pton(AF_INET, word, &net) == 1 && bits <= 32 &&
 	       (!bits || !((ntohl(net.s_addr) ^ ntohl(addr.s_addr)) >> (32 - bits)));
 }
 
-static const char *proxy_in_the_way(const char *host)
+/* The variable; NULL: none. *by_network: but for a network in NO_PROXY, which not all clients read. */
+static const char *proxy_in_the_way(const char *host, bool *by_network)
 {
-	static const char *const names[] = { "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY" };
 	static const char *const exempt[] = { "no_proxy", "NO_PROXY" };
 
 	for (size_t i = 0; i < 2; i++)
 		for (const char *at = getenv(exempt[i]); at && *at;) {
 			size_t len = strcspn(at, ",");
 
-			if (is_exempt(at, len, host))
+			*by_network = false;
+			if (is_exempt(at, len, host, by_network))
 				return NULL;
 			at += len + (at[len] == ',');
 		}
-	for (size_t i = 0; i < LEN(names); i++)
-		if (is_set(names[i]))
-			return names[i];
-	return NULL;
+	return proxy_set();
 }
 
 /* --- credentials of ECS and EKS ----------------------------------------------------------------------------------- */
@@ -139,7 +150,8 @@ static int credentials_target(const char *full, struct imds_endpoint *ret, char 
 	return 0;
 }
 
-static void read_authorization(char *buf, size_t len)
+/* False: the environment names a file of it that gives none. */
+static bool read_authorization(char *buf, size_t len)
 {
 	const char *value = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
 	const char *file = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
@@ -157,6 +169,7 @@ static void read_authorization(char *buf, size_t len)
 		snprintf(buf, len, "%s", value);
 	}
 	buf[strcspn(buf, "\r\n")] = '\0';
+	return buf[0] || !file || !*file;
 }
 
 static void ask_credentials(struct self_run *run)
@@ -185,7 +198,10 @@ static void ask_credentials(struct self_run *run)
 						   : "not an address and a path");
 		return;
 	}
-	read_authorization(token, sizeof(token));
+	if (!read_authorization(token, sizeof(token))) {
+		snprintf(run->credentials.why, WHY_LEN, "not asked: the file of its token cannot be read, or is empty");
+		return;
+	}
 	if (token[0])
 		snprintf(headers, sizeof(headers), "Authorization: %s\r\n", token);
 	snprintf(line, sizeof(line), "GET %s", path);
@@ -194,9 +210,12 @@ static void ask_credentials(struct self_run *run)
 	explicit_bzero(token, sizeof(token));
 	explicit_bzero(headers, sizeof(headers));
 	run->credentials.asked = true;
-	run->credentials.ok = run->credentials.result.status / 100 == 2;
+	run->credentials.ok = run->credentials.result.status == 200 && run->credentials.result.object;
 	if (run->credentials.result.status)
-		snprintf(run->credentials.why, WHY_LEN, run->credentials.ok ? "got credentials" : "answered %u",
+		snprintf(run->credentials.why, WHY_LEN,
+			 run->credentials.ok			 ? "got credentials"
+			 : run->credentials.result.status == 200 ? "answered %u, but no credentials, or not all of them"
+								 : "answered %u",
 			 run->credentials.result.status);
 	else
 		snprintf(run->credentials.why, WHY_LEN, "%s", strerror(-run->credentials.result.err));
@@ -319,6 +338,8 @@ static void judge(struct self_run *run, struct self_answer *a)
 	a->r.rec.ttl_synack = a->m.ttl_synack;
 	a->r.rec.req.ttl_response = a->m.ttl_token;
 	a->r.hops = verdict_hops(a->m.ttl_synack, 0, &source);
+	if (a->m.is_routed)
+		a->r.hops = -1;
 	a->r.required_hop_limit = a->r.hops < 0 ? 0 : a->r.hops + 1;
 	a->r.hops_source = source;
 	a->r.provider = verdict_provider(IMDS_EP_IMDS, &a->r.rec.req);
@@ -349,18 +370,25 @@ static void tell_sdk(struct self_run *run)
 	else if (is_set("AWS_WEB_IDENTITY_TOKEN_FILE") && is_set("AWS_ROLE_ARN"))
 		what = "uses its web identity (IRSA) and asks here for region and the like only";
 	else if (run->credentials.variable)
-		what = run->credentials.ok
+		what = !run->credentials.asked
+			   ? "asks the container endpoint that its environment names, which was not tried here"
+		       : run->credentials.ok
 			   ? "gets its credentials from the container endpoint, not from here"
 			   : "asks the container endpoint that its environment names, gets nothing, and fails";
 	else if (is_true("AWS_EC2_METADATA_DISABLED"))
 		what = "does not ask: AWS_EC2_METADATA_DISABLED is true";
 	else if (run->proxy)
 		what = "may send this request to the proxy, which answers for itself or for its own node: set NO_PROXY";
+	else if (is_set("AWS_EC2_METADATA_SERVICE_ENDPOINT"))
+		what = "asks at the address in AWS_EC2_METADATA_SERVICE_ENDPOINT, which was not tried here";
 	else if (!a || a->r.outcome == OUTCOME_NOT_SENT || a->r.outcome == OUTCOME_REFUSED ||
 		 a->r.outcome == OUTCOME_BLOCKED)
 		what = "fails at once with 'no credentials'";
 	else if (a->r.outcome == OUTCOME_OK)
-		what = "gets a token and works with IMDSv2";
+		what = run->by_network && proxy_set()
+			   ? "gets a token and works with IMDSv2; but botocore and the AWS CLI, which "
+			     "read no networks in NO_PROXY, go to the proxy"
+			   : "gets a token and works with IMDSv2";
 	else if (a->r.outcome == OUTCOME_HTTP_ERROR && a->m.token.status < 400)
 		what = "may take that answer for the service's: what follows is not known";
 	else if (a->r.outcome == OUTCOME_HTTP_ERROR && plain / 100 == 2)
@@ -435,6 +463,12 @@ static void print_answer(const struct self_run *run, const struct self_answer *a
 	if (a->r.hops >= 0)
 		fprintf(run->out, "  %d hop%s away (the SYN-ACK arrives with TTL %u): needs hop limit %d\n", a->r.hops,
 			ENDING(a->r.hops), a->m.ttl_synack, a->r.required_hop_limit);
+	else if (a->m.is_routed)
+		fprintf(
+		    run->out,
+		    "  the SYN-ACK arrives with TTL %u, and yet a router stands between: a rule sets it, so that hops "
+		    "cannot be counted\n",
+		    a->m.ttl_synack);
 	else if (a->m.ttl_synack)
 		fprintf(run->out, "  the SYN-ACK arrives with TTL %u: too low to count hops\n", a->m.ttl_synack);
 	else
@@ -466,7 +500,14 @@ static void print_text(const struct self_run *run)
 
 static void choose_main(struct self_run *run)
 {
+	const char *mode = getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
+
 	run->main = &run->answers[0];
+	for (size_t i = 0; mode && !strcasecmp(mode, "IPv6") && i < run->len; i++)
+		if (!address_is_v4(&run->answers[i].endpoint->addr)) {
+			run->main = &run->answers[i];
+			return; /* its SDK asks no other */
+		}
 	for (size_t i = 0; i < run->len; i++)
 		if (run->main->r.outcome != OUTCOME_OK && (run->answers[i].r.outcome == OUTCOME_OK || run->main->no_way))
 			run->main = &run->answers[i];
@@ -513,7 +554,7 @@ int probe_self(const struct options *o, const struct imds_endpoint *endpoints, s
 		judge(&run, &run.answers[i]);
 	choose_main(&run);
 	options_endpoint_text(run.main->endpoint, addr, sizeof(addr));
-	run.proxy = proxy_in_the_way(addr[0] == '[' ? "fd00:ec2::254" : "169.254.169.254");
+	run.proxy = proxy_in_the_way(addr[0] == '[' ? "fd00:ec2::254" : "169.254.169.254", &run.by_network);
 	tell_sdk(&run);
 	run.out = session_open_output(o, true);
 	if (!run.out)

@@ -183,6 +183,8 @@ void probe_answer_feed(struct probe_answer *a, const char *bytes, size_t len)
 		char c = bytes[i];
 
 		if (a->in_body) {
+			a->markup |= !a->body && c == '<';
+			a->object |= !a->markup && c == '{';
 			a->body++;
 			a->no_token |= !isalnum((unsigned char)c) && !strchr("-._~+/=\r\n", c ? c : ' ');
 			continue;
@@ -342,7 +344,8 @@ static void set_min_ttl(int fd, bool v6, int ttl)
 }
 
 /* An open socket, or a negative errno; -EINPROGRESS never. */
-static int connect_to(const struct imds_endpoint *e, int min_ttl, uint64_t deadline_ns, struct probe_result *r)
+static int connect_to(const struct imds_endpoint *e, const struct probe_question *q, uint64_t deadline_ns,
+		      struct probe_result *r)
 {
 	const int on = 1;
 	struct sockaddr_storage sa;
@@ -361,8 +364,12 @@ static int connect_to(const struct imds_endpoint *e, int min_ttl, uint64_t deadl
 		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
 	else
 		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
-	if (min_ttl)
-		set_min_ttl(fd, sa.ss_family == AF_INET6, min_ttl);
+	if (q->connect_min_ttl)
+		set_min_ttl(fd, sa.ss_family == AF_INET6, q->connect_min_ttl);
+	if (q->connect_ttl && sa.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &q->connect_ttl, sizeof(q->connect_ttl));
+	else if (q->connect_ttl)
+		setsockopt(fd, IPPROTO_IP, IP_TTL, &q->connect_ttl, sizeof(q->connect_ttl));
 	if (connect(fd, (struct sockaddr *)&sa, len)) {
 		err = -errno;
 		if (err != -EINPROGRESS) {
@@ -417,6 +424,7 @@ static int read_answer(int fd, uint64_t deadline_ns, struct probe_result *r)
 	if (!answer.bad && !answer.complete && r->bytes_in <= ANSWER_MAX &&
 	    !err) /* closed: the end, where no length was told */
 		err = answer.in_body && !answer.has_length ? 0 : -ECONNRESET;
+	r->object = !err && answer.object;
 	r->token =
 	    !err && !answer.bad && answer.status == 200 && answer.body && !answer.no_token && r->bytes_in <= ANSWER_MAX;
 	return err;
@@ -471,7 +479,7 @@ void probe_exchange(const struct imds_endpoint *e, const struct probe_question *
 	int fd;
 
 	*ret = (struct probe_result){ .step = PROBE_CONNECT, .start_ns = clock_now_ns() };
-	fd = connect_to(e, q->connect_min_ttl, deadline_ns < q->deadline_ns ? deadline_ns : q->deadline_ns, ret);
+	fd = connect_to(e, q, deadline_ns < q->deadline_ns ? deadline_ns : q->deadline_ns, ret);
 	if (fd < 0) {
 		ret->err = fd;
 		ret->end_ns = clock_now_ns();

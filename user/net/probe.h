@@ -25,6 +25,7 @@ struct probe_result {
 	uint8_t fin_acked;	 /* and, after the silence, our end of the connection: its packets do arrive */
 	uint8_t icmp_seen;	 /* SO_EE_ORIGIN_ICMP or _ICMP6: the error queue had icmp_type, icmp_code */
 	uint8_t icmp_type, icmp_code;
+	uint8_t object;	 /* came whole, and is text of JSON */
 	uint8_t token;	 /* the answer came whole, and is one */
 	uint16_t status; /* 0: none */
 	uint16_t local_port;
@@ -73,6 +74,7 @@ struct probe_question {
 	unsigned int connect_ms, answer_ms;
 	unsigned int fin_ms; /* after silence, wait so long for our FIN's acknowledgement */
 	int connect_min_ttl, answer_min_ttl;
+	int connect_ttl; /* of our own packets; 0: the usual */
 };
 
 /* One question to e, in the caller's own network namespace and thread. */
@@ -91,6 +93,7 @@ struct probe_answer {
 	bool in_body;
 	bool has_length;
 	bool complete;	       /* by Content-Length, or a status that has no body */
+	bool markup, object;   /* the body begins with '<'; else it has a '{' */
 	bool no_token;	       /* the body has bytes that no token has (RFC 7235: token68): a page, a message */
 	uint32_t length, body; /* bytes said, bytes seen */
 	uint32_t at;	       /* in the line */

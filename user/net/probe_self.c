@@ -42,6 +42,16 @@ static bool arrives(const struct search *s, int ttl, unsigned int wait_ms)
 	return r.step == PROBE_DONE;
 }
 
+/* No router stands between: a rule may set the TTL of what comes, but our own TTL 1 ends at the first one. */
+static bool is_near(const struct search *s)
+{
+	const struct probe_question q = { .deadline_ns = s->deadline_ns, .connect_ms = MISS_MAX_MS, .connect_ttl = 1 };
+	struct probe_result r;
+
+	probe_exchange(s->e, &q, &r);
+	return r.step == PROBE_DONE;
+}
+
 /*
  * The TTL in [low, high]; low is known to arrive. Halves the range; what it says is tried once more with time to spare,
  * as one slow answer would have led it astray: 0 when the two disagree or the time is over.
@@ -132,6 +142,7 @@ static void measure(const struct imds_endpoint *e, unsigned int wait_ms, uint64_
 	s.miss_ms = MISS_MIN_MS + 4 * slowest_ns / 1000000;
 	s.miss_ms = s.miss_ms < MISS_MAX_MS ? s.miss_ms : MISS_MAX_MS;
 	ret->ttl_synack = find_ttl(&s);
+	ret->is_routed = (ret->ttl_synack == 64 || ret->ttl_synack == 128 || ret->ttl_synack == 255) && !is_near(&s);
 	if (!ret->token.token)
 		return;
 	slowest_ns = ret->token.last_byte_ns - ret->token.sent_ns;

@@ -12,6 +12,7 @@ struct probe_self {
 	struct probe_result token;  /* PUT, with a lifetime of 1 s */
 	struct probe_result plain;  /* GET without a token; step PROBE_ENTER: not asked */
 	uint8_t ttl_synack;	    /* as received, 0: not found out */
+	bool is_routed;		    /* that tells no hops, and yet what we send with TTL 1 does not get there */
 	uint8_t ttl_token;	    /* of the token's answer; 0: not found out */
 	uint8_t ttl_token_at_least; /* all that time allowed to find out; 0: nothing */
 };
