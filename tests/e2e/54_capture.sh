@@ -102,6 +102,7 @@ if command -v editcap mergecap node >/dev/null; then
 	short96.pcap	weaker	any	cut_to 96
 	heads.pcap	weaker	any	cut_to 70
 	shuffled.pcap	weaker	any	recapture shuffle 200
+	uplink-no-synack.pcap weaker uplink	only 'not (tcp[13] = 18)'
 	uplink-shuffled.pcap weaker uplink recapture shuffle 3000
 	late.pcap	weaker	any	recapture skip 7
 	raw-any.pcap	weaker	any	recapture raw
@@ -137,6 +138,10 @@ lab_server_set hop-limit 64
 lab_server_set silent-token 1
 scenario silent-token
 expect_trace "$dir/web-1.jsonl" "silent-token, in the pod: not the hop limit, its FIN is acknowledged" 'requests | map(select(.outcome == "hop-limit")) | length == 0'
+only "$dir/web-1.pcap" "$dir/no-acks.pcap" 'not (src host 169.254.169.254 and tcp[13] = 16)'
+capture_read no-acks.pcap no-acks
+expect_trace "$dir/no-acks.jsonl" "silent-token, acknowledgements lost by the capture: no death, as nothing was sent again" 'requests |
+	map(select(.kind == "token")) | all_are(.outcome == "no-response")'
 lab_server_set silent-token 0
 lab_server_set hop-limit 2
 scenario limit-2

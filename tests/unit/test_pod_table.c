@@ -56,6 +56,7 @@ static struct request request(enum imds_kind kind, uint64_t start_ns, uint64_t w
 	struct request r = { .who = &web, .drop_reason = "", .drop_location = "", .node = "n" };
 
 	r.rec.peer.pid = 100;
+	r.rec.peer.cgroup_id = 7;
 	r.rec.peer.proto = 6;
 	r.rec.syn_ns = start_ns - 2 * MS;
 	r.rec.synack_ns = start_ns - MS;

@@ -223,6 +223,9 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 		client_acks(c, f, s->ack);
 	if ((s->flags & SEGMENT_RST) && !f->closed) {
 		flow_finish_all(c, f, IMDS_END_CLIENT_RST, now);
+	} else if ((s->flags & SEGMENT_FIN) && f->fin && now - f->fin_ns > COPY_NS) {
+		f->fin_resent = true;
+		flow_evidence_changed(c, f);
 	} else if ((s->flags & SEGMENT_FIN) && !f->fin) {
 		f->fin = true;
 		f->fin_ns = now;

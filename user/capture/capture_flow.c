@@ -171,15 +171,16 @@ static void take_evidence(const struct flow *f, struct imds_request *q, struct c
 	e->told = f->told;
 	e->recorded = f->recorded;
 	e->missing_behind = behind;
-	e->watched = f->fin_acked;
+	/* silence shows a death only where the client had to send again: else the capture may lack what came */
+	e->watched = f->fin_acked || !(f->fin_resent || q->retransmits);
 	for (int i = 0; i < f->points_len; i++)
 		e->watched |= f->points[i].depth > 0;
 	if (!f->deaths)
 		return;
 	q->drops = f->deaths;
 	q->drop = (struct imds_drop){ .ts_ns = f->death_ns, .ttl = 1, .match = IMDS_MATCH_TUPLE };
-	q->drop.flags = IMDS_D_FROM_ENDPOINT | IMDS_D_EXPECTED_SEQ | (f->dead_payload ? IMDS_D_PAYLOAD : 0) |
-			(q->kind == IMDS_KIND_TOKEN ? IMDS_D_WAITING_TOKEN : 0);
+	q->drop.flags = IMDS_D_FROM_ENDPOINT | IMDS_D_EXPECTED_SEQ | IMDS_D_FORWARD |
+			(f->dead_payload ? IMDS_D_PAYLOAD : 0) | (q->kind == IMDS_KIND_TOKEN ? IMDS_D_WAITING_TOKEN : 0);
 }
 
 bool flow_answer_unseen(const struct flow *f)

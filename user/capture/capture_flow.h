@@ -66,7 +66,7 @@ struct flow {
 	uint8_t dead_depth;
 	uint32_t deaths;
 	uint64_t death_ns;
-	bool dead_payload, told, recorded, fin_acked;
+	bool dead_payload, told, recorded, fin_acked, fin_resent;
 	uint64_t held; /* number of its last ended request, 0: none */
 	bool revived;  /* that request runs again: the client had closed its side alone, and bytes of an answer came */
 };

@@ -20,7 +20,7 @@ void distances_find(const struct distances *ds, struct endpoint_ttl *e, struct r
 		r->baseline_ttl = r->hops_source == HOPS_FROM_BASELINE ? e->baseline_ttl : 0;
 	} else if (q->ttl_response && q->kind != IMDS_KIND_TOKEN && q->end == IMDS_END_ANSWERED) {
 		r->hops = verdict_hops(q->ttl_response, e->baseline_ttl, &r->hops_source);
-	} else if (d->hops >= 0 && !d->mixed) {
+	} else if (d->hops >= 0 && !d->mixed && r->rec.peer.cgroup_id) { /* one address of a capture may be many's, by NAT */
 		r->hops = d->hops;
 		r->hops_source = d->source;
 		r->baseline_ttl = d->baseline_ttl;

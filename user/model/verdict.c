@@ -286,8 +286,9 @@ static enum confidence death_confidence(const struct verdict_input *in)
 	 */
 	if (!(drop->flags & IMDS_D_PAYLOAD) && waited_ns(in) < in->stall_ns)
 		return CONFIDENCE_NONE;
-	/* a filter behind the forward finds TTL 1, too: where it was freed decides, or arithmetic */
-	return place == PLACE_UNKNOWN && !is_too_far(in) ? CONFIDENCE_LIKELY : CONFIDENCE_STRONG;
+	/* a filter behind the forward finds TTL 1, too: where it was freed decides, or seen ahead of the forward, or arithmetic */
+	return place == PLACE_UNKNOWN && !(drop->flags & IMDS_D_FORWARD) && !is_too_far(in) ? CONFIDENCE_LIKELY
+											    : CONFIDENCE_STRONG;
 }
 
 /* How sure it is that the answer to this unanswered request died of its TTL. */
