@@ -38,6 +38,8 @@ static void fill_request(struct session *s, struct request *r, const struct imds
 		r->rec.req.flags |= IMDS_F_HOST_NETNS;
 	if (rec->req.end == IMDS_END_ANSWERED && tracer_refused(s->tracer, rec->peer.cookie, &drop))
 		r->rec.req.drop = drop;
+	else if (rec->req.end == IMDS_END_ANSWERED) /* the client has acknowledged since what was dropped at its socket */
+		r->rec.req.drop.flags &= ~IMDS_D_ARRIVED;
 	start_ns = request_start_ns(r);
 	r->who = pod_names_get_since(s->names, rec->peer.cgroup_id, rec->peer.pid, start_ns, now_ns);
 	/*
