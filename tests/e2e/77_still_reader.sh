@@ -63,6 +63,17 @@ sleep 1.8
 check "stands still: --duration ends it" ends 1000
 exec {reader}>&-
 
+# A report is written at its end: until SIGTERM it has no reader that could hold it up.
+exec {reader}<>"$pipe"
+head -c 65536 /dev/zero >"$pipe"	# it is full
+lab_args
+"$IMDSNOOP" report "${LAB_ARGS[@]}" --json >"$pipe" 2>"$err" </dev/null &
+TRACE=$!
+e2e_later still_kill $TRACE
+lab_attached $TRACE || e2e_die "imdsnoop report attaches"
+check "stands still: SIGTERM ends a report within 2 s" ends 2800 TERM
+exec {reader}>&-
+
 # A terminal that was stopped: top is stuck in a write of ncurses, and is killed by its own clock with the settings put back.
 cat >"$LAB_ROOT/stopped.py" <<'P'
 import os, pty, signal, sys, termios, time

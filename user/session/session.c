@@ -283,11 +283,10 @@ memory:
 
 /*
  * A signal ends us within END_S even when the loop is stuck in a write to a terminal that was stopped: the clock that runs
- * then, SIGALRM, kills. Set around what libevent does with the signal. Who writes nothing until the end cannot be stuck so,
- * only slow on a busy machine: a report is not thrown away for that, and has LAST_S to be written once the loop is left.
+ * then, SIGALRM, kills. Set around what libevent does with the signal. Who writes nothing until the end cannot be stuck so:
+ * for a report it runs from where the loop is left.
  */
 #define END_S 2
-#define LAST_S 10
 #define SLOW_TRIES 15 /* of END_S, on a machine that is slow */
 static struct sigaction libevents[2];
 static uint64_t worked_ns; /* processor time when the clock was set */
@@ -324,10 +323,8 @@ static bool writes_as_it_goes(const struct session *s)
 	return !strcmp(s->o->command->name, "trace") || !strcmp(s->o->command->name, "top");
 }
 
-static void guard_signals(const struct session *s, const int signals[2])
+static void guard_signals(const int signals[2])
 {
-	if (strcmp(s->o->command->name, "top")) /* it has one of its own, which gives the terminal back */
-		signal(SIGALRM, on_clock);
 	for (int i = 0; i < 2; i++) {
 		struct sigaction ours;
 
@@ -358,8 +355,10 @@ static int add_events(struct session *s)
 		if (!s->signals[i] || event_add(s->signals[i], NULL))
 			return -ENOMEM;
 	}
+	if (strcmp(s->o->command->name, "top")) /* it has one of its own, which gives the terminal back */
+		signal(SIGALRM, on_clock);
 	if (writes_as_it_goes(s))
-		guard_signals(s, signals);
+		guard_signals(signals);
 	if (s->o->duration_ns) {
 		struct timeval end = { .tv_sec = s->o->duration_ns / 1000000000,
 				       .tv_usec = s->o->duration_ns / 1000 % 1000000 };
@@ -448,7 +447,8 @@ int session_run(struct session *s)
 	if (!s->terminated || s->o->output || !strcmp(s->o->command->name, "serve"))
 		alarm(0);
 	else
-		alarm(writes_as_it_goes(s) ? END_S : LAST_S); /* anew: what the loop took is not the reader's */
+		alarm(END_S); /* anew: what the loop took is not the reader's */
+	worked_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	/* what the last tick did not see: held requests, and those that stalled since */
 	now_ns = session_now_ns();
 	watches = session_watches(s, now_ns);
