@@ -103,9 +103,12 @@ static int add_node(struct merged *m, const struct report_doc *d, const struct m
 	n->lost = d->lost;
 	n->level = d->level;
 	more = with_room(m->nodes, m->nodes_len, &m->nodes_room, 64, sizeof(struct merge_node *));
-	m->nodes = more ? more : m->nodes;
-	if (more)
-		HASH_ADD_KEYPTR(hh, m->by_key, n->key, key_len, n);
+	if (!more) {
+		free(n);
+		return -ENOMEM;
+	}
+	m->nodes = more;
+	HASH_ADD_KEYPTR(hh, m->by_key, n->key, key_len, n);
 	if (!n->hh.tbl) {
 		free(n);
 		return -ENOMEM;

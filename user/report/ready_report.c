@@ -111,7 +111,7 @@ no_memory:
 
 void ready_free_node(struct ready_node *n)
 {
-	for (size_t i = 0; i < n->seen_len; i++) {
+	for (size_t i = 0; n->seen && i < n->seen_len; i++) {
 		free((char *)n->seen[i].namespace);
 		free((char *)n->seen[i].name);
 	}
