@@ -168,6 +168,42 @@ static void wrong_types_are_nothing(void **state)
 	report_input_clear(&d);
 }
 
+/* A count that is absent, or none, is not zero: what would be concluded from zero is not. */
+static void absent_counts_are_not_zero(void **state)
+{
+#define COUNTED(losses, totals, pod)                                                                                   \
+	"{\"schema\":\"imdsnoop.report/1\",\"findings\":[],\"losses\":" losses ",\"totals\":" totals ",\"pods\":[" pod \
+	"]}"
+#define POD(tokens)                                                                       \
+	"{\"requests\":1,\"v1_requests\":0,\"v2_requests\":1,\"token_requests\":1" tokens \
+	",\"hops\":null,\"required_hop_limit\":2}"
+#define TOKENS ",\"token_answered\":1"
+	static const struct {
+		const char *text;
+		bool is_counted;
+	} rows[] = {
+		{ COUNTED("{\"ring_request\":0}", "{\"requests\":1}", POD(TOKENS)), true },
+		{ COUNTED("{}", "{\"requests\":0}", ""), true },
+		{ COUNTED("[1]", "{\"requests\":1}", POD(TOKENS)), false },
+		{ COUNTED("{\"ring_request\":-5}", "{\"requests\":1}", POD(TOKENS)), false },
+		{ COUNTED("{\"ring_request\":\"many\"}", "{\"requests\":1}", POD(TOKENS)), false },
+		{ COUNTED("{}", "{}", POD(TOKENS)), false },
+		{ COUNTED("{}", "{\"requests\":1}", POD("")), false },
+		{ REPORT(""), false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct report_doc d;
+		char msg[256];
+
+		assert_int_equal(read_text(rows[i].text, strlen(rows[i].text), &d, msg, sizeof(msg)), 0);
+		if (d.is_counted != rows[i].is_counted)
+			fail_msg("row %zu", i);
+		assert_true(!d.pods_len || !d.pods[0].hops_known);
+		report_input_clear(&d);
+	}
+}
+
 static void a_stream_has_a_bound(void **state)
 {
 	static char big[200000];
@@ -610,6 +646,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(foreign_files_are_refused),
 		cmocka_unit_test(wrong_types_are_nothing),
+		cmocka_unit_test(absent_counts_are_not_zero),
 		cmocka_unit_test(bombs_are_refused),
 		cmocka_unit_test(rows_are_bounded),
 		cmocka_unit_test(a_stream_has_a_bound),

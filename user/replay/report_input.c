@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "../base/json_member.h"
+#include "../base/small.h"
 #include "../report/report.h"
 
 #define SCHEMA "imdsnoop.report/1"
@@ -102,6 +103,7 @@ static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 		.p50_us = us_or_none(latency, "p50"),
 		.p99_us = us_or_none(latency, "p99"),
 		.required_hop_limit = small_of(v, "required_hop_limit"),
+		.hops_known = json_is_integer(json_object_get(v, "hops")),
 		.providers = providers_from(json_object_get(v, "providers")),
 	};
 	figures_from(v, &p->figures);
@@ -180,6 +182,30 @@ static int finding_from(const json_t *v, const char *node, struct report_finding
 	return 0;
 }
 
+static bool is_count(const json_t *v)
+{
+	return json_is_integer(v) && json_integer_value(v) >= 0;
+}
+
+/* Absent is not none: of these, nothing is concluded from a zero. */
+static bool is_counted(const json_t *totals, json_t *losses, const json_t *pods)
+{
+	static const char *const counts[] = { "requests", "v1_requests", "v2_requests", "token_requests",
+					      "token_answered" };
+	bool all = json_is_object(losses) && is_count(json_object_get(totals, "requests"));
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(losses, key, v)
+	{
+		all &= is_count(v);
+	}
+	for (size_t i = 0; i < json_array_size(pods); i++)
+		for (size_t k = 0; k < LEN(counts); k++)
+			all &= is_count(json_object_get(json_array_get(pods, i), counts[k]));
+	return all;
+}
+
 static int fill(const json_t *root, struct report_doc *d)
 {
 	const json_t *features = json_object_get(root, "features"), *pods = json_object_get(root, "pods");
@@ -202,6 +228,7 @@ static int fill(const json_t *root, struct report_doc *d)
 	{
 		figures_add_count(&d->lost, json_count_of(losses, key));
 	}
+	d->is_counted = is_counted(totals, losses, pods);
 	for (size_t i = 0; i < json_array_size(unowned); i++)
 		figures_add_count(&d->unowned, json_count_of(json_array_get(unowned, i), "packets"));
 	d->endpoints = calloc(ENDPOINTS_READ + 1, sizeof(*d->endpoints));
@@ -235,7 +262,10 @@ static int fill(const json_t *root, struct report_doc *d)
 	}
 	d->level = d->requests ? LEVEL_OK : LEVEL_QUIET;
 	for (size_t i = 0; i < d->findings_len; i++)
-		if (report_level_of(d->findings[i].severity) > d->level)
+		if (!strcmp(d->findings[i].code, finding_word(FINDING_OBSERVATION_INCOMPLETE)) &&
+		    d->findings[i].severity != SEVERITY_INFO)
+			d->level = LEVEL_BLIND;
+		else if (report_level_of(d->findings[i].severity) > d->level)
 			d->level = report_level_of(d->findings[i].severity);
 	d->level = level_of(json_object_get(root, "headline"), d->level);
 	return 0;

@@ -240,6 +240,10 @@ static bool is_unclear(const struct ready_question *q, struct ready_row *r)
 		say(r, "%s tokens, from how many hops away was not seen", s->tokens ? "asks for" : "uses");
 		any = true;
 	}
+	if (s->may_be_ec2 && q->hop_limit && uses_tokens(s) && s->at_least) {
+		say(r, "needs hop limit %d at least, perhaps more", s->required_hop_limit);
+		any = true;
+	}
 	if (s->may_be_ec2 && s->tokens && !s->tokens_answered) {
 		say(r, "never got a token now");
 		any = true;
@@ -336,6 +340,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 static void add_seen(struct ready_seen *sum, const struct ready_seen *s, bool at_once)
 {
 	sum->may_be_ec2 |= s->may_be_ec2;
+	sum->at_least |= s->at_least;
 	/* unknown on one node is unknown: its pods there may be farther away */
 	if (s->required_hop_limit > sum->required_hop_limit)
 		sum->required_hop_limit = s->required_hop_limit;

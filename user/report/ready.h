@@ -28,6 +28,7 @@ struct ready_seen {
 	bool nameless; /* its owner is not known: it may be any workload */
 	bool may_be_ec2;
 	int required_hop_limit; /* 0: unknown */
+	bool at_least;		/* and perhaps more */
 	union {
 		struct { /* v1: and those of whose head too little was seen to tell */
 			uint64_t v1, v1_answered, v1_credentials, v2, others, tokens, tokens_answered, unanswered;

@@ -30,11 +30,16 @@ static void fill_hours(const struct report_doc *d, uint64_t from_s, uint64_t to_
 static bool is_whole(const struct report_doc *d)
 {
 	uint64_t shown = 0;
+	bool whole = d->is_counted;
 
-	for (size_t i = 0; i < d->pods_len; i++)
+	for (size_t i = 0; i < d->features_len; i++) /* a part of the node alone */
+		whole &= strcmp(d->features[i].name, "cgroup_v2") != 0 || !strcmp(d->features[i].state, "ok");
+	for (size_t i = 0; i < d->pods_len; i++) {
 		figures_add_count(&shown, d->pods[i].requests);
-	return !d->lost && !d->records_lost && !d->untracked && d->level != LEVEL_BLIND && shown >= d->requests &&
-	       d->boot_id[0] && ready_is_watched(d->endpoints);
+		whole &= !d->pods[i].records_lost && !d->pods[i].untracked;
+	}
+	return whole && !d->lost && !d->records_lost && !d->untracked && d->level != LEVEL_BLIND &&
+	       shown >= d->requests && d->boot_id[0] && ready_is_watched(d->endpoints);
 }
 
 static void seen_from(const struct report_pod *p, const struct report_doc *d, struct ready_seen *s)
@@ -54,6 +59,7 @@ static void seen_from(const struct report_pod *p, const struct report_doc *d, st
 		    p->other || (!p->workload[0] && (strstr(p->cgroup, "kubepods") || strstr(p->cgroup, "cgroup:"))),
 		.may_be_ec2 = !p->providers || (p->providers & (PROVIDERS_WITH_HOP_LIMIT | 1u << PROVIDER_OTHER)),
 		.required_hop_limit = p->required_hop_limit,
+		.at_least = p->required_hop_limit > 0 && !p->hops_known,
 		.v1 = p->v1_requests + p->version_unknown,
 		.v1_answered = p->v1_answered,
 		.v1_credentials = p->v1_credentials,

@@ -23,6 +23,7 @@ struct report_pod {
 	uint64_t credentials;	/* requests for these */
 	int64_t p50_us, p99_us; /* -1: nothing was answered */
 	int required_hop_limit; /* 0: unknown */
+	bool hops_known;	/* else that is needed at least */
 	unsigned int providers; /* bit per enum provider; 0: not told */
 	enum hop_limit_state hop_limit;
 };
@@ -56,6 +57,7 @@ struct report_doc {
 	FIGURES_HERE;		/* the totals */
 	int node_token_ttl;	/* the hop limit set, where a host-network process asked; 0: unknown */
 	uint64_t lost;		/* sum of losses */
+	bool is_counted;	/* what ready counts is all there, the losses too; else a part of them may be missing */
 	uint64_t unowned;	/* packets of answers that died and had no owner */
 	const char **endpoints; /* NULL-ended */
 	struct report_feature *features;
