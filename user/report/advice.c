@@ -681,7 +681,7 @@ static bool holds(enum when when, const struct draft *d)
 	case HOST_ANSWERED:
 		return p && !p->host_network && holds(WAS_SILENT, d) && holds(UNMET, d) && finding_answered_host(d->s, p);
 	case HOST_SILENT:
-		return holds(WAS_SILENT, d) && holds(UNMET, d) && (p->host_network || finding_silent_host(d->s, p));
+		return p && holds(WAS_SILENT, d) && holds(UNMET, d) && (p->host_network || finding_silent_host(d->s, p));
 	case HOST_NOT_ANSWERED:
 		return holds(WAS_SILENT, d) && holds(UNMET, d) && !holds(HOST_SILENT, d) && !holds(HOST_ANSWERED, d);
 	case WAS_SILENT:
