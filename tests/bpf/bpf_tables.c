@@ -550,7 +550,8 @@ int main(int argc, char **argv)
 				printf("ok %s%s\n", programs[p], tests[i].name);
 				passed++;
 			} else {
-				printf("not ok %s%s\n", programs[p], tests[i].name);
+				printf("not ok %s%s\n  again, by itself: make check-bpf; %s %s\n", programs[p],
+				       tests[i].name, argv[0], tests[i].name);
 				failed++;
 			}
 		}
