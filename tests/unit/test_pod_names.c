@@ -102,6 +102,14 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static struct pod_names *start_of(struct fixture *f, const struct pod_names_options *options)
+{
+	const struct pod_names_env env = { .proc = f->proc, .now_ns = fake_now };
+
+	assert_int_equal(pod_names_new_in(options, &env, &f->names), 0);
+	return f->names;
+}
+
 static struct pod_names *start_with(struct fixture *f, const char *pods, const char *links, size_t max)
 {
 	const struct pod_names_options options = {
@@ -110,10 +118,8 @@ static struct pod_names *start_with(struct fixture *f, const char *pods, const c
 		.container_logs = links,
 		.max_entries = max,
 	};
-	const struct pod_names_env env = { .proc = f->proc, .now_ns = fake_now };
 
-	assert_int_equal(pod_names_new_in(&options, &env, &f->names), 0);
-	return f->names;
+	return start_of(f, &options);
 }
 
 static struct pod_names *start(struct fixture *f)
@@ -242,6 +248,35 @@ static void change_within_the_same_tick_is_not_missed(void **state)
 	step(SEC);
 	pod_names_on_mkdir(f->names, 4242, "/kubepods/pod" U1);
 	assert_who(pod_names_get(f->names, 4242, 0, step(0)), "default", "web-0", "");
+}
+
+static void what_comes_and_goes_elsewhere_takes_no_room(void **state)
+{
+	struct fixture *f = *state;
+	const struct pod_names_options options = {
+		.cgroup_fd = f->cgroup_fd,
+		.pod_logs = f->pods,
+		.container_logs = f->links,
+		.max_entries = 100,
+		.watched = "kubepods",
+	};
+	char tail[300];
+	struct pod_names_stats before, after;
+
+	start_of(f, &options);
+	pod_names_get_stats(f->names, &before);
+	pod_names_on_mkdir(f->names, 4242, "/system.slice/cron.service");
+	pod_names_on_mkdir(f->names, 4243, "/kubepods.slice/pod" U1);
+	pod_names_on_rmdir(f->names, 4242, step(SEC));
+	pod_names_get_stats(f->names, &after);
+	assert_int_equal(after.cgroups, before.cgroups);
+
+	pod_names_on_mkdir(f->names, 4244, "/kubepods/pod" U1 "/" C1);
+	assert_true(pod_names_is_alive(f->names, 4244));
+	memset(tail, 'x', sizeof(tail) - 1); /* of a path whose beginning is not known */
+	tail[sizeof(tail) - 1] = '\0';
+	pod_names_on_mkdir(f->names, 4245, tail);
+	assert_true(pod_names_is_alive(f->names, 4245));
 }
 
 static void ephemeral_pod_keeps_its_name_when_all_is_deleted(void **state)
@@ -500,6 +535,7 @@ int main(void)
 		T(docker_in_a_pod_has_the_name_of_the_pods_container),
 		T(names_that_come_late_are_found),
 		T(change_within_the_same_tick_is_not_missed),
+		T(what_comes_and_goes_elsewhere_takes_no_room),
 		T(ephemeral_pod_keeps_its_name_when_all_is_deleted),
 		T(log_folder_that_lived_between_two_lookups_is_remembered),
 		T(folder_that_is_slow_to_read_is_read_less_often),

@@ -27,6 +27,7 @@
 #define AWAIT_NS (10 * SEC)	  /* how long after a cgroup's birth its log folder is watched for */
 #define START_SLACK_NS (SEC / 20) /* the clocks are not read at once */
 #define PROC_TEXT_MAX 16384	  /* /proc/PID/cgroup: a dozen lines, each with a path */
+#define TAIL_MIN 255		  /* no shorter is the tail that the kernel side gives of a long path */
 /* Key of what is known of a process only. Cgroup ids never have this bit: their upper half counts generations. */
 #define PID_KEY (1ull << 63)
 
@@ -37,6 +38,7 @@ struct pod_names {
 	struct runtime_names *runtimes; /* NULL: not asked */
 	int cgroup_fd;
 	char node[256];
+	char watched[TAIL_MIN]; /* "": all; so is a longer one */
 	uint64_t rescan_after_ns;
 	uint64_t await_until_ns; /* a container without a name was born lately */
 	uint64_t unknown;
@@ -95,6 +97,8 @@ int pod_names_new_in(const struct pod_names_options *options, const struct pod_n
 	names->env = *env;
 	names->cgroup_fd = options->cgroup_fd;
 	snprintf(names->node, sizeof(names->node), "%s", options->node ? options->node : "");
+	if (options->watched && strlen(options->watched) < sizeof(names->watched))
+		strcpy(names->watched, options->watched);
 	if ((options->runtime_dirs &&
 	     (err = runtime_names_new(options->runtime_dirs, options->max_entries + 1024, &names->runtimes))) ||
 	    (err = log_dirs_new(options->pod_logs, options->container_logs, 2 * options->max_entries + 1024,
@@ -383,6 +387,16 @@ static const char *skip_slashes(const char *path)
 	return path;
 }
 
+/* Of a long path only its tail is there: then it may be below. */
+static bool is_watched(const struct pod_names *names, const char *path)
+{
+	size_t len = strlen(names->watched);
+
+	if (!len || strlen(path) >= TAIL_MIN)
+		return true;
+	return !strncmp(path, names->watched, len) && (!path[len] || path[len] == '/');
+}
+
 void pod_names_on_mkdir(struct pod_names *names, uint64_t cgroup_id, const char *path)
 {
 	struct cgroup_node *node;
@@ -390,7 +404,7 @@ void pod_names_on_mkdir(struct pod_names *names, uint64_t cgroup_id, const char 
 	uint64_t now_ns;
 
 	path = skip_slashes(path);
-	if (!cgroup_id || (cgroup_id & PID_KEY) || !path[0])
+	if (!cgroup_id || (cgroup_id & PID_KEY) || !path[0] || !is_watched(names, path))
 		return;
 	node = cgroup_tree_add(names->tree, cgroup_id, path, strlen(path));
 	if (!node || node_ids(names, node, &ids))

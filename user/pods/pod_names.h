@@ -19,6 +19,11 @@ struct pod_names_options {
 	const char *runtime_dirs;   /* what is "/" to the container runtimes' state; NULL: do not look */
 	const char *node;	    /* name of the node, static pods have it in theirs; NULL: unknown */
 	size_t max_entries;	    /* cgroups kept; the least recently used of the gone ones goes first */
+	/*
+	 * What is seen lies below this folder, as the kernel gives paths, without a leading '/'; NULL: anywhere. What comes
+	 * and goes elsewhere takes no room; it is read from the tree when somebody asks.
+	 */
+	const char *watched;
 };
 
 struct pod_names;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -21,7 +22,8 @@
 #include "session_part.h"
 
 #define TICK_MS 250
-#define PAUSE_MS 20 /* between two readings of the ring under load */
+#define CGROUP_ROOT_INO 1 /* kernfs numbers a hierarchy's own root so (fs/kernfs/dir.c, 5.10 to 7.x) */
+#define PAUSE_MS 20	  /* between two readings of the ring under load */
 
 uint64_t session_now_ns(void)
 {
@@ -152,16 +154,24 @@ static struct tracer_places forward_places(struct session *s)
 	return p;
 }
 
-/* Folders of path below root. */
-static uint32_t depth_below(const char *root, const char *path)
+/* The path of the folder that is watched, below that of the whole tree, into buf: "" for that itself. */
+static const char *watched_below(const struct session *s, char buf[PATH_MAX])
 {
-	char full[PATH_MAX], top[PATH_MAX];
-	uint32_t n = 0;
+	char top[PATH_MAX];
+	size_t len;
 
-	if (!realpath(path, full) || !realpath(root, top) || strncmp(full, top, strlen(top)))
-		return 0;
-	for (const char *p = full + strlen(top); *p; p++)
-		n += *p == '/' && p[1];
+	if (!s->o->cgroup || !realpath(s->o->cgroup, buf) || !realpath(s->features.cgroup_v2, top))
+		return "";
+	len = strlen(top);
+	return !strncmp(buf, top, len) && buf[len] == '/' ? buf + len + 1 : "";
+}
+
+static uint32_t folders_of(const char *path)
+{
+	uint32_t n = *path != '\0';
+
+	for (; *path; path++)
+		n += *path == '/';
 	return n;
 }
 
@@ -200,6 +210,8 @@ static int open_names(struct session *s)
 		.max_entries = (size_t)s->o->max_pods * 8,
 		.node = s->node,
 	};
+	char watched[PATH_MAX];
+	struct stat st;
 	int err;
 
 	s->cgroup_fd = open(s->features.cgroup_v2, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -209,6 +221,9 @@ static int open_names(struct session *s)
 		return err;
 	}
 	o.cgroup_fd = s->cgroup_fd;
+	/* the kernel gives paths from the hierarchy's root, which this mount's need not be (a cgroup namespace) */
+	if (!fstat(s->cgroup_fd, &st) && st.st_ino == CGROUP_ROOT_INO)
+		o.watched = watched_below(s, watched);
 	err = pod_names_new(&o, &s->names);
 	if (err)
 		session_log("cannot read the cgroup tree '%s': %s", s->features.cgroup_v2, strerror(-err));
@@ -219,6 +234,7 @@ static int attach(struct session *s)
 {
 	const struct options *o = s->o;
 	const char *cgroup = o->cgroup ? o->cgroup : s->features.cgroup_v2;
+	char watched[PATH_MAX];
 	struct tracer_options to = {
 		.endpoints = o->endpoints,
 		.endpoints_len = o->endpoints_len,
@@ -231,7 +247,7 @@ static int attach(struct session *s)
 		.host_netns = o->host_netns,
 		.places = forward_places(s),
 		.cgroup = cgroup,
-		.depth = depth_below(s->features.cgroup_v2, cgroup),
+		.depth = folders_of(watched_below(s, watched)),
 	};
 	struct record_callbacks cb = session_record_callbacks(s);
 	char msg[512];
