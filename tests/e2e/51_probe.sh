@@ -120,8 +120,8 @@ lab_in node sh -c 'echo $$ >"$0" && until [ -e "$1" ]; do :; done; exec nsenter 
 	"$pod_cgroup/cgroup.procs" "$LAB_ROOT/started" "/run/netns/$LAB_ID-$pod_netns" & disown
 lab_wait_for 5 grep -q . "$pod_cgroup/cgroup.procs" || lab_fail "starting-1 does not start"
 lab_server_set hop-limit 64
-lab_server_set slow-ms 3000
-probe --pod starting-1 --json --stall 5s >"$t" 2>"$t.err" &
+lab_server_set slow-ms 6000
+probe --pod starting-1 --json --stall 9s >"$t" 2>"$t.err" &
 pid=$!
 lab_wait_for 10 grep -q 'PUT /latest' "$t.err"
 touch "$LAB_ROOT/started"

@@ -87,6 +87,7 @@ for i in 0 1 2; do
 done
 put_as() { lab_exec "$1" curl -s -o /dev/null -m 0.6 -X PUT -H "$E2E_TTL" "http://$LAB_IMDS4/latest/api/token?pod=$1"; }
 for who in web-0 web-0 web-2 agent-0 agent-1 agent-1; do put_as $who; done
+lab_exec web-0 curl -s -o /dev/null "http://$LAB_IMDS4/latest/meta-data/instance-id?pod=web-0"	# falls back
 get walled 0.5 >/dev/null
 wait "${pids[@]}"
 jq -s 'map(select(.query | startswith("pod="))) | group_by([.query, .method]) |

@@ -7,7 +7,7 @@
  *	packet_client forge DEVICE GATEWAY_MAC SRC SPORT DST DPORT TTL PAYLOAD
  *
  * DEVICE "tap:NAME": the other end of a tap device, as a virtual machine has it. WORDs are for its command line alone.
- * Prints what arrived as payload within WAIT_MS. Exit 0: something arrived, 3: nothing did, 1: no connection. forge sends
+ * Prints what arrived as payload within WAIT_MS, before which it does not give up a connection either. Exit 0: something arrived, 3: nothing did, 1: no connection. forge sends
  * one segment with addresses that are not its own and numbers that it cannot know.
  */
 #include <arpa/inet.h>
@@ -30,6 +30,9 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#define CONNECT_MS 2000 /* waited for a SYN-ACK at least */
+#define SYN_AGAIN_MS 250
 
 struct stack {
 	int fd;
@@ -194,6 +197,17 @@ static int open_device(struct stack *s, const char *device, const char *gateway)
 	return err;
 }
 
+/* Sends the SYN again as a stack does: the port of a bridge may begin to forward only a second after its device is up. */
+static bool connects(struct stack *s, long until, struct tcphdr *ret_synack, char *data, size_t size)
+{
+	do {
+		transmit(s, TH_SYN, "", 0);
+		if (receive(s, now_ms() + SYN_AGAIN_MS, ret_synack, data, size) >= 0 && ret_synack->syn)
+			return true;
+	} while (now_ms() < until);
+	return false;
+}
+
 static int forge(char **arg)
 {
 	struct stack s = { .seq = 12345, .ack = 67890, .ttl = (uint8_t)atoi(arg[6]) };
@@ -213,7 +227,7 @@ int main(int argc, char **argv)
 	struct tcphdr tcp;
 	bool any = false;
 	char data[65536];
-	long n, until;
+	long n, until, wait_ms;
 
 	if (argc == 10 && !strcmp(argv[1], "forge"))
 		return forge(argv + 2);
@@ -225,9 +239,8 @@ int main(int argc, char **argv)
 	s.sport += (uint16_t)(getpid() % 20000);
 	if (open_device(&s, argv[1], argv[2]))
 		return 1;
-	transmit(&s, TH_SYN, "", 0);
-	n = receive(&s, now_ms() + 2000, &tcp, data, sizeof(data));
-	if (n < 0 || !tcp.syn) {
+	wait_ms = atoi(argv[7]);
+	if (!connects(&s, now_ms() + (wait_ms > CONNECT_MS ? wait_ms : CONNECT_MS), &tcp, data, sizeof(data))) {
 		fprintf(stderr, "packet_client: no SYN-ACK\n");
 		return 1;
 	}
@@ -236,7 +249,7 @@ int main(int argc, char **argv)
 	transmit(&s, TH_ACK, "", 0);
 	transmit(&s, TH_PUSH | TH_ACK, argv[6], strlen(argv[6]));
 	s.seq += (uint32_t)strlen(argv[6]);
-	until = now_ms() + atoi(argv[7]);
+	until = now_ms() + wait_ms;
 	while ((n = receive(&s, until, &tcp, data, sizeof(data))) >= 0) {
 		if (!n || ntohl(tcp.seq) != s.ack)
 			continue;

@@ -82,7 +82,7 @@ struct pod_stats {
 	 * left the client without what it asked for: no answer, or a token or credentials request answered 4xx or 5xx. A
 	 * poll's 404 is an answer and no failure. v1_answered: without a token and what it asked for, a 404 too, but no 401;
 	 * v1_credentials: of these, credentials. slow: answered, but above --slow. records_lost: counted by the kernel, but
-	 * their records did not fit into the ring. untracked: connections and DNS queries that were not followed.
+	 * their records did not fit into the ring. untracked: connections, DNS queries and requests that were not followed.
 	 * judged_early: requests that got no place to wait for a late death of their answer.
 	 */
 	FIGURES_HERE;

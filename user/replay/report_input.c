@@ -261,12 +261,15 @@ static int fill(const json_t *root, struct report_doc *d)
 		figures_add_count(&d->failed, d->pods[i].failed);
 	}
 	d->level = d->requests ? LEVEL_OK : LEVEL_QUIET;
-	for (size_t i = 0; i < d->findings_len; i++)
-		if (!strcmp(d->findings[i].code, finding_word(FINDING_OBSERVATION_INCOMPLETE)) &&
-		    d->findings[i].severity != SEVERITY_INFO)
+	for (size_t i = 0; i < d->findings_len; i++) {
+		const struct report_finding *f = &d->findings[i];
+
+		if (f->code && !strcmp(f->code, finding_word(FINDING_OBSERVATION_INCOMPLETE)) &&
+		    f->severity != SEVERITY_INFO)
 			d->level = LEVEL_BLIND;
-		else if (report_level_of(d->findings[i].severity) > d->level)
-			d->level = report_level_of(d->findings[i].severity);
+		else if (report_level_of(f->severity) > d->level)
+			d->level = report_level_of(f->severity);
+	}
 	d->level = level_of(json_object_get(root, "headline"), d->level);
 	return 0;
 }

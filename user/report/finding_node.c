@@ -5,25 +5,34 @@
 #include "../model/request.h"
 #include "finding_parts.h"
 
+/* A table without room for anybody, not only for this pod: others may have lost by it too. */
+static bool tables_were_full(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->losses_len; i++)
+		if (s->losses[i].count && strstr(s->losses[i].name, "_table_full"))
+			return true;
+	return false;
+}
+
 /* would-break needs a question and is added by whoever asks it. */
 static bool find_beyond_share(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
+	const char *others = tables_were_full(d->s) ? "" : "; those of other pods are all there";
 
 	if (!p->untracked && !p->judged_early)
 		return false;
 	if (p->untracked)
-		SUMMARY(d, "%s opens more connections at a time than one pod's share of the table: %llu %s not followed",
-			d->subject, (unsigned long long)p->untracked, p->untracked == 1 ? "was" : "were");
+		SUMMARY(d, "%s asks for more than one pod's share of the tables: %llu %s not followed", d->subject,
+			(unsigned long long)p->untracked, p->untracked == 1 ? "was" : "were");
 	else
 		SUMMARY(
 		    d,
 		    "%s leaves more requests at a time than one pod's share of those that wait for their answer's fate",
 		    d->subject);
 	if (p->untracked)
-		EVIDENCE(
-		    d, "%llu connection%s or DNS quer%s of it without requests, causes and times; those of other pods are all there",
-		    (unsigned long long)p->untracked, ENDING(p->untracked), p->untracked == 1 ? "y" : "ies");
+		EVIDENCE(d, "%llu connection%s or request%s of it without causes and times%s",
+			 (unsigned long long)p->untracked, ENDING(p->untracked), ENDING(p->untracked), others);
 	if (p->judged_early)
 		EVIDENCE(d, "%llu request%s of it judged at once: a late death of the answer is not in their cause",
 			 PLURAL(p->judged_early));
