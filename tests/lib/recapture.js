@@ -29,13 +29,14 @@ const options = {
 	},
 	big: () => { big = true; },
 	twice: () => { list = packets.flatMap((p) => [p, p]); },
-	// shuffle US: neighbours that are no further apart change places, their times stay with them
+	// shuffle US: out of order by up to so much, their times stay with them; those of the same time stay in order
 	shuffle: () => {
-		const time = (p) => p.s * 1e6 + p.us;
-		list = [...packets];
-		for (let i = 0; i + 1 < list.length; i += 2)
-			if (time(list[i + 1]) - time(list[i]) <= arg[0])
-				[list[i], list[i + 1]] = [list[i + 1], list[i]];
+		const late = (p) => p.s * 1e6 + p.us + (p.us * 7919 + p.s) % arg[0];
+		list = [...packets].sort((a, b) => late(a) - late(b));
+	},
+	// step N S: from packet N on the clock is late by so much
+	step: () => {
+		list = packets.map((p, i) => i < arg[0] ? p : { ...p, s: p.s - arg[1] });
 	},
 	skip: () => { list = packets.slice(arg[0]); },
 };

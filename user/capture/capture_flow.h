@@ -6,6 +6,8 @@
 #ifndef IMDSNOOP_CAPTURE_FLOW_H
 #define IMDSNOOP_CAPTURE_FLOW_H
 
+#include <sys/queue.h>
+
 #include "capture_flows.h"
 #include "packet_parse.h"
 
@@ -82,6 +84,16 @@ struct held {
 	bool unseen;	  /* the client acknowledged an answer that the capture does not have */
 };
 
+/* A packet that waits for earlier ones, which may stand behind it in the capture. */
+struct waiting {
+	TAILQ_ENTRY(waiting) link;
+	struct packet p; /* data is not kept */
+	struct segment s;
+	int endpoint;
+	bool out, icmp;
+	uint8_t bytes[]; /* payload, comment */
+};
+
 struct capture_flows {
 	struct capture_flows_options o;
 	struct capture_stats stats;
@@ -92,6 +104,8 @@ struct capture_flows {
 	struct early early[EARLY];
 	uint32_t early_next;
 	uint64_t serial, now_ns;
+	TAILQ_HEAD(waiting_list, waiting) waiting; /* by time */
+	size_t waiting_len;
 	uint64_t held_first, held_next; /* numbers, from 1 */
 	struct held held[CAPTURE_HELD_MAX];
 };

@@ -7,6 +7,8 @@
 #include "capture_flow.h"
 
 #define IDLE_NS 130000000000ull
+#define ORDER_NS 100000000ull /* queues, processors and merged files disorder packets by less */
+#define WAITING_MAX 4096
 
 /* Where the kernel dropped it, if the capture is one of ours: see session_copies.c. NULL: it was not dropped. */
 static const char *dropped_at(const struct packet *p, uint32_t *ret_len)
@@ -99,58 +101,27 @@ static int endpoint_index(const struct capture_flows *c, const struct imds_addr 
 	return -1;
 }
 
-void capture_flows_packet(struct capture_flows *c, const struct packet *p)
+static void take_segment(struct capture_flows *c, const struct packet *p, const struct waiting *w)
 {
-	enum parsed what;
-	struct segment s;
-	struct tuple t = { .pad = 0 };
-	const char *place;
+	const struct segment *s = &w->s;
+	struct tuple t = { .local = w->out ? s->src : s->dst,
+			   .remote = w->out ? s->dst : s->src,
+			   .local_port = w->out ? s->src_port : s->dst_port,
+			   .remote_port = w->out ? s->dst_port : s->src_port };
 	uint32_t place_len;
-	bool out;
-	int e;
+	const char *place = dropped_at(p, &place_len);
 
-	c->stats.packets++;
-	if (p->timeless) {
-		what = packet_parse(p, is_endpoint, c, &s);
-		c->stats.timeless += what != PARSED_OTHER && what != PARSED_LINK;
-		return;
-	}
-	c->stats.first_ns = c->stats.first_ns ? c->stats.first_ns : p->ts_ns;
-	c->stats.last_ns = p->ts_ns > c->stats.last_ns ? p->ts_ns : c->stats.last_ns;
-	what = packet_parse(p, is_endpoint, c, &s);
-	if (what == PARSED_OTHER)
-		return;
-	if (what == PARSED_LINK) {
-		c->stats.unknown_link++;
-		return;
-	}
-	if (what == PARSED_CUT) {
-		*(s.fragment ? &c->stats.fragments : &c->stats.cut) += 1;
-		return;
-	}
-	e = endpoint_index(c, &s.dst, s.dst_port);
-	out = e >= 0;
-	if (!out)
-		e = endpoint_index(c, &s.src, s.src_port);
-	if (e < 0)
-		return;
-	c->stats.of_interest++;
 	c->now_ns = p->ts_ns > c->now_ns ? p->ts_ns : c->now_ns;
-	t.local = out ? s.src : s.dst;
-	t.remote = out ? s.dst : s.src;
-	t.local_port = out ? s.src_port : s.dst_port;
-	t.remote_port = out ? s.dst_port : s.src_port;
-	c->stats.bare += what == PARSED_TCP && s.length && !s.captured;
-	place = dropped_at(p, &place_len);
 	if (place) {
-		if (!out)
-			dropped(c, &s, &t, place, place_len, p->ts_ns);
-	} else if (what == PARSED_ICMP)
-		from_router(c, p, &s, &t, out);
-	else if (out)
-		flow_from_client(c, p, &s, &t, e);
-	else
-		flow_from_service(c, p, &s, &t);
+		if (!w->out)
+			dropped(c, s, &t, place, place_len, p->ts_ns);
+	} else if (w->icmp) {
+		from_router(c, p, s, &t, w->out);
+	} else if (w->out) {
+		flow_from_client(c, p, s, &t, w->endpoint);
+	} else {
+		flow_from_service(c, p, s, &t);
+	}
 	flow_release(c, false);
 	while (c->oldest && c->oldest->last_ns + IDLE_NS < c->now_ns) {
 		flow_give_up(c, c->oldest);
@@ -158,8 +129,85 @@ void capture_flows_packet(struct capture_flows *c, const struct packet *p)
 	}
 }
 
+/* Those that no earlier one can precede any more, or all. */
+static void take_waiting(struct capture_flows *c, bool all)
+{
+	struct waiting *w;
+
+	while ((w = TAILQ_FIRST(&c->waiting)) &&
+	       (all || c->waiting_len > WAITING_MAX || w->p.ts_ns + ORDER_NS < c->stats.last_ns)) {
+		TAILQ_REMOVE(&c->waiting, w, link);
+		c->waiting_len--;
+		take_segment(c, &w->p, w);
+		free(w);
+	}
+}
+
+/* A copy of it waits in its place by time, behind those of the same time. */
+static void wait_turn(struct capture_flows *c, const struct packet *p, const struct waiting *now)
+{
+	size_t captured = now->s.payload ? now->s.captured : 0;
+	struct waiting *w = malloc(sizeof(*w) + captured + p->comment_len), *before;
+
+	if (!w) {
+		take_segment(c, p, now);
+		return;
+	}
+	*w = *now;
+	w->p = *p;
+	w->p.data = NULL;
+	if (captured)
+		w->s.payload = memcpy(w->bytes, now->s.payload, captured);
+	if (p->comment)
+		w->p.comment = memcpy(w->bytes + captured, p->comment, p->comment_len);
+	before = TAILQ_LAST(&c->waiting, waiting_list);
+	while (before && before->p.ts_ns > p->ts_ns)
+		before = TAILQ_PREV(before, waiting_list, link);
+	if (before)
+		TAILQ_INSERT_AFTER(&c->waiting, before, w, link);
+	else
+		TAILQ_INSERT_HEAD(&c->waiting, w, link);
+	c->waiting_len++;
+}
+
+void capture_flows_packet(struct capture_flows *c, const struct packet *p)
+{
+	struct waiting w;
+	enum parsed what = packet_parse(p, is_endpoint, c, &w.s);
+
+	c->stats.packets++;
+	if (p->timeless) {
+		c->stats.timeless += what != PARSED_OTHER && what != PARSED_LINK;
+		return;
+	}
+	c->stats.first_ns = c->stats.first_ns ? c->stats.first_ns : p->ts_ns;
+	c->stats.last_ns = p->ts_ns > c->stats.last_ns ? p->ts_ns : c->stats.last_ns;
+	if (what == PARSED_OTHER)
+		return;
+	if (what == PARSED_LINK) {
+		c->stats.unknown_link++;
+		return;
+	}
+	if (what == PARSED_CUT) {
+		*(w.s.fragment ? &c->stats.fragments : &c->stats.cut) += 1;
+		return;
+	}
+	w.endpoint = endpoint_index(c, &w.s.dst, w.s.dst_port);
+	w.out = w.endpoint >= 0;
+	if (!w.out)
+		w.endpoint = endpoint_index(c, &w.s.src, w.s.src_port);
+	if (w.endpoint < 0)
+		return;
+	c->stats.of_interest++;
+	c->stats.bare += what == PARSED_TCP && w.s.length && !w.s.captured;
+	w.icmp = what == PARSED_ICMP;
+	wait_turn(c, p, &w);
+	take_waiting(c, false);
+}
+
 void capture_flows_end(struct capture_flows *c)
 {
+	take_waiting(c, true);
 	c->now_ns = c->stats.last_ns > c->now_ns ? c->stats.last_ns : c->now_ns; /* other packets' time counts as well */
 	while (c->oldest) {
 		flow_give_up(c, c->oldest);
@@ -175,12 +223,19 @@ struct capture_flows *capture_flows_new(const struct capture_flows_options *o)
 	if (c) {
 		c->o = *o;
 		c->held_first = c->held_next = 1;
+		TAILQ_INIT(&c->waiting);
 	}
 	return c;
 }
 
 void capture_flows_free(struct capture_flows *c)
 {
+	struct waiting *w;
+
+	while (c && (w = TAILQ_FIRST(&c->waiting))) {
+		TAILQ_REMOVE(&c->waiting, w, link);
+		free(w);
+	}
 	while (c && c->oldest)
 		flow_forget(c, c->oldest); /* NOLINT(clang-analyzer-unix.Malloc): it takes the oldest off the list */
 	free(c);

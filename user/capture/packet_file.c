@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #define CHUNK 65536
+#define STEP_NS 100000000ull /* packets of one interface are out of order by less: its clock was set back */
 #define BLOCK_MAX (1u << 24) /* of a pcapng block: options may be long, but not endless */
 
 #define PCAP_US 0xa1b2c3d4u
@@ -27,6 +28,7 @@ struct interface {
 	uint8_t exponent; /* 6: microseconds */
 	uint32_t snaplen;
 	int64_t offset_s; /* to be added to each time */
+	uint64_t last_ns;
 };
 
 struct file {
@@ -40,6 +42,7 @@ struct file {
 	struct interface interfaces[PACKET_INTERFACES_MAX];
 	uint8_t *bytes;	      /* PACKET_BYTES_MAX + 64 */
 	struct packet packet; /* when pending */
+	uint64_t stepped_ns;  /* by which its clock was set back so far */
 };
 
 struct packet_files {
@@ -126,6 +129,18 @@ static uint16_t u16_at(const struct file *f, const uint8_t *b)
 	return f->swapped ? __builtin_bswap16(v) : v;
 }
 
+/* Behind a step back time goes on from where it stood, as a monotonic clock does. */
+static void set_time(struct file *f, struct interface *i, uint64_t ts_ns)
+{
+	ts_ns += f->stepped_ns;
+	if (ts_ns + STEP_NS < i->last_ns) {
+		f->stepped_ns += i->last_ns - ts_ns;
+		ts_ns = i->last_ns;
+	}
+	i->last_ns = ts_ns > i->last_ns ? ts_ns : i->last_ns;
+	f->packet.ts_ns = ts_ns;
+}
+
 /* --- pcapng ------------------------------------------------------------------------------------------------------- */
 
 static void read_interface(struct file *f, const uint8_t *b, size_t len)
@@ -184,18 +199,20 @@ static void set_comment(struct file *f, size_t at, size_t len)
 	}
 }
 
-static int set_packet(struct file *f, uint32_t interface, uint64_t ticks, uint32_t captured, uint32_t length, size_t at,
-		      size_t len)
+/* ticks NULL: no time, that of the packet before stays. */
+static int set_packet(struct file *f, uint32_t interface, const uint64_t *ticks, uint32_t captured, uint32_t length,
+		      size_t at, size_t len)
 {
-	const struct interface *i;
+	struct interface *i;
 
 	if (!f->interfaces_len)
 		return -EBADMSG;
 	i = &f->interfaces[interface < f->interfaces_len ? interface : f->interfaces_len - 1];
 	if (captured > len - at || captured > PACKET_BYTES_MAX)
 		return -EBADMSG;
-	f->packet.ts_ns = ticks_to_ns(i, ticks) + (uint64_t)i->offset_s * 1000000000u;
-	f->packet.timeless = false;
+	if (ticks)
+		set_time(f, i, ticks_to_ns(i, *ticks) + (uint64_t)i->offset_s * 1000000000u);
+	f->packet.timeless = !ticks;
 	f->packet.data = f->bytes + at;
 	f->packet.captured = captured;
 	f->packet.length = length < captured ? captured : length;
@@ -209,16 +226,11 @@ static int set_packet(struct file *f, uint32_t interface, uint64_t ticks, uint32
 /* It has its length alone: no time, no interface but the first (pcapng 4.4). */
 static int set_simple(struct file *f, size_t len)
 {
-	uint64_t ts_ns = f->packet.ts_ns;
 	uint32_t length = u32_at(f, f->bytes), captured = length;
-	int err;
 
 	if (f->interfaces_len && f->interfaces[0].snaplen && captured > f->interfaces[0].snaplen)
 		captured = f->interfaces[0].snaplen;
-	err = set_packet(f, 0, 0, captured, length, 4, len);
-	f->packet.ts_ns = ts_ns;
-	f->packet.timeless = !err;
-	return err;
+	return set_packet(f, 0, NULL, captured, length, 4, len);
 }
 
 static int read_section(struct file *f)
@@ -245,6 +257,7 @@ static int read_block(struct file *f, uint32_t type)
 {
 	uint8_t b[4];
 	uint32_t len, kept;
+	uint64_t ticks;
 	int err;
 
 	if (type == NG_SECTION || __builtin_bswap32(type) == NG_SECTION)
@@ -264,15 +277,11 @@ static int read_block(struct file *f, uint32_t type)
 		return err;
 	if (type == NG_INTERFACE)
 		read_interface(f, f->bytes, kept);
-	else if (type == NG_PACKET && kept >= 20)
-		return set_packet(f, u32_at(f, f->bytes),
-				  (uint64_t)u32_at(f, f->bytes + 4) << 32 | u32_at(f, f->bytes + 8),
+	else if ((type == NG_PACKET || type == NG_OLD_PACKET) && kept >= 20) {
+		ticks = (uint64_t)u32_at(f, f->bytes + 4) << 32 | u32_at(f, f->bytes + 8);
+		return set_packet(f, type == NG_PACKET ? u32_at(f, f->bytes) : u16_at(f, f->bytes), &ticks,
 				  u32_at(f, f->bytes + 12), u32_at(f, f->bytes + 16), 20, kept);
-	else if (type == NG_OLD_PACKET && kept >= 20)
-		return set_packet(f, u16_at(f, f->bytes),
-				  (uint64_t)u32_at(f, f->bytes + 4) << 32 | u32_at(f, f->bytes + 8),
-				  u32_at(f, f->bytes + 12), u32_at(f, f->bytes + 16), 20, kept);
-	else if (type == NG_SIMPLE && kept >= 4)
+	} else if (type == NG_SIMPLE && kept >= 4)
 		return set_simple(f, kept);
 	return 0; /* names, statistics, a journal, secrets, what others made */
 }
@@ -328,14 +337,14 @@ static int read_pcap_packet(struct file *f)
 	if (got)
 		return got;
 	f->packet = (struct packet){ .file = f->packet.file,
-				     .ts_ns = u32_at(f, b) * 1000000000ull +
-					      (uint64_t)u32_at(f, b + 4) * (f->nanoseconds ? 1 : 1000),
 				     .data = f->bytes,
 				     .captured = captured,
 				     .length = u32_at(f, b + 12),
 				     .link = f->interfaces[0].link };
 	if (f->packet.length < captured)
 		f->packet.length = captured;
+	set_time(f, &f->interfaces[0],
+		 u32_at(f, b) * 1000000000ull + (uint64_t)u32_at(f, b + 4) * (f->nanoseconds ? 1 : 1000));
 	f->pending = true;
 	return 0;
 }
