@@ -196,6 +196,45 @@ for what in "report --duration=1s" "what-if hop-limit=1" trace probe; do
 		sed 's/\$(NODE_NAME)/n/' | { mapfile -t a; "$IMDSNOOP" "${a[@]}" --help; } 2>&1 | head -1 | grep -c '^Usage')" 1
 done
 fresh
+printf '%s\n' "node-a shop web-1" "node-b.example shop web-2" >"$FAKE/pods"
+echo "of the first" >"$FAKE/result.1"
+echo "of the second" >"$FAKE/result.2"
+check "plugin probe: of several nodes, one after the other" equal "$("$plugin" probe -n shop 2>/dev/null)" "node node-a
+of the first
+node node-b.example
+of the second"
+check "plugin trace: of several nodes, as text, each line with its node" equal "$("$plugin" trace -n shop 2>/dev/null | sort)" \
+	"node-a  of the first
+node-b.example  of the second"
+echo "node-a shop web-1" >"$FAKE/pods"
+echo 6 >"$FAKE/live"
+"$plugin" trace -n shop >"$work/live" 2>/dev/null &
+check "plugin trace: a line is there when it happens" lab_wait_for 5 grep -q "^first line" "$work/live"
+kill $!
+fresh
+echo "node-a shop web-1" >"$FAKE/pods"
+report_of node-a | jq '.findings += [.findings[0] | .pod = "other-1"] | .headline = { level: "problem", text: "t" } |
+	.pods = [{ namespace: "shop", pod: "web-1", requests: 3 }, { namespace: "shop", pod: "other-1", requests: 4 }]' >"$FAKE/result.1"
+for how in "-l app=web" "web-1 web-3 -n shop"; do
+	# shellcheck disable=SC2086
+	"$plugin" report $how >"$work/shown" 2>/dev/null
+	check "plugin report $how: one Job's report is cut to these pods, too, and says of whom its headline is" eval \
+		'grep -q "shop/web-1" "$work/shown" && ! grep -q "other-1" "$work/shown" && grep -q "^PROBLEM  of all pods of the node: t" "$work/shown" && grep -q ", 3 requests" "$work/shown"'
+done
+mkdir "$work/few"
+for tool in sh awk cat cut date grep head mktemp rm sed sleep sort tr wc cp; do ln -s "$(command -v $tool)" "$work/few"; done
+check "plugin report: what cannot be cut without jq is told" eval 'PATH="$work/few" "$plugin" report -l app=web 2>&1 >/dev/null |
+	grep -q "no jq here.*so other pods of these nodes are shown, too"'
+echo "not JSON" >"$FAKE/agent.imdsnoop-x1"
+echo "node-a imdsnoop-x1 Running" >"$FAKE/agents"
+check "plugin report: what imdsnoop cannot join fails" eval '! PATH="$work/few" "$plugin" report -n shop >/dev/null 2>&1'
+rm "$FAKE/agents"
+# what BSD's tools and macOS' shell do not know: \x in sed, and wc that pads with spaces
+check "plugin: on macOS, one pod is one pod" eval 'printf "#!/bin/sh\nexec %s \"\$@\" | sed \"s/^/       /\"\n" "$(command -v wc)" >"$work/wc" && chmod +x "$work/wc" &&
+	ln -sf "$work/wc" "$work/few/wc" && { PATH="$work/few" "$plugin" what-if hop-limit=1 web-1 >/dev/null 2>&1; grep -q -- "--pod=web-1" "$FAKE/created.yaml"; }'
+check "plugin: --kubeconfig is kubectl's" eval 'printf "#!/bin/sh\necho \"\$KUBECONFIG\" >&2; exit 1\n" >"$work/says" && chmod +x "$work/says" &&
+	KUBECTL=$work/says "$plugin" report --kubeconfig "$work/a b" 2>&1 | grep -qx "$work/a b"'
+fresh
 echo 1000 >"$FAKE/pending"
 echo "ErrImagePull no such image" >"$FAKE/waiting"
 export start=$SECONDS
