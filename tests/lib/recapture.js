@@ -38,6 +38,7 @@ const options = {
 	step: () => {
 		list = packets.map((p, i) => i < arg[0] ? p : { ...p, s: p.s - arg[1] });
 	},
+	lose: () => { list = packets.filter((p, i) => i !== arg[0]); },
 	skip: () => { list = packets.slice(arg[0]); },
 };
 options[how]();

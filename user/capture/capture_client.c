@@ -124,7 +124,22 @@ static void request_bytes(struct capture_flows *c, struct flow *f, const uint8_t
 	}
 }
 
-static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack)
+void flow_client_gap(struct capture_flows *c, struct flow *f, uint32_t seq, bool fin_possible, uint64_t now)
+{
+	int32_t missing = (int32_t)(seq - f->snd_nxt);
+
+	if (!f->has_snd || f->fin || f->closed || missing <= fin_possible)
+		return;
+	c->stats.gaps++;
+	if (f->head == f->tail && !f->in_request) {
+		f->ack_base = f->client_ack;
+		f->base_unknown = !f->has_ack;
+	}
+	request_bytes(c, f, NULL, 0, (uint32_t)missing, now);
+	f->snd_nxt = seq;
+}
+
+static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack, uint64_t now)
 {
 	struct held *h = flow_held(c, f);
 
@@ -132,8 +147,11 @@ static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack)
 		f->ack_base = ack;
 	f->has_ack = true;
 	f->client_ack = ack;
-	if (h && flow_answer_unseen(f))
-		h->unseen = true;
+	if (flow_answer_unseen(f)) {
+		if (h)
+			h->unseen = true;
+		flow_answer_lost(c, f, now);
+	}
 	if (h && h->rec.req.end == IMDS_END_ANSWERED && !seq_before(ack, h->answer_end))
 		h->confirmed = h->acked = true;
 	if (f->deaths && f->dead_payload && !seq_before(ack, f->dead_end)) {
@@ -160,13 +178,10 @@ static void client_payload(struct capture_flows *c, struct flow *f, const struct
 		}
 		return;
 	}
-	if (seq_before(f->snd_nxt, s->seq)) {
-		c->stats.gaps++;
-		f->flags |= IMDS_F_HEAD_CUT;
-		f->snd_nxt = s->seq;
-	}
-	if (f->head == f->tail && !f->in_request)
+	if (f->head == f->tail && !f->in_request) {
 		f->ack_base = s->ack;
+		f->base_unknown = false;
+	}
 	f->sent_copy_ns = now;
 	request_bytes(c, f, s->payload + (skip < s->captured ? skip : s->captured),
 		      s->captured > skip ? s->captured - skip : 0, s->length - skip, now);
@@ -214,13 +229,14 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 	if (!f->synack_ns && f->syn_ns && (s->flags & (SEGMENT_ACK | SEGMENT_RST)) == SEGMENT_ACK)
 		f->synack_ns = now; /* the capture does not have it, and it came */
 	if ((f->closed || f->fin) && !s->length && !(s->flags & (SEGMENT_FIN | SEGMENT_RST))) {
-		client_acks(c, f, s->ack);
+		client_acks(c, f, s->ack, now);
 		return;
 	}
+	flow_client_gap(c, f, s->seq, !s->length, now);
+	if (s->flags & SEGMENT_ACK)
+		client_acks(c, f, s->ack, now);
 	if (s->length && !f->closed)
 		client_payload(c, f, s, now);
-	if (s->flags & SEGMENT_ACK)
-		client_acks(c, f, s->ack);
 	if ((s->flags & SEGMENT_RST) && !f->closed) {
 		flow_finish_all(c, f, IMDS_END_CLIENT_RST, now);
 	} else if ((s->flags & SEGMENT_FIN) && f->fin && now - f->fin_ns > COPY_NS) {

@@ -185,6 +185,8 @@ static void take_evidence(const struct flow *f, struct imds_request *q, struct c
 
 bool flow_answer_unseen(const struct flow *f)
 {
+	if (f->base_unknown && !f->has_rcv)
+		return true;
 	return f->has_ack && (int32_t)(f->client_ack - (f->has_rcv ? f->rcv_nxt : f->ack_base)) > 1;
 }
 
@@ -347,6 +349,8 @@ void flow_answer_dies(struct capture_flows *c, struct flow *f, const struct segm
 	}
 	f->deaths += !f->deaths || depth >= f->dead_depth;
 	if (s->length) {
+		if (flow_held(c, f)) /* taken for one that arrived, by a place that was not known then */
+			flow_held(c, f)->retransmitted = true;
 		f->dead_payload = true;
 		f->dead_end = s->seq + s->length;
 	}

@@ -49,6 +49,7 @@ struct flow {
 	uint64_t syn_ns, last_syn_ns, synack_ns, last_ns, fin_ns;
 	uint32_t isn, snd_nxt, rcv_nxt, client_ack;
 	uint32_t ack_base; /* what the client acknowledged when its last request began */
+	bool base_unknown; /* and that is not known */
 	uint32_t fin_seq;  /* behind the client's FIN */
 	uint32_t flags;	   /* IMDS_F_* */
 	uint8_t ttl_synack, syn_retransmits, nearest, points_len;
@@ -143,6 +144,10 @@ void flow_request_sent(const struct capture_flows *c, struct flow *f);
 void flow_evidence_changed(struct capture_flows *c, struct flow *f);
 /* A segment of the service whose TTL is spent before it is at the client. */
 void flow_answer_dies(struct capture_flows *c, struct flow *f, const struct segment *s, int depth, uint64_t now);
+/* The client acknowledged bytes of the service that are not here: what waits for an answer may have had it. */
+void flow_answer_lost(struct capture_flows *c, struct flow *f, uint64_t now);
+/* The client sent all before seq: what of that is not here is as what a snaplen cuts off. fin_possible: seq may be behind a FIN. */
+void flow_client_gap(struct capture_flows *c, struct flow *f, uint32_t seq, bool fin_possible, uint64_t now);
 /* Bytes of a body; *in_body becomes false behind its last. Returns how many, of len, of which known are here. */
 uint32_t flow_body_bytes(const struct capture_flows *c, struct imds_scan *scan, bool *in_body, const uint8_t *buf,
 			 uint32_t known, uint32_t len);

@@ -93,6 +93,21 @@ static void answer_bytes(struct capture_flows *c, struct flow *f, const struct s
 	}
 }
 
+void flow_answer_lost(struct capture_flows *c, struct flow *f, uint64_t now)
+{
+	struct segment lost = { .seq = f->rcv_nxt, .length = f->client_ack - f->rcv_nxt };
+
+	if (!f->has_rcv || !f->requests || f->closed)
+		return;
+	if (f->body_in && f->head != f->tail)
+		answer_bytes(c, f, &lost, 0, flow_slot(f, f->tail)->ttl_response, now);
+	while (f->head != f->tail && seq_before(f->rcv_nxt, f->client_ack)) {
+		flow_finish(c, f, flow_slot(f, f->tail++), IMDS_END_CLOSED, now);
+		f->scan_in = (struct imds_scan){ .state = IMDS_HTTP_START_RESPONSE };
+	}
+	f->rcv_nxt = f->client_ack;
+}
+
 /*
  * Behind the client's FIN: whether it closed its socket or its side alone is told by what it does with the answer. Where it
  * was the last request, it runs again, in the place that it has among the ended ones.
@@ -118,6 +133,8 @@ static void service_payload(struct capture_flows *c, struct flow *f, const struc
 		f->rcv_nxt = s->seq;
 		f->has_rcv = true;
 	}
+	if (seq_before(f->rcv_nxt, s->seq)) /* no client takes it before what is missing */
+		return;
 	if (at)
 		at->answer = true;
 	if (at && !at->depth && flow_held(c, f))
@@ -158,6 +175,8 @@ void flow_from_service(struct capture_flows *c, const struct packet *p, const st
 		return;
 	}
 	f->last_ns = now;
+	if ((s->flags & SEGMENT_ACK) && !synack)
+		flow_client_gap(c, f, s->ack, true, now);
 	at = place_of(f, flow_point_id(p, s, false), s, synack);
 	depth = at ? at->depth : 0;
 	if (s->ttl <= depth) {
@@ -166,7 +185,7 @@ void flow_from_service(struct capture_flows *c, const struct packet *p, const st
 	}
 	if (synack) {
 		f->synack_ns = f->synack_ns ? f->synack_ns : now;
-		if (at || !f->ttl_synack)
+		if (at) /* else nobody knows how far from the client it was seen */
 			f->ttl_synack = s->ttl - depth;
 		f->raw_synack = f->raw_synack ? f->raw_synack : s->ttl;
 		f->rcv_nxt = s->seq + 1;
