@@ -48,14 +48,18 @@ static void add_latency(struct pod_stats *s, const struct request *r, uint64_t s
 {
 	struct kind_stats *kind = s->by_kind[r->rec.req.kind];
 	int64_t us = request_duration_us(r, 0);
+	uint64_t us_begin;
 
 	if (us < 0)
 		return;
 	histogram_add(&s->latency, us);
 	if (kind)
 		add_coarse(&kind->latency, us);
-	if (request_is_slow(r, slow_ns / 1000))
+	if (request_is_slow(r, slow_ns / 1000)) {
 		s->slow++;
+		us_begin = request_begin_us(r);
+		s->slow_begin_us = us_begin > s->slow_begin_us ? us_begin : s->slow_begin_us;
+	}
 	if (s->recent_len == sizeof(s->recent_us) / sizeof(s->recent_us[0]))
 		memmove(s->recent_us, s->recent_us + 1, --s->recent_len * sizeof(s->recent_us[0]));
 	s->recent_us[s->recent_len++] = us > UINT32_MAX ? UINT32_MAX : us;
@@ -180,6 +184,8 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 		s->providers_ok |= 1u << r->provider;
 		s->last_ok_ns = q->end_ns;
 	}
+	if (q->kind == IMDS_KIND_TOKEN)
+		s->token_fails = verdict_is_failure(r->outcome, q->kind);
 	if (verdict_is_failure(r->outcome, q->kind)) {
 		s->last_failed_ns = q->end_ns ? q->end_ns : r->judged_ns;
 		s->providers_failed |= 1u << r->provider;

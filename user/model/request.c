@@ -41,14 +41,27 @@ uint64_t request_start_ns(const struct request *r)
 	return r->rec.connect_call_ns ? r->rec.connect_call_ns : r->rec.syn_ns;
 }
 
+static uint64_t sending_us(const struct imds_request *q)
+{
+	bool sent_late = q->start_ns && q->sent_ns > q->start_ns && q->sent_ns <= q->first_byte_ns;
+
+	return sent_late ? (q->sent_ns - q->start_ns) / 1000 : 0;
+}
+
+uint64_t request_begin_us(const struct request *r)
+{
+	const struct imds_request *q = &r->rec.req;
+	uint64_t start_ns = request_start_ns(r);
+
+	return q->first_byte_ns > start_ns ? (q->first_byte_ns - start_ns) / 1000 - sending_us(q) : 0;
+}
+
 bool request_is_slow(const struct request *r, uint64_t slow_us)
 {
 	const struct imds_request *q = &r->rec.req;
-	bool sent_late = q->start_ns && q->sent_ns > q->start_ns && q->sent_ns <= q->first_byte_ns;
-	uint64_t sending_us = sent_late ? (q->sent_ns - q->start_ns) / 1000 : 0;
 	int64_t took_us = q->first_byte_ns ? request_duration_us(r, r->rec.hdr.ts_ns) : -1;
 
-	return took_us >= 0 && (uint64_t)took_us > slow_us + sending_us && !verdict_is_long_poll(q);
+	return took_us >= 0 && (uint64_t)took_us > slow_us + sending_us(q) && !verdict_is_long_poll(q);
 }
 
 bool request_is_problem(const struct request *r, uint64_t slow_us)

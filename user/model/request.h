@@ -54,6 +54,8 @@ bool request_is_answered(const struct request *r);
 /* True when what was then is still evidence for now: for a minute. then_ns 0: it never was. */
 bool request_is_recent(uint64_t then_ns, uint64_t now_ns);
 
+/* Microseconds from when the client had sent all of it to the answer's first byte; 0: unknown. */
+uint64_t request_begin_us(const struct request *r);
 /* True for one that was answered, and later than slow_us after the client had sent all of it. */
 bool request_is_slow(const struct request *r, uint64_t slow_us);
 /* True for anything that `--problems` keeps: not ok, slow, or a fallback. */

@@ -93,6 +93,7 @@ struct pod_stats {
 	uint64_t kinds[IMDS_KIND_COUNT];
 	struct kind_stats *by_kind[IMDS_KIND_COUNT]; /* owned by the table; NULL: none of that kind */
 	uint64_t responses[IMDS_STATUS_COUNT];
+	uint64_t slow_begin_us;		       /* longest that the first byte of a slow one took; 0: unknown */
 	uint64_t late_waited_us, late_took_us; /* longest of requests answered after their client had left; 0: unknown */
 	uint64_t v1_unauthorized; /* 401 to a request without a token; with one it is an old token or a probe */
 	uint64_t fallback_answered_us_sum, fallbacks_answered;
@@ -124,6 +125,7 @@ struct pod_stats {
 	unsigned int providers_failed, endpoints_failed; /* as providers, endpoints: those of requests that failed */
 	uint64_t credentials_requests, credentials_ok;	 /* ok: answered below 400 */
 	uint64_t last_failed_ns, last_ok_ns; /* newest request that failed, newest answered below 400; 0: none */
+	bool token_fails; /* its newest token request failed: what is answered without one since is no cure */
 	struct error_count errors[POD_STATS_ERRORS]; /* what is over is in responses alone */
 	size_t errors_len;
 	struct drop_note notes[POD_STATS_NOTES];

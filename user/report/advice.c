@@ -136,6 +136,7 @@ enum when {
 	NOT_SPARE,
 	UNAVAILABLE, /* DIRECT, and its 503 is a proxy's */
 	THROTTLES,   /* DIRECT, and its status means that the service limits queries */
+	BEGAN_LATE,  /* DIRECT, and answers' first bytes came late */
 	LATE,	     /* answers came when the client had closed */
 	NO_CLOUD,    /* silent, and no connection of this node ever stood */
 	BY_ICMP,     /* refused by no RST */
@@ -228,12 +229,17 @@ static const struct row {
 	  "needs to be opened." },
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "To save the wait, tell its SDK not to ask:" },
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "  AWS_EC2_METADATA_DISABLED=true" },
-	{ BLOCK, ALL, ANY, BY_RULE,
+	{ BLOCK, ALL & ~LOCAL, ANY, BY_RULE,
 	  "Someone's rule drops these packets: a network policy, an iptables or nftables rule, or the CNI. A block of "
 	  "the metadata address is often meant; ask before opening it." },
-	{ BLOCK, ALL, ANY, BY_TC,
+	{ BLOCK, ALL & ~LOCAL, ANY, BY_TC,
 	  "Someone's policy drops these packets: a network policy that the CNI keeps in BPF. A block of the metadata "
 	  "address is often meant; ask before opening it." },
+#define LIST_AGENT                                                                                                  \
+	"It is the agent on this node at %a that gives these credentials: a policy that lists what pods may reach " \
+	"must list that address, too."
+	{ BLOCK, LOCAL, ANY, BY_RULE, LIST_AGENT },
+	{ BLOCK, LOCAL, ANY, BY_TC, LIST_AGENT },
 	{ BLOCK, ALL, ANY, BY_CONNTRACK,
 	  "Its table is full, or was: every new connection of this node is dropped, not those to the metadata service "
 	  "alone. "
@@ -419,6 +425,9 @@ static const struct row {
 	  "or give the pod a role of its own, by EKS Pod Identity or IRSA." },
 	{ FINDING_NO_ROLE, CAUSE_NONE, EC2, TASK, DIRECT, "or give the task a role (taskRoleArn)." },
 #define ERRORS FINDING_CREDENTIALS_REFUSED, CAUSE_NONE
+#define ECS_URI                                                                                                      \
+	"The ECS agent knows no credentials by this path: it is the task's own, changes with the task, and is read " \
+	"from AWS_CONTAINER_CREDENTIALS_RELATIVE_URI; a copy of it (a script's, a parent process's) is stale."
 	{ ERRORS, AZURE, ANY, WITH(400, DIRECT),
 	  "Azure answers 400 where the machine has no managed identity, or not the one asked for (client_id), and "
 	  "where the header Metadata: true is missing:" },
@@ -440,21 +449,30 @@ static const struct row {
 	  "404 to a role's name: it is not the role of this instance. Ask the list above it for the name." },
 	{ ERRORS, OPENSTACK, ANY,
 	  WITH(500, DIRECT), "500 comes from Neutron's metadata agent: see that it reaches Nova, and that both have the same shared secret." },
+	{ ERRORS, IBM, ANY, WITH(401, DIRECT),
+	  "401: the request needs the instance identity token, in the header Authorization: Bearer TOKEN." },
 	{ ERRORS, IBM, ANY, DIRECT,
 	  "The metadata service of the instance may be off, or the header Metadata-Flavor: ibm is missing:" },
 	{ ERRORS, IBM, ANY, DIRECT, "  ibmcloud is instance INSTANCE --output json | grep -A3 metadata_service" },
 	{ ERRORS, ORACLE, ANY, WITH(404, DIRECT),
 	  "404 below /opc/v1/ means that the legacy endpoints are switched off: ask below /opc/v2/, with the header "
 	  "Authorization: Bearer Oracle." },
-	{ ERRORS, ORACLE, ANY, WITH(403, DIRECT), "Below /opc/v2/ the header Authorization: Bearer Oracle is required." },
+#define ORACLE_HEADER "Below /opc/v2/ the header Authorization: Bearer Oracle is required."
+	{ ERRORS, ORACLE, ANY, WITH(401, DIRECT), ORACLE_HEADER },
+	{ ERRORS, ORACLE, ANY, WITH(403, DIRECT), ORACLE_HEADER },
 	{ ERRORS, ALIBABA, ANY, WITH(404, DIRECT),
 	  "404 below ram/security-credentials/: no RAM role is attached to the instance, or not the one named:" },
 	{ ERRORS, ALIBABA, ANY, WITH(404, DIRECT),
 	  "  aliyun ecs AttachInstanceRamRole --InstanceIds '[\"INSTANCE_ID\"]' --RamRoleName ROLE" },
 	{ ERRORS, ALIBABA, ANY, WITH(403, DIRECT),
 	  "403 without a token: the instance requires them (HttpTokens=required). Ask PUT /latest/api/token first." },
-	{ ERRORS, ECS, ANY, ALWAYS,
-	  "The ECS agent gives these credentials: look at its log, and whether the task has a role." },
+	{ ERRORS, ECS, ANY, WITH(400, ALWAYS), ECS_URI },
+	{ ERRORS, ECS, ANY, WITH(404, ALWAYS), ECS_URI },
+	{ ERRORS, ECS, ANY, ALWAYS, "The ECS agent answers here: look at its log, and whether the task has a role." },
+	{ ERRORS, PODID, ANY, WITH(400, ALWAYS),
+	  "The EKS Pod Identity agent answers 400 to a service account token that is expired or empty: the client must "
+	  "read AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE again for each request, as SDKs do since they know EKS Pod "
+	  "Identity." },
 	{ ERRORS, PODID, ANY, ALWAYS,
 	  "The EKS Pod Identity agent should answer here: see that it runs, that nothing else takes its address (a "
 	  "hostPort 80), and that the service account has an association." },
@@ -471,10 +489,10 @@ static const struct row {
 	  "expire, and let many short processes share them." },
 	{ BUSY, EC2, ANY, THROTTLES, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
 #define SLOW FINDING_SLOW, CAUSE_NONE
-	{ SLOW, EC2, ANY, DIRECT,
+	{ SLOW, EC2, ANY, BEGAN_LATE,
 	  "The service limits queries for each instance, by errors or by delay: keep tokens and credentials until they "
 	  "expire, and let many short processes share them." },
-	{ SLOW, EC2, ANY, DIRECT, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
+	{ SLOW, EC2, ANY, BEGAN_LATE, "  ethtool -S INTERFACE | grep linklocal_allowance_exceeded" },
 	{ SLOW, ALL, ANY, LATE, "Give the client a timeout longer than the answer takes, and let it ask again." },
 	{ SLOW, EC2, ANY, LATE, "  AWS_METADATA_SERVICE_TIMEOUT=5 AWS_METADATA_SERVICE_NUM_ATTEMPTS=3" },
 	{ SLOW, GCE, ANY, LATE, "  GCE_METADATA_TIMEOUT=10   (google-auth for Python)" },
@@ -666,6 +684,8 @@ static bool holds(enum when when, const struct draft *d)
 		return holds(DIRECT, d) && p && finding_reaches_nobody(p);
 	case THROTTLES:
 		return holds(DIRECT, d) && p && !finding_reaches_nobody(p);
+	case BEGAN_LATE:
+		return holds(DIRECT, d) && p && !(p->slow && finding_began_in_time(d->s, p));
 	case LATE:
 		return p && p->causes[CAUSE_SLOW];
 	case NO_CLOUD:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What was asked, and what came back: without tokens, errors, late answers. */
 #include <stdio.h>
+#include <string.h>
 
 #include "finding_parts.h"
 #include "findings.h"
@@ -110,7 +111,10 @@ static bool find_forwarded(struct draft *d)
 /* "429", "503", "429 or 503" */
 static const char *busy_text(const struct pod_stats *p)
 {
-	bool limited = finding_has_status(p, 429), unavailable = finding_has_status(p, 503);
+	uint64_t n = p->responses[IMDS_STATUS_429]; /* of each pod, where the errors are those of the worst */
+	bool limited = n || finding_has_status(p, 429);
+	bool unavailable =
+	    p->causes[CAUSE_THROTTLED] > n && (p->responses[IMDS_STATUS_5XX] || finding_has_status(p, 503));
 
 	return limited == unavailable ? "429 or 503" : limited ? "429" : "503";
 }
@@ -173,10 +177,15 @@ static bool find_no_role(struct draft *d)
 			"(%llu time%s)",
 			d->subject, finding_verb(d, "gets", "get"), PLURAL(n));
 	finding_add_errors(d, 404);
-	if (p->token_answered)
+	if (p->token_answered && !p->answered_by)
 		EVIDENCE(d, "%llu of %llu token request%s answered: the service itself works",
 			 OF(p->token_answered, p->token_requests));
 	return true;
+}
+
+static bool is_answered_by(const struct pod_stats *p, const struct pod_identity *who)
+{
+	return p->answered_by && p->answered_by->who && !strcmp(p->answered_by->who->cgroup, who->cgroup);
 }
 
 /* Token or credentials requests that get only errors, of a cause that no other finding tells. */
@@ -224,7 +233,7 @@ static bool find_credentials_refused(struct draft *d)
 		const struct pod_stats *proxy = d->s->pods[i];
 		char subject[SUBJECT_LEN];
 
-		if (proxy == p || !proxy->causes[CAUSE_FORWARDED])
+		if (!proxy->causes[CAUSE_FORWARDED] || !finding_is_ec2(proxy) || !is_answered_by(p, &proxy->who))
 			continue;
 		EVIDENCE(d,
 			 "%s sent token requests that carried X-Forwarded-For, which the service answers 403: such a "
@@ -268,6 +277,8 @@ static bool find_other_errors(struct draft *d)
 	for (size_t i = 0; i < p->errors_len; i++) {
 		const struct error_count *e = &p->errors[i];
 
+		if (e->kind == IMDS_KIND_TOKEN && !p->token_answered)
+			continue; /* told by a finding of its own */
 		if (is_error_of_server(e->status)) {
 			broken += e->requests;
 			status = e->status;
@@ -312,10 +323,23 @@ static bool find_slow(struct draft *d)
 	findings_duration(histogram_quantile_us(&p->latency, 0.5), p50, sizeof(p50));
 	findings_duration(histogram_quantile_us(&p->latency, 0.99), p99, sizeof(p99));
 	findings_duration(p->latency.max_us, max, sizeof(max));
-	SUMMARY(d, "%s %s answered late%s: %llu above %s, the slowest %s", d->subject, finding_verb(d, "is", "are"),
-		finding_by_whom(d, who, sizeof(who)), (unsigned long long)p->slow, limit, max);
+	if (finding_began_in_time(d->s, p))
+		SUMMARY(d,
+			"%s %s answered in time%s, and took long to receive the whole of it: %llu above %s, the "
+			"slowest %s",
+			d->subject, finding_verb(d, "is", "are"), finding_by_whom(d, who, sizeof(who)),
+			(unsigned long long)p->slow, limit, max);
+	else
+		SUMMARY(d, "%s %s answered late%s: %llu above %s, the slowest %s", d->subject,
+			finding_verb(d, "is", "are"), finding_by_whom(d, who, sizeof(who)), (unsigned long long)p->slow,
+			limit, max);
 	EVIDENCE(d, "%llu of %llu answered request%s above %s; p50 %s, p99 %s, max %s", OF(p->slow, p->latency.count),
 		 limit, p50, p99, max);
+	if (finding_began_in_time(d->s, p))
+		EVIDENCE(d,
+			 "the first byte of each was there within %s: what took long is the rest, which waits for a "
+			 "client that reads slowly, or comes slowly",
+			 findings_duration(p->slow_begin_us, max, sizeof(max)));
 	return true;
 }
 

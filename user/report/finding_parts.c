@@ -113,6 +113,11 @@ bool finding_is_local_service(const struct pod_stats *p)
 	return is_local_only(finding_providers(p));
 }
 
+bool finding_began_in_time(const struct snapshot *s, const struct pod_stats *p)
+{
+	return p->slow_begin_us && p->slow_begin_us <= s->slow_us;
+}
+
 bool finding_is_another_host(const struct pod_stats *p)
 {
 	for (size_t i = 0; i < p->drops_len; i++)

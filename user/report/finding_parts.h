@@ -45,6 +45,7 @@ bool finding_is_spare(const struct snapshot *s, const struct pod_stats *p);
 const struct drop_note *finding_main_note(const struct pod_stats *p);
 enum drop_kind finding_drop_kind(const struct draft *d, const struct drop_note *note); /* NULL: by a rule */
 /* Nothing of the row's own was dropped but what was addressed to another host. */
+bool finding_began_in_time(const struct snapshot *s, const struct pod_stats *p);
 bool finding_is_another_host(const struct pod_stats *p);
 /* Its 503 is that of a proxy which reaches nobody behind it (OpenStack's, a sidecar); other services throttle by 503. */
 bool finding_reaches_nobody(const struct pod_stats *p);

@@ -70,7 +70,7 @@ static bool was_answered_since(const struct pod_stats *p)
 {
 	const unsigned int local = 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
 
-	if (!p->last_failed_ns || p->last_ok_ns <= p->last_failed_ns)
+	if (!p->last_failed_ns || p->last_ok_ns <= p->last_failed_ns || p->token_fails)
 		return false;
 	return (!(p->providers_failed & ~local) || (p->providers_ok & ~local)) &&
 	       !(p->providers_failed & local & ~p->providers_ok);
@@ -277,6 +277,8 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 		}
 		if (pods[i]->latency.max_us > sum->latency.max_us)
 			sum->latency.max_us = pods[i]->latency.max_us;
+		if (pods[i]->slow_begin_us > sum->slow_begin_us)
+			sum->slow_begin_us = pods[i]->slow_begin_us;
 	}
 }
 
@@ -303,10 +305,11 @@ static int tell_group(struct list *list, const struct finding_rule *r, const str
 	}
 	if (finding_rule_apply(r, &d)) {
 		for (size_t i = 0; len > 1 && i < len && i < NAMES_SHOWN; i++)
-			lines_add(&d.evidence, "%s: %llu of %llu request%s failed",
+			lines_add(&d.evidence, "%s: %llu of %llu request%s %s",
 				  findings_subject(&pods[i]->who, name, sizeof(name)),
-				  (unsigned long long)pods[i]->failed, (unsigned long long)pods[i]->requests,
-				  ENDING(pods[i]->requests));
+				  (unsigned long long)(pods[i]->failed ? pods[i]->failed : pods[i]->outcomes[OUTCOME_OK]),
+				  (unsigned long long)pods[i]->requests, ENDING(pods[i]->requests),
+				  pods[i]->failed ? "failed" : "served");
 		if (len > NAMES_SHOWN)
 			lines_add(&d.evidence, "and %zu more", len - NAMES_SHOWN);
 		err = list_take(list, &d, r->code, index, pods, len);

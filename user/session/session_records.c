@@ -3,6 +3,7 @@
 #include "session_part.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
 #include <uthash.h>
@@ -170,6 +171,12 @@ static void find_death(struct session *s, struct imds_rec_request *rec)
 		note_death(s, rec->peer.cookie, &q->drop, rec->hdr.ts_ns);
 }
 
+/* The server's end of a connection within one network namespace that has the service's address: a mock's, a local proxy's. */
+static bool is_servers_end(const struct imds_peer *p)
+{
+	return !memcmp(&p->local, &p->remote, sizeof(p->local)) && p->local_port < p->remote_port;
+}
+
 static void on_request(void *arg, const struct imds_rec_request *read)
 {
 	struct imds_rec_request whole = *read, *rec = &whole;
@@ -178,6 +185,8 @@ static void on_request(void *arg, const struct imds_rec_request *read)
 	struct stalled *st;
 	struct request r;
 
+	if (is_servers_end(&rec->peer))
+		return;
 	if (cannot_judge(s, rec)) {
 		s->unjudged++;
 		return;
@@ -223,6 +232,8 @@ static void on_flow_end(void *arg, const struct imds_rec_flow_end *rec)
 {
 	struct session *s = arg;
 
+	if (is_servers_end(&rec->peer))
+		return;
 	if ((rec->flags & IMDS_F_LATE_ANSWER) && s->held_len)
 		join_late_answer(s, rec->peer.cookie, rec->hdr.ts_ns);
 
@@ -310,6 +321,8 @@ static void on_running(void *arg, const struct imds_rec_request *rec)
 	struct stalled *st, want = { .key = { rec->peer.cookie, rec->req.start_ns } };
 	uint64_t since_ns;
 
+	if (is_servers_end(&rec->peer))
+		return;
 	if (rec->req.end == IMDS_END_EXPIRED) {
 		on_request(s, rec);
 		return;
