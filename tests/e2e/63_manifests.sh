@@ -207,10 +207,11 @@ check "plugin trace: of several nodes, as text, each line with its node" equal "
 	"node-a  of the first
 node-b.example  of the second"
 echo "node-a shop web-1" >"$FAKE/pods"
-echo 6 >"$FAKE/live"
+: >"$FAKE/live"
 "$plugin" trace -n shop >"$work/live" 2>/dev/null &
 check "plugin trace: a line is there when it happens" lab_wait_for 5 grep -q "^first line" "$work/live"
-kill $!
+rm "$FAKE/live"
+wait $!
 fresh
 echo "node-a shop web-1" >"$FAKE/pods"
 report_of node-a | jq '.findings += [.findings[0] | .pod = "other-1"] | .headline = { level: "problem", text: "t" } |
