@@ -189,9 +189,9 @@ $(O)/imdsnoop.service: scripts/systemd/imdsnoop.service Makefile FORCE
 	$(Q)mkdir -p $(@D) && sed 's,/usr/local/bin/imdsnoop,$(PREFIX)/bin/imdsnoop,' $< >$@
 install: $(BINARY) $(O)/imdsnoop.service
 	$(Q)set -e; for i in $(INSTALLED); do mode=$${i#*:}; \
-		install -D -m $${mode%%:*} $${i##*:} $(DESTDIR)$${i%%:*}; done
+		install -D -m $${mode%%:*} $${i##*:} "$(DESTDIR)$${i%%:*}"; done
 uninstall:
-	$(Q)rm -f $(foreach i,$(INSTALLED),$(DESTDIR)$(firstword $(subst :, ,$(i))))
+	$(Q)rm -f $(foreach i,$(INSTALLED),"$(DESTDIR)$(firstword $(subst :, ,$(i)))")
 version:			# for scripts
 	@echo $(VERSION)
 

@@ -19,12 +19,12 @@ cp "$LAB_TREE/build/imdsnoop.map" "$DIST/.map-$arch"
 
 # --- make install, completions -----------------------------------------------------------------------------------------
 
-make -s -C "$LAB_TREE" install BINARY="$IMDSNOOP" O="$work/o" DESTDIR="$work/root" PREFIX=/opt/snoop
+make -s -C "$LAB_TREE" install BINARY="$IMDSNOOP" O="$work/o" DESTDIR="$work/a root" PREFIX=/opt/snoop
 check "install: the unit starts what was installed" grep -q '^ExecStart=/opt/snoop/bin/imdsnoop serve' \
-	"$work/root/opt/snoop/lib/systemd/system/imdsnoop.service"
-check "install: binary, man page, completions, unit" equal "$(cd "$work/root/opt/snoop" && find . -type f | wc -l)" 6
-make -s -C "$LAB_TREE" uninstall O="$work/o" DESTDIR="$work/root" PREFIX=/opt/snoop
-check "uninstall: leaves no file" equal "$(find "$work/root" -type f)" ""
+	"$work/a root/opt/snoop/lib/systemd/system/imdsnoop.service"
+check "install: binary, man page, completions, unit" equal "$(cd "$work/a root/opt/snoop" && find . -type f | wc -l)" 6
+make -s -C "$LAB_TREE" uninstall O="$work/o" DESTDIR="$work/a root" PREFIX=/opt/snoop
+check "uninstall: leaves no file" equal "$(find "$work/a root" -type f)" ""
 
 bin=$work/bin
 mkdir "$bin"
@@ -43,7 +43,10 @@ else
 	echo "skip no fish here"
 fi
 if command -v zsh >/dev/null; then
-	check "zsh reads its completion" zsh -n "$completion/imdsnoop.zsh"
+	# shellcheck disable=SC2016
+	check "zsh completes all options of report" equal "$(PATH=$bin:$PATH zsh -c '_describe() { print -rl -- ${found%%:*}; }
+		f() { words=(imdsnoop report --) CURRENT=3; . $1; }; f $1' . "$completion/imdsnoop.zsh" | sort)" \
+		"$("$IMDSNOOP" report --help | sed -nE 's/^ {2,6}(-[a-z], )?(--[a-z-]+).*/\2/p' | sort)"
 else
 	echo "skip no zsh here"
 fi

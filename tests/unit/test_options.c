@@ -357,6 +357,8 @@ static void help_and_version_go_to_standard_output(void **state)
 	(void)state;
 	assert_int_equal(r->code, EXIT_FINE);
 	assert_string_equal(r->err, "");
+	for (const char *p = r->out; *p; p = strchr(p, '\n') + 1)
+		assert_true(strcspn(p, "\n") <= 80);
 	for (const struct command *c = commands; c->name; c++) {
 		char line[64];
 		struct result *h, *again;

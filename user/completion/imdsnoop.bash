@@ -29,7 +29,7 @@ _imdsnoop()
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
-	--output | -o | --baseline | --from | --pcapng | --names)
+	--output | -o | --baseline | --from | --pcapng | --names | --host-netns)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;

@@ -12,5 +12,5 @@ end
 complete -c imdsnoop -f
 complete -c imdsnoop -n 'test (count (commandline -opc)) -eq 1' -a '(__imdsnoop_commands)'
 complete -c imdsnoop -n 'test (count (commandline -opc)) -gt 1' -a '(__imdsnoop_options (commandline -opc)[2])'
-complete -c imdsnoop -n 'string match -qr -- "^(-o|--(output|baseline|from|pcapng|names|cgroup|pod-logs|container-logs|runtime-dirs|state|from-state))\$" (commandline -opc)[-1]' -F
+complete -c imdsnoop -n 'string match -qr -- "^(-o|--(output|baseline|from|pcapng|names|host-netns|cgroup|pod-logs|container-logs|runtime-dirs|state|from-state))\$" (commandline -opc)[-1]' -F
 complete -c imdsnoop -n 'contains -- (commandline -opc)[2] merge ready' -F

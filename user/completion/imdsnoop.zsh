@@ -10,7 +10,7 @@ if (( CURRENT == 2 )) || { (( CURRENT == 3 )) && [[ $words[2] == help ]] }; then
 fi
 case $words[CURRENT-1] in
 --cgroup|--pod-logs|--container-logs|--runtime-dirs|--state|--from-state) _files -/; return ;;
---output|-o|--baseline|--from|--pcapng|--names) _files; return ;;
+--output|-o|--baseline|--from|--pcapng|--names|--host-netns) _files; return ;;
 --format) _values format text json html; return ;;
 --metrics) _values level pod workload node; return ;;
 esac
@@ -19,5 +19,5 @@ if [[ $words[CURRENT] != -* && $words[2] == (merge|ready) ]]; then
 	return
 fi
 found=(${(f)"$(imdsnoop $words[2] --help 2>/dev/null |
-	sed -nE 's/^ +(-[a-zA-Z], )?(--[a-z-]+)[^ ]*( [^ ]+)?  +(.*)/\2:\4/p')"})
+	sed -nE 's/^ +(-[a-zA-Z], )?(--[a-z-]+)[^ ]*( [^ ]+)?( +(.*))?$/\2:\5/p')"})
 _describe option found

@@ -290,7 +290,7 @@ static int help_all(const struct command *commands, FILE *out)
 	}
 	fputs("  help     [COMMAND] shows its options and two examples\n"
 	      "  version  shows the version\n"
-	      "\nExit codes: 0 fine, 1 could not run, 2 wrong usage, 10 findings (with --exit-code).\n",
+	      "\nExit codes: 0 fine, 1 could not run, 2 wrong usage, 10 with --exit-code.\n",
 	      out);
 	return EXIT_FINE;
 }
