@@ -160,9 +160,18 @@ each() {
 		[ "$1" = lose ] || equal "$(capture_known "$dir/live" each)" "$(capture_known "$dir/live" web-1)" || return
 	done
 }
+skewed() {			# two files of two hosts
+	local late
+	for late in -5 -0.001 0.0005 0.0002 -0.0001 -0.00015 -0.0002 5; do
+		recapture "$dir/uplink.pcap" "$dir/skewed.pcap" step 0 $late
+		"$IMDSNOOP" trace --json --from "$dir/skewed.pcap" --from "$dir/web-1.pcap" >"$dir/skewed.jsonl" 2>/dev/null
+		capture_agrees "$dir/live" skewed || { echo "late by $late s"; return 1; }
+	done
+}
 jq -c 'select(.path != "/latest/meta-data/ami-id")' "$dir/live" >"$dir/live-later"
 if command -v node >/dev/null; then
 	check "a clock that is set back in between changes no verdict" each step 60 40 3
+	check "nor do clocks of two places that differ" skewed
 	check "nor does a packet that the capture lost" each lose 0 60 1
 fi
 

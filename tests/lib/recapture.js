@@ -34,9 +34,12 @@ const options = {
 		const late = (p) => p.s * 1e6 + p.us + (p.us * 7919 + p.s) % arg[0];
 		list = [...packets].sort((a, b) => late(a) - late(b));
 	},
-	// step N S: from packet N on the clock is late by so much
+	// step N S: from packet N on the clock is late by so many seconds
 	step: () => {
-		list = packets.map((p, i) => i < arg[0] ? p : { ...p, s: p.s - arg[1] });
+		list = packets.map((p, i) => {
+			const us = p.s * 1e6 + p.us - (i < arg[0] ? 0 : Math.round(arg[1] * 1e6));
+			return { ...p, s: Math.floor(us / 1e6), us: us % 1e6 };
+		});
 	},
 	lose: () => { list = packets.filter((p, i) => i !== arg[0]); },
 	skip: () => { list = packets.slice(arg[0]); },

@@ -135,7 +135,7 @@ void flow_client_gap(struct capture_flows *c, struct flow *f, uint32_t seq, bool
 		f->ack_base = f->client_ack;
 		f->base_unknown = !f->has_ack;
 	}
-	request_bytes(c, f, NULL, 0, (uint32_t)missing, now);
+	request_bytes(c, f, (const uint8_t *)"", 0, (uint32_t)missing, now);
 	f->snd_nxt = seq;
 }
 
@@ -222,7 +222,8 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 		f->syn_ns = f->syn_ns ? f->syn_ns : now;
 		if (!f->synack_ns)
 			take_early(c, f);
-		f->snd_nxt = s->seq + 1;
+		if (!f->has_snd) /* else a copy, of a place whose clock is late */
+			f->snd_nxt = s->seq + 1;
 		f->has_snd = true;
 		return;
 	}

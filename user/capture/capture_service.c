@@ -95,7 +95,7 @@ static void answer_bytes(struct capture_flows *c, struct flow *f, const struct s
 
 void flow_answer_lost(struct capture_flows *c, struct flow *f, uint64_t now)
 {
-	struct segment lost = { .seq = f->rcv_nxt, .length = f->client_ack - f->rcv_nxt };
+	struct segment lost = { .seq = f->rcv_nxt, .length = f->client_ack - f->rcv_nxt, .payload = (const uint8_t *)"" };
 
 	if (!f->has_rcv || !f->requests || f->closed)
 		return;
@@ -188,7 +188,8 @@ void flow_from_service(struct capture_flows *c, const struct packet *p, const st
 		if (at) /* else nobody knows how far from the client it was seen */
 			f->ttl_synack = s->ttl - depth;
 		f->raw_synack = f->raw_synack ? f->raw_synack : s->ttl;
-		f->rcv_nxt = s->seq + 1;
+		if (!f->has_rcv)
+			f->rcv_nxt = s->seq + 1;
 		f->has_rcv = true;
 		return;
 	}
