@@ -211,7 +211,7 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 	}
 	s->redirected_at_home |= !!(q->flags & IMDS_F_REDIRECTED);
 	if (r->answered_by)
-		s->answered_by = r->answered_by;
+		s->answerers[verdict_is_local(class)] = r->answered_by;
 	s->stood_in_for |= r->answered_by && !verdict_is_local(class);
 }
 
@@ -228,6 +228,15 @@ static void note_drop(struct pod_stats *s, const struct imds_drop *drop, const c
 		snprintf(s->policy_location, sizeof(s->policy_location), "%s", location);
 		snprintf(s->policy_reason, sizeof(s->policy_reason), "%s", reason);
 	}
+}
+
+/* An agent on the node that is asked, too, is not who leaves the cloud's service unanswered. */
+static void choose_answerer(struct pod_stats *s)
+{
+	const unsigned int local = 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
+	unsigned int of = s->providers_failed ? s->providers_failed : s->providers;
+
+	s->answered_by = s->answerers[!(of & ~local)];
 }
 
 void pod_stats_add(struct pod_stats *s, const struct request *r, enum imds_endpoint_class class, uint64_t slow_ns,
@@ -277,6 +286,7 @@ void pod_stats_add(struct pod_stats *s, const struct request *r, enum imds_endpo
 	s->needs_credentials |= q->kind == IMDS_KIND_CREDENTIALS && !verdict_is_local(class);
 	s->providers |= 1u << r->provider;
 	s->endpoints |= 1u << (r->rec.peer.endpoint % 32);
+	choose_answerer(s);
 	note_process(s, r);
 	note_drop(s, &q->drop, r->drop_reason, r->drop_location);
 	if (!s->first_ns)

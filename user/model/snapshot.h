@@ -133,8 +133,9 @@ struct pod_stats {
 	int ttl_low, ttl_high;	    /* of SYN-ACKs from the IMDS addresses to ttl_local; 0: none */
 	struct imds_addr ttl_local; /* its sockets' first address: another one may be nearer to the same service */
 	bool redirected_at_home;    /* by a rule in its own network namespace: a sidecar's, ecs-init's */
-	const struct answerer *answered_by; /* newest that is known; NULL: none */
-	bool stood_in_for;		    /* by answered_by: some process answered in the metadata service's place */
+	const struct answerer *answerers[2]; /* newest that is known, in the cloud's place and of agents; NULL: none */
+	const struct answerer *answered_by;  /* that of these which its failures, else all that it asked, are about */
+	bool stood_in_for;		     /* by answered_by: some process answered in the metadata service's place */
 	bool refused_by_rst, refused_by_icmp; /* how its connections were refused */
 	bool left_at_once;		      /* or its clients closed them at once: the sockets did not tell */
 	bool uses_pod_identity;	    /* credentials answered by EKS Pod Identity or ECS: IMDS is probably not needed */

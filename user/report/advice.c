@@ -91,6 +91,7 @@ enum when {
 	ALWAYS,
 	MEANT,
 	NOT_MEANT,
+	ROLELESS,    /* nor meant, and no role of its own was seen: its credentials come from nobody else */
 	NOT_ROUTED,  /* nor meant: it is no route of this node that keeps it away */
 	BY_RULE,     /* nor that, nor a program: a rule of netfilter, as far as is known */
 	BY_RULE_POD, /* the same, in a pod's way, not a host process's */
@@ -128,11 +129,11 @@ enum when {
 	FROM_POD,
 	FROM_POD_ALONE, /* and others of the node were answered */
 	TO_POD,
-	HELD,
-	PAST,  /* answered since */
-	BACK,  /* the same, just now */
-	DOWN,  /* neither, and no route's doing: who should answer does not */
-	SPARE, /* IPv6 alone, of what IPv4 serves */
+	HELD_ROLELESS, /* what it fell back to is answered */
+	PAST,	       /* answered since */
+	BACK,	       /* the same, just now */
+	DOWN,	       /* neither, and no route's doing: who should answer does not */
+	SPARE,	       /* IPv6 alone, of what IPv4 serves */
 	NOT_SPARE,
 	UNAVAILABLE, /* DIRECT, and its 503 is a proxy's */
 	THROTTLES,   /* DIRECT, and its status means that the service limits queries */
@@ -160,10 +161,10 @@ static const struct row {
 	  "needs to be opened." },
 	{ HOP, EC2 | LOCAL, ANY, MEANT, "To save the wait, tell its SDK not to ask:" },
 	{ HOP, EC2 | LOCAL, ANY, MEANT, "  AWS_EC2_METADATA_DISABLED=true" },
-	{ HOP, EC2, K8S, NOT_MEANT,
+	{ HOP, EC2, K8S, ROLELESS,
 	  "Best: give the pod a role of its own, by EKS Pod Identity or IRSA. Then it needs neither IMDS nor a wider "
 	  "hop limit, and no longer acts as the node." },
-	{ HOP, EC2, TASK, NOT_MEANT,
+	{ HOP, EC2, TASK, ROLELESS,
 	  "Best: give the task a role (taskRoleArn). Then it needs neither IMDS nor a wider hop limit, and no longer "
 	  "acts as the instance." },
 	{ HOP, EC2, DOCKER, NOT_MEANT,
@@ -210,12 +211,12 @@ static const struct row {
 	{ HOP, ALL & ~(EC2 | IBM | ALIBABA | LOCAL), ANY & ~K8S, ALWAYS,
 	  "The provider sets the TTL of this answer; ask it for a higher one, or use the host's network." },
 #define FELL FINDING_IMDSV1_FALLBACK, CAUSE_NONE
-	{ FELL, EC2, ANY, HELD,
+	{ FELL, EC2, ANY, HELD_ROLELESS,
 	  "It works with the node's role and without tokens, after the wait: cure what stops its token requests." },
 	{ FELL, EC2, ANY, ALWAYS,
 	  "It asks for tokens already: an SDK without IMDSv2 is not the trouble. Let its tokens arrive before tokens "
 	  "are required (--http-tokens required), or it is left with nothing." },
-	{ FELL, EC2, K8S, HELD,
+	{ FELL, EC2, K8S, HELD_ROLELESS,
 	  "Or give the pod a role of its own by EKS Pod Identity or IRSA: then it needs no instance metadata." },
 #define V1 FINDING_IMDSV1_IN_USE, CAUSE_NONE
 	{ V1, EC2, K8S, DIRECT,
@@ -261,7 +262,7 @@ static const struct row {
 	{ BLOCK, ALL, ANY, BEHIND,
 	  "The filter sees the packets as they are behind the redirect: a rule that allows %a does not help, %r is "
 	  "what the pods must reach." },
-	{ BLOCK, EC2, K8S, NOT_MEANT,
+	{ BLOCK, EC2, K8S, ROLELESS,
 	  "On AWS the pod needs no IMDS once it has a role by EKS Pod Identity or IRSA; AWS_EC2_METADATA_DISABLED=true "
 	  "then saves the wait." },
 	{ BLOCK, EC2, TASK,
@@ -442,6 +443,9 @@ static const struct row {
 	  "404 to a token request: the machine has no service account, or not the one named:" },
 	{ ERRORS, GCE, ANY, WITH(404, DIRECT),
 	  "  gcloud compute instances describe MACHINE --format='value(serviceAccounts)'" },
+	{ ERRORS, EC2, ANY, WITH(400, DIRECT),
+	  "400 to a token request: the header X-aws-ec2-metadata-token-ttl-seconds is missing, or is not from 1 to "
+	  "21600." },
 	{ ERRORS, EC2, ANY, WITH(401, DIRECT),
 	  "401 to a request with a token: the token is expired (at most 6 hours), or of another instance. Ask for a "
 	  "new one when the answer is 401." },
@@ -477,7 +481,10 @@ static const struct row {
 	  "The EKS Pod Identity agent should answer here: see that it runs, that nothing else takes its address (a "
 	  "hostPort 80), and that the service account has an association." },
 #define BUSY FINDING_THROTTLED, CAUSE_NONE
-	{ BUSY, ALL & ~LOCAL, ANY, UNAVAILABLE,
+	{ BUSY, GCE, ANY, UNAVAILABLE,
+	  "503 is the metadata server's word for a moment in which it cannot answer, such as a machine's first ones: "
+	  "ask again, with growing pauses." },
+	{ BUSY, ALL & ~(LOCAL | GCE), ANY, UNAVAILABLE,
 	  "503 comes from the proxy before the service, which reaches nobody behind it. On OpenStack that is haproxy "
 	  "before Neutron's metadata agent: see that the agent and Nova's API run, and their logs." },
 	{ BUSY, ECS, ANY, ALWAYS,
@@ -629,6 +636,8 @@ static bool holds(enum when when, const struct draft *d)
 		return p && advice_is_meant(p);
 	case NOT_MEANT:
 		return !p || !advice_is_meant(p);
+	case ROLELESS:
+		return holds(NOT_MEANT, d) && !(p && p->uses_pod_identity);
 	case NOT_ROUTED:
 		return (!p || !advice_is_meant(p)) && !(note && note->cause == CAUSE_NO_ROUTE);
 	case BY_RULE_POD:
@@ -729,8 +738,8 @@ static bool holds(enum when when, const struct draft *d)
 		return note && !note->from_endpoint && !note->to[0] && finding_any_stood(d->s);
 	case TO_POD:
 		return note && note->from_endpoint;
-	case HELD:
-		return p && p->fallbacks_answered;
+	case HELD_ROLELESS:
+		return p && p->fallbacks_answered && !p->uses_pod_identity;
 	case DIRECT:
 		return !p || !p->answered_by;
 	case IN_PLACE:

@@ -129,7 +129,7 @@ bool finding_is_another_host(const struct pod_stats *p)
 bool finding_reaches_nobody(const struct pod_stats *p)
 {
 	return finding_has_status(p, 503) && !finding_has_status(p, 429) &&
-	       (p->answered_by || (finding_providers(p) & 1u << PROVIDER_OPENSTACK));
+	       (p->answered_by || (finding_providers(p) & (1u << PROVIDER_OPENSTACK | 1u << PROVIDER_GCE)));
 }
 
 bool finding_is_own_address(const struct draft *d)
