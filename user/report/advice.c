@@ -439,6 +439,10 @@ static const struct row {
 	{ ERRORS, GCE, ANY, WITH(403, ALWAYS),
 	  "403 is the answer to a request without the header Metadata-Flavor: Google, and on GKE to a service account "
 	  "that may not act as the Google one it names (roles/iam.workloadIdentityUser)." },
+#define GCE_OLD_PATHS \
+	"Paths below /0.1/ and /computeMetadata/v1beta1/ are no longer supported: ask below /computeMetadata/v1/."
+	{ ERRORS, GCE, ANY, WITH(403, DIRECT), GCE_OLD_PATHS },
+	{ ERRORS, GCE, ANY, WITH(404, DIRECT), GCE_OLD_PATHS },
 	{ ERRORS, GCE, ANY, WITH(404, DIRECT),
 	  "404 to a token request: the machine has no service account, or not the one named:" },
 	{ ERRORS, GCE, ANY, WITH(404, DIRECT),

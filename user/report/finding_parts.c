@@ -178,8 +178,10 @@ const char *finding_by_whom(const struct draft *d, char *buf, size_t len)
 const char *finding_request_text(const struct error_count *e, char *buf, size_t len)
 {
 	const char *method = method_word(e->method);
+	bool cut = strlen(e->path) == sizeof(e->path) - 1;
 
-	snprintf(buf, len, "%s%s%s", method, method[0] ? " " : "", e->path[0] ? e->path : kind_word(e->kind));
+	snprintf(buf, len, "%s%s%s%s", method, method[0] ? " " : "", e->path[0] ? e->path : kind_word(e->kind),
+		 cut ? "..." : "");
 	return buf;
 }
 
