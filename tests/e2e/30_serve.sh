@@ -118,6 +118,15 @@ sleep 0.7
 check "80 clients: 16 or more refused, and counted" test "$(metric 'imdsnoop_http_refused_total{reason="too_many"}')" -ge 16
 check "80 clients: served again afterwards" equal "$(status /healthz)" 200
 
+# the folder of the kubelet's logs goes and comes back while the agent runs
+logs=$LAB_ROOT/$LAB_NODE/log/pods
+pod_logs() { get agent-1 >/dev/null; ask /api/v1/report | jq -r '.features[] | select(.name == "pod_logs") | .state + " " + .why'; }
+says_pod_logs() { [[ $(pod_logs) == $1 ]]; }
+mv "$logs" "$logs.away"
+check "report: a folder of names that went is missing" lab_wait_for 10 says_pod_logs "missing '$logs'*No such file or directory*"
+mv "$logs.away" "$logs"
+check "report: and ok when it is back" lab_wait_for 10 says_pod_logs "ok "
+
 # --- rights ---
 s=/proc/$SERVE_PID/status
 field() { awk -v f="$1:" '$1 == f { $1 = ""; print substr($0, 2) }' "$s"; }

@@ -368,12 +368,12 @@ void log_dirs_free(struct log_dirs *dirs)
 
 int log_dirs_pod_err(const struct log_dirs *dirs)
 {
-	return dirs->pods.err;
+	return dirs->pods.looked ? dirs->pods.err : -EAGAIN;
 }
 
 int log_dirs_container_err(const struct log_dirs *dirs)
 {
-	return dirs->links.err;
+	return dirs->links.looked ? dirs->links.err : -EAGAIN;
 }
 
 uint64_t log_dirs_dropped(const struct log_dirs *dirs)

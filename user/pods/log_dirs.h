@@ -39,7 +39,7 @@ uint32_t log_dirs_refresh(struct log_dirs *dirs, uint64_t now_ns);
  */
 int log_dirs_find(struct log_dirs *dirs, const char *uid, const char *id, struct log_who *ret_who);
 
-/* 0 or the negative errno of the last look at a folder. */
+/* Of the last look at a folder: 0 or the negative errno; -EAGAIN before the first. */
 int log_dirs_pod_err(const struct log_dirs *dirs);
 int log_dirs_container_err(const struct log_dirs *dirs);
 

@@ -87,7 +87,7 @@ struct pod_names_stats {
 	uint64_t rescans;	/* scans of the tree after the first one */
 	uint64_t files_skipped; /* state files of runtimes that were broken, half written, too large, no regular files */
 	uint64_t deferred;	/* looks into these put off, for too much was read in that second */
-	int pod_logs_err;	/* 0, or the negative errno of reading that folder last */
+	int pod_logs_err;	/* of reading that folder last: 0, a negative errno, -EAGAIN before the first time */
 	int container_logs_err;
 };
 void pod_names_get_stats(const struct pod_names *names, struct pod_names_stats *ret_stats);

@@ -2,6 +2,7 @@
 /* The session as views see it: snapshot, losses, fill levels of tables, run times of programs. */
 #include "session_part.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +62,27 @@ static void fill_losses(struct session *s)
 	s->snapshot.losses_len = n;
 }
 
+/* A folder of names that went, came, or may not be read, since the row was made; err: pod_names_stats has it. */
+static void note_folder(struct session *s, const char *name, const char *path, int err)
+{
+	const struct feature *was = features_find(&s->features, name);
+	char why[FEATURES_WHY_LEN] = "";
+
+	if (err == -EAGAIN || !was || !strcmp(was->state, err ? "missing" : "ok"))
+		return;
+	if (err)
+		snprintf(why, sizeof(why), "'%.80s': %s; what started since is shown by its id", path, strerror(-err));
+	features_note(&s->features, name, err ? "missing" : "ok", why);
+}
+
 const struct snapshot *session_describe(struct session *s)
 {
 	struct snapshot *v = &s->snapshot;
+	struct pod_names_stats names;
+
+	pod_names_get_stats(s->names, &names);
+	note_folder(s, "pod_logs", s->o->pod_logs, names.pod_logs_err);
+	note_folder(s, "container_logs", s->o->container_logs, names.container_logs_err);
 
 	v->version = IMDSNOOP_VERSION;
 	v->node = s->node;
