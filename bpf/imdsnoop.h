@@ -552,7 +552,8 @@ struct imds_unsent {
 	__u64 since_ns;
 };
 
-#define IMDS_UNTRACKED 4096
+/* More than the 4,096 cookies that the kernel hands to a CPU at once: else those of two CPUs share their places. */
+#define IMDS_UNTRACKED 16384
 
 /* A connection that found the flow table full: counted once, and left out even if there is room at its next packet. */
 struct imds_untracked {

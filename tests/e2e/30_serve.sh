@@ -121,6 +121,7 @@ check "80 clients: served again afterwards" equal "$(status /healthz)" 200
 # the folder of the kubelet's logs goes and comes back while the agent runs
 logs=$LAB_ROOT/$LAB_NODE/log/pods
 pod_logs() { get agent-1 >/dev/null; ask /api/v1/report | jq -r '.features[] | select(.name == "pod_logs") | .state + " " + .why'; }
+# shellcheck disable=SC2053	# a pattern
 says_pod_logs() { [[ $(pod_logs) == $1 ]]; }
 mv "$logs" "$logs.away"
 check "report: a folder of names that went is missing" lab_wait_for 10 says_pod_logs "missing '$logs'*No such file or directory*"

@@ -162,10 +162,11 @@ each() {
 }
 skewed() {			# two files of two hosts
 	local late
-	for late in -5 -0.001 0.0005 0.0002 -0.0001 -0.00015 -0.0002 5; do
+	for late in -5 -0.001 0.0005 0.0002 0.00025 -0.0001 -0.00015 -0.0002 5; do
 		recapture "$dir/uplink.pcap" "$dir/skewed.pcap" step 0 $late
 		"$IMDSNOOP" trace --json --from "$dir/skewed.pcap" --from "$dir/web-1.pcap" >"$dir/skewed.jsonl" 2>/dev/null
-		capture_agrees "$dir/live" skewed || { echo "late by $late s"; return 1; }
+		# what ends before its pod's own packets come is told under the address that the uplink has for it
+		capture_agrees "$dir/live" skewed >/dev/null || capture_agrees "$dir/live-later" skewed || { echo "late by $late s"; return 1; }
 	done
 }
 jq -c 'select(.path != "/latest/meta-data/ami-id")' "$dir/live" >"$dir/live-later"

@@ -181,6 +181,7 @@ const struct family prometheus_pods[] = {
 	{ "imdsnoop_packets", "counter", "Packets to and from metadata endpoints.", .row = write_packets },
 	{ "imdsnoop_requests_in_flight", "gauge", "Requests that wait for their answer now.", POD(in_flight) },
 	{ "imdsnoop_untracked", "counter",
-	  "Connections, queries and requests beyond the pod's share of the tables: not followed.", .row = write_untracked },
+	  "Connections, queries and requests beyond the pod's share of the tables: not followed.",
+	  .row = write_untracked },
 	{ .name = NULL }
 };
