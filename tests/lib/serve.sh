@@ -11,7 +11,11 @@ serve_start() {			# serve_start [ARGS...]: sets SERVE_PID and SERVE_URL; returns
 	e2e_later serve_kill $SERVE_PID
 	lab_wait_for 10 grep -q 'running as' "$SERVE_ERR" || { cat "$SERVE_ERR"; e2e_die "imdsnoop serve starts"; }
 	SERVE_URL=$(sed -n 's,.*listening on \(http://.*\)/$,\1,p' "$SERVE_ERR")
-	lab_wait_for 15 curl -sf -m 2 -o /dev/null "$SERVE_URL/readyz" || e2e_die "imdsnoop serve gets ready"
+	lab_wait_for 15 curl -sf -m 2 -o /dev/null "$SERVE_URL/readyz" || {
+		echo "$SERVE_URL: $(curl -sS -m 2 "$SERVE_URL/readyz" 2>&1); waits in $(cat "/proc/$SERVE_PID/wchan"); load $(cat /proc/loadavg)"
+		cat "$SERVE_ERR"
+		e2e_die "imdsnoop serve gets ready"
+	}
 }
 
 serve_kill() { lab_is_gone "$1" || kill -KILL "$1"; }

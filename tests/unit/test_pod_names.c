@@ -343,6 +343,42 @@ static void vanished_log_folders_are_forgotten_after_a_minute(void **state)
 	assert_who(pod_names_get(f->names, 1000002, 0, step(SEC)), "", "", "");
 }
 
+/* Who may make cgroups in its own makes and removes ten times what the table holds; another pod that went keeps its name. */
+static void gone_folders_of_a_tenant_give_way_first(void **state)
+{
+	struct fixture *f = *state;
+	char path[512];
+
+	tree_folder(f->fd, "pods/default_job_" U1);
+	make_link(f, "job_default_main-" C1 ".log", "/nowhere");
+	start(f);
+	pod_names_on_mkdir(f->names, 4242, "/kubepods/pod" U1 "/" C1);
+	pod_names_on_rmdir(f->names, 4242, step(SEC));
+	for (int i = 0; i < 1000; i++) {
+		snprintf(path, sizeof(path), "/kubepods/pod" U2 "/" C3 "/kubepods/pod%d", i);
+		pod_names_on_mkdir(f->names, 100000 + i, path);
+		pod_names_on_rmdir(f->names, 100000 + i, step(MSEC));
+	}
+	assert_who(pod_names_get(f->names, 4242, 0, step(MSEC)), "default", "job", "main");
+	assert_true(stats(f).cgroups <= 100 / 2 + 20);
+	assert_true(stats(f).evicted > 0);
+}
+
+/* The tick looks at the folder though nobody asks for a name: it may have gone, and come back. */
+static void folder_that_goes_and_comes_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	assert_int_equal(stats(f).pod_logs_err, 0);
+	remove_at(f, "pods");
+	pod_names_expire(f->names, step(60 * SEC), 60 * SEC);
+	assert_int_equal(stats(f).pod_logs_err, -ENOENT);
+	tree_folder(f->fd, "pods");
+	pod_names_expire(f->names, step(SEC), 60 * SEC);
+	assert_int_equal(stats(f).pod_logs_err, 0);
+}
+
 static void unknown_id_is_scanned_for_once_a_second_and_once_in_its_life(void **state)
 {
 	struct fixture *f = *state;
@@ -540,6 +576,8 @@ int main(void)
 		T(log_folder_that_lived_between_two_lookups_is_remembered),
 		T(folder_that_is_slow_to_read_is_read_less_often),
 		T(vanished_log_folders_are_forgotten_after_a_minute),
+		T(gone_folders_of_a_tenant_give_way_first),
+		T(folder_that_goes_and_comes_is_told),
 		T(unknown_id_is_scanned_for_once_a_second_and_once_in_its_life),
 		T(cut_link_is_found_by_the_rest_of_its_id_or_by_its_target),
 		T(only_container_of_a_pod_is_named_without_links),

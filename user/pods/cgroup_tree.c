@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Two tables share the nodes: cgroups that exist, and gone ones. uthash keeps the order of insertion, so a node that is
- * put in anew whenever it is used makes each table's order the order of use, and its head the one to throw out.
+ * Three tables share the nodes: cgroups that exist, gone ones, and gone nested ones. uthash keeps the order of insertion,
+ * so a node that is put in anew whenever it is used makes each table's order the order of use, and its head the one to
+ * throw out.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,7 +27,7 @@ struct cgroup_tree {
 	uint64_t unreadable;
 	uint32_t scan;
 	struct cgroup_node *alive;
-	struct cgroup_node *gone;
+	struct cgroup_node *gone[2]; /* [1]: nested ones */
 };
 
 struct walk {
@@ -42,6 +43,12 @@ static struct cgroup_node *find(struct cgroup_node *table, uint64_t id)
 
 	HASH_FIND(hh, table, &id, sizeof(id), node);
 	return node;
+}
+
+/* The table of gone ones that has it, or would. */
+static struct cgroup_node **gone_table(struct cgroup_tree *tree, uint64_t id)
+{
+	return &tree->gone[find(tree->gone[1], id) != NULL];
 }
 
 static void free_node(struct cgroup_node *node)
@@ -73,10 +80,11 @@ static int make_room(struct cgroup_tree *tree, int only_gone)
 	if (cgroup_tree_count(tree) < tree->limit)
 		return 1;
 	tree->evicted++;
-	if (tree->gone) {
-		drop(&tree->gone, tree->gone);
-		return 1;
-	}
+	for (int i = 1; i >= 0; i--)
+		if (tree->gone[i]) {
+			drop(&tree->gone[i], tree->gone[i]);
+			return 1;
+		}
 	if (only_gone)
 		return 0;
 	victim = tree->alive;
@@ -104,7 +112,7 @@ static struct cgroup_node *new_node(uint64_t id, const char *path, size_t len)
 
 static struct cgroup_node *put(struct cgroup_tree *tree, uint64_t id, const char *path, size_t len, int only_gone)
 {
-	struct cgroup_node *node = new_node(id, path, len), *old;
+	struct cgroup_node *node = new_node(id, path, len), *old, **gone;
 
 	if (!node)
 		return NULL;
@@ -114,9 +122,10 @@ static struct cgroup_node *put(struct cgroup_tree *tree, uint64_t id, const char
 	}
 	if (old)
 		drop(&tree->alive, old);
-	old = find(tree->gone, id);
+	gone = gone_table(tree, id);
+	old = find(*gone, id);
 	if (old) {
-		HASH_DEL(tree->gone, old);
+		HASH_DEL(*gone, old);
 		if (!strcmp(old->path, node->path)) { /* it exists after all: keep the note */
 			free_node(node);
 			node = old;
@@ -150,10 +159,14 @@ struct cgroup_node *cgroup_tree_remove(struct cgroup_tree *tree, uint64_t id, ui
 	struct cgroup_node *node = find(tree->alive, id);
 
 	if (!node)
-		return find(tree->gone, id);
+		return find(*gone_table(tree, id), id);
 	HASH_DEL(tree->alive, node);
 	node->gone_ns = now_ns;
-	return insert(&tree->gone, node) ? node : NULL;
+	if (node->nested && HASH_COUNT(tree->gone[1]) >= tree->limit / 2) {
+		drop(&tree->gone[1], tree->gone[1]);
+		tree->evicted++;
+	}
+	return insert(&tree->gone[node->nested], node) ? node : NULL;
 }
 
 struct cgroup_node *cgroup_tree_find(struct cgroup_tree *tree, uint64_t id)
@@ -161,8 +174,8 @@ struct cgroup_node *cgroup_tree_find(struct cgroup_tree *tree, uint64_t id)
 	struct cgroup_node **table = &tree->alive, *node = find(tree->alive, id);
 
 	if (!node) {
-		table = &tree->gone;
-		node = find(tree->gone, id);
+		table = gone_table(tree, id);
+		node = find(*table, id);
 	}
 	if (!node || !node->hh.next) /* the last one is the most recently used already */
 		return node;
@@ -305,14 +318,16 @@ void cgroup_tree_free(struct cgroup_tree *tree)
 		return;
 	HASH_ITER (hh, tree->alive, node, next)
 		drop(&tree->alive, node);
-	HASH_ITER (hh, tree->gone, node, next)
-		drop(&tree->gone, node);
+	for (int i = 0; i < 2; i++)
+		HASH_ITER (hh, tree->gone[i], node, next)
+			drop(&tree->gone[i], node);
 	free(tree);
 }
 
 void cgroup_tree_expire(struct cgroup_tree *tree, uint64_t now_ns, uint64_t keep_ns)
 {
-	expire(&tree->gone, now_ns, keep_ns);
+	for (int i = 0; i < 2; i++)
+		expire(&tree->gone[i], now_ns, keep_ns);
 }
 
 struct cgroup_node *cgroup_tree_first(const struct cgroup_tree *tree)
@@ -327,7 +342,7 @@ uint64_t cgroup_tree_root_id(const struct cgroup_tree *tree)
 
 size_t cgroup_tree_count(const struct cgroup_tree *tree)
 {
-	return HASH_COUNT(tree->alive) + HASH_COUNT(tree->gone);
+	return HASH_COUNT(tree->alive) + HASH_COUNT(tree->gone[0]) + HASH_COUNT(tree->gone[1]);
 }
 
 size_t cgroup_tree_limit(const struct cgroup_tree *tree)

@@ -17,10 +17,11 @@ struct cgroup_node {
 	uint64_t gone_ns;      /* when it was last known to exist; 0 while it does */
 	char *note;	       /* the owner's, freed with the node by free(3) */
 	uint32_t note_version; /* the owner's, 0 at first */
-	uint32_t scan : 29;    /* the newest scan that met it */
+	uint32_t scan : 28;    /* the newest scan that met it */
 	uint32_t judged : 1;   /* the owner's, 0 at first */
 	uint32_t forged : 1;   /* the owner's, 0 at first */
 	uint32_t counted : 1;  /* the owner's, 0 at first */
+	uint32_t nested : 1; /* a tenant's own making: once gone, its room is taken first; may be set while it exists */
 	UT_hash_handle hh;
 	char path[]; /* from the mount's root, without a leading '/'; "/" for the root */
 };
@@ -44,7 +45,10 @@ struct cgroup_node *cgroup_tree_add(struct cgroup_tree *tree, uint64_t id, const
 struct cgroup_node *cgroup_tree_add_gone(struct cgroup_tree *tree, uint64_t id, const char *path, size_t len,
 					 uint64_t now_ns);
 
-/* The cgroup is gone; its node stays until it expires or its room is needed. NULL: not known. */
+/*
+ * The cgroup is gone; its node stays until it expires or its room is needed. Nested ones have half of the limit, and their
+ * room is taken first: who may make cgroups may make many. NULL: not known.
+ */
 struct cgroup_node *cgroup_tree_remove(struct cgroup_tree *tree, uint64_t id, uint64_t now_ns);
 
 /* Finds a node and makes it the most recently used one. */

@@ -24,7 +24,6 @@
 
 #define SEC 1000000000ull
 #define RESCAN_NS SEC		  /* a scan of 5,000 cgroups takes tens of ms */
-#define AWAIT_NS (10 * SEC)	  /* how long after a cgroup's birth its log folder is watched for */
 #define START_SLACK_NS (SEC / 20) /* the clocks are not read at once */
 #define PROC_TEXT_MAX 16384	  /* /proc/PID/cgroup: a dozen lines, each with a path */
 #define TAIL_MIN 255		  /* no shorter is the tail that the kernel side gives of a long path */
@@ -40,7 +39,6 @@ struct pod_names {
 	char node[256];
 	char watched[TAIL_MIN]; /* "": all; so is a longer one */
 	uint64_t rescan_after_ns;
-	uint64_t await_until_ns; /* a container without a name was born lately */
 	uint64_t unknown;
 	uint64_t unnamed;
 	uint64_t rescans;
@@ -412,15 +410,16 @@ void pod_names_on_mkdir(struct pod_names *names, uint64_t cgroup_id, const char 
 	/* At once: a pod may live 50 ms only, and its log folder be deleted with it. */
 	now_ns = names->env.now_ns();
 	name_node(names, node, &ids, now_ns);
-	if (!is_complete(node, &ids))
-		names->await_until_ns = now_ns + AWAIT_NS;
 }
 
 void pod_names_on_rmdir(struct pod_names *names, uint64_t cgroup_id, uint64_t now_ns)
 {
-	struct cgroup_node *node = cgroup_tree_remove(names->tree, cgroup_id, now_ns);
+	struct cgroup_node *node = cgroup_tree_peek(names->tree, cgroup_id);
 	struct cgroup_ids ids;
 
+	if (node && !node_ids(names, node, &ids))
+		node->nested = ids.container_id[0] && strchr(node->path + ids.container_at, '/');
+	node = cgroup_tree_remove(names->tree, cgroup_id, now_ns);
 	if (node && !node_ids(names, node, &ids))
 		name_node(names, node, &ids, now_ns);
 }
@@ -553,9 +552,8 @@ const struct pod_identity *pod_names_get_since(struct pod_names *names, uint64_t
 
 void pod_names_expire(struct pod_names *names, uint64_t now_ns, uint64_t keep_ns)
 {
-	/* The log folders of cgroups that nobody asked for yet may be gone when somebody does. */
-	if (now_ns < names->await_until_ns)
-		log_dirs_refresh(names->logs, now_ns);
+	/* The log folders of cgroups that nobody asked for yet may be gone when somebody does; and the folder itself may. */
+	log_dirs_refresh(names->logs, now_ns);
 	cgroup_tree_expire(names->tree, now_ns, keep_ns);
 }
 
