@@ -97,6 +97,7 @@ slow_clients() {		# slow_clients N PORT: N that never finish a request; a byte a
 	done
 }
 slow() {			# slow N: in the background
+	: >"$LAB_ROOT/slow.out"
 	(trap '' PIPE; trap - EXIT; slow_clients "$1" "${SERVE_URL##*:}") >"$LAB_ROOT/slow.out" 2>/dev/null &
 	SLOW_PID=$!
 	lab_wait_for 5 grep -q ready "$LAB_ROOT/slow.out"

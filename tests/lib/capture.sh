@@ -35,7 +35,7 @@ capture_start() {		# capture_start DIR: on the uplink, on any interface of the n
 
 capture_stop() {
 	[ ${#CAPTURE_PIDS[@]} -gt 0 ] || return 0
-	sleep 0.5
+	sleep 1.2			# libpcap's packets wait in the kernel for up to a second; those that do are lost at its end
 	kill "${CAPTURE_PIDS[@]}" 2>/dev/null
 	wait "${CAPTURE_PIDS[@]}" 2>/dev/null
 	CAPTURE_PIDS=()

@@ -6,6 +6,7 @@ serve_start() {			# serve_start [ARGS...]: sets SERVE_PID and SERVE_URL; returns
 	local LAB_ARGS
 	lab_args
 	SERVE_ERR=$LAB_ROOT/serve.err
+	: >"$SERVE_ERR"			# here: what the child empties may be read before, and tell of the last agent's port
 	"$IMDSNOOP" serve "${LAB_ARGS[@]}" --listen 127.0.0.1:0 "$@" </dev/null >"$LAB_ROOT/serve.out" 2>"$SERVE_ERR" &
 	SERVE_PID=$!
 	e2e_later serve_kill $SERVE_PID
