@@ -149,7 +149,7 @@ $(O)/tests/imdsnoop: $(filter-out $(FORGETFUL:%=$(O)/user/session/%.o),$(OBJ)) $
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(LIBS))
 
 lab: $(patsubst tests/lib/%.c,$(O)/tests/%,$(filter-out %.bpf.c,$(wildcard tests/lib/*.c))) \
-	$(patsubst tests/lib/%.bpf.c,$(O)/tests/%.bpf.o,$(wildcard tests/lib/*.bpf.c))
+	$(patsubst tests/lib/%.bpf.c,$(O)/tests/%.bpf.o,$(wildcard tests/lib/*.bpf.c)) $(O)/tests/imdsnoop
 
 check-unit: $(UNIT)
 	$(Q)tests/unit/run $^
@@ -163,7 +163,7 @@ kernels-table:			# bpf/README.md's, from what the last check-kernels saw
 	$(Q)tests/kernels/table write
 check-lint: $(SKEL) $(WEB)
 	$(Q)O=$(O) scripts/lint
-check-valgrind: $(O)/tests/imdsnoop lab
+check-valgrind: lab
 	$(Q)tests/lint/memcheck $(abspath $<)
 fuzz: $(if $(filter afl,$(FUZZER)),$(FUZZ_NAMES:%=$(O)/afl/%),$(FUZZ))
 	$(Q)tests/fuzz/run$(if $(filter afl,$(FUZZER)),_afl) $(or $(SECONDS),30) $^
