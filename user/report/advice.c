@@ -83,66 +83,13 @@ enum {
 	PODMAN = 1u << RUNTIME_PODMAN,
 	TASK = 1u << RUNTIME_ECS,
 	ANY = (1u << RUNTIME_COUNT) - 1,
-
 };
 
 /* A condition of a row besides its keys. */
 enum when {
-	ALWAYS,
-	MEANT,
-	NOT_MEANT,
-	ROLELESS,    /* nor meant, and no role of its own was seen: its credentials come from nobody else */
-	NOT_ROUTED,  /* nor meant: it is no route of this node that keeps it away */
-	BY_RULE,     /* nor that, nor a program: a rule of netfilter, as far as is known */
-	BY_RULE_POD, /* the same, in a pod's way, not a host process's */
-	BY_CONNTRACK,
-	BY_TC,
-	BY_XDP,
-	BY_PROGRAM, /* at a cgroup or a socket */
-	BY_IPSEC,
-	IN_QUEUE,
-	AT_DOWN_LINK,
-	WITHOUT_SOCKET,
-	BY_OWN_TTL,
-	BEHIND,	     /* a redirect of this node comes first */
-	AT_HOME,     /* the redirect is in the pod's own network */
-	NOT_AT_HOME, /* nor past, nor by ICMP */
-	AGENT_DOWN,  /* the same, and of a pod: a host process is not what an agent takes from the service */
-	ABROAD_RULE,
-	ABROAD, /* dropped in a network namespace that is neither the node's nor the pod's */
-	NOT_ABROAD,
-	DROPPED_AT_HOME, /* in the pod's own */
-	NEEDS_KNOWN,
-	NEEDS_UNKNOWN,
-	HOST_ANSWERED,
-	HOST_NOT_ANSWERED,
-	HOST_SILENT,  /* it asked, too, and gets no answer; or is the one that asks */
-	WAS_SILENT,   /* rather than cut off */
-	WAS_CUT,      /* nothing but that */
-	BIG_LOST,     /* silent where packets of full size would be the first ones, and small ones pass */
-	UNMET,	      /* DIRECT, and no connection stood but those that were answered */
-	MET,	      /* DIRECT, and the other way round: whoever it is took the connections */
-	ANOTHER_HOST, /* its packets were seen thrown away as another host's */
-	OVER_IPV4,
-	OVER_IPV6,
-	OF_POD, /* its own packets, not the answers */
-	FROM_POD,
-	FROM_POD_ALONE, /* and others of the node were answered */
-	TO_POD,
-	HELD_ROLELESS, /* what it fell back to is answered */
-	PAST,	       /* answered since */
-	BACK,	       /* the same, just now */
-	DOWN,	       /* neither, and no route's doing: who should answer does not */
-	SPARE,	       /* IPv6 alone, of what IPv4 serves */
-	NOT_SPARE,
-	UNAVAILABLE, /* DIRECT, and its 503 is a proxy's */
-	THROTTLES,   /* DIRECT, and its status means that the service limits queries */
-	BEGAN_LATE,  /* DIRECT, and answers' first bytes came late */
-	LATE,	     /* answers came when the client had closed */
-	NO_CLOUD,    /* silent, and no connection of this node ever stood */
-	BY_ICMP,     /* refused by no RST */
-	DIRECT,	     /* nobody is known to answer in the service's place */
-	IN_PLACE     /* somebody is: the cloud's own limits and switches are not what it met */
+#define WHEN(name, holds) name,
+#include "advice_when.def"
+#undef WHEN
 };
 
 /* The condition, and the status of an error that was answered. */
@@ -190,10 +137,12 @@ static const struct row {
 	  "  Karpenter EC2NodeClass:           spec.metadataOptions.httpPutResponseHopLimit: %d" },
 	{ HOP, EC2, K8S, NEEDS_KNOWN,
 	  "  kOps instance group:              spec.instanceMetadata.httpPutResponseHopLimit: %d" },
-	{ HOP, EC2, ANY,
-	  NEEDS_KNOWN, "This lets every pod that is as near take the node's role: require tokens (--http-tokens required) when you do." },
-	{ HOP, EC2, K8S,
-	  NOT_MEANT, "A system agent (CSI driver, log or metric agent) may use hostNetwork: true instead; there hop limit 1 is enough." },
+	{ HOP, EC2, ANY, NEEDS_KNOWN,
+	  "This lets every pod that is as near take the node's role: require tokens (--http-tokens required) when you "
+	  "do." },
+	{ HOP, EC2, K8S, NOT_MEANT,
+	  "A system agent (CSI driver, log or metric agent) may use hostNetwork: true instead; there hop limit 1 is "
+	  "enough." },
 	{ HOP, EC2, K8S, NOT_MEANT,
 	  "If pods are kept from IMDS on purpose (Karpenter, kOps, EKS Auto Mode and recent terraform-aws-eks set hop "
 	  "limit 1): leave it, and set AWS_EC2_METADATA_DISABLED=true in the pod to save the wait." },
@@ -243,21 +192,19 @@ static const struct row {
 	{ BLOCK, LOCAL, ANY, BY_TC, LIST_AGENT },
 	{ BLOCK, ALL, ANY, BY_CONNTRACK,
 	  "Its table is full, or was: every new connection of this node is dropped, not those to the metadata service "
-	  "alone. "
-	  "Raise the limit, and see who keeps so many connections:" },
+	  "alone. Raise the limit, and see who keeps so many connections:" },
 	{ BLOCK, ALL, ANY, BY_CONNTRACK, "  sysctl -w net.netfilter.nf_conntrack_max=N; conntrack -S" },
 	{ BLOCK, ALL, ANY, BY_XDP,
 	  "An XDP program on an interface drops these packets, before any netfilter rule: a load balancer's, a CNI's, "
-	  "a "
-	  "security agent's. To see which:" },
+	  "a security agent's. To see which:" },
 	{ BLOCK, ALL, ANY, BY_XDP, "  bpftool net; ip link show | grep xdp" },
 	{ BLOCK, ALL, ANY, BY_IPSEC,
 	  "The kernel's IPsec policies drop these packets, no netfilter rule does. To see which:" },
 	{ BLOCK, ALL, ANY, BY_IPSEC, "  ip xfrm policy; ip xfrm state" },
 	{ BLOCK, ALL, ANY, BY_PROGRAM,
 	  "A BPF program or filter of someone else's stops these packets at the pod's own cgroup or socket: "
-	  "IPAddressDeny of "
-	  "a systemd unit, a security agent. No packet filter and no network policy is in it. To see which:" },
+	  "IPAddressDeny of a systemd unit, a security agent. No packet filter and no network policy is in it. To see "
+	  "which:" },
 	{ BLOCK, ALL, ANY, BY_PROGRAM, "  bpftool cgroup tree; systemctl show -p IPAddressDeny UNIT" },
 	{ BLOCK, ALL, ANY, BEHIND,
 	  "The filter sees the packets as they are behind the redirect: a rule that allows %a does not help, %r is "
@@ -265,8 +212,9 @@ static const struct row {
 	{ BLOCK, EC2, K8S, ROLELESS,
 	  "On AWS the pod needs no IMDS once it has a role by EKS Pod Identity or IRSA; AWS_EC2_METADATA_DISABLED=true "
 	  "then saves the wait." },
-	{ BLOCK, EC2, TASK,
-	  NOT_MEANT, "A task with a role of its own (taskRoleArn) needs no IMDS; AWS_EC2_METADATA_DISABLED=true then saves the wait." },
+	{ BLOCK, EC2, TASK, NOT_MEANT,
+	  "A task with a role of its own (taskRoleArn) needs no IMDS; AWS_EC2_METADATA_DISABLED=true then saves the "
+	  "wait." },
 	{ BLOCK, ALL, ANY, BY_RULE,
 	  "If it must get through, look for the rule, or a chain that drops what no rule allows:" },
 	{ BLOCK, ALL, K8S, BY_RULE_POD, "  kubectl get networkpolicy -A" },
@@ -289,8 +237,9 @@ static const struct row {
 	  "Loosen the reverse path filter on the interface that these packets come in by; the higher of `all` and the "
 	  "interface counts:" },
 	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY, ALWAYS, "  sysctl -w net.ipv4.conf.INTERFACE.rp_filter=2" },
-	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY,
-	  OF_POD, "or give the pod's second interface (Multus) a routing table of its own, so that each address leaves by its own." },
+	{ DROP, CAUSE_REVERSE_PATH, ALL, ANY, OF_POD,
+	  "or give the pod's second interface (Multus) a routing table of its own, so that each address leaves by its "
+	  "own." },
 	{ DROP, CAUSE_DROPPED, ALL, ANY, IN_QUEUE,
 	  "See which queue drops, and whose limit it is (the bandwidth plugin's annotations, tc, a full device):" },
 	{ DROP, CAUSE_DROPPED, ALL, ANY, IN_QUEUE, "  tc -s qdisc show" },
@@ -301,8 +250,9 @@ static const struct row {
 	  "  iptables-save -t mangle | grep TPROXY; ip rule; ip route show table all type local" },
 	{ DROP, CAUSE_DROPPED, ALL, ANY, BY_OWN_TTL,
 	  "The hop limit of the service is not in it. The client sets its TTL itself (IP_TTL), or its network does:" },
-	{ DROP, CAUSE_DROPPED, ALL, ANY,
-	  BY_OWN_TTL, "  nsenter -t PID -n sysctl net.ipv4.ip_default_ttl; nsenter -t PID -n iptables-save -t mangle | grep -i ttl" },
+	{ DROP, CAUSE_DROPPED, ALL, ANY, BY_OWN_TTL,
+	  "  nsenter -t PID -n sysctl net.ipv4.ip_default_ttl; nsenter -t PID -n iptables-save -t mangle | grep -i "
+	  "ttl" },
 	{ DROP, CAUSE_NO_ROUTE, ALL & ~LOCAL, ANY, ALWAYS,
 	  "See which route is missing, on this node, for the pod's packets:" },
 	{ DROP, CAUSE_NO_ROUTE, ALL & ~LOCAL, ANY, ALWAYS,
@@ -329,10 +279,8 @@ static const struct row {
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, ANY, BEHIND, "  iptables-save -t nat | grep %a; nft list ruleset | grep %a" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD_ALONE,
 	  "Others on this node were answered, so the service is there: these packets go another way. A route of the "
-	  "pod "
-	  "or of the node, such as 169.254.0.0/16 of zeroconf or of a second interface, sends them where nobody has "
-	  "the "
-	  "address, or the gateway on the way does not answer:" },
+	  "pod or of the node, such as 169.254.0.0/16 of zeroconf or of a second interface, sends them where nobody "
+	  "has the address, or the gateway on the way does not answer:" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD_ALONE,
 	  "  nsenter -t PID -n ip route get %a; ip route get %a; ip neigh" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD,
@@ -347,16 +295,18 @@ static const struct row {
 	  "An agent on this node should have this address, or a redirect to it: does it run?" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, ANY, TO_POD,
 	  "The node cannot reach the pod: look at its interface and at the CNI." },
-	{ DROP, CAUSE_TOO_BIG, ALL, ANY,
-	  ALWAYS, "Give both ends of the pod's link one MTU, let ICMP \"fragmentation needed\" pass, or clamp the segment size:" },
+	{ DROP, CAUSE_TOO_BIG, ALL, ANY, ALWAYS,
+	  "Give both ends of the pod's link one MTU, let ICMP \"fragmentation needed\" pass, or clamp the segment "
+	  "size:" },
 	{ DROP, CAUSE_TOO_BIG, ALL, ANY, ALWAYS,
 	  "  iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu" },
 	{ DROP, CAUSE_BAD_CHECKSUM, ALL, ANY, ALWAYS, "Switch off the offload that leaves them unfinished:" },
 	{ DROP, CAUSE_BAD_CHECKSUM, ALL, ANY, ALWAYS, "  ethtool -K INTERFACE tx off rx off" },
 	{ DROP, CAUSE_REFUSED_AT_SOCKET, ALL, ANY, ALWAYS, "Look for the program at the pod's cgroup or socket:" },
 	{ DROP, CAUSE_REFUSED_AT_SOCKET, ALL, ANY, ALWAYS, "  bpftool cgroup tree" },
-	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY,
-	  SPARE, "It is served over IPv4: nothing is lost but an attempt. A client that asks IPv6 alone needs a route to %a." },
+	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, SPARE,
+	  "It is served over IPv4: nothing is lost but an attempt. A client that asks IPv6 alone needs a route to "
+	  "%a." },
 	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, NOT_SPARE,
 	  "Look at the routes inside the pod's network: a missing default route, or a blackhole or prohibit route that "
 	  "keeps it from the metadata service on purpose." },
@@ -372,8 +322,7 @@ static const struct row {
 	{ REFUSED, GCE, K8S, PAST, "On GKE, gke-metadata-server needs some seconds until it answers a new pod." },
 	{ REFUSED, ALL, ANY, BACK,
 	  "It was answered since: who answers was not ready yet, or restarts. See whether it does so again (its log, "
-	  "its "
-	  "restarts), and let clients ask again." },
+	  "its restarts), and let clients ask again." },
 	{ REFUSED, GCE, K8S, BACK, "  kubectl -n kube-system get pods -l k8s-app=gke-metadata-server -o wide" },
 	{ REFUSED, PODID, ANY, BACK,
 	  "  kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
@@ -414,8 +363,9 @@ static const struct row {
 	{ FINDING_ENDPOINT_DISABLED, CAUSE_NONE, EC2, ANY, ALWAYS,
 	  "403 means that the metadata endpoint is off (HttpEndpoint=disabled), or that the request is not allowed, "
 	  "such as a token asked for by a dated path." },
-	{ FINDING_ENDPOINT_DISABLED, CAUSE_NONE, EC2, ANY,
-	  ALWAYS, "  aws ec2 describe-instances --instance-ids INSTANCE_ID --query 'Reservations[].Instances[].MetadataOptions'" },
+	{ FINDING_ENDPOINT_DISABLED, CAUSE_NONE, EC2, ANY, ALWAYS,
+	  "  aws ec2 describe-instances --instance-ids INSTANCE_ID --query "
+	  "'Reservations[].Instances[].MetadataOptions'" },
 	{ FINDING_FORWARDED_HEADER, CAUSE_NONE, ALL, ANY, ALWAYS,
 	  "A proxy adds this header. Have it not do so, or let the metadata address past it (NO_PROXY=%a): the service "
 	  "refuses whatever was forwarded, by design." },
@@ -455,8 +405,9 @@ static const struct row {
 	  "new one when the answer is 401." },
 	{ ERRORS, EC2, ANY, WITH(404, DIRECT),
 	  "404 to a role's name: it is not the role of this instance. Ask the list above it for the name." },
-	{ ERRORS, OPENSTACK, ANY,
-	  WITH(500, DIRECT), "500 comes from Neutron's metadata agent: see that it reaches Nova, and that both have the same shared secret." },
+	{ ERRORS, OPENSTACK, ANY, WITH(500, DIRECT),
+	  "500 comes from Neutron's metadata agent: see that it reaches Nova, and that both have the same shared "
+	  "secret." },
 	{ ERRORS, IBM, ANY, WITH(401, DIRECT),
 	  "401: the request needs the instance identity token, in the header Authorization: Bearer TOKEN." },
 	{ ERRORS, IBM, ANY, DIRECT,
@@ -513,8 +464,7 @@ static const struct row {
 	  "security appliance on the way." },
 #define LOOK_AT_IT                                                                                              \
 	"What answers in the service's place is that process: look at its log and at what it asks itself. The " \
-	"metadata "                                                                                             \
-	"service's own limits and switches are not what this pod met."
+	"metadata service's own limits and switches are not what this pod met."
 	{ SLOW, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
 	{ BUSY, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
 	{ SILENT, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
@@ -532,19 +482,18 @@ static const struct row {
 	{ SILENT, ECS, ANY, UNMET, "  iptables-save -t nat | grep %a" },
 	{ SILENT, PODID, ANY, UNMET,
 	  "The EKS Pod Identity agent on this node gives these credentials and has the address %a: does it run?" },
-	{ SILENT, PODID, ANY,
-	  UNMET, "  ip addr show pod-id-link0; kubectl -n kube-system get pods -l app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
+	{ SILENT, PODID, ANY, UNMET,
+	  "  ip addr show pod-id-link0; kubectl -n kube-system get pods -l "
+	  "app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
 	{ SILENT, LOCAL, ANY, MET,
 	  "Whoever has the address %a took the connections and gave no answer: look at the agent's log." },
 	{ SILENT, ALL & ~LOCAL, ANY, MET,
 	  "The connections stood: routes, SNAT and the service's address are right. It is overloaded, or packets are "
-	  "lost "
-	  "outside this node." },
+	  "lost outside this node." },
 	{ SILENT, ALL, ANY, BIG_LOST,
 	  "Where small packets pass and full ones are lost, a link on the way has a smaller MTU, and ICMP "
-	  "\"fragmentation "
-	  "needed\" does not come back. Compare the MTUs (pod, bridge, tunnel, network card), or clamp the segment "
-	  "size:" },
+	  "\"fragmentation needed\" does not come back. Compare the MTUs (pod, bridge, tunnel, network card), or clamp "
+	  "the segment size:" },
 	{ SILENT, ALL, ANY, BIG_LOST, "  ip -br link; ip route get %a; tracepath -n %a" },
 	{ SILENT, ALL & ~LOCAL, ANY, HOST_ANSWERED,
 	  "The node itself was answered. See whether the pod's packets leave with the node's address (SNAT, "
@@ -568,8 +517,9 @@ static const struct row {
 	  "If this machine is in no cloud at all (a laptop, a CI runner, kind), nobody answers at %a: tell the client "
 	  "not to ask, and give it credentials otherwise." },
 	{ SILENT, EC2, ANY, NO_CLOUD, "  AWS_EC2_METADATA_DISABLED=true" },
-	{ FINDING_TTL_REWRITTEN, CAUSE_NONE, EC2 | IBM | ALIBABA, ANY,
-	  ALWAYS, "A rule that raises the TTL lets pods past the hop limit that was set to keep them out. If it is not meant, find it:" },
+	{ FINDING_TTL_REWRITTEN, CAUSE_NONE, EC2 | IBM | ALIBABA, ANY, ALWAYS,
+	  "A rule that raises the TTL lets pods past the hop limit that was set to keep them out. If it is not meant, "
+	  "find it:" },
 	{ FINDING_TTL_REWRITTEN, CAUSE_NONE, EC2 | IBM | ALIBABA, ANY, ALWAYS,
 	  "  iptables-save -t mangle | grep -i ttl; nft list ruleset | grep -i ttl" },
 	{ FINDING_TWO_SERVERS, CAUSE_NONE, ALL, ANY, ALWAYS,
@@ -629,129 +579,29 @@ static bool is_ipv6(const struct draft *d)
 	return strchr(finding_endpoint(d->s, d->p, address, sizeof(address)), ':');
 }
 
-static bool holds(enum when when, const struct draft *d)
+static bool is_limit_known(const struct pod_stats *p)
 {
-	const struct pod_stats *p = d->p;
-	bool known = p && p->required_hop_limit >= 2 && p->required_hop_limit <= HOP_LIMIT_MAX;
-	const struct drop_note *note = finding_main_note(p);
-
-	switch (when) {
-	case MEANT:
-		return p && advice_is_meant(p);
-	case NOT_MEANT:
-		return !p || !advice_is_meant(p);
-	case ROLELESS:
-		return holds(NOT_MEANT, d) && !(p && p->uses_pod_identity);
-	case NOT_ROUTED:
-		return (!p || !advice_is_meant(p)) && !(note && note->cause == CAUSE_NO_ROUTE);
-	case BY_RULE_POD:
-		return p && !p->host_network && holds(BY_RULE, d);
-	case BY_RULE:
-		return is_by(d, note, DROP_BY_RULE);
-	case BY_CONNTRACK:
-		return is_by(d, note, DROP_BY_CONNTRACK);
-	case BY_TC:
-		return is_by(d, note, DROP_BY_TC);
-	case BY_XDP:
-		return is_by(d, note, DROP_BY_XDP);
-	case BY_PROGRAM:
-		return is_by(d, note, DROP_BY_CGROUP) ||
-		       (holds(NOT_ROUTED, d) && note && note->cause == CAUSE_REFUSED_AT_SOCKET);
-	case BY_IPSEC:
-		return is_by(d, note, DROP_BY_IPSEC);
-	case IN_QUEUE:
-		return finding_drop_kind(d, note) == DROP_IN_QUEUE;
-	case AT_DOWN_LINK:
-		return finding_drop_kind(d, note) == DROP_AT_DOWN_LINK;
-	case WITHOUT_SOCKET:
-		return finding_drop_kind(d, note) == DROP_WITHOUT_SOCKET;
-	case BY_OWN_TTL:
-		return finding_drop_kind(d, note) == DROP_BY_OWN_TTL;
-	case BEHIND:
-		return note && note->to[0];
-	case AT_HOME:
-		return p && p->redirected_at_home && !p->host_network && holds(NOT_ROUTED, d);
-	case ABROAD:
-		return note && (note->where & IMDS_D_FOREIGN);
-	case NOT_ABROAD:
-		return !holds(ABROAD, d);
-	case DROPPED_AT_HOME:
-		return note && (note->where & IMDS_D_AT_HOME) && p && !p->host_network;
-	case NOT_AT_HOME:
-		return !holds(AT_HOME, d) && holds(DOWN, d) && !holds(BY_ICMP, d);
-	case AGENT_DOWN:
-		return holds(NOT_AT_HOME, d) && !(p && p->host_network);
-	case PAST:
-		return p && findings_is_past(p);
-	case BACK:
-		return p && findings_is_back(p);
-	case DOWN:
-		return holds(NOT_ROUTED, d) && !holds(PAST, d) && !holds(BACK, d);
-	case SPARE:
-		return p && finding_is_spare(d->s, p);
-	case NOT_SPARE:
-		return !holds(SPARE, d);
-	case OF_POD:
-		return note && !note->from_endpoint;
-	case UNAVAILABLE:
-		return holds(DIRECT, d) && p && finding_reaches_nobody(p);
-	case THROTTLES:
-		return holds(DIRECT, d) && p && !finding_reaches_nobody(p);
-	case BEGAN_LATE:
-		return holds(DIRECT, d) && p && !(p->slow && finding_began_in_time(d->s, p));
-	case LATE:
-		return p && p->causes[CAUSE_SLOW];
-	case NO_CLOUD:
-		return holds(WAS_SILENT, d) && !finding_any_stood(d->s);
-	case BY_ICMP:
-		return p && p->refused_by_icmp && !p->refused_by_rst && holds(DOWN, d);
-	case ABROAD_RULE:
-		return holds(ABROAD, d) && holds(BY_RULE, d);
-	case NEEDS_KNOWN:
-		return known && !advice_is_meant(p);
-	case NEEDS_UNKNOWN:
-		return !known && p && !advice_is_meant(p);
-	case HOST_ANSWERED:
-		return p && !p->host_network && holds(WAS_SILENT, d) && holds(UNMET, d) && finding_answered_host(d->s, p);
-	case HOST_SILENT:
-		return p && holds(WAS_SILENT, d) && holds(UNMET, d) && (p->host_network || finding_silent_host(d->s, p));
-	case HOST_NOT_ANSWERED:
-		return holds(WAS_SILENT, d) && holds(UNMET, d) && !holds(HOST_SILENT, d) && !holds(HOST_ANSWERED, d);
-	case WAS_SILENT:
-		return p && p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by && !finding_is_another_host(p);
-	case WAS_CUT:
-		return p && p->outcomes[OUTCOME_RESET] && !p->outcomes[OUTCOME_NO_RESPONSE] && !p->answered_by;
-	case BIG_LOST:
-		return p && !p->answered_by &&
-		       (p->silences[SILENCE_UNACKED] || p->silences[SILENCE_BEHEADED] ||
-			(p->silences[SILENCE_UNANSWERED] && p->last_ok_ns));
-	case UNMET:
-		return holds(DIRECT, d) && !holds(MET, d);
-	case MET:
-		return holds(DIRECT, d) && p && !p->silences[SILENCE_UNCONNECTED] &&
-		       (p->silences[SILENCE_UNACKED] || p->silences[SILENCE_UNANSWERED] || p->silences[SILENCE_BEHEADED]);
-	case ANOTHER_HOST:
-		return p && finding_is_another_host(p);
-	case OVER_IPV4:
-		return !is_ipv6(d) && !holds(ABROAD, d);
-	case OVER_IPV6:
-		return is_ipv6(d) && !holds(ABROAD, d);
-	case FROM_POD:
-		return (!note || (!note->from_endpoint && !note->to[0])) && !holds(FROM_POD_ALONE, d);
-	case FROM_POD_ALONE:
-		return note && !note->from_endpoint && !note->to[0] && finding_any_stood(d->s);
-	case TO_POD:
-		return note && note->from_endpoint;
-	case HELD_ROLELESS:
-		return p && p->fallbacks_answered && !p->uses_pod_identity;
-	case DIRECT:
-		return !p || !p->answered_by;
-	case IN_PLACE:
-		return p && p->answered_by;
-	default:
-		return true;
-	}
+	return p && p->required_hop_limit >= 2 && p->required_hop_limit <= HOP_LIMIT_MAX;
 }
+
+typedef bool holds_fn(const struct draft *d, const struct pod_stats *p, const struct drop_note *note);
+
+#define IS(name) holds_##name(d, p, note)
+#define WHEN(name, holds) static holds_fn holds_##name;
+#include "advice_when.def"
+#undef WHEN
+#define WHEN(name, holds)                                                                                        \
+	static bool holds_##name(const struct draft *d, const struct pod_stats *p, const struct drop_note *note) \
+	{                                                                                                        \
+		return holds;                                                                                    \
+	}
+#include "advice_when.def"
+#undef WHEN
+
+static holds_fn *const conditions[] = {
+#define WHEN(name, holds) [name] = holds_##name,
+#include "advice_when.def"
+};
 
 /* The line with what stands for its marks. */
 static void add_line(struct lines *advice, const char *line, const struct draft *d)
@@ -791,7 +641,7 @@ void advice_add(struct lines *advice, enum finding_code code, const struct draft
 		const struct row *r = &rows[i];
 
 		if (r->code != code || !(r->providers & providers) || !(r->runtimes & runtimes) ||
-		    !holds(r->when & 0xff, d))
+		    !conditions[r->when & 0xff](d, d->p, note))
 			continue;
 		if (r->cause != CAUSE_NONE && (!note || note->cause != r->cause))
 			continue;
