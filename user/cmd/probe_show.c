@@ -55,7 +55,7 @@ static void tell_why(const struct probe_run *run, const struct target_answer *a,
 {
 	const struct request *r = &a->r;
 	const struct imds_request *q = &r->rec.req;
-	const char *cause = report_cause_text(r->cause);
+	const char *cause = cause_text(r->cause);
 	char place[128];
 
 	if (a->err) {

@@ -66,12 +66,9 @@ static void figures_from(const json_t *object, struct figures *ret)
 
 static enum level level_of(const json_t *object, enum level otherwise)
 {
-	const char *word = json_text_of(object, "level");
+	int level = WORD_INDEX(json_text_of(object, "level"), LEVEL_COUNT, level_word);
 
-	for (int i = 0; i < LEVEL_COUNT; i++)
-		if (!strcmp(word, level_word(i)))
-			return i;
-	return otherwise;
+	return level < LEVEL_COUNT ? (enum level)level : otherwise;
 }
 
 static unsigned int providers_from(const json_t *list)
@@ -81,10 +78,9 @@ static unsigned int providers_from(const json_t *list)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *word = json_string_value(json_array_get(list, i));
 
-		for (int k = 0; word && k < PROVIDER_COUNT; k++)
-			bits |= !strcmp(word, provider_word(k)) ? 1u << k : 0;
+		bits |= 1u << WORD_INDEX(word ? word : "", PROVIDER_COUNT, provider_word);
 	}
-	return bits;
+	return bits & ~(1u << PROVIDER_COUNT);
 }
 
 static void pod_from(const json_t *v, const char *node, struct report_pod *p)

@@ -20,17 +20,6 @@ static void comm_from(char comm[IMDS_COMM_LEN], const char *text)
 	memcpy(comm, text, strnlen(text, IMDS_COMM_LEN));
 }
 
-/* Index of a word in what word_of gives for 0 to count - 1; count when there is none. */
-#define INDEX_OF(text, count, word_of)                                                   \
-	({                                                                               \
-		const char *text_ = (text);                                              \
-		int i_ = 0;                                                              \
-                                                                                         \
-		while (i_ < (count) && (!(word_of)(i_) || strcmp((word_of)(i_), text_))) \
-			i_++;                                                            \
-		i_;                                                                      \
-	})
-
 static void peer_from(const json_t *line, struct imds_peer *p)
 {
 	const json_t *ancestors = json_object_get(line, "ancestors");
@@ -74,8 +63,8 @@ const char *trace_input_request(const json_t *line, struct request *r, struct po
 	*who = trace_counts_identity(line);
 	if (!json_is_object(facts))
 		return "without facts: of another version, or not a line of trace";
-	kind = INDEX_OF(json_text_of(line, "kind"), IMDS_KIND_COUNT, kind_word);
-	method = INDEX_OF(json_text_of(line, "method"), IMDS_METHOD_COUNT, method_word);
+	kind = WORD_INDEX(json_text_of(line, "kind"), IMDS_KIND_COUNT, kind_word);
+	method = WORD_INDEX(json_text_of(line, "method"), IMDS_METHOD_COUNT, method_word);
 	if (kind == IMDS_KIND_COUNT)
 		return "kind is none that we know";
 	if (method == IMDS_METHOD_COUNT)
@@ -100,7 +89,7 @@ const char *trace_input_request(const json_t *line, struct request *r, struct po
 	q->method = (uint8_t)method;
 	q->version = IMDS_VERSION_NONE;
 	if (json_is_string(version))
-		q->version = (uint8_t)INDEX_OF(json_string_value(version), IMDS_VERSION_COUNT, version_word);
+		q->version = (uint8_t)WORD_INDEX(json_string_value(version), IMDS_VERSION_COUNT, version_word);
 	if (q->version == IMDS_VERSION_COUNT)
 		return "imds_version is none that we know";
 	if (!r->judged_ns)

@@ -13,39 +13,6 @@
 
 #define HEADLINE_LEN 1024
 
-const char *report_cause_text(enum cause cause)
-{
-	static const char *const texts[CAUSE_COUNT] = {
-		[CAUSE_HOP_LIMIT] = "answer dies, TTL used up",
-		[CAUSE_FILTERED] = "dropped by a filter",
-		[CAUSE_REVERSE_PATH] = "reverse path filter",
-		[CAUSE_FORWARDING_OFF] = "forwarding is off",
-		[CAUSE_MARTIAN] = "sent to loopback",
-		[CAUSE_NO_ROUTE] = "no route on this node",
-		[CAUSE_NO_NEIGHBOUR] = "no such neighbour",
-		[CAUSE_TOO_BIG] = "too big for the MTU",
-		[CAUSE_BAD_CHECKSUM] = "bad checksum",
-		[CAUSE_REFUSED_AT_SOCKET] = "refused at the socket",
-		[CAUSE_NOT_SENT] = "no packet left",
-		[CAUSE_REDIRECTED] = "redirected at connect",
-		[CAUSE_REFUSED] = "connection refused",
-		[CAUSE_ANSWERED_WITH_ERROR] = "answered with an error",
-		[CAUSE_NO_ROLE] = "no role attached",
-		[CAUSE_NOT_THIS_CLOUD] = "not EC2's service",
-		[CAUSE_FORWARDED] = "X-Forwarded-For refused",
-		[CAUSE_TOKEN_REQUIRED] = "token required",
-		[CAUSE_ENDPOINT_DISABLED] = "endpoint is off",
-		[CAUSE_THROTTLED] = "throttled",
-		[CAUSE_SLOW] = "answered too late",
-		[CAUSE_RESET] = "cut by the service",
-		[CAUSE_ABORTED] = "client left early",
-		[CAUSE_DROPPED] = "dropped on this node",
-		[CAUSE_SILENT] = "no answer, cause not seen",
-	};
-
-	return cause < CAUSE_COUNT && texts[cause] ? texts[cause] : "";
-}
-
 /* Of a row: what explains the most of what failed; on a tie what is better known, which stands first in the enum. */
 static enum cause main_cause(const struct pod_stats *p)
 {
@@ -84,7 +51,7 @@ static const char *text_of_answerer(const struct answerer *a, enum cause cause, 
 		cause = CAUSE_ANSWERED_WITH_ERROR;
 		break;
 	case CAUSE_THROTTLED:
-		snprintf(buf, len, "%s by %.40s", reaches_nobody ? "turned away" : report_cause_text(cause), who);
+		snprintf(buf, len, "%s by %.40s", reaches_nobody ? "turned away" : cause_text(cause), who);
 		return buf;
 	case CAUSE_ANSWERED_WITH_ERROR:
 	case CAUSE_REFUSED:
@@ -97,9 +64,9 @@ static const char *text_of_answerer(const struct answerer *a, enum cause cause, 
 		snprintf(buf, len, "cut by %.40s", who);
 		return buf;
 	default:
-		return report_cause_text(cause);
+		return cause_text(cause);
 	}
-	snprintf(buf, len, "%s by %.40s", report_cause_text(cause), who);
+	snprintf(buf, len, "%s by %.40s", cause_text(cause), who);
 	return buf;
 }
 
@@ -125,7 +92,7 @@ static void fill_text(struct report_row *row, const struct snapshot *s)
 	else if (row->cause == CAUSE_THROTTLED && finding_reaches_nobody(p))
 		snprintf(row->text, sizeof(row->text), "service unavailable");
 	else if (row->cause != CAUSE_NONE)
-		snprintf(row->text, sizeof(row->text), "%s", report_cause_text(row->cause));
+		snprintf(row->text, sizeof(row->text), "%s", cause_text(row->cause));
 	else
 		snprintf(row->text, sizeof(row->text), "%s",
 			 row->level == LEVEL_QUIET	? "asked nothing"

@@ -52,7 +52,4 @@ const char *report_level_word(enum level level);
 bool report_level_is_bad(enum level level);
 enum level report_level_of(enum severity severity);
 
-/* A pod's cause in the field's words ("reverse path filter"), without figures; "" for NONE. */
-const char *report_cause_text(enum cause cause);
-
 #endif

@@ -118,12 +118,9 @@ json_t *trace_counts_write(struct session *session, const struct snapshot *s)
 
 static enum runtime runtime_of(const json_t *o)
 {
-	const char *word = json_text_of(o, "runtime");
+	int runtime = WORD_INDEX(json_text_of(o, "runtime"), RUNTIME_COUNT, runtime_word);
 
-	for (int i = 0; i < RUNTIME_COUNT; i++)
-		if (!strcmp(word, runtime_word(i)))
-			return i;
-	return RUNTIME_NONE;
+	return runtime < RUNTIME_COUNT ? (enum runtime)runtime : RUNTIME_NONE;
 }
 
 struct pod_identity trace_counts_identity(const json_t *o)

@@ -307,7 +307,7 @@ static void trace_notes(FILE *out, const struct request *r, const struct text_op
 		sep = "; ";
 	}
 	if (r->cause == CAUSE_SLOW) {
-		fprintf(out, "%s%s", sep, report_cause_text(r->cause));
+		fprintf(out, "%s%s", sep, cause_text(r->cause));
 		sep = "; ";
 	}
 	if (r->fallback) {
