@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
-#include <uthash.h>
-
+#include "../base/hash.h"
 #include "../../bpf/http_scan.h"
 #include "cause.h"
 #include "counters.h"
@@ -90,10 +88,8 @@ static bool maker_enter(struct pod_table *t, uint64_t number, struct maker **ret
 			return false;
 		m->number = number;
 		HASH_ADD(hh, t->makers, number, sizeof(number), m);
-		if (!m->hh.tbl) {
-			free(m);
+		if (!HASH_ADDED(m))
 			return false;
-		}
 	}
 	if (m->rows >= (share > SHARE_FLOOR ? share : SHARE_FLOOR))
 		return false;

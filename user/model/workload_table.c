@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
-#include <uthash.h>
+#include "../base/hash.h"
 
 #define KEEP_S 86400 /* a workload without rows */
 #define KEY_LEN 1024
@@ -149,10 +148,7 @@ static struct entry *entry_get(struct workload_table *t, const struct pod_stats 
 		return NULL;
 	e->w.unnamed = is_unnamed(&p->who);
 	HASH_ADD_KEYPTR(hh, t->entries, e->key, len, e);
-	if (e->hh.tbl)
-		return e;
-	free(e);
-	return NULL;
+	return HASH_ADDED(e);
 }
 
 static struct mark *mark_get(struct workload_table *t, const struct pod_stats *p)
@@ -167,10 +163,8 @@ static struct mark *mark_get(struct workload_table *t, const struct pod_stats *p
 			return NULL;
 		strcpy(m->key, key);
 		HASH_ADD_STR(t->marks, key, m);
-		if (!m->hh.tbl) {
-			free(m);
+		if (!HASH_ADDED(m))
 			return NULL;
-		}
 	}
 	if (m->first_ns != p->first_ns) {
 		/* a row that began with packets alone gets its first request later: nothing was counted then */

@@ -6,8 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
-#include <uthash.h>
+#include "../base/hash.h"
 
 /* Longest path kept, the same as in a cgroup_mkdir record; of a longer one the tail is kept. */
 #define CGROUP_PATH_MAX 511

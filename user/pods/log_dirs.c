@@ -10,10 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "../base/clock.h"
+#include "../base/hash.h"
 #include "cgroup_path.h"
 #include "log_dirs.h"
 #include "log_names.h"
@@ -167,10 +165,8 @@ static void add(struct folder *folder, const struct log_name *name)
 		return;
 	}
 	HASH_ADD(hh, folder->entries, key, KEY_LEN, entry);
-	if (!entry->hh.tbl) {
+	if (!HASH_ADDED(entry))
 		folder->dropped++;
-		free(entry);
-	}
 }
 
 /* Everything that the read did not meet is gone; after a while it is forgotten. */

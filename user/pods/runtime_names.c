@@ -15,9 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
+#include "../base/hash.h"
 #include "../base/small.h"
 #include "cgroup_path.h"
 #include "safe_file.h"
@@ -474,10 +472,7 @@ static struct entry *find(struct runtime_names *names, const char *key)
 	/* put in anew, so that the order of the table is that of use and its head the one to throw out */
 	HASH_DEL(names->entries, e);
 	HASH_ADD_KEYPTR(hh, names->entries, e->key, strlen(e->key), e);
-	if (e->hh.tbl)
-		return e;
-	free(e);
-	return NULL;
+	return HASH_ADDED(e);
 }
 
 /* what NULL: it is known that nobody knows. Returns NULL without memory. */
@@ -510,10 +505,7 @@ static struct entry *keep(struct runtime_names *names, const char *key, const st
 		drop(names, names->entries);
 	}
 	HASH_ADD_KEYPTR(hh, names->entries, e->key, strlen(e->key), e);
-	if (e->hh.tbl)
-		return e;
-	free(e);
-	return NULL;
+	return HASH_ADDED(e);
 }
 
 static const struct runtime_who *answer(struct runtime_names *names, const struct entry *e)

@@ -7,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
-#include <uthash.h>
-
+#include "../base/hash.h"
 #include "../capture/capture_flows.h"
 #include "../kernel/http_table.h"
 #include "../report/findings.h"
@@ -77,10 +75,7 @@ static struct client *client_get(struct capture_input *in, const struct imds_add
 	c->text[strlen(c->text) - 2] = '\0'; /* ":0" */
 	c->who = client_named(c->text, HASH_COUNT(in->clients) + 2);
 	HASH_ADD(hh, in->clients, addr, sizeof(c->addr), c);
-	if (c->hh.tbl)
-		return c;
-	free(c);
-	return &in->over;
+	return HASH_ADDED(c) ? c : &in->over;
 }
 
 /* "10.244.0.2 shop/cart-7d9f/app" or "10.244.0.2 cart": namespace, pod, container. False: not such a line. */

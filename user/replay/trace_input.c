@@ -6,9 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
-#include <uthash.h>
-
+#include "../base/hash.h"
 #include "../base/json_member.h"
 #include "../base/small.h"
 #include "../report/findings.h"
@@ -205,12 +203,10 @@ static void stall_keep(struct trace_input *t, const struct request *r, json_t *l
 	st->key.cookie = r->rec.peer.cookie;
 	st->key.start_ns = r->rec.req.start_ns;
 	HASH_ADD(hh, t->stalls, key, sizeof(st->key), st);
-	if (st->hh.tbl) {
+	if (HASH_ADDED(st))
 		st->line = json_incref(line);
-	} else {
-		free(st);
+	else
 		t->unkept_stalls++;
-	}
 }
 
 static void add(struct trace_input *t, struct request *r)

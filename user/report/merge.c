@@ -109,10 +109,8 @@ static int add_node(struct merged *m, const struct report_doc *d, const struct m
 	}
 	m->nodes = more;
 	HASH_ADD_KEYPTR(hh, m->by_key, n->key, key_len, n);
-	if (!n->hh.tbl) {
-		free(n);
+	if (!HASH_ADDED(n))
 		return -ENOMEM;
-	}
 	m->nodes[m->nodes_len++] = n;
 	*ret = n;
 	return 0;

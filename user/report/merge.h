@@ -6,9 +6,7 @@
 #ifndef IMDSNOOP_MERGE_H
 #define IMDSNOOP_MERGE_H
 
-#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
-#include <uthash.h>
-
+#include "../base/hash.h"
 #include "report_doc.h"
 
 #define MERGE_NODES_MAX 20000

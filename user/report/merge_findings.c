@@ -110,10 +110,8 @@ static int group_of(struct merged *m, const struct report_finding *f, struct mer
 	g->container = names.container;
 	g->cgroup = names.cgroup;
 	HASH_ADD_KEYPTR(hh, m->by_group, g->key, len, g);
-	if (!g->hh.tbl) {
-		free(g);
+	if (!HASH_ADDED(g))
 		return -ENOMEM;
-	}
 	m->groups_len++;
 	*ret = g;
 	return 0;

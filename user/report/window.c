@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
-#include <uthash.h>
-
+#include "../base/hash.h"
 #include "../model/counters.h"
 #include "findings.h"
 #include "../model/pod_table.h"
@@ -142,10 +140,7 @@ static struct row_history *row_new(struct window *w, const struct pod_stats *p)
 	strcpy(r->key, key);
 	r->first_ns = p->first_ns;
 	HASH_ADD_STR(w->rows, key, r);
-	if (r->hh.tbl)
-		return r;
-	free(r);
-	return NULL;
+	return HASH_ADDED(r);
 }
 
 /* The oldest step that a window may begin at needs one point at or before it; what is older goes. */

@@ -4,6 +4,7 @@
  * with that as their comment. Bounded: when too many wait, the oldest are written with what is known.
  */
 #include "../base/clock.h"
+#include "../base/hash.h"
 #include "session_part.h"
 
 #include <errno.h>
@@ -12,9 +13,6 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <unistd.h>
-
-#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
-#include <uthash.h>
 
 #include "../capture/packet_writer.h"
 
@@ -134,10 +132,7 @@ static struct connection *connection_find(struct copies *cs, uint64_t cookie, bo
 	c->cookie = cookie;
 	TAILQ_INIT(&c->copies);
 	HASH_ADD(hh, cs->connections, cookie, sizeof(c->cookie), c);
-	if (c->hh.tbl)
-		return c;
-	free(c);
-	return NULL;
+	return HASH_ADDED(c);
 }
 
 static void connection_free(struct copies *cs, struct connection *c)

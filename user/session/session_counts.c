@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Exact counts: differences to what was read last, and what is forgotten of cgroups that are gone. */
+#include "../base/hash.h"
 #include "session_part.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
-#include <uthash.h>
 
 /* A count as read last, to take differences: one hash for each table, keyed by the table's key. */
 struct seen {
@@ -28,10 +26,7 @@ static struct seen *seen_get(struct seen **table, const void *key, size_t len)
 		return NULL;
 	memcpy(n->key, key, len);
 	HASH_ADD_KEYPTR(hh, *table, n->key, len, n);
-	if (n->hh.tbl)
-		return n;
-	free(n);
-	return NULL;
+	return HASH_ADDED(n);
 }
 
 static const struct pod_identity *who_of(struct session *s, uint64_t cgroup_id)

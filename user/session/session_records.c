@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1 /* an element that found no memory has hh.tbl NULL */
-#include <uthash.h>
-
 #include "../base/clock.h"
+#include "../base/hash.h"
 #include "../model/verdict.h"
 
 #define IDLE_NS (130ull * 1000000000) /* longer than TCP's last retransmission of a dead answer (about 120 s) */
@@ -357,10 +355,8 @@ static void on_running(void *arg, const struct imds_rec_request *rec)
 	st->key = want.key;
 	st->seen_ns = w->now_ns;
 	HASH_ADD(hh, s->stalled, key, sizeof(st->key), st);
-	if (!st->hh.tbl) {
-		free(st);
+	if (!HASH_ADDED(st))
 		return;
-	}
 	pod_table_add_request(s->table, &r, w->now_ns); /* judged only, and its client remembered: it still runs */
 	session_copies_judge(s, &r, w->now_ns);
 	if (s->cb.on_stall && r.outcome != OUTCOME_REDIRECTED)

@@ -10,10 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "../base/address.h"
+#include "../base/hash.h"
 #include "../kernel/netns.h"
 #include "../model/verdict.h"
 #include "../pods/address_names.h"
@@ -195,10 +193,8 @@ static struct owner *find_owner(struct reading *r, const struct imds_unowned_key
 			return NULL;
 		o->key = place;
 		HASH_ADD(hh, s->owners, key, sizeof(o->key), o);
-		if (!o->hh.tbl) { /* no memory for the table */
-			free(o);
+		if (!HASH_ADDED(o))
 			return NULL;
-		}
 	}
 	o->used_ns = r->now_ns;
 	if (r->now_ns >= o->until_ns && r->looks[own_netns]) {

@@ -48,10 +48,7 @@ static struct ui_row *row_get(struct ui_rows *rows, uint64_t key)
 		return NULL;
 	row->key = key;
 	HASH_ADD(hh, rows->by_key, key, sizeof(key), row);
-	if (row->hh.tbl)
-		return row;
-	free(row);
-	return NULL;
+	return HASH_ADDED(row);
 }
 
 static void sample_rate(struct ui_row *row, uint64_t now_ns)

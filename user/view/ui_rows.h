@@ -6,12 +6,10 @@
 #ifndef IMDSNOOP_UI_ROWS_H
 #define IMDSNOOP_UI_ROWS_H
 
+#include "../base/hash.h"
 #include "../model/request.h"
 #include "../report/report.h"
 #include "columns.h"
-
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 #define UI_REQUESTS 1024 /* the newest ones, of all pods */
 #define UI_SAMPLES 6	 /* updates over which a rate is taken */
