@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 
 #define PROGRAMS_MAX 64 /* the kernel's own bound for one cgroup and hook */
 #define OUR_PREFIX "imds_"
@@ -34,10 +35,8 @@ int hooks_other_connects(const char *cgroup, char *names, size_t len)
 {
 	static const enum bpf_attach_type hooks[] = { BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT };
 	int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = 0, err = 0;
-	size_t at = 0;
 
-	if (len)
-		names[0] = '\0';
+	names[0] = '\0';
 	if (fd < 0)
 		return -errno;
 	for (size_t h = 0; h < LEN(hooks) && !err; h++) {
@@ -54,9 +53,7 @@ int hooks_other_connects(const char *cgroup, char *names, size_t len)
 			if (!strncmp(name, OUR_PREFIX, strlen(OUR_PREFIX)))
 				continue;
 			snprintf(number, sizeof(number), "program %u", ids[i]);
-			if (at < len)
-				at += (size_t)snprintf(names + at, len - at, "%s%s", found ? ", " : "",
-						       name[0] ? name : number);
+			text_add(names, len, "%s%s", found ? ", " : "", name[0] ? name : number);
 			found++;
 		}
 	}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../base/hash.h"
+#include "../base/text_add.h"
 #include "../capture/capture_flows.h"
 #include "../kernel/http_table.h"
 #include "../report/findings.h"
@@ -250,7 +251,7 @@ static int fill_snapshot(struct capture_input *in)
 		 : st->pod_side ? "; only the client's side was captured: what the service sent is not seen"
 				: "");
 	if (st->bare)
-		snprintf(in->why + strlen(in->why), sizeof(in->why) - strlen(in->why),
+		text_add(in->why, sizeof(in->why),
 			 "; payload was not captured: what was asked and answered is not known");
 	in->features[0] = (struct feature){ "capture", "degraded", in->why };
 	s->version = IMDSNOOP_VERSION;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/text_add.h"
 #include "finding_parts.h"
 #include "findings.h"
 
@@ -251,16 +252,14 @@ static bool is_error_of_server(uint16_t status)
 /* "403", "404 or 403": the statuses of its errors, each once, as they came. */
 static const char *statuses_text(const struct pod_stats *p, char *buf, size_t len)
 {
-	size_t at = 0;
-
 	buf[0] = '\0';
-	for (size_t i = 0; i < p->errors_len && at < len; i++) {
+	for (size_t i = 0; i < p->errors_len; i++) {
 		size_t k = 0;
 
 		while (p->errors[k].status != p->errors[i].status)
 			k++;
 		if (k == i)
-			at += (size_t)snprintf(buf + at, len - at, "%s%u", at ? " or " : "", p->errors[i].status);
+			text_add(buf, len, "%s%u", buf[0] ? " or " : "", p->errors[i].status);
 	}
 	return buf;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 #include "finding_parts.h"
 #include "findings.h"
 
@@ -104,28 +105,25 @@ static enum confidence best_confidence(const struct pod_stats *p)
 /* "3 proven, 1 likely deaths by TTL" */
 static const char *tell_confidences(const struct pod_stats *p, char *buf, size_t len)
 {
-	size_t at = 0;
-
-	for (int c = CONFIDENCE_PROVEN; c > CONFIDENCE_NONE && at < len; c--)
+	buf[0] = '\0';
+	for (int c = CONFIDENCE_PROVEN; c > CONFIDENCE_NONE; c--)
 		if (p->confidences[c])
-			at += (size_t)snprintf(buf + at, len - at, "%s%llu %s", at ? ", " : "",
-					       (unsigned long long)p->confidences[c], confidence_word(c));
-	if (at < len)
-		snprintf(buf + at, len - at, "%sdeath%s by TTL", at ? " " : "", ENDING(p->outcomes[OUTCOME_HOP_LIMIT]));
-	return buf;
+			text_add(buf, len, "%s%llu %s", buf[0] ? ", " : "", (unsigned long long)p->confidences[c],
+				 confidence_word(c));
+	return text_add(buf, len, "%sdeath%s by TTL", buf[0] ? " " : "", ENDING(p->outcomes[OUTCOME_HOP_LIMIT]));
 }
 
 /* ". It needs hop limit 2, the node has 1" */
 static const char *needs_text(const struct draft *d, char *buf, size_t len)
 {
-	int needed = d->p->required_hop_limit, has = d->s->node_token_ttl, at;
+	int needed = d->p->required_hop_limit, has = d->s->node_token_ttl;
 
 	buf[0] = '\0';
 	if (!finding_is_ec2(d->p) || needed <= 0)
 		return buf;
-	at = snprintf(buf, len, ". It needs hop limit %s%d", d->p->hops < 0 ? "at least " : "", needed);
+	snprintf(buf, len, ". It needs hop limit %s%d", d->p->hops < 0 ? "at least " : "", needed);
 	if (has > 0)
-		snprintf(buf + at, len - (size_t)at, ", the node %s %d", has < needed ? "has" : "now has", has);
+		text_add(buf, len, ", the node %s %d", has < needed ? "has" : "now has", has);
 	return buf;
 }
 

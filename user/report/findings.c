@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 #include "../model/counters.h"
 #include "../pods/workload.h"
 #include "finding_rules.h"
@@ -200,7 +201,7 @@ static struct member *members_of(const struct snapshot *s)
 static bool subject_of_group(const struct pod_stats **pods, size_t len, const char *workload, char *buf, size_t size)
 {
 	const struct pod_identity *first = &pods[0]->who;
-	size_t distinct = 1, at;
+	size_t distinct = 1;
 	bool same_container = true;
 
 	if (pods[0]->other) {
@@ -220,17 +221,17 @@ static bool subject_of_group(const struct pod_stats **pods, size_t len, const ch
 		distinct += !seen;
 	}
 	if (distinct == 1)
-		at = (size_t)snprintf(buf, size, "%s/%s (", first->namespace, first->pod);
+		snprintf(buf, size, "%s/%s (", first->namespace, first->pod);
 	else
-		at = (size_t)snprintf(buf, size, "%zu pods of %s/%s%s", distinct, first->namespace, workload,
-				      same_container && first->container[0] ? " (" : "");
+		snprintf(buf, size, "%zu pods of %s/%s%s", distinct, first->namespace, workload,
+			 same_container && first->container[0] ? " (" : "");
 	if (distinct == 1)
-		for (size_t i = 0; i < len && at < size; i++)
-			at += (size_t)snprintf(buf + at, size - at, "%s%s", i ? ", " : "", pods[i]->who.container);
-	else if (same_container && at < size)
-		at += (size_t)snprintf(buf + at, size - at, "%s", first->container);
-	if (at < size && (distinct == 1 || (same_container && first->container[0])))
-		snprintf(buf + at, size - at, ")");
+		for (size_t i = 0; i < len; i++)
+			text_add(buf, size, "%s%s", i ? ", " : "", pods[i]->who.container);
+	else if (same_container)
+		text_add(buf, size, "%s", first->container);
+	if (distinct == 1 || (same_container && first->container[0]))
+		text_add(buf, size, ")");
 	return distinct > 1;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 #include "findings.h"
 
 const char *headline_other_programs(const struct snapshot *s)
@@ -31,7 +32,7 @@ static bool say_dead(const struct snapshot *s, const char *node, char *buf, size
 	double lost_s = 0;
 	bool tokens = false;
 	size_t dead = 0;
-	int needs = 0, at;
+	int needs = 0;
 
 	if (!first || first->code != FINDING_HOP_LIMIT_EXHAUSTED || first->severity == SEVERITY_INFO)
 		return false;
@@ -51,18 +52,18 @@ static bool say_dead(const struct snapshot *s, const char *node, char *buf, size
 	if (!dead)
 		return false;
 	maybe = first->severity == SEVERITY_WARNING ? "probably " : "";
-	at = snprintf(buf, len, "%zu of %zu pod%s on %s get%s no metadata %s: ", dead, s->pods_len, ENDING(s->pods_len),
-		      node, dead == 1 ? "s" : "", tokens ? "token" : "answer");
+	snprintf(buf, len, "%zu of %zu pod%s on %s get%s no metadata %s: ", dead, s->pods_len, ENDING(s->pods_len),
+		 node, dead == 1 ? "s" : "", tokens ? "token" : "answer");
 	if (!tokens) /* the response hop limit is the tokens' alone */
-		at += snprintf(buf + at, len - at, "%sthe answers die on this node, TTL used up", maybe);
+		text_add(buf, len, "%sthe answers die on this node, TTL used up", maybe);
 	else if (s->node_token_ttl && needs > s->node_token_ttl)
-		at += snprintf(buf + at, len - at, "%shop limit %d is too low", maybe, s->node_token_ttl);
+		text_add(buf, len, "%shop limit %d is too low", maybe, s->node_token_ttl);
 	else
-		at += snprintf(buf + at, len - at, "%sthe hop limit is too low", maybe);
+		text_add(buf, len, "%sthe hop limit is too low", maybe);
 	if (tokens && needs)
-		at += snprintf(buf + at, len - at, ", %s%d is needed", least, needs);
+		text_add(buf, len, ", %s%d is needed", least, needs);
 	if (lost_s >= 0.05)
-		snprintf(buf + at, len - at, "; %.1f s lost", lost_s);
+		text_add(buf, len, "; %.1f s lost", lost_s);
 	return true;
 }
 

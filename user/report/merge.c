@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 
 /* --- copies ---------------------------------------------------------------------------------------------------------- */
 
@@ -388,15 +389,15 @@ int merge_add(struct merged *m, const struct report_doc *d, const char **ret_twi
 static void say_hop_limit(struct merged *m)
 {
 	size_t len = sizeof(m->headline);
-	int at = snprintf(m->headline, len, "%zu pod%s on %zu node%s: no metadata %s", m->hop_limit_pods,
-			  ENDING(m->hop_limit_pods), m->hosts, ENDING(m->hosts),
-			  m->hop_limit_tokens ? "token, the hop limit is too low"
-					      : "answer, the answers die on the node, TTL used up");
 
+	snprintf(m->headline, len, "%zu pod%s on %zu node%s: no metadata %s", m->hop_limit_pods,
+		 ENDING(m->hop_limit_pods), m->hosts, ENDING(m->hosts),
+		 m->hop_limit_tokens ? "token, the hop limit is too low"
+				     : "answer, the answers die on the node, TTL used up");
 	if (m->hop_limit_tokens && m->exhausted_hop_limit)
-		at += snprintf(m->headline + at, len - (size_t)at, ", %d is needed", m->exhausted_hop_limit);
+		text_add(m->headline, len, ", %d is needed", m->exhausted_hop_limit);
 	if (m->seconds_lost >= 0.05)
-		snprintf(m->headline + at, len - (size_t)at, "; %.1f s lost", m->seconds_lost);
+		text_add(m->headline, len, "; %.1f s lost", m->seconds_lost);
 }
 
 /* How many findings, and the sentence of the gravest. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "path.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
+#include "../base/text_add.h"
 #include "../model/request.h"
 
 #define FORWARDS_DRAWN 4 /* more than any known set-up has */
@@ -149,28 +149,10 @@ void path_plan(const struct snapshot *s, const struct pod_stats *p, struct path 
 
 /* --- drawing in one line ---------------------------------------------------------------------------------------- */
 
-struct pen {
-	char *buf;
-	size_t len, at;
-};
-
-__attribute__((format(printf, 2, 3))) static void draw(struct pen *pen, const char *format, ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(pen->buf + pen->at, pen->len - pen->at, format, args);
-	va_end(args);
-	if (n > 0)
-		pen->at = (size_t)n < pen->len - pen->at ? pen->at + (size_t)n : pen->len - 1;
-}
-
 char *path_draw(const struct path *path, int utf8, char *buf, size_t len)
 {
 	const char *line = utf8 ? "──" : "--", *head = utf8 ? "▶" : ">", *dead = utf8 ? "✖" : "X";
 	const char *gap = utf8 ? "╌╌╌" : "- - ->", *fine = utf8 ? "✔" : "ok", *more = utf8 ? "…" : "...";
-	struct pen pen = { .buf = buf, .len = len };
 
 	if (!len)
 		return buf;
@@ -180,18 +162,18 @@ char *path_draw(const struct path *path, int utf8, char *buf, size_t len)
 		bool is_dots = st->name[0] == '.' && st->name[1] == '.';
 
 		if (i && !st->reached)
-			draw(&pen, " %s ", gap);
+			text_add(buf, len, " %s ", gap);
 		else if (i && st->ttl > 0)
-			draw(&pen, " %sTTL %d%s%s ", line, st->ttl, line, head);
+			text_add(buf, len, " %sTTL %d%s%s ", line, st->ttl, line, head);
 		else if (i)
-			draw(&pen, " %s%s%s%s ", line, st->label, line, head);
-		draw(&pen, "%s", is_dots ? more : st->name);
+			text_add(buf, len, " %s%s%s%s ", line, st->label, line, head);
+		text_add(buf, len, "%s", is_dots ? more : st->name);
 		if (st->died)
-			draw(&pen, " %s %s", dead, path->note);
+			text_add(buf, len, " %s %s", dead, path->note);
 	}
 	if (path->arrived)
-		draw(&pen, " %s", fine);
+		text_add(buf, len, " %s", fine);
 	if (path->tail[0])
-		draw(&pen, ": %s", path->tail);
+		text_add(buf, len, ": %s", path->tail);
 	return buf;
 }

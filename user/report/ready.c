@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 
 #define HOUR 3600
 #define WEEK_HOURS 168
@@ -477,7 +478,7 @@ static void make_title(const struct ready_question *q, char *buf, size_t len)
 {
 	const char *parts[4];
 	char limit[24];
-	size_t n = 0, at = 0;
+	size_t n = 0;
 
 	snprintf(limit, sizeof(limit), "hop limit %u", q->hop_limit);
 	if (q->hop_limit)
@@ -488,8 +489,9 @@ static void make_title(const struct ready_question *q, char *buf, size_t len)
 		parts[n++] = "the endpoint off";
 	if (q->role_delivery)
 		parts[n++] = "ec2:RoleDelivery 2.0";
-	for (size_t i = 0; i < n && at < len; i++)
-		at += snprintf(buf + at, len - at, "%s%s", i ? ", " : "", parts[i]);
+	buf[0] = '\0';
+	for (size_t i = 0; i < n; i++)
+		text_add(buf, len, "%s%s", i ? ", " : "", parts[i]);
 }
 
 static void measure(struct ready *r, const struct ready_node *nodes, size_t len)

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 
 #ifndef CAP_BPF
 #define CAP_BPF 39 /* Linux 5.8 */
@@ -271,16 +272,15 @@ static cap_set still_needed(const struct privileges_options *o, cap_set held)
 
 static void describe(cap_set caps, bool filtered, const char *user_note, char *msg, size_t len)
 {
-	size_t at = snprintf(msg, len, "user %u%s, capabilities", geteuid(), user_note);
 	bool any = false;
 
-	for (size_t i = 0; i < LEN(kept) && at < len; i++)
+	snprintf(msg, len, "user %u%s, capabilities", geteuid(), user_note);
+	for (size_t i = 0; i < LEN(kept); i++)
 		if (caps & CAP(kept[i].cap)) {
-			at += snprintf(msg + at, len - at, "%s %s", any ? "," : "", kept[i].name);
+			text_add(msg, len, "%s %s", any ? "," : "", kept[i].name);
 			any = true;
 		}
-	if (at < len)
-		snprintf(msg + at, len - at, "%s, seccomp %s", any ? "" : " none", filtered ? "on" : "off");
+	text_add(msg, len, "%s, seccomp %s", any ? "" : " none", filtered ? "on" : "off");
 }
 
 /*

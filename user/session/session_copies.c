@@ -5,6 +5,7 @@
  */
 #include "../base/clock.h"
 #include "../base/hash.h"
+#include "../base/text_add.h"
 #include "session_part.h"
 
 #include <errno.h>
@@ -77,18 +78,19 @@ static void clean(char *text)
 			*text = '?';
 }
 
-/* A line that --from reads back as a line of --names, when the pod is known. Returns its length. */
-static int put_who(char *text, size_t size, const struct pod_identity *who, const struct imds_addr *local)
+/* A line that --from reads back as a line of --names, when the pod is known. */
+static void put_who(char *text, size_t size, const struct pod_identity *who, const struct imds_addr *local)
 {
 	char addr[64];
 
-	if (!who->pod[0] || !local)
-		return snprintf(text, size, "%s\n", who->cgroup[0] ? who->cgroup : "unknown");
+	if (!who->pod[0] || !local) {
+		text_add(text, size, "%s\n", who->cgroup[0] ? who->cgroup : "unknown");
+		return;
+	}
 	request_address(local, 0, addr, sizeof(addr));
 	addr[strlen(addr) - 2] = '\0'; /* ":0" */
-	return snprintf(text, size, "%.*s %s%s%s%s%s\n", (int)strcspn(addr + (*addr == '['), "]"),
-			addr + (*addr == '['), who->namespace, who->namespace[0] ? "/" : "", who->pod,
-			who->container[0] ? "/" : "", who->container);
+	text_add(text, size, "%.*s %s%s%s%s%s\n", (int)strcspn(addr + (*addr == '['), "]"), addr + (*addr == '['),
+		 who->namespace, who->namespace[0] ? "/" : "", who->pod, who->container[0] ? "/" : "", who->container);
 }
 
 static void put_request(const struct session *s, const struct request *r, char *text, size_t size)
@@ -96,24 +98,24 @@ static void put_request(const struct session *s, const struct request *r, char *
 	const struct imds_request *q = &r->rec.req;
 	const char *confidence = confidence_word(r->confidence), *cause = cause_word(r->cause);
 	bool path = !s->o->redact_paths && q->path_len;
-	int n = put_who(text, size, r->who, &r->rec.peer.local);
 	char status[16];
 
+	text[0] = '\0';
+	put_who(text, size, r->who, &r->rec.peer.local);
 	snprintf(status, sizeof(status), q->status ? "%u" : "no answer", q->status);
-	if (n < (int)size && (q->kind == IMDS_KIND_CONNECT_ONLY || q->kind == IMDS_KIND_DNS))
-		n += snprintf(text + n, size - n, "%s: ", kind_word(q->kind));
-	else if (n < (int)size)
-		n += snprintf(text + n, size - n, "%s %s: %s, ", method_word(q->method),
-			      path ? q->path : kind_word(q->kind), status);
-	if (n < (int)size)
-		n += snprintf(text + n, size - n, "%s%s%s%s%s%s%s", r->running ? "stalled, so far " : "",
-			      outcome_word(r->outcome), confidence ? " (" : "", confidence ? confidence : "",
-			      confidence ? ")" : "", cause && strcmp(cause, outcome_word(r->outcome)) ? ", cause " : "",
-			      cause && strcmp(cause, outcome_word(r->outcome)) ? cause : "");
-	if (n < (int)size && r->required_hop_limit)
-		n += snprintf(text + n, size - n, ", needs hop limit %d", r->required_hop_limit);
-	if (n < (int)size && r->rec.peer.comm[0])
-		snprintf(text + n, size - n, ", process %s (%u)", r->rec.peer.comm, r->rec.peer.pid);
+	if (q->kind == IMDS_KIND_CONNECT_ONLY || q->kind == IMDS_KIND_DNS)
+		text_add(text, size, "%s: ", kind_word(q->kind));
+	else
+		text_add(text, size, "%s %s: %s, ", method_word(q->method), path ? q->path : kind_word(q->kind), status);
+	text_add(text, size, "%s%s", r->running ? "stalled, so far " : "", outcome_word(r->outcome));
+	if (confidence)
+		text_add(text, size, " (%s)", confidence);
+	if (cause && strcmp(cause, outcome_word(r->outcome)))
+		text_add(text, size, ", cause %s", cause);
+	if (r->required_hop_limit)
+		text_add(text, size, ", needs hop limit %d", r->required_hop_limit);
+	if (r->rec.peer.comm[0])
+		text_add(text, size, ", process %s (%u)", r->rec.peer.comm, r->rec.peer.pid);
 	clean(text);
 }
 
@@ -191,20 +193,19 @@ static void write_copy(struct session *s, struct copy *c)
 {
 	struct label *l = c->label ? c->label : c->connection ? c->connection->last : NULL;
 	bool drop = c->rec.flags & IMDS_C_DROP;
-	char text[LABEL_LEN + 256];
+	char text[LABEL_LEN + 256] = "";
 	const char *place = "sockets";
-	int n = 0;
 
 	if (drop) {
 		place = drop_reasons_location(s->reasons, c->rec.location);
 		place = place[0] ? place : "dropped";
-		n = snprintf(text, sizeof(text), "dropped%s%s, at %s\n", c->rec.flags & IMDS_C_HAS_REASON ? ": " : "",
-			     c->rec.flags & IMDS_C_HAS_REASON ? drop_reasons_name(s->reasons, c->rec.reason) : "", place);
+		snprintf(text, sizeof(text), "dropped%s%s, at %s\n", c->rec.flags & IMDS_C_HAS_REASON ? ": " : "",
+			 c->rec.flags & IMDS_C_HAS_REASON ? drop_reasons_name(s->reasons, c->rec.reason) : "", place);
 	}
 	if (l) {
 		if (l->hidden)
 			return;
-		snprintf(text + n, sizeof(text) - n, "%s", l->text);
+		text_add(text, sizeof(text), "%s", l->text);
 	} else {
 		static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
 		const struct pod_identity *who =
@@ -212,8 +213,8 @@ static void write_copy(struct session *s, struct copy *c)
 
 		if (!session_selects_identity(s->o, who))
 			return;
-		n += put_who(text + n, sizeof(text) - n, who, NULL);
-		snprintf(text + n, sizeof(text) - n, "%s",
+		put_who(text, sizeof(text), who, NULL);
+		text_add(text, sizeof(text), "%s",
 			 c->rec.cookie ? "what became of it is not known" : "of no known connection");
 		clean(text);
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 #include "../report/findings.h"
 #include "columns.h"
 #include "extras.h"
@@ -26,7 +27,6 @@ static void fact(FILE *out, const char *name, const char *value)
 static void facts(FILE *out, const struct snapshot *s)
 {
 	char buf[256], when[40];
-	size_t at = 0;
 
 	fputs("<dl class=\"facts\">\n", out);
 	fact(out, "Node", s->node);
@@ -36,8 +36,8 @@ static void facts(FILE *out, const struct snapshot *s)
 		 s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0);
 	fact(out, "Watched", buf);
 	buf[0] = '\0';
-	for (size_t i = 0; s->endpoints && s->endpoints[i] && at < sizeof(buf); i++)
-		at += (size_t)snprintf(buf + at, sizeof(buf) - at, "%s%s", i ? ", " : "", s->endpoints[i]);
+	for (size_t i = 0; s->endpoints && s->endpoints[i]; i++)
+		text_add(buf, sizeof(buf), "%s%s", i ? ", " : "", s->endpoints[i]);
 	fact(out, "Endpoints", buf);
 	snprintf(buf, sizeof(buf), "%llu by %zu pod%s: %llu answered, %llu failed",
 		 (unsigned long long)s->totals.requests, s->pods_len, ENDING(s->pods_len),

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 #include "../report/findings.h"
 #include "../report/report.h"
 #include "columns.h"
@@ -56,14 +57,12 @@ static void report_where(FILE *out, const struct snapshot *s, const struct text_
 {
 	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
 	char text[LINE_LEN];
-	size_t at;
 
-	at = (size_t)snprintf(text, sizeof(text), "watched %.1f s on %.60s%s%.60s", watched_s, s->node,
-			      s->kernel[0] ? ", kernel " : "", s->kernel);
-	for (size_t i = 0; s->endpoints && s->endpoints[i] && at < sizeof(text); i++)
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i ? ", " : "; endpoints ", s->endpoints[i]);
-	if (at < sizeof(text))
-		snprintf(text + at, sizeof(text) - at, "; imdsnoop %s", s->version);
+	snprintf(text, sizeof(text), "watched %.1f s on %.60s%s%.60s", watched_s, s->node,
+		 s->kernel[0] ? ", kernel " : "", s->kernel);
+	for (size_t i = 0; s->endpoints && s->endpoints[i]; i++)
+		text_add(text, sizeof(text), "%s%s", i ? ", " : "; endpoints ", s->endpoints[i]);
+	text_add(text, sizeof(text), "; imdsnoop %s", s->version);
 	text_styled(out, o, TEXT_DIM, "", text);
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 #include "../report/findings.h"
 #include "columns.h"
 #include "extras.h"
@@ -171,16 +172,14 @@ static void merge_groups(FILE *out, const struct merged *m, const struct text_op
 		heading(out, o, "Findings by workload");
 	for (size_t i = 0; i < m->groups_len && i < WHOLE * 2; i++) {
 		const struct merge_group *g = m->groups[i];
-		int at;
 
 		extras_subject(g->namespace, g->workload, g->container, g->cgroup, subject, sizeof(subject));
-		at = snprintf(text, sizeof(text), "%.64s: %.300s, %zu pod%s on %zu node%s", g->code, subject, g->pods,
-			      ENDING(g->pods), g->nodes, ENDING(g->nodes));
+		snprintf(text, sizeof(text), "%.64s: %.300s, %zu pod%s on %zu node%s", g->code, subject, g->pods,
+			 ENDING(g->pods), g->nodes, ENDING(g->nodes));
 		if (g->required_hop_limit && !strcmp(g->code, finding_word(FINDING_HOP_LIMIT_EXHAUSTED)))
-			at += snprintf(text + at, sizeof(text) - (size_t)at, ", needs hop limit %d",
-				       g->required_hop_limit);
+			text_add(text, sizeof(text), ", needs hop limit %d", g->required_hop_limit);
 		if (g->seconds_lost >= 0.05)
-			snprintf(text + at, sizeof(text) - (size_t)at, ", %.1f s lost", g->seconds_lost);
+			text_add(text, sizeof(text), ", %.1f s lost", g->seconds_lost);
 		snprintf(first, sizeof(first), "   %-7s ", severity_word(g->severity));
 		text_styled(out, o, severity_styles[g->severity], first, text);
 	}
@@ -251,20 +250,17 @@ static void merge_differences(FILE *out, const struct merged *m, const struct te
 	heading(out, o, "In what the nodes differ");
 	for (size_t i = 0; i < m->differences_len; i++) {
 		const struct merge_difference *d = &m->differences[i];
-		size_t at = 0;
 
-		at += (size_t)snprintf(text, sizeof(text), "%s: ", d->what);
-		for (size_t j = 0; j < d->values_len && at < sizeof(text) - 1; j++) {
+		snprintf(text, sizeof(text), "%s: ", d->what);
+		for (size_t j = 0; j < d->values_len; j++) {
 			const struct merge_value *v = &d->values[j];
 
-			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s on %zu node%s", j ? "; " : "",
-					       v->value, v->nodes_len, ENDING(v->nodes_len));
-			for (size_t k = 0; j && k < v->nodes_len && k < 4 && at < sizeof(text) - 1; k++)
-				at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%.60s", k ? ", " : " (",
-						       v->nodes[k]->node);
-			if (j && at < sizeof(text) - 1)
-				at += (size_t)snprintf(text + at, sizeof(text) - at, "%s",
-						       v->nodes_len > 4 ? ", ...)" : ")");
+			text_add(text, sizeof(text), "%s%s on %zu node%s", j ? "; " : "", v->value, v->nodes_len,
+				 ENDING(v->nodes_len));
+			for (size_t k = 0; j && k < v->nodes_len && k < 4; k++)
+				text_add(text, sizeof(text), "%s%.60s", k ? ", " : " (", v->nodes[k]->node);
+			if (j)
+				text_add(text, sizeof(text), v->nodes_len > 4 ? ", ...)" : ")");
 		}
 		text_paragraph(out, o, bullet(o), text);
 	}

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 #include "extras.h"
 #include "text_layout.h"
 
@@ -32,14 +33,14 @@ char *extras_ready_headline(const struct ready *r, char *buf, size_t len)
 char *extras_ready_basis(const struct ready *r, char *buf, size_t len)
 {
 	double window_s = (double)(r->to_s - r->from_s);
-	int at = snprintf(
-	    buf, len,
-	    "Judged from %zu node%s over %.1f days: %.1f %% of the days' hours and %.1f %% of these nodes' time "
-	    "were watched.",
-	    r->nodes, ENDING(r->nodes), window_s / DAY, r->watched * 100, r->coverage * 100);
 
-	if (r->rarest_s > 0 && at > 0 && (size_t)at < len)
-		snprintf(buf + at, len - (size_t)at,
+	snprintf(buf, len,
+		 "Judged from %zu node%s over %.1f days: %.1f %% of the days' hours and %.1f %% of these nodes' time "
+		 "were watched.",
+		 r->nodes, ENDING(r->nodes), window_s / DAY, r->watched * 100, r->coverage * 100);
+
+	if (r->rarest_s > 0)
+		text_add(buf, len,
 			 " A caller that asks at least every %.1f days would have been seen in 999 of 1,000 cases. "
 			 "Nodes without an agent are not in it.",
 			 r->rarest_s / DAY);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 #include "../report/findings.h"
 
 void ui_clear_lines(struct ui *ui)
@@ -142,7 +143,7 @@ static void format_request(const struct ui *ui, const struct ui_request *u, char
 		 comm, (int)(comm_used < 10 ? 10 - comm_used : 0), "", what, (int)((int)used < room ? room - used : 0),
 		 "", status, outcome, took);
 	if (width > 140)
-		snprintf(buf + strlen(buf), len - strlen(buf), " %8s %4d %5s %5u", first, u->ttl, hops, u->drops);
+		text_add(buf, len, " %8s %4d %5s %5u", first, u->ttl, hops, u->drops);
 }
 
 static void add_requests(struct ui *ui, const struct ui_row *r, size_t max)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 #include "../report/findings.h"
 
 int ui_rows_init(struct ui_rows *rows)
@@ -67,15 +68,12 @@ static void sample_rate(struct ui_row *row, uint64_t now_ns)
 
 static void list_processes(const struct pod_stats *p, char *buf, size_t len)
 {
-	size_t at = 0;
-
 	buf[0] = '\0';
-	for (size_t i = 0; i < p->processes_len && at < len; i++) {
+	for (size_t i = 0; i < p->processes_len; i++) {
 		const struct process_count *c = &p->processes[i];
-		int n = snprintf(buf + at, len - at, "%s%.16s[%u]%s%.16s %llu", i ? ", " : "", c->comm[0] ? c->comm : "?",
-				 c->pid, c->parent[0] ? " of " : "", c->parent, (unsigned long long)c->requests);
 
-		at += n > 0 ? n : 0;
+		text_add(buf, len, "%s%.16s[%u]%s%.16s %llu", i ? ", " : "", c->comm[0] ? c->comm : "?", c->pid,
+			 c->parent[0] ? " of " : "", c->parent, (unsigned long long)c->requests);
 	}
 }
 
