@@ -86,6 +86,12 @@ __attribute__((format(printf, 4, 5))) static void note(struct features *f, const
 	features_note(f, name, state, why);
 }
 
+/* OK where it holds, else state and why. */
+static void note_if(struct features *f, const char *name, bool holds, const char *state, const char *why)
+{
+	features_note(f, name, holds ? OK : state, holds ? "" : why);
+}
+
 /* First len - 1 bytes of a small file, "" when it cannot be read. Returns 0 or a negative errno. */
 static int read_text(const char *path, char *buf, size_t len)
 {
@@ -322,30 +328,18 @@ static void probe_hooks(const struct features_options *o, struct features *f)
 		features_note(f, "cgroup_skb", MISSING, "this kernel has no bpf() (CONFIG_BPF_SYSCALL)");
 	else
 		note(f, "cgroup_skb", MISSING, "needs Linux 5.8 or newer with CONFIG_CGROUP_BPF: %s", strerror(-skb));
-	if (f->has_ringbuf)
-		features_note(f, "ring_buffer", OK, "");
-	else
-		features_note(f, "ring_buffer", MISSING, "needs Linux 5.8 or newer, and the right to create maps");
-
+	note_if(f, "ring_buffer", f->has_ringbuf, MISSING, "needs Linux 5.8 or newer, and the right to create maps");
 	if (o->no_process)
 		features_note(f, "process", OFF, "switched off by --no-process");
 	else if (!f->has_connect)
 		features_note(f, "process", MISSING,
 			      "cgroup/connect4 and connect6 cannot be used: process names and unanswered "
 			      "connects of theirs stay unknown");
-	else if (!f->has_btf)
-		features_note(f, "process", DEGRADED, "without kernel BTF the parents of a process stay unknown");
 	else
-		features_note(f, "process", OK, "");
-	if (f->has_release)
-		features_note(f, "release", OK, "");
-	else
-		features_note(f, "release", MISSING, "needs Linux 5.9: when a client gave up shows by its FIN only");
-	if (f->has_netns_cookie)
-		features_note(f, "netns_cookie", OK, "");
-	else
-		features_note(f, "netns_cookie", MISSING,
-			      "needs Linux 5.7: pods with host networking are not told apart");
+		note_if(f, "process", f->has_btf, DEGRADED, "without kernel BTF the parents of a process stay unknown");
+	note_if(f, "release", f->has_release, MISSING, "needs Linux 5.9: when a client gave up shows by its FIN only");
+	note_if(f, "netns_cookie", f->has_netns_cookie, MISSING,
+		"needs Linux 5.7: pods with host networking are not told apart");
 }
 
 int features_tracepoint_args(const struct btf *btf, const char *name)
@@ -392,15 +386,12 @@ static void probe_btf(struct features *f)
 static bool probe_lockdown(struct features *f)
 {
 	char mode[64];
+	bool locked = !read_text(LOCKDOWN_PATH, mode, sizeof(mode)) && strstr(mode, "[confidentiality]");
 
-	if (read_text(LOCKDOWN_PATH, mode, sizeof(mode)) || !strstr(mode, "[confidentiality]")) {
-		features_note(f, "lockdown", OK, "");
-		return false;
-	}
-	features_note(f, "lockdown", DEGRADED,
-		      "kernel lockdown is 'confidentiality': programs may not read kernel memory, so no "
-		      "drops and no parent processes (boot with lockdown=integrity)");
-	return true;
+	note_if(f, "lockdown", !locked, DEGRADED,
+		"kernel lockdown is 'confidentiality': programs may not read kernel memory, so no drops and no parent "
+		"processes (boot with lockdown=integrity)");
+	return locked;
 }
 
 /* Addresses read as zero without CAP_SYSLOG or with kernel.kptr_restrict=2. Some are 0 by right: look further. */
@@ -419,7 +410,8 @@ static bool kallsyms_visible(void)
 
 static void probe_tracepoints(const struct features_options *o, struct features *f, bool tracing, bool locked)
 {
-	const char *no_right = locked ? "kernel lockdown forbids it" : "needs CAP_PERFMON (or CAP_SYS_ADMIN)";
+	static const char *const of_drops[] = { "drops", "drop_reasons", "drop_locations" };
+	const char *no_right = locked ? "kernel lockdown forbids it" : "needs CAP_PERFMON (or CAP_SYS_ADMIN)", *no_drops;
 	bool names;
 
 	f->has_tp_btf = f->has_btf && tracing && !locked;
@@ -430,32 +422,21 @@ static void probe_tracepoints(const struct features_options *o, struct features 
 	names = features_tracepoint_args(f->btf, "cgroup_mkdir") && features_tracepoint_args(f->btf, "cgroup_rmdir");
 	f->has_cgroup_names = names && f->has_tp_btf;
 
-	if (o->no_drops)
-		features_note(f, "drops", OFF, "switched off by --no-drops");
-	else if (!f->has_btf || !f->kfree_skb_args)
-		note(f, "drops", MISSING, "%s: dropped packets stay unseen, and hop-limit verdicts are 'likely' at most",
-		     f->has_btf ? "this kernel has no BTF tracepoint kfree_skb" : "needs kernel BTF");
-	else if (!f->has_tp_btf)
+	no_drops = !f->has_btf		? "needs kernel BTF"
+		   : !f->kfree_skb_args ? "this kernel has no BTF tracepoint kfree_skb"
+		   : !f->has_tp_btf	? no_right
+					: NULL;
+	if (no_drops)
 		note(f, "drops", MISSING,
-		     "%s: dropped packets stay unseen, and hop-limit verdicts are 'likely' at most", no_right);
+		     "%s: dropped packets stay unseen, and hop-limit verdicts are 'likely' at most", no_drops);
 	else
 		features_note(f, "drops", OK, "");
-
-	if (o->no_drops)
-		features_note(f, "drop_reasons", OFF, "switched off by --no-drops");
-	else if (f->has_drop_reasons)
-		features_note(f, "drop_reasons", OK, "");
-	else
-		features_note(f, "drop_reasons", MISSING,
-			      "the kernel names no drop reasons (5.17 and later do): place and TTL of a drop decide");
-	if (o->no_drops)
-		features_note(f, "drop_locations", OFF, "switched off by --no-drops");
-	else if (f->has_drop_locations)
-		features_note(f, "drop_locations", OK, "");
-	else
-		features_note(f, "drop_locations", MISSING,
-			      "/proc/kallsyms shows no addresses: run as root or with CAP_SYSLOG, and "
-			      "kernel.kptr_restrict below 2");
+	note_if(f, "drop_reasons", f->has_drop_reasons, MISSING,
+		"the kernel names no drop reasons (5.17 and later do): place and TTL of a drop decide");
+	note_if(f, "drop_locations", f->has_drop_locations, MISSING,
+		"/proc/kallsyms shows no addresses: run as root or with CAP_SYSLOG, and kernel.kptr_restrict below 2");
+	for (size_t i = 0; i < LEN(of_drops) && o->no_drops; i++)
+		features_note(f, of_drops[i], OFF, "switched off by --no-drops");
 
 	if (f->has_cgroup_names)
 		features_note(f, "names", OK, "");
@@ -522,11 +503,8 @@ int features_probe(const struct features_options *o, struct features *ret)
 		probe_other_programs(o, ret);
 	probe_folder(ret, "pod_logs", "--pod-logs", "pods are shown by their UID", o->pod_logs);
 	probe_folder(ret, "container_logs", "--container-logs", "containers are shown by their id", o->container_logs);
-	if (!read_text(JIT_PATH, jit, sizeof(jit)) && *jit == '0')
-		features_note(ret, "jit", DEGRADED,
-			      "programs are interpreted, about ten times slower: sysctl net.core.bpf_jit_enable=1");
-	else
-		features_note(ret, "jit", OK, "");
+	note_if(ret, "jit", read_text(JIT_PATH, jit, sizeof(jit)) || *jit != '0', DEGRADED,
+		"programs are interpreted, about ten times slower: sysctl net.core.bpf_jit_enable=1");
 
 	if (err_caps)
 		return err_caps;
