@@ -160,6 +160,16 @@ each() {
 		[ "$1" = lose ] || equal "$(capture_known "$dir/live" each)" "$(capture_known "$dir/live" web-1)" || return
 	done
 }
+lost_first() {			# of the connection with two requests, packet 1 and each of the next ones
+	local i port
+	port=$(jq -r 'select(.path == "/latest/meta-data/ami-id" and .pod == "web-1") | .local | sub(".*:"; "")' "$dir/live")
+	only "$dir/web-1.pcap" "$dir/kept.pcap" "tcp port $port"
+	for i in 2 3 4 5 6 7; do
+		recapture "$dir/kept.pcap" "$dir/lost.pcap" lose 1 $i
+		capture_read lost.pcap lost
+		capture_agrees "$dir/live" lost >/dev/null || capture_agrees "$dir/live-later" lost || { echo "without packet $i"; return 1; }
+	done
+}
 skewed() {			# two files of two hosts
 	local late
 	for late in -5 -0.001 0.0005 0.0002 0.00025 -0.0001 -0.00015 -0.0002 5; do
@@ -174,6 +184,7 @@ if command -v node >/dev/null; then
 	check "a clock that is set back in between changes no verdict" each step 60 40 3
 	check "nor do clocks of two places that differ" skewed
 	check "nor does a packet that the capture lost" each lose 0 60 1
+	check "nor the first answer or its request together with the SYN-ACK" lost_first
 fi
 
 # what is no capture, or half of one

@@ -41,7 +41,7 @@ const options = {
 			return { ...p, s: Math.floor(us / 1e6), us: us % 1e6 };
 		});
 	},
-	lose: () => { list = packets.filter((p, i) => i !== arg[0]); },
+	lose: () => { list = packets.filter((p, i) => !arg.includes(i)); },	// lose N...
 	skip: () => { list = packets.slice(arg[0]); },
 };
 options[how]();

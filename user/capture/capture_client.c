@@ -145,6 +145,10 @@ static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack, u
 
 	if (!f->has_ack)
 		f->ack_base = ack;
+	if (!f->has_ack && !f->has_rcv && f->head == f->tail && !f->in_request) {
+		f->rcv_nxt = ack; /* where answers begin, though the capture has no SYN-ACK */
+		f->has_rcv = true;
+	}
 	f->has_ack = true;
 	f->client_ack = ack;
 	if (flow_answer_unseen(f)) {

@@ -200,7 +200,7 @@ void flow_from_service(struct capture_flows *c, const struct packet *p, const st
 		flow_evidence_changed(c, f);
 	}
 	if (s->length)
-		service_payload(c, f, s, at, s->ttl - depth, now);
+		service_payload(c, f, s, at, at ? s->ttl - depth : 0, now); /* as above */
 	if (f->closed)
 		return;
 	if (s->flags & SEGMENT_RST) {
