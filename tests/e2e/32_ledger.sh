@@ -81,6 +81,11 @@ report_stop
 check "a report breaks what it saw, and makes nothing safe" e2e_jq <("$IMDSNOOP" ready --json "$LAB_ROOT/report.json") \
 	'.counts.safe == 0 and .counts.unknown == 1'
 hours() { jq -c '[.coverage_percent > 0, (.workloads | map([.workload, .token_requests]))]' <("$IMDSNOOP" ready --json --since 1h "$@"); }
+check "a watch of one cgroup folder is none of its node" equal "$(hours "$LAB_ROOT/report.json")" '[false,[["agent",1]]]'
+check "nor is the ledger of such a watch" equal "$(ready --json --since 1h | jq .coverage_percent)" "$(jq -n 0.0)"
+check "the report says which folder" equal "$(jq -r .scope "$LAB_ROOT/report.json")" "$LAB_CG/node"
+whole() { jq '.scope = "node"' "$1" >"$LAB_ROOT/whole" && mv "$LAB_ROOT/whole" "$1"; }		# as if the lab's folder were the node's
+whole "$LAB_ROOT/report.json"
 check "a report given twice counts once" equal "$(hours "$LAB_ROOT/report.json" "$LAB_ROOT/report.json")" '[true,[["agent",1]]]'
 jq '.boot_id = null' "$LAB_ROOT/report.json" >"$LAB_ROOT/capture.json"
 check "one of a capture is no time watched" equal "$(hours "$LAB_ROOT/capture.json")" '[false,[["agent",1]]]'
@@ -88,9 +93,11 @@ report_start "$LAB_ROOT/part.json" --namespace shop
 put agent-5k2p9 >/dev/null
 get old-0 >/dev/null
 report_stop
+whole "$LAB_ROOT/part.json"
 check "what a filter left out was not watched" equal "$(hours "$LAB_ROOT/part.json")" '[false,[["old",0]]]'
 report_start "$LAB_ROOT/other.json" --endpoint 169.254.169.254
 report_stop
+whole "$LAB_ROOT/other.json"
 check "nor was an address that nobody looked at" equal "$(hours "$LAB_ROOT/other.json" | cut -c1-6)" '[false'
 "$IMDSNOOP" ready --json --what-if role-delivery=2.0 "$LAB_ROOT/part.json" >"$LAB_ROOT/ready"
 check "a request without a token that got no credentials breaks nothing of role delivery" is '.counts.breaks == 0'

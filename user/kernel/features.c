@@ -186,6 +186,7 @@ static int probe_cgroup_v2(const struct features_options *o, struct features *f)
 				   "the node's /sys/fs/cgroup";
 	unsigned int v1;
 	struct statfs fs;
+	struct stat st;
 	bool whole, own;
 	int err = find_cgroup_mounts(f->cgroup_v2, sizeof(f->cgroup_v2), &v1, &whole);
 
@@ -200,6 +201,10 @@ static int probe_cgroup_v2(const struct features_options *o, struct features *f)
 		     f->cgroup_v2);
 		return -ENOTDIR;
 	}
+	if (o->cgroup)
+		whole = !stat(o->cgroup, &st) && st.st_ino == CGROUP_ROOT_INO;
+	if (!whole)
+		snprintf(f->part, sizeof(f->part), "%s", o->cgroup ? o->cgroup : f->cgroup_v2);
 	if (!whole && !o->cgroup)
 		note(f, "cgroup_v2", DEGRADED,
 		     "'%.80s' is only a part of the node's cgroup tree: mount the node's "

@@ -31,6 +31,7 @@ struct features {
 	size_t rows_len;
 
 	char cgroup_v2[256];	 /* root of the cgroup v2 mount, "" without one */
+	char part[256];		 /* the folder that is watched, when it is not the whole tree of the node; else "" */
 	char kernel[65];	 /* uname -r */
 	char boot_id[37];	 /* of this boot of this machine; "": /proc does not tell */
 	bool has_btf;		 /* /sys/kernel/btf/vmlinux */

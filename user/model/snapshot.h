@@ -202,6 +202,7 @@ struct snapshot {
 	uint64_t started_ns, now_ns;  /* CLOCK_MONOTONIC */
 	uint64_t slow_us;	      /* --slow */
 	const char *boot_id;	      /* of the kernel that was watched; NULL: nothing was watched live */
+	const char *part;	      /* the cgroup folder that was watched; NULL: the whole node */
 	const char *const *endpoints; /* as text, NULL-ended */
 	const struct feature *features;
 	size_t features_len;

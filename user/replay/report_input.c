@@ -214,6 +214,7 @@ static int fill(const json_t *root, struct report_doc *d)
 	d->node = json_text_of(root, "node");
 	d->kernel = json_text_of(root, "kernel");
 	d->boot_id = json_text_of(root, "boot_id");
+	d->scope = json_text_of(root, "scope");
 	d->started = json_text_of(root, "started");
 	d->started_s = moment_of(d->started);
 	d->headline = json_text_of(json_object_get(root, "headline"), "text");

@@ -534,7 +534,7 @@ static void note(struct ledger *l, const struct snapshot *s)
 			lost += s->losses[i].count;
 	for (size_t i = 0; i < s->unowned_len; i++)
 		unowned += s->unowned[i].packets;
-	if (lost == l->lost && ready_is_watched(s->endpoints))
+	if (lost == l->lost && !s->part && ready_is_watched(s->endpoints))
 		l->seconds += slice;
 	else
 		l->lossy += slice;

@@ -296,7 +296,7 @@ static bool is_unwatched(const struct ready *all, struct ready_row *r, const str
 	}
 	if (r->coverage < READY_COVERAGE) {
 		say(r, "only %.1f %% of its nodes' time was watched%s", r->coverage * 100,
-		    lossy ? ", part of it with losses" : "");
+		    lossy ? ", some with losses or in part" : "");
 		return true;
 	}
 	if (all->coverage < READY_COVERAGE) {

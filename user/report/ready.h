@@ -50,7 +50,7 @@ struct ready_node {
 	uint64_t from_s, to_s; /* what `seen` is of */
 	size_t heard;	       /* hour of the window from which on it is known to be there */
 	bool is_ledger;	       /* the rhythm in `seen` is known; else it asked at some time from from_s to to_s */
-	bool lossy;	       /* some was watched with losses: not in hours */
+	bool lossy;	       /* some was watched with losses, or in part: not in hours */
 	uint64_t unowned;      /* answers that died and had no owner */
 	struct ready_seen *seen;
 	size_t seen_len;

@@ -24,13 +24,13 @@ static void fill_hours(const struct report_doc *d, uint64_t from_s, uint64_t to_
 }
 
 /*
- * What was not in it was not asked: nothing lost, nothing left out by a filter, nothing blind, EC2's own addresses watched, and
- * live, for a capture or lines of trace hold what somebody chose.
+ * What was not in it was not asked: nothing lost, nothing left out by a filter, nothing blind, EC2's own addresses and the whole
+ * node watched, and live, for a capture or lines of trace hold what somebody chose.
  */
 static bool is_whole(const struct report_doc *d)
 {
 	uint64_t shown = 0;
-	bool whole = d->is_counted;
+	bool whole = d->is_counted && (!d->scope[0] || !strcmp(d->scope, "node"));
 
 	for (size_t i = 0; i < d->features_len; i++) /* a part of the node alone */
 		whole &= strcmp(d->features[i].name, "cgroup_v2") != 0 || !strcmp(d->features[i].state, "ok");

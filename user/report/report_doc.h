@@ -50,6 +50,7 @@ struct report_doc {
 	const char *file; /* where it was read from; borrowed */
 	const char *version, *node, *kernel, *started;
 	const char *boot_id; /* "": of no live watch, or of a version that did not tell */
+	const char *scope;   /* "node", or the cgroup folder that was watched; "": no live watch, or not told */
 	double started_s;    /* the same since 1970; 0: not known */
 	double duration_s;
 	enum level level;	/* as it was said; of reports before there were levels, the gravest finding's */

@@ -88,6 +88,7 @@ const struct snapshot *session_describe(struct session *s)
 	v->node = s->node;
 	v->kernel = s->features.kernel;
 	v->boot_id = s->features.boot_id;
+	v->part = s->features.part[0] ? s->features.part : NULL;
 	v->started_wall_ns = s->started_wall_ns;
 	v->started_ns = s->started_ns;
 	v->now_ns = session_now_ns();

@@ -577,6 +577,7 @@ json_t *json_said(const struct report *r)
 	put(&b, "findings", json_list(s->findings, s->findings_len, finding_at));
 	put(&b, "unowned", json_list(s->unowned, s->unowned_len, unowned_at));
 	put(&b, "boot_id", text_or_null(s->boot_id));
+	put(&b, "scope", text_or_null(s->part ? s->part : s->boot_id ? "node" : NULL));
 	return end(&b);
 }
 

@@ -58,8 +58,8 @@ static void report_where(FILE *out, const struct snapshot *s, const struct text_
 	double watched_s = s->now_ns > s->started_ns ? (double)(s->now_ns - s->started_ns) / 1e9 : 0;
 	char text[LINE_LEN];
 
-	snprintf(text, sizeof(text), "watched %.1f s on %.60s%s%.60s", watched_s, s->node,
-		 s->kernel[0] ? ", kernel " : "", s->kernel);
+	snprintf(text, sizeof(text), "watched %.1f s on %.60s%s%.200s%s%.60s", watched_s, s->node,
+		 s->part ? ", of it only " : "", s->part ? s->part : "", s->kernel[0] ? ", kernel " : "", s->kernel);
 	for (size_t i = 0; s->endpoints && s->endpoints[i]; i++)
 		text_add(text, sizeof(text), "%s%s", i ? ", " : "; endpoints ", s->endpoints[i]);
 	text_add(text, sizeof(text), "; imdsnoop %s", s->version);
