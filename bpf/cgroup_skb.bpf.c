@@ -202,7 +202,9 @@ static __always_inline struct imds_flow *on_tcp_egress(struct __sk_buff *skb, co
 		}
 	}
 	if (p->tcp_flags & TCP_RST) {
-		imds_finish(key->cookie, key->query, (IMDS_END_CLIENT_RST) | FLOW_DELETE, now);
+		/* before, it is for an older connection of this tuple, which the service still knows: our SYN follows again */
+		if (f->stood)
+			imds_finish(key->cookie, key->query, (IMDS_END_CLIENT_RST) | FLOW_DELETE, now);
 	} else if (p->tcp_flags & TCP_FIN) {
 		f->fin_out = 1;
 		f->flags |= IMDS_F_CLIENT_FIN;

@@ -4,7 +4,22 @@
 
 #include "talk.h"
 
-enum op { END, OPEN, OUT, OUT_AGAIN, IN, IN_AGAIN, IN_AHEAD, FIN_OUT, FIN_IN, RST_OUT, RST_IN, OUT_BYTES, IN_BYTES };
+enum op {
+	END,
+	OPEN,
+	OPEN_AGAIN,
+	OUT,
+	OUT_AGAIN,
+	IN,
+	IN_AGAIN,
+	IN_AHEAD,
+	FIN_OUT,
+	FIN_IN,
+	RST_OUT,
+	RST_IN,
+	OUT_BYTES,
+	IN_BYTES
+};
 
 struct step {
 	enum op op;
@@ -201,6 +216,7 @@ static const struct conversation {
 	{ "reset by the service behind its FIN",
 	  { { OPEN }, { OUT, GET_V1 }, { IN, OK4 }, { FIN_IN }, { OUT, GET_V1 }, { RST_IN } },
 	  { V1_OK, W(GET, DATA, V1, PEER_RST, 0) } },
+	{ "reset of an older connection", { { OPEN_AGAIN }, { OUT, PUT }, { IN, OK4 } }, { TOKEN_OK }, true },
 	{ "reset by the client", { { OPEN }, { OUT, PUT }, { RST_OUT } }, { W(PUT, TOKEN, V2, CLIENT_RST, 0) } },
 	{ "acknowledged in part: the end of its head is not",
 	  { { OPEN },
@@ -258,6 +274,11 @@ static void do_step(struct conn *c, const struct step *s)
 
 	switch (s->op) {
 	case OPEN:
+		handshake(c);
+		break;
+	case OPEN_AGAIN: /* the service still knows an older connection of this tuple, and is told that it is over */
+		tcp(c, true, SYN, c->seq, 0, NULL, 0);
+		tcp(c, true, RST, c->seq + 1000000, 0, NULL, 0);
 		handshake(c);
 		break;
 	case OUT:

@@ -33,6 +33,9 @@ wire "cut by RST in the middle of the head" 'length == 1 and (.[0] | .outcome ==
 	'send:PUT /latest/api/to' sleep:20 rst
 wire "same port again" 'length == 2 and all_are(.outcome == "ok" and .status == 200) and (map(.local) | unique | length == 1)' \
 	port:41000 connect "send:$(get_head ami-id)" expect:abcdef0 rst connect "send:$(get_head ami-id)" expect:abcdef0 rst
+wire "same port again, and the service still has the connection before: its reset is not this one's end" 'length == 2 and
+	all_are(.outcome == "ok" and .comm == "raw_client") and (map(.local) | unique | length == 1)' \
+	port:41001 connect "send:$(get_head ami-id)" expect:abcdef0 gone connect "send:$(get_head ami-id)" expect:abcdef0 rst
 wire "a token header in any case makes it v2" 'length == 1 and .[0].imds_version == "v2" and .[0].status == 401' \
 	"send:$(get_head ami-id 'X-AWS-ec2-METADATA-token: INVALID\r\n')" expect:401 close
 wire "HEAD and POST" 'map(.method) == ["HEAD", "POST"] and map(.status) == [200, 405]' \

@@ -185,6 +185,16 @@ static int step_rst(struct client *c, char *arg)
 	return step_close(c, arg);
 }
 
+/* The host is gone: no FIN, no RST. */
+static int step_gone(struct client *c, char *arg)
+{
+	int one = 1;
+
+	if (setsockopt(c->fd, IPPROTO_TCP, TCP_REPAIR, &one, sizeof(one)))
+		return fail("TCP_REPAIR");
+	return step_close(c, arg);
+}
+
 static const struct step {
 	const char *name;
 	int (*run)(struct client *c, char *arg);
@@ -193,7 +203,7 @@ static const struct step {
 	{ "connect", step_connect, false }, { "port", step_port, false },    { "sleep", step_sleep, false },
 	{ "send", step_send, true },	    { "drip", step_drip, true },     { "recv", step_recv, true },
 	{ "mptcp", step_mptcp, false },	    { "expect", step_expect, true }, { "shutdown", step_shutdown, true },
-	{ "rst", step_rst, true },	    { "close", step_close, true },
+	{ "gone", step_gone, true },	    { "rst", step_rst, true },	     { "close", step_close, true },
 };
 
 static int step_run(struct client *c, char *text)
