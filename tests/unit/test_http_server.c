@@ -20,6 +20,7 @@
 
 #include <event2/event.h>
 
+#include "../../user/base/small.h"
 #include "../../user/net/http_head.h"
 #include "../../user/base/clock.h"
 #include "../../user/net/http_server.h"
@@ -603,6 +604,55 @@ static void a_unix_socket_serves_too(void **state)
 	assert_int_equal(http_server_new(t.base, "/nowhere/x.sock", 0, routes, &t, &s), -ENOENT);
 }
 
+static int dial_unix(const struct sockaddr_un *to)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(connect(fd, (const struct sockaddr *)to, sizeof(*to)), 0);
+	return fd;
+}
+
+/* A user has a share of the places at a Unix socket as an address has at TCP, and fills its queue in vain. */
+static void a_user_has_a_share_of_a_unix_socket(void **state)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct http_server *s = NULL;
+	struct http_server_stats stats;
+	int fds[300], last;
+	char c;
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "/tmp/imdsnoop-test-%d.sock", getpid());
+	assert_int_equal(http_server_new(t.base, to.sun_path, 0, routes, &t, &s), 0);
+	for (size_t i = 0; i < LEN(fds); i++) /* nobody accepts meanwhile: the queue has room */
+		fds[i] = dial_unix(&to);
+	spin(20);
+	http_server_get_stats(s, &stats);
+	assert_in_range(stats.connections, 1, HTTP_ADDRESS_MAX);
+	assert_in_range(stats.refused, LEN(fds) - HTTP_ADDRESS_MAX, LEN(fds) - 1);
+	for (int i = 0; i < 2 * HTTP_ADDRESS_MAX; i++) { /* in time, each has a place, and the oldest gives way */
+		close(fds[i]);
+		fds[i] = dial_unix(&to);
+		spin(7);
+		assert_int_equal(recv(fds[i], &c, 1, 0), -1);
+	}
+	http_server_get_stats(s, &stats);
+	assert_int_equal(stats.connections, HTTP_ADDRESS_MAX);
+	if (!geteuid()) {
+		assert_int_equal(chmod(to.sun_path, 0666), 0);
+		assert_int_equal(seteuid(65534), 0);
+		last = dial_unix(&to);
+		assert_int_equal(seteuid(0), 0);
+		spin(7);
+		http_server_get_stats(s, &stats);
+		assert_int_equal(stats.connections, HTTP_ADDRESS_MAX + 1);
+		close(last);
+	}
+	for (size_t i = 0; i < LEN(fds); i++)
+		close(fds[i]);
+	http_server_free(s);
+	unlink(to.sun_path);
+}
+
 /* Out of descriptors: the connection that waits does not keep us awake, and is taken when there are some again. */
 static void out_of_descriptors_is_no_spin(void **state)
 {
@@ -714,6 +764,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(few_keys_are_nobody_elses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(many_keys_are_bounded_in_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(loopback_answers_to_its_own_names, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_user_has_a_share_of_a_unix_socket, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_unix_socket_serves_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(out_of_descriptors_is_no_spin, set_up, tear_down),
 		cmocka_unit_test(heads_are_taken_strictly),

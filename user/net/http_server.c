@@ -3,10 +3,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/tcp.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -27,10 +28,11 @@
 #define TAKE_NS (30ull * 1000000000) /* to take an answer */
 #define SLOW_NS (2ull * 1000000000)  /* one that gives way when there is no room and nobody stands still */
 #define LINGER_NS 1000000000ull	     /* after the last answer, to take it before the connection is cut */
+#define FRESH_NS 5000000ull	     /* half a share of connections is no flood in this time */
 #define SWEEP_MS 500
 #define SOCKET_BYTES (64u << 10) /* of an answer in the kernel; it doubles that */
 #define TURN_BYTES (128u << 10)	 /* written to one client before the next has its turn */
-#define TURN_ACCEPTS 32
+#define TURN_ACCEPTS 256
 #define TURN_REQUESTS 8
 #define CONNS (HTTP_CONNECTIONS_MAX + HTTP_RESERVE)
 
@@ -39,12 +41,12 @@ struct conn {
 	int fd;
 	struct event *read, *write;
 	struct evbuffer *out; /* answers that were not taken yet */
-	struct in6_addr peer; /* IPv4 mapped; zeros of a Unix socket */
+	struct in6_addr peer; /* IPv4 mapped; of a Unix socket, its user */
 	uint64_t since_ns;    /* accept, or the end of the answer before */
 	uint64_t deadline_ns;
-	uint64_t acked, acked_ns; /* bytes that the client has acknowledged, and since when it is so many */
+	uint64_t left, left_ns; /* bytes that the client has not taken, and since when it is so many */
 	size_t in_len;
-	bool local;	/* loopback or a Unix socket: people of this machine, no share an address */
+	bool local;	/* loopback: people of this machine, no share an address */
 	bool loopback;	/* by TCP: Host must say so, too */
 	bool reserve;	/* for vital routes only */
 	bool answered;	/* kept for the next request: to end it is no refusal */
@@ -93,14 +95,13 @@ static size_t untaken(const struct conn *c)
 /* Whether the client has taken something of its answer within ns. */
 static bool moves(struct conn *c, uint64_t now, uint64_t ns)
 {
-	struct tcp_info info = { .tcpi_bytes_acked = 0 };
-	socklen_t len = sizeof(info);
+	int queued = 0;
 
-	if (!getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) && info.tcpi_bytes_acked != c->acked) {
-		c->acked = info.tcpi_bytes_acked;
-		c->acked_ns = now;
+	if (!ioctl(c->fd, SIOCOUTQ, &queued) && untaken(c) + (uint64_t)queued != c->left) {
+		c->left = untaken(c) + (uint64_t)queued;
+		c->left_ns = now;
 	}
-	return now - c->acked_ns < ns;
+	return now - c->left_ns < ns;
 }
 
 /* Of two that have not taken their answers, either NULL: the one that stands still for longer, else the slower one. */
@@ -112,7 +113,7 @@ static struct conn *slower(struct conn *a, struct conn *c, uint64_t now)
 		return a;
 	if (!a || stuck != other)
 		return stuck || !a ? c : a;
-	return (stuck ? c->acked_ns < a->acked_ns : c->deadline_ns < a->deadline_ns) ? c : a;
+	return (stuck ? c->left_ns < a->left_ns : c->deadline_ns < a->deadline_ns) ? c : a;
 }
 
 /*
@@ -186,34 +187,68 @@ static struct in6_addr address_of(const struct sockaddr_storage *from)
 
 	if (from->ss_family == AF_INET6)
 		return ((const struct sockaddr_in6 *)from)->sin6_addr;
-	if (from->ss_family == AF_INET)
-		memcpy(a.s6_addr + 12, &((const struct sockaddr_in *)from)->sin_addr, 4);
-	else
-		memset(&a, 0, sizeof(a));
+	memcpy(a.s6_addr + 12, &((const struct sockaddr_in *)from)->sin_addr, 4);
 	return a;
+}
+
+static struct in6_addr user_of(int fd)
+{
+	struct ucred who = { .uid = (uid_t)-1 };
+	struct in6_addr a = IN6ADDR_ANY_INIT;
+	socklen_t len = sizeof(who);
+
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
+	memcpy(&a, &who.uid, sizeof(who.uid));
+	return a;
+}
+
+/* The queue of a Unix socket is one for all: who fills it is turned away before that costs us anything. */
+static bool comes_too_fast(const struct http_server *s, const struct in6_addr *user)
+{
+	uint64_t now = clock_now_ns();
+	size_t fresh = 0;
+
+	for (size_t i = 0; i < CONNS; i++)
+		fresh += s->conns[i] && now - s->conns[i]->since_ns < FRESH_NS &&
+			 !memcmp(&s->conns[i]->peer, user, sizeof(*user));
+	return fresh >= HTTP_ADDRESS_MAX / 2;
+}
+
+/* By TCP: whether we are reached by loopback. By a Unix socket: the kernel's buffers, which it does not inherit. */
+static void set_up_kind(struct conn *c)
+{
+	struct sockaddr_storage own = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(own);
+	int bytes = SOCKET_BYTES;
+	struct in6_addr local;
+
+	if (!c->s->port) {
+		setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+		return;
+	}
+	getsockname(c->fd, (struct sockaddr *)&own, &len);
+	local = address_of(&own);
+	c->loopback = is_loopback(&local);
+	c->local = is_loopback(&c->peer);
 }
 
 /* Takes fd, also on failure. */
 static void conn_new(struct http_server *s, int fd, const struct sockaddr_storage *from)
 {
-	struct sockaddr_storage own = { .ss_family = AF_UNSPEC };
-	socklen_t own_len = sizeof(own);
-	struct conn *c = calloc(1, sizeof(*c)), **place;
-	struct in6_addr local;
+	struct in6_addr peer = s->port ? address_of(from) : user_of(fd);
+	bool crowd = !s->port && comes_too_fast(s, &peer);
+	struct conn *c = crowd ? NULL : calloc(1, sizeof(*c)), **place;
 
 	if (!c) {
 		s->stats.refused++;
 		close(fd);
 		return;
 	}
-	getsockname(fd, (struct sockaddr *)&own, &own_len);
-	local = address_of(&own);
 	c->s = s;
 	c->fd = fd;
-	c->peer = address_of(from);
-	c->loopback = own.ss_family != AF_UNIX && is_loopback(&local);
-	c->local = own.ss_family == AF_UNIX || is_loopback(&c->peer);
-	c->since_ns = c->acked_ns = clock_now_ns();
+	c->peer = peer;
+	set_up_kind(c);
+	c->since_ns = c->left_ns = clock_now_ns();
 	c->deadline_ns = c->since_ns + HEAD_NS;
 	c->out = evbuffer_new();
 	c->read = event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, c);
@@ -476,8 +511,8 @@ static bool take_request(struct conn *c)
 		refuse(c, status);
 	else
 		answer(c, &h);
-	c->acked_ns = clock_now_ns();
-	c->deadline_ns = c->acked_ns + TAKE_NS;
+	c->left_ns = clock_now_ns();
+	c->deadline_ns = c->left_ns + TAKE_NS;
 	if (len > 0) {
 		c->in_len -= (size_t)len;
 		memmove(c->in, c->in + len, c->in_len);
@@ -627,7 +662,7 @@ int http_server_new(struct event_base *base, const char *host, uint16_t port, co
 	if (s->fd < 0)
 		err = s->fd;
 	/* accepted ones inherit it: a reader that stands still holds no megabytes of the kernel's memory */
-	else if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) || listen(s->fd, HTTP_CONNECTIONS_MAX))
+	else if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) || listen(s->fd, SOMAXCONN))
 		err = -errno;
 	if (!err) {
 		s->bodies = http_bodies_new(routes, arg);

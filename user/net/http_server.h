@@ -15,7 +15,7 @@
 
 #define HTTP_CONNECTIONS_MAX 64
 #define HTTP_RESERVE 8	    /* more, on which only vital routes are answered */
-#define HTTP_ADDRESS_MAX 16 /* connections from one address that is neither loopback nor a Unix socket */
+#define HTTP_ADDRESS_MAX 16 /* connections from one address but loopback, or of one user at a Unix socket */
 #define HTTP_HEAD_MAX 8192  /* request line and headers together */
 #define HTTP_KEY_LEN 32
 #define HTTP_UNTAKEN_MAX (48u << 20) /* bytes of answers that clients have not taken yet */
