@@ -109,6 +109,12 @@ for e, order in (("<", "little"), (">", "big")):
 put("ng-both-orders", [section("<"), interface("<")] + [packet("<", us, p, n) for us, p, n in packets[:half]] +
     [section(">"), interface(">")] + [packet(">", us, p, n) for us, p, n in packets[half:]])
 put("simple", [section("<"), interface("<")] + [block("<", 3, struct.pack("<I", n) + pad(p)) for _, p, n in packets])
+def nflog(p):  # as a rule in PREROUTING gives it
+    t = struct.pack("<HH", len(p) + 4, 9) + p
+    return b"\x02\x00\x00\x00" + struct.pack("<HH", 8, 1) + b"\x08\x00\x00\x00" + pad(t)
+
+put("nflog", [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 239)] +
+    [struct.pack("<IIII", us // 10**6, us % 10**6, len(nflog(p[14:])), len(nflog(p[14:]))) + nflog(p[14:]) for us, p, n in packets])
 for snaplen in 68, 96:
     put(f"snap-{snaplen}", [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snaplen, 1)] +
         [struct.pack("<IIII", us // 10**6, us % 10**6, min(len(p), snaplen), n) + p[:snaplen] for us, p, n in packets])
@@ -126,7 +132,7 @@ for tool in editcap mergecap; do
 done
 for file in "$LAB_ROOT"/as/*; do
 	name=${file##*/}
-	case $name in snap-*|simple) continue ;; esac
+	case $name in snap-*|simple|nflog) continue ;; esac
 	check "$name: judged as the bare packets" equal "$(facts "$file")" "$(cat "$LAB_ROOT/want")"
 done
 if [ -e "$LAB_ROOT/as/mergecap" ]; then
@@ -135,6 +141,9 @@ if [ -e "$LAB_ROOT/as/mergecap" ]; then
 	check "rotated files, given together, in any order" equal "$(facts "${rotated[@]:1}")" "$(cat "$LAB_ROOT/want")"
 fi
 said() { "$IMDSNOOP" report --json --from "$LAB_ROOT/as/$1" 2>/dev/null >"$LAB_ROOT/report"; }
+said nflog
+check "packets of NFLOG rules, whose TTLs depend on the hook: it is said, and nothing judged" e2e_jq "$LAB_ROOT/report" \
+	'.losses.capture_nflog > 10 and .headline.level == "blind" and .totals.requests == 0'
 said simple
 check "packets without a time: it is said, and never that nobody asked" e2e_jq "$LAB_ROOT/report" \
 	'.losses.capture_packets_timeless > 10 and .headline.level == "blind"'

@@ -251,6 +251,10 @@ static void text_says_it_first_and_last(const struct report *r)
 	free(text);
 	assert_true(!strncmp(r->brief, line, strlen(report_level_word(r->level))));
 	assert_true(strlen(r->brief) <= 80);
+	if (r->s->findings_len == 1 && r->s->findings[0].severity != SEVERITY_INFO && r->s->findings[0].pods_len) {
+		snprintf(line, sizeof(line), ", %zu of %zu pods,", r->s->findings[0].pods_len, r->s->pods_len);
+		assert_int_equal(strstr(r->brief, line) != NULL, r->s->findings[0].pods_len < r->s->pods_len);
+	}
 }
 
 static void page_says_it(const struct report *r)

@@ -185,7 +185,7 @@ void capture_flows_packet(struct capture_flows *c, const struct packet *p)
 	if (what == PARSED_OTHER)
 		return;
 	if (what == PARSED_LINK) {
-		c->stats.unknown_link++;
+		*(p->link == LINK_NFLOG ? &c->stats.nflog : &c->stats.unknown_link) += 1;
 		return;
 	}
 	if (what == PARSED_CUT) {

@@ -25,7 +25,7 @@ struct capture_evidence {
 };
 
 struct capture_stats {
-	uint64_t packets, of_interest, cut, fragments, unknown_link;
+	uint64_t packets, of_interest, cut, fragments, unknown_link, nflog;
 	uint64_t timeless;	 /* of interest, but nobody knows when */
 	uint64_t orphans;	 /* of the service, to a SYN that the capture does not have, or with its TTL used up */
 	uint64_t answers_unseen; /* that a client acknowledged and the capture does not have; their requests are not told */

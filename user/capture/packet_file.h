@@ -27,6 +27,7 @@ enum packet_link {
 	LINK_SLL = 113,
 	LINK_IPV4 = 228,
 	LINK_IPV6 = 229,
+	LINK_NFLOG = 239, /* not read: the hook decides on which side of the forward a TTL is */
 	LINK_SLL2 = 276
 };
 

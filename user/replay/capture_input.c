@@ -277,6 +277,9 @@ static int fill_snapshot(struct capture_input *in)
 	add_loss(in, "capture_status_missing",
 		 "answers of which too little was captured to know whether they are errors", st->status_cut);
 	add_loss(in, "capture_link_unknown", "packets of a kind of interface that is not known", st->unknown_link);
+	add_loss(in, "capture_nflog",
+		 "packets logged by netfilter rules: their TTLs tell nothing here; capture on an interface, or any",
+		 st->nflog);
 	add_loss(in, "capture_packets_timeless",
 		 "metadata packets without a time (pcapng Simple Packet Blocks): not used", st->timeless);
 	add_loss(in, "capture_connections_over_limit", "connections given up: too many at once", st->evicted);

@@ -136,14 +136,24 @@ static enum level level_of_snapshot(const struct snapshot *s)
 static void write_brief(struct report *r)
 {
 	const struct snapshot *s = r->s;
-	const char *what = "";
+	const struct finding *worst = NULL;
+	char whose[32] = "";
+	size_t pods = 0;
 
-	for (size_t i = 0; i < s->findings_len && !what[0]; i++)
-		if (s->findings[i].severity != SEVERITY_INFO)
-			what = finding_word(s->findings[i].code);
-	snprintf(r->brief, sizeof(r->brief), "%s %s%s%zu pod%s, %llu request%s, %llu failed",
-		 report_level_word(r->level), what, what[0] ? ", " : "", s->pods_len, ENDING(s->pods_len),
-		 (unsigned long long)s->totals.requests, ENDING(s->totals.requests), (unsigned long long)r->failed);
+	for (size_t i = 0; i < s->findings_len; i++) {
+		const struct finding *f = &s->findings[i];
+
+		if (!worst && f->severity != SEVERITY_INFO)
+			worst = f;
+		if (worst && f->code == worst->code)
+			pods += f->pods_len;
+	}
+	if (pods && pods < s->pods_len) /* else all of them, or the node itself */
+		snprintf(whose, sizeof(whose), "%zu of ", pods);
+	snprintf(r->brief, sizeof(r->brief), "%s %s%s%s%zu pod%s, %llu request%s, %llu failed",
+		 report_level_word(r->level), worst ? finding_word(worst->code) : "", worst ? ", " : "", whose,
+		 s->pods_len, ENDING(s->pods_len), (unsigned long long)s->totals.requests, ENDING(s->totals.requests),
+		 (unsigned long long)r->failed);
 }
 
 int report_build(const struct snapshot *s, struct report *ret)
