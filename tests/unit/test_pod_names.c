@@ -343,6 +343,36 @@ static void vanished_log_folders_are_forgotten_after_a_minute(void **state)
 	assert_who(pod_names_get(f->names, 1000002, 0, step(SEC)), "", "", "");
 }
 
+static void on_owner(void *arg, uint64_t cgroup_id)
+{
+	*(uint64_t *)arg += cgroup_id >= 4242;
+}
+
+/* Of a long path only the tail is known: it may be another pod's, below a container of one's own. */
+static void tail_of_a_path_makes_no_owner(void **state)
+{
+	struct fixture *f = *state;
+	char path[1024], pad[256];
+	uint64_t owners = 0;
+
+	tree_folder(f->fd, "pods/default_job_" U1);
+	start(f);
+	memset(pad, 'x', 250);
+	pad[250] = '\0';
+	snprintf(path, sizeof(path), "/%s/kubepods/pod" U1, pad);
+	pod_names_on_mkdir(f->names, 4242, path); /* a record's */
+	snprintf(path, sizeof(path), "/kubepods/pod" U2 "/" C3 "/%s/%s/kubepods/pod" U1, pad, pad);
+	pod_names_on_mkdir(f->names, 4243, path); /* all that is kept */
+	assert_int_equal(pod_names_owner_depth(f->names, 4242), -1);
+	assert_int_equal(pod_names_owner_depth(f->names, 4243), -1);
+	pod_names_each_owner(f->names, on_owner, &owners);
+	assert_int_equal(owners, 0);
+	pod_names_on_mkdir(f->names, 4244, "/kubepods/pod" U1);
+	assert_int_equal(pod_names_owner_depth(f->names, 4244), 1);
+	pod_names_each_owner(f->names, on_owner, &owners);
+	assert_int_equal(owners, 1);
+}
+
 /* Who may make cgroups in its own makes and removes ten times what the table holds; another pod that went keeps its name. */
 static void gone_folders_of_a_tenant_give_way_first(void **state)
 {
@@ -576,6 +606,7 @@ int main(void)
 		T(log_folder_that_lived_between_two_lookups_is_remembered),
 		T(folder_that_is_slow_to_read_is_read_less_often),
 		T(vanished_log_folders_are_forgotten_after_a_minute),
+		T(tail_of_a_path_makes_no_owner),
 		T(gone_folders_of_a_tenant_give_way_first),
 		T(folder_that_goes_and_comes_is_told),
 		T(unknown_id_is_scanned_for_once_a_second_and_once_in_its_life),

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,9 +97,10 @@ static int make_room(struct cgroup_tree *tree, int only_gone)
 
 static struct cgroup_node *new_node(uint64_t id, const char *path, size_t len)
 {
+	bool cut = len > CGROUP_PATH_MAX;
 	struct cgroup_node *node;
 
-	if (len > CGROUP_PATH_MAX) {
+	if (cut) {
 		path += len - CGROUP_PATH_MAX;
 		len = CGROUP_PATH_MAX;
 	}
@@ -106,6 +108,7 @@ static struct cgroup_node *new_node(uint64_t id, const char *path, size_t len)
 	if (!node)
 		return NULL;
 	node->id = id;
+	node->cut = cut;
 	memcpy(node->path, path, len);
 	return node;
 }
@@ -240,8 +243,10 @@ static void walk_folder(struct walk *w, int fd, int depth)
 		memcpy(w->path + w->len, de->d_name, n + 1);
 		w->len += n;
 		node = put(tree, st.st_ino, w->path, w->len, st.st_ino != w->wanted);
-		if (node)
+		if (node) {
 			node->scan = tree->scan;
+			node->cut = w->len > CGROUP_PATH_MAX;
+		}
 		/* 2 links: no folder inside (kernfs sets subdirs + 2). Saves reading some 60 files of each leaf. */
 		if (depth < DEPTH_MAX && st.st_nlink != 2) {
 			sub = openat(fd, de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -261,7 +266,7 @@ void cgroup_tree_scan(struct cgroup_tree *tree, uint64_t wanted, uint64_t now_ns
 	struct cgroup_node *node, *next;
 	int fd = openat(tree->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	tree->scan = (tree->scan + 1) & 0x1fffffff;
+	tree->scan = (tree->scan + 1) & 0x7ffffff;
 	node = put(tree, tree->root_id, "/", 1, 0);
 	if (node)
 		node->scan = tree->scan;

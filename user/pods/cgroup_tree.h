@@ -16,7 +16,8 @@ struct cgroup_node {
 	uint64_t gone_ns;      /* when it was last known to exist; 0 while it does */
 	char *note;	       /* the owner's, freed with the node by free(3) */
 	uint32_t note_version; /* the owner's, 0 at first */
-	uint32_t scan : 28;    /* the newest scan that met it */
+	uint32_t scan : 27;    /* the newest scan that met it */
+	uint32_t cut : 1;      /* only the tail of its path is known: what is around it is not */
 	uint32_t judged : 1;   /* the owner's, 0 at first */
 	uint32_t forged : 1;   /* the owner's, 0 at first */
 	uint32_t counted : 1;  /* the owner's, 0 at first */

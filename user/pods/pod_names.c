@@ -405,7 +405,10 @@ void pod_names_on_mkdir(struct pod_names *names, uint64_t cgroup_id, const char 
 	if (!cgroup_id || (cgroup_id & PID_KEY) || !path[0] || !is_watched(names, path))
 		return;
 	node = cgroup_tree_add(names->tree, cgroup_id, path, strlen(path));
-	if (!node || node_ids(names, node, &ids))
+	if (!node)
+		return;
+	node->cut = strlen(path) >= TAIL_MIN;
+	if (node_ids(names, node, &ids))
 		return;
 	/* At once: a pod may live 50 ms only, and its log folder be deleted with it. */
 	now_ns = names->env.now_ns();
@@ -570,7 +573,7 @@ int pod_names_for_each(struct pod_names *names, uint64_t now_ns, pod_names_fn fn
 	if (now_ns >= names->rescan_after_ns) /* the tracepoints may be missing, or a record was lost */
 		rescan(names, 0, now_ns);
 	for (node = cgroup_tree_first(names->tree); node; node = node->hh.next) {
-		if (node_ids(names, node, &names->ids) || !names->ids.container_id[0])
+		if (node->cut || node_ids(names, node, &names->ids) || !names->ids.container_id[0])
 			continue;
 		name_node(names, node, &names->ids, now_ns);
 		ret = fn(arg, fill(names, node, node->id));
@@ -580,13 +583,19 @@ int pod_names_for_each(struct pod_names *names, uint64_t now_ns, pod_names_fn fn
 	return 0;
 }
 
+/* Whether it is a pod or container itself. Of a path that was cut the tail may be a tenant's, which has another's names. */
+static bool is_owner(const struct pod_names *names, struct cgroup_node *node, struct cgroup_ids *ret_ids)
+{
+	return !node->cut && !node_ids(names, node, ret_ids) && ret_ids->owner_len == strlen(node->path);
+}
+
 /* Rows of a pod are told apart by its containers, one folder below; outside a pod there is no such rule. */
 int pod_names_owner_depth(struct pod_names *names, uint64_t cgroup_id)
 {
 	struct cgroup_node *node = cgroup_tree_peek(names->tree, cgroup_id);
 	struct cgroup_ids ids;
 
-	if (!node || node_ids(names, node, &ids) || ids.owner_len != strlen(node->path))
+	if (!node || !is_owner(names, node, &ids))
 		return -1;
 	if (!ids.pod_uid[0])
 		return POD_NAMES_ANY_DEPTH;
@@ -602,7 +611,7 @@ void pod_names_each_owner(struct pod_names *names, pod_names_owner_fn fn, void *
 	struct cgroup_ids ids;
 
 	for (node = cgroup_tree_first(names->tree); node; node = node->hh.next)
-		if (!node_ids(names, node, &ids) && ids.owner_len == strlen(node->path))
+		if (is_owner(names, node, &ids))
 			fn(arg, node->id);
 }
 
