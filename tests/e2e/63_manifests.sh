@@ -95,6 +95,9 @@ most=$("$IMDSNOOP" check --json | jq -r '.features[] | select(.name == "memory")
 fits() { [ -n "$most" ] && [ "$2" = "$(printf '%sMi' "${2%Mi}")" ] && [ $((most * 5 / 4)) -le "${2%Mi}" ] || { echo "$1: $2, it may take $most"; return 1; }; }
 check "base: the memory limit holds with 20 % to spare" fits DaemonSet "$(jq -r "$pod"' | .containers[0].resources.limits.memory' "$work/base")"
 check "systemd: so does the unit's" fits unit "$(sed -n 's/^MemoryMax=\([0-9]*\)M$/\1Mi/p' "$LAB_DIR/../../scripts/systemd/imdsnoop.service")"
+check "systemd: the unit allows each kind of socket that we make" equal "$(grep -rhoE '\bAF_(UNIX|INET6?|NETLINK|PACKET)\b' \
+	"$LAB_TREE/user" | sort -u | grep -vxF -f <(sed -n 's/^RestrictAddressFamilies=//p' "$LAB_TREE/scripts/systemd/imdsnoop.service" |
+	tr ' ' '\n'))" ""
 check "ECS: so does the task's" fits task "$(jq -r '.containerDefinitions[0].memory' "$LAB_DIR/../../scripts/ecs/task.json")Mi"
 check "base: probes ask what the agent serves" shows base "$pod"' | .containers[0] | [.startupProbe, .readinessProbe, .livenessProbe |
 	.httpGet | .path, .port] == ["/readyz", "http", "/readyz", "http", "/healthz", "http"]'
