@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "ledger.h"
+#include "ledger_part.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,18 +12,11 @@
 
 #include "../base/small.h"
 
-#define HOUR 3600
-#define DAY 86400
-#define SLOTS 24
-#define SLOT_FIGURES 4 /* v1, v2 and others, unanswered, required hop limit */
 #define BLOB_MAX (SLOTS * SLOT_FIGURES * 10)
 #define STEP_WORKLOADS 256 /* in one transaction, one tick */
-#define PAGE 4096
 #define STEADY_S DAY /* nothing is thrown away before so much of the last week was watched: by then this is the time */
 #define STEADY_DAYS 7
-#define TEXT_MAX 65536	/* bytes of a value; a row of ours has some hundred */
-#define ROUND_OPS 10000 /* instructions of SQLite's between two looks at the time */
-#define PAGE_ROUNDS 4	/* of these for a page of a file that is read: more than the densest takes */
+#define TEXT_MAX 65536 /* bytes of a value; a row of ours has some hundred */
 
 static const char schema[] = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
 			     "CREATE TABLE IF NOT EXISTS coverage (hour INTEGER PRIMARY KEY, seconds REAL, lossy REAL,"
@@ -52,9 +44,6 @@ static const char *const statements[STATEMENT_COUNT] = {
 		  " unowned = unowned + excluded.unowned",
 };
 
-/* Columns of a day, in the order of GET_DAY. */
-enum day_figure { V1, V1_ANSWERED, V1_CREDENTIALS, V2, OTHERS, TOKENS, TOKENS_ANSWERED, UNANSWERED, REQUIRED, FIGURES };
-
 struct ledger {
 	sqlite3 *db;
 	sqlite3_stmt *st[STATEMENT_COUNT];
@@ -71,12 +60,12 @@ struct ledger {
 
 /* --- opening ---------------------------------------------------------------------------------------------------------- */
 
-static int run(sqlite3 *db, const char *sql)
+int ledger_run(sqlite3 *db, const char *sql)
 {
 	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -EIO;
 }
 
-static int64_t pragma(sqlite3 *db, const char *sql)
+int64_t ledger_pragma(sqlite3 *db, const char *sql)
 {
 	sqlite3_stmt *st;
 	int64_t value = -1;
@@ -89,6 +78,15 @@ static int64_t pragma(sqlite3 *db, const char *sql)
 	return value;
 }
 
+/* The end of a statement that gives no row. */
+static int done(sqlite3_stmt *st)
+{
+	int code = sqlite3_step(st);
+
+	sqlite3_reset(st);
+	return code == SQLITE_DONE ? 0 : -EIO;
+}
+
 static bool is_damaged(sqlite3 *db)
 {
 	int code = sqlite3_errcode(db);
@@ -96,8 +94,7 @@ static bool is_damaged(sqlite3 *db)
 	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 }
 
-/* First column of sql's first row, whose ?1 is key. NULL: none, or no memory; free(3). */
-static char *text_of(sqlite3 *db, const char *sql, const char *key)
+char *ledger_text_of(sqlite3 *db, const char *sql, const char *key)
 {
 	sqlite3_stmt *st;
 	char *value = NULL;
@@ -119,12 +116,12 @@ static bool is_ledger(sqlite3 *db)
 {
 	static const char sql[] = "SELECT group_concat(type || name || ifnull(sql, ''), ';')"
 				  " FROM (SELECT * FROM sqlite_master ORDER BY name)";
-	char *want = NULL, *have = text_of(db, sql, "");
+	char *want = NULL, *have = ledger_text_of(db, sql, "");
 	sqlite3 *own = NULL;
 	bool same;
 
-	if (sqlite3_open(":memory:", &own) == SQLITE_OK && !run(own, schema))
-		want = text_of(own, sql, "");
+	if (sqlite3_open(":memory:", &own) == SQLITE_OK && !ledger_run(own, schema))
+		want = ledger_text_of(own, sql, "");
 	sqlite3_close(own);
 	same = want && have && !strcmp(want, have);
 	free(want);
@@ -132,8 +129,7 @@ static bool is_ledger(sqlite3 *db)
 	return same;
 }
 
-/* Regular files, or not there yet: SQLite would wait for a FIFO, and write where a link leads to. */
-static int check_files(const char *path, char *msg, size_t len)
+int ledger_check_files(const char *path, char *msg, size_t len)
 {
 	char beside[4300];
 	struct stat st;
@@ -148,9 +144,9 @@ static int check_files(const char *path, char *msg, size_t len)
 	return 0;
 }
 
-static int check_schema(sqlite3 *db, const char *path, char *msg, size_t len)
+int ledger_check_schema(sqlite3 *db, const char *path, char *msg, size_t len)
 {
-	int64_t version = pragma(db, "PRAGMA user_version");
+	int64_t version = ledger_pragma(db, "PRAGMA user_version");
 
 	sqlite3_limit(db, SQLITE_LIMIT_LENGTH, TEXT_MAX);
 	if (version < 0) {
@@ -164,7 +160,7 @@ static int check_schema(sqlite3 *db, const char *path, char *msg, size_t len)
 			 path, (long long)version, LEDGER_SCHEMA);
 		return -EPROTO;
 	}
-	if (is_ledger(db) || (!version && !pragma(db, "SELECT count(*) FROM sqlite_master")))
+	if (is_ledger(db) || (!version && !ledger_pragma(db, "SELECT count(*) FROM sqlite_master")))
 		return 0;
 	snprintf(msg, len, "'%s' is no ledger, or was changed by another program", path);
 	return -EBADMSG;
@@ -180,29 +176,29 @@ static int prepare(struct ledger *l, const char *node)
 	snprintf(sql, sizeof(sql), "PRAGMA max_page_count = %u", LEDGER_BYTES / PAGE);
 	/* the files that close would remove may not be removed once privileges are dropped */
 	sqlite3_file_control(l->db, "main", SQLITE_FCNTL_PERSIST_WAL, &yes);
-	if (run(l->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-		       "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1024; PRAGMA wal_autocheckpoint = 256;"
-		       "PRAGMA journal_size_limit = 2097152") ||
-	    run(l->db, sql) || run(l->db, "BEGIN IMMEDIATE") || run(l->db, schema) ||
-	    run(l->db, "INSERT OR IGNORE INTO meta VALUES ('id', hex(randomblob(16)))") ||
+	if (ledger_run(l->db, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+			      "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1024; PRAGMA wal_autocheckpoint = 256;"
+			      "PRAGMA journal_size_limit = 2097152") ||
+	    ledger_run(l->db, sql) || ledger_run(l->db, "BEGIN IMMEDIATE") || ledger_run(l->db, schema) ||
+	    ledger_run(l->db, "INSERT OR IGNORE INTO meta VALUES ('id', hex(randomblob(16)))") ||
 	    sqlite3_prepare_v2(l->db, "INSERT OR REPLACE INTO meta VALUES ('node', ?1)", -1, &st, NULL) != SQLITE_OK)
 		return -EIO;
 	sqlite3_bind_text(st, 1, node, -1, SQLITE_STATIC);
 	sqlite3_step(st);
 	sqlite3_finalize(st);
 	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d; COMMIT", LEDGER_SCHEMA);
-	if (run(l->db, sql))
+	if (ledger_run(l->db, sql))
 		return -EIO;
 	for (int i = 0; i < STATEMENT_COUNT; i++)
 		if (sqlite3_prepare_v3(l->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &l->st[i], NULL) != SQLITE_OK)
 			return -EIO;
-	l->workloads = (size_t)pragma(l->db, "SELECT count(*) FROM workload");
+	l->workloads = (size_t)ledger_pragma(l->db, "SELECT count(*) FROM workload");
 	return 0;
 }
 
 static int open_database(struct ledger *l, const char *path, const char *node, char *msg, size_t len)
 {
-	int err = check_files(path, msg, len);
+	int err = ledger_check_files(path, msg, len);
 
 	if (err)
 		return err;
@@ -211,7 +207,7 @@ static int open_database(struct ledger *l, const char *path, const char *node, c
 		return -EIO;
 	}
 	sqlite3_busy_timeout(l->db, 100);
-	err = check_schema(l->db, path, msg, len);
+	err = ledger_check_schema(l->db, path, msg, len);
 	if (!err && prepare(l, node)) {
 		snprintf(msg, len, "cannot use '%s': %s", path, sqlite3_errmsg(l->db));
 		err = is_damaged(l->db) ? -EBADMSG : -EIO;
@@ -312,11 +308,6 @@ void ledger_close(struct ledger *l)
 
 /* --- days and hours --------------------------------------------------------------------------------------------------- */
 
-struct day {
-	uint64_t v[FIGURES];
-	uint64_t slots[SLOTS][SLOT_FIGURES];
-};
-
 static size_t put_number(uint8_t *at, uint64_t n)
 {
 	size_t len = 0;
@@ -344,7 +335,7 @@ static void read_slots(struct day *d, const uint8_t *blob, size_t len)
 	}
 }
 
-static void read_day(sqlite3_stmt *st, int column, struct day *d)
+void ledger_read_day(sqlite3_stmt *st, int column, struct day *d)
 {
 	for (int i = 0; i < FIGURES; i++)
 		d->v[i] = (uint64_t)sqlite3_column_int64(st, column + i);
@@ -356,7 +347,7 @@ static int write_day(struct ledger *l, uint64_t number, int64_t id, const struct
 	sqlite3_stmt *st = l->st[PUT_DAY];
 	uint8_t blob[BLOB_MAX];
 	size_t len = 0;
-	int code;
+	int err;
 
 	for (int i = 0; i < SLOTS * SLOT_FIGURES; i++)
 		len += put_number(blob + len, d->slots[i / SLOT_FIGURES][i % SLOT_FIGURES]);
@@ -365,10 +356,9 @@ static int write_day(struct ledger *l, uint64_t number, int64_t id, const struct
 	for (int i = 0; i < FIGURES; i++)
 		sqlite3_bind_int64(st, 3 + i, (sqlite3_int64)d->v[i]);
 	sqlite3_bind_blob(st, 3 + FIGURES, blob, (int)len, SQLITE_STATIC);
-	code = sqlite3_step(st);
-	sqlite3_reset(st);
+	err = done(st);
 	sqlite3_clear_bindings(st);
-	return code == SQLITE_DONE ? 0 : -EIO;
+	return err;
 }
 
 /* --- writing ---------------------------------------------------------------------------------------------------------- */
@@ -394,9 +384,7 @@ static int64_t workload_id(struct ledger *l, const struct workload *w, bool othe
 	sqlite3_bind_text(l->st[ADD], 2, name, -1, SQLITE_STATIC);
 	sqlite3_bind_int(l->st[ADD], 3, other || w->other || w->unnamed);
 	sqlite3_bind_int64(l->st[ADD], 4, (sqlite3_int64)w->first_s);
-	code = sqlite3_step(l->st[ADD]);
-	sqlite3_reset(l->st[ADD]);
-	if (code != SQLITE_DONE)
+	if (done(l->st[ADD]))
 		return -EIO;
 	l->workloads++;
 	return sqlite3_last_insert_rowid(l->db);
@@ -437,7 +425,7 @@ static int write_workload(struct ledger *l, struct workload *w)
 	sqlite3_bind_int64(st, 2, id);
 	code = sqlite3_step(st);
 	if (code == SQLITE_ROW)
-		read_day(st, 0, &day);
+		ledger_read_day(st, 0, &day);
 	sqlite3_reset(st);
 	if (code != SQLITE_ROW && code != SQLITE_DONE)
 		return -EIO;
@@ -457,23 +445,18 @@ static int write_workload(struct ledger *l, struct workload *w)
 	sqlite3_bind_int64(st, 2, (sqlite3_int64)w->last_s);
 	sqlite3_bind_int64(st, 3, (sqlite3_int64)w->last_v1_s);
 	sqlite3_bind_int64(st, 4, w->providers);
-	code = sqlite3_step(st);
-	sqlite3_reset(st);
-	return code == SQLITE_DONE ? 0 : -EIO;
+	return done(st);
 }
 
 static int write_coverage(struct ledger *l)
 {
 	sqlite3_stmt *st = l->st[COVER];
-	int code;
 
 	sqlite3_bind_int64(st, 1, (sqlite3_int64)l->hour);
 	sqlite3_bind_double(st, 2, l->seconds);
 	sqlite3_bind_double(st, 3, l->lossy);
 	sqlite3_bind_int64(st, 4, (sqlite3_int64)l->unowned);
-	code = sqlite3_step(st);
-	sqlite3_reset(st);
-	return code == SQLITE_DONE ? 0 : -EIO;
+	return done(st);
 }
 
 /*
@@ -487,7 +470,7 @@ static bool is_steady(const struct ledger *l)
 	snprintf(sql, sizeof(sql),
 		 "SELECT total(seconds) + total(lossy) FROM coverage WHERE hour > %llu AND hour <= %llu",
 		 (unsigned long long)l->hour - STEADY_DAYS * SLOTS, (unsigned long long)l->hour);
-	return pragma(l->db, sql) >= STEADY_S;
+	return ledger_pragma(l->db, sql) >= STEADY_S;
 }
 
 /* Days before the last 31; a database that is full though it should not be loses its oldest day, with its coverage. */
@@ -503,18 +486,19 @@ static void prune(struct ledger *l)
 		 "DELETE FROM workload WHERE last < %llu",
 		 (unsigned long long)today - LEDGER_DAYS - 1, (unsigned long long)(today - LEDGER_DAYS - 1) * SLOTS,
 		 (unsigned long long)(today - LEDGER_DAYS - 1) * DAY);
-	if (!run(l->db, sql)) {
+	if (!ledger_run(l->db, sql)) {
 		l->pruned_day = today;
-		l->workloads = (size_t)pragma(l->db, "SELECT count(*) FROM workload");
+		l->workloads = (size_t)ledger_pragma(l->db, "SELECT count(*) FROM workload");
 	}
 }
 
 static void make_room(struct ledger *l)
 {
-	if (pragma(l->db, "PRAGMA page_count") - pragma(l->db, "PRAGMA freelist_count") < LEDGER_BYTES / PAGE - 8)
+	if (ledger_pragma(l->db, "PRAGMA page_count") - ledger_pragma(l->db, "PRAGMA freelist_count") <
+	    LEDGER_BYTES / PAGE - 8)
 		return; /* the disk is full, not the ledger */
-	run(l->db, "DELETE FROM coverage WHERE hour / 24 <= (SELECT min(day) FROM day);"
-		   "DELETE FROM day WHERE day = (SELECT min(day) FROM day)");
+	ledger_run(l->db, "DELETE FROM coverage WHERE hour / 24 <= (SELECT min(day) FROM day);"
+			  "DELETE FROM day WHERE day = (SELECT min(day) FROM day)");
 }
 
 bool ledger_is_due(const struct ledger *l, uint64_t now_ns)
@@ -566,7 +550,7 @@ int ledger_step(struct ledger *l, struct workload_table *t)
 
 	if (!l->writing)
 		return 0;
-	err = run(l->db, "BEGIN IMMEDIATE");
+	err = ledger_run(l->db, "BEGIN IMMEDIATE");
 	for (at = 0; !err && at < len && n < STEP_WORKLOADS; at++)
 		if (is_changed(list[at])) {
 			err = write_workload(l, list[at]);
@@ -578,7 +562,7 @@ int ledger_step(struct ledger *l, struct workload_table *t)
 			prune(l);
 	}
 	if (!err)
-		err = run(l->db, "COMMIT");
+		err = ledger_run(l->db, "COMMIT");
 	if (err) {
 		sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
 		make_room(l);
@@ -602,200 +586,4 @@ void ledger_finish(struct ledger *l, struct workload_table *t, const struct snap
 	note(l, s);
 	while (l->writing && !ledger_step(l, t))
 		;
-}
-
-/* --- reading ---------------------------------------------------------------------------------------------------------- */
-
-struct reading {
-	sqlite3 *db;
-	uint64_t from_h, to_h;
-	struct ready_node *node;
-};
-
-static int read_coverage(const struct reading *r)
-{
-	int64_t first = pragma(r->db, "SELECT min(hour) FROM coverage WHERE seconds + lossy > 0");
-	sqlite3_stmt *st;
-	int code;
-
-	r->node->heard = first > (int64_t)r->from_h ? (size_t)first - r->from_h : 0;
-
-	if (sqlite3_prepare_v2(r->db, "SELECT hour, seconds, lossy, unowned FROM coverage WHERE hour >= ?1", -1, &st,
-			       NULL) != SQLITE_OK)
-		return -EIO;
-	sqlite3_bind_int64(st, 1, (sqlite3_int64)r->from_h);
-	while ((code = sqlite3_step(st)) == SQLITE_ROW) {
-		uint64_t hour = (uint64_t)sqlite3_column_int64(st, 0);
-		double seconds = sqlite3_column_double(st, 1);
-
-		if (hour < r->to_h)
-			r->node->hours[hour - r->from_h] = seconds > HOUR ? HOUR : seconds > 0 ? (uint16_t)seconds : 0;
-		r->node->lossy |= sqlite3_column_double(st, 2) > 0;
-		r->node->unowned += (uint64_t)sqlite3_column_int64(st, 3);
-	}
-	sqlite3_finalize(st);
-	return code == SQLITE_DONE ? 0 : -EIO;
-}
-
-static struct ready_seen *seen_new(struct ready_node *n, sqlite3_stmt *st)
-{
-	const char *namespace, *name;
-	struct ready_seen *more, *s;
-
-	if (!(n->seen_len & (n->seen_len + 1)) || !n->seen) { /* room doubles at 0, 1, 3, 7, … */
-		more = realloc(n->seen, (2 * n->seen_len + 2) * sizeof(*more));
-		if (!more)
-			return NULL;
-		n->seen = more;
-	}
-	namespace = (const char *)sqlite3_column_text(st, 1); /* NULL, too: the column may hold that */
-	name = (const char *)sqlite3_column_text(st, 2);
-	s = &n->seen[n->seen_len];
-	*s = (struct ready_seen){
-		.namespace = strdup(namespace ? namespace : ""),
-		.name = strdup(name ? name : ""),
-		.nameless = sqlite3_column_int(st, 3) || !namespace || !name,
-		.first_s = (uint64_t)sqlite3_column_int64(st, 4),
-		.last_s = (uint64_t)sqlite3_column_int64(st, 5),
-		.last_v1_s = (uint64_t)sqlite3_column_int64(st, 6),
-		/* not known to be another cloud's: no provider at all may be anyone's */
-		.may_be_ec2 = !sqlite3_column_int(st, 7) ||
-			      (sqlite3_column_int(st, 7) & (PROVIDERS_WITH_HOP_LIMIT | 1u << PROVIDER_OTHER)),
-	};
-	n->seen_len++;
-	return s->namespace && s->name ? s : NULL;
-}
-
-static void add_day(const struct reading *r, struct ready_seen *s, uint64_t number, const struct day *d, uint64_t *last_h)
-{
-	s->v1 += d->v[V1]; /* NOLINT(clang-analyzer-core.NullDereference): the caller made it */
-	s->v1_answered += d->v[V1_ANSWERED];
-	s->v1_credentials += d->v[V1_CREDENTIALS];
-	s->v2 += d->v[V2];
-	s->others += d->v[OTHERS];
-	s->tokens += d->v[TOKENS];
-	s->tokens_answered += d->v[TOKENS_ANSWERED];
-	s->unanswered += d->v[UNANSWERED];
-	if ((int)d->v[REQUIRED] > s->required_hop_limit)
-		s->required_hop_limit = (int)d->v[REQUIRED];
-	for (int i = 0; i < SLOTS; i++) {
-		uint64_t hour = number * SLOTS + (unsigned int)i;
-
-		if (!d->slots[i][0] && !d->slots[i][1])
-			continue;
-		if (hour < r->from_h || hour >= r->to_h)
-			continue;
-		s->active_hours++;
-		if (*last_h && hour - *last_h > s->longest_gap_h)
-			s->longest_gap_h = (unsigned int)(hour - *last_h);
-		*last_h = hour;
-	}
-}
-
-/* Silent since its last request for longer than between them: that counts too. */
-static void end_gap(const struct reading *r, struct ready_seen *s, uint64_t last_h)
-{
-	if (s && last_h && r->to_h - last_h > s->longest_gap_h)
-		s->longest_gap_h = (unsigned int)(r->to_h - last_h);
-}
-
-static int read_workloads(const struct reading *r)
-{
-	static const char sql[] =
-	    "SELECT id, namespace, name, nameless, first, last, last_v1, providers, day, v1, v1_answered,"
-	    " v1_credentials, v2, others, tokens, tokens_answered, unanswered, required, hours"
-	    " FROM workload JOIN day ON workload = id WHERE day >= ?1 ORDER BY id, day";
-	struct ready_seen *s = NULL;
-	int64_t id = -1;
-	uint64_t last_h = 0;
-	sqlite3_stmt *st;
-	int code;
-
-	if (sqlite3_prepare_v2(r->db, sql, -1, &st, NULL) != SQLITE_OK)
-		return -EIO;
-	sqlite3_bind_int64(st, 1, (sqlite3_int64)(r->from_h / SLOTS));
-	while ((code = sqlite3_step(st)) == SQLITE_ROW) {
-		struct day day;
-
-		if (sqlite3_column_int64(st, 0) != id) {
-			end_gap(r, s, last_h);
-			id = sqlite3_column_int64(st, 0);
-			last_h = 0;
-			s = seen_new(r->node, st);
-			if (!s)
-				break;
-		}
-		read_day(st, 9, &day);
-		add_day(r, s, (uint64_t)sqlite3_column_int64(st, 8), &day, &last_h);
-	}
-	end_gap(r, s, last_h);
-	sqlite3_finalize(st);
-	return code == SQLITE_DONE ? 0 : code == SQLITE_ROW ? -ENOMEM : -EIO;
-}
-
-/* A file may say itself to be read for ever, its pages being each other's. */
-static int is_too_long(void *left)
-{
-	return !(*(int64_t *)left)--;
-}
-
-int ledger_read(const char *path, uint64_t from_s, uint64_t to_s, struct ready_node *ret, char *msg, size_t len)
-{
-	struct reading r = { .from_h = from_s / HOUR, .to_h = to_s / HOUR, .node = ret };
-	static const char meta[] = "SELECT value FROM meta WHERE key = ?1";
-	char file[4200];
-	struct stat st;
-	int64_t rounds;
-	int err;
-
-	*ret = (struct ready_node){
-		.hours = calloc(r.to_h - r.from_h + 1, sizeof(*ret->hours)),
-		.from_s = from_s,
-		.to_s = to_s,
-		.is_ledger = true,
-	};
-	snprintf(file, sizeof(file), "%.4080s%s", path, !stat(path, &st) && S_ISDIR(st.st_mode) ? "/ledger.db" : "");
-	if (stat(file, &st)) {
-		err = -errno;
-		snprintf(msg, len, "no ledger in '%s': %s", path, strerror(-err));
-		goto out;
-	}
-	err = check_files(file, msg, len);
-	if (err)
-		goto out;
-	if (st.st_size > LEDGER_BYTES) {
-		snprintf(msg, len, "'%s' is larger than a ledger", file);
-		err = -EFBIG;
-		goto out;
-	}
-	if (sqlite3_open_v2(file, &r.db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
-		snprintf(msg, len, "cannot open '%s': %s", file, r.db ? sqlite3_errmsg(r.db) : "out of memory");
-		err = -EIO;
-		goto out;
-	}
-	sqlite3_busy_timeout(r.db, 2000);
-	rounds = PAGE_ROUNDS * (100 + st.st_size / PAGE);
-	sqlite3_progress_handler(r.db, ROUND_OPS, is_too_long, &rounds);
-	err = check_schema(r.db, file, msg, len);
-	if (err)
-		goto out;
-	/* one moment of the ledger, whatever is written meanwhile */
-	err = run(r.db, "BEGIN");
-	ret->name = err ? NULL : text_of(r.db, meta, "node");
-	if (!ret->name)
-		ret->name = strdup(path);
-	ret->id = err ? NULL : text_of(r.db, meta, "id");
-	if (!err && (!ret->hours || !ret->name))
-		err = -ENOMEM;
-	if (!err)
-		err = read_coverage(&r);
-	if (!err)
-		err = read_workloads(&r);
-	if (err)
-		snprintf(msg, len, "cannot read '%s': %s", file, err == -ENOMEM ? "out of memory" : sqlite3_errmsg(r.db));
-out:
-	sqlite3_close(r.db);
-	if (err)
-		ready_free_node(ret);
-	return err;
 }
