@@ -204,7 +204,7 @@ static void child_that_may_not_enter_says_so(void **state)
 	assert_true(fd >= 0);
 	p = (struct pollfd){ .fd = fd, .events = POLLIN };
 	assert_int_equal(poll(&p, 1, 2000), 1);
-	assert_int_equal(probe_finish(fd, pid, &r), 0);
+	assert_int_equal(probe_take(fd, pid, 0, &r, sizeof(r)), 0);
 	assert_int_equal(r.step, PROBE_ENTER);
 	assert_true(r.err < 0);
 	close(null);
@@ -220,7 +220,7 @@ static void unfinished_child_is_killed(void **state)
 	e = loopback(serve(NULL, &server));
 	fd = probe_start(netns, &e, 1, 60000, &pid);
 	assert_true(fd >= 0);
-	assert_int_equal(probe_finish(fd, pid, &r), -EIO);
+	assert_int_equal(probe_take(fd, pid, 0, &r, sizeof(r)), -EIO);
 	assert_int_equal(waitpid(pid, NULL, WNOHANG), -1); /* reaped */
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);

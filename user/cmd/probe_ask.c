@@ -114,7 +114,7 @@ static int ask_in(struct probe_run *run, struct probe_target *t, int netns_fd)
 		probe_run_pump(run, wait_ms + GRACE_MS, &run->ready);
 	if (event)
 		event_free(event);
-	err = probe_finish(fd, pid, &a->raw);
+	err = probe_take(fd, pid, 0, &a->raw, sizeof(a->raw));
 	if (err || a->raw.step == PROBE_ENTER)
 		return err ? err : a->raw.err;
 	run->cookie = a->raw.cookie;

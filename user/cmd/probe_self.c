@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * probe --self: asks from where it stands, with no rights at all. It sees one end only, so that a hop limit is strong
- * at most: the service answers others here, comes from behind a router, acknowledged the request, and then nothing of
- * that connection arrived any more. Values of the environment are never shown: they hold tokens.
- */
+/* probe --self: asks from where it stands, with no rights at all. Values of the environment are never shown: they hold tokens. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/errqueue.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,34 +17,24 @@
 #include "probe_run.h"
 
 #define SELF_NS 4300000000ull /* all of it, with --stall's 1 s */
-#define WHY_LEN 320
-#define CREDENTIALS_MS 2000 /* as botocore waits */
-
-enum { SELF_V4, SELF_V6, SELF_COUNT };
-
-struct self_answer {
-	const struct imds_endpoint *endpoint;
-	struct probe_self m;
-	struct request r;
-	bool asked, no_way;
-	char why[WHY_LEN];
-};
+#define CREDENTIALS_MS 2000   /* as botocore waits */
+#define SELF_COUNT 2	      /* IPv4, IPv6 */
 
 struct self_run {
 	const struct options *o;
 	FILE *out;
-	struct self_answer answers[SELF_COUNT];
+	struct probe_self_answer answers[SELF_COUNT];
 	size_t len;
-	struct self_answer *main; /* the one that an SDK would come to */
-	const char *proxy;	  /* the variable that sends the SDK to a proxy; NULL: none */
-	bool by_network;	  /* only a network in NO_PROXY keeps it from there */
+	struct probe_self_answer *main; /* the one that an SDK would come to */
+	const char *proxy;		/* the variable that sends the SDK to a proxy; NULL: none */
+	bool by_network;		/* only a network in NO_PROXY keeps it from there */
 	struct {
 		const char *variable; /* NULL: the environment names none */
 		struct probe_result result;
-		char why[WHY_LEN];
+		char why[PROBE_WHY_LEN];
 		bool asked, ok;
 	} credentials;
-	char sdk[WHY_LEN];
+	char sdk[PROBE_WHY_LEN];
 	uint64_t wall_ns;
 };
 
@@ -192,14 +177,15 @@ static void ask_credentials(struct self_run *run)
 	}
 	err = strpbrk(uri, " \r\n") ? -EINVAL : credentials_target(uri, &e, path, sizeof(path));
 	if (err) {
-		snprintf(run->credentials.why, WHY_LEN, "not asked: %s",
+		snprintf(run->credentials.why, PROBE_WHY_LEN, "not asked: %s",
 			 err == -EPERM		   ? "an address that SDKs refuse too"
 			 : err == -EPROTONOSUPPORT ? "not plain http"
 						   : "not an address and a path");
 		return;
 	}
 	if (!read_authorization(token, sizeof(token))) {
-		snprintf(run->credentials.why, WHY_LEN, "not asked: the file of its token cannot be read, or is empty");
+		snprintf(run->credentials.why, PROBE_WHY_LEN,
+			 "not asked: the file of its token cannot be read, or is empty");
 		return;
 	}
 	if (token[0])
@@ -212,156 +198,21 @@ static void ask_credentials(struct self_run *run)
 	run->credentials.asked = true;
 	run->credentials.ok = run->credentials.result.status == 200 && run->credentials.result.object;
 	if (run->credentials.result.status)
-		snprintf(run->credentials.why, WHY_LEN,
+		snprintf(run->credentials.why, PROBE_WHY_LEN,
 			 run->credentials.ok			 ? "got credentials"
 			 : run->credentials.result.status == 200 ? "answered %u, but no credentials, or not all of them"
 								 : "answered %u",
 			 run->credentials.result.status);
 	else
-		snprintf(run->credentials.why, WHY_LEN, "%s", strerror(-run->credentials.result.err));
+		snprintf(run->credentials.why, PROBE_WHY_LEN, "%s", strerror(-run->credentials.result.err));
 }
 
-/* --- what it means ------------------------------------------------------------------------------------------------ */
-
-static bool said(const struct probe_result *r, int v4_type, int v4_code, int v6_code)
-{
-	return (r->icmp_seen == SO_EE_ORIGIN_ICMP && r->icmp_type == v4_type && (v4_code < 0 || r->icmp_code == v4_code)) ||
-	       (r->icmp_seen == SO_EE_ORIGIN_ICMP6 && v6_code >= 0 && r->icmp_type == 1 && r->icmp_code == v6_code);
-}
-
-static bool is_forbidden(const struct probe_result *r)
-{
-	return said(r, 3, 3, 4) || said(r, 3, 9, 1) || said(r, 3, 10, 1) || said(r, 3, 13, 5);
-}
-
-static void set(struct self_answer *a, enum outcome outcome, enum cause cause, const char *why)
-{
-	a->r.outcome = outcome;
-	a->r.cause = cause;
-	snprintf(a->why, sizeof(a->why), "%s", why);
-}
-
-static void judge_unconnected(struct self_answer *a)
-{
-	const struct probe_result *t = &a->m.token;
-
-	if (t->refused_at_once) {
-		a->no_way = t->err == -ENETUNREACH || t->err == -EADDRNOTAVAIL || t->err == -EAFNOSUPPORT;
-		set(a, OUTCOME_NOT_SENT, CAUSE_NOT_SENT, "");
-		snprintf(a->why, sizeof(a->why), "nothing was sent: %s (this pod has no route there, or forbids it)",
-			 strerror(-t->err));
-	} else if (is_forbidden(t)) {
-		set(a, OUTCOME_BLOCKED, CAUSE_FILTERED, "a packet filter rejects the connection (ICMP came back)");
-	} else if (said(t, 3, 1, 3) || t->err == -EHOSTUNREACH) {
-		set(a, OUTCOME_NO_RESPONSE, CAUSE_NO_NEIGHBOUR,
-		    "nobody has this address here: no metadata service on this network (ICMP host unreachable)");
-	} else if (said(t, 3, 0, 0) || t->err == -ENETUNREACH) {
-		set(a, OUTCOME_NO_RESPONSE, CAUSE_SILENT,
-		    "a router on the way has no route there (ICMP net unreachable)");
-	} else if (t->err == -ECONNREFUSED || t->err == -ECONNRESET) {
-		set(a, OUTCOME_REFUSED, CAUSE_REFUSED, "refused: a reset came back, by the service or by a filter");
-	} else {
-		set(a, OUTCOME_NO_RESPONSE, CAUSE_SILENT,
-		    "no answer to the connection: blocked by a filter or policy, or no metadata service is there");
-	}
-}
-
-static void judge_answered(struct self_answer *a)
-{
-	unsigned int status = a->m.token.status;
-
-	if (a->m.token.token) {
-		set(a, OUTCOME_OK, CAUSE_NONE, "got a token");
-		return;
-	}
-	set(a, OUTCOME_HTTP_ERROR, CAUSE_ANSWERED_WITH_ERROR, "");
-	if (status < 400 || status == 404 || status == 405 || status == 400)
-		a->r.cause = CAUSE_NOT_THIS_CLOUD;
-	else if (status == 403)
-		a->r.cause = CAUSE_ENDPOINT_DISABLED;
-	else if (status == 429)
-		a->r.cause = CAUSE_THROTTLED;
-	snprintf(a->why, sizeof(a->why), "answered %u instead of a token%s", status,
-		 a->r.cause == CAUSE_NOT_THIS_CLOUD ? ": not EC2's service, or something else in its place"
-		 : a->r.cause == CAUSE_ENDPOINT_DISABLED
-		     ? ": the service is off for this instance, or a proxy stands between"
-		     : "");
-}
-
-/*
- * Silence after an acknowledged request. A service that merely keeps still goes on acknowledging, as its packets are as
- * good as before; where the answer dies of its TTL, all that comes after it on that connection dies as well. A filter
- * that takes answers by their length or content lets acknowledgements pass too.
- */
-static void judge_silent(struct self_answer *a)
-{
-	const struct probe_result *t = &a->m.token, *g = &a->m.plain;
-	bool others = g->status != 0;
-
-	set(a, OUTCOME_NO_RESPONSE, CAUSE_SILENT, "");
-	if (!t->acked)
-		snprintf(
-		    a->why, sizeof(a->why),
-		    "connected, but the token request itself is not acknowledged%s: it, or all that follows, is lost",
-		    others ? ", while a plain GET is answered" : "");
-	else if (!others)
-		snprintf(a->why, sizeof(a->why), "connected and asked, but neither a token nor a plain GET is answered");
-	else if (a->r.hops == 0)
-		snprintf(
-		    a->why, sizeof(a->why),
-		    "a plain GET is answered, a token is not; no router stands between, so it is not the hop limit");
-	else if (t->fin_acked)
-		snprintf(a->why, sizeof(a->why),
-			 "a plain GET is answered, a token is not, yet later packets of that connection do arrive: the "
-			 "service keeps still, or its answers are filtered; the hop limit would stop those too");
-	else
-		a->r.outcome = OUTCOME_HOP_LIMIT;
-	if (a->r.outcome != OUTCOME_HOP_LIMIT)
-		return;
-	a->r.cause = CAUSE_HOP_LIMIT;
-	a->r.confidence = a->r.hops > 0 ? CONFIDENCE_STRONG : CONFIDENCE_LIKELY;
-	snprintf(a->why, sizeof(a->why),
-		 "the token request is acknowledged, then nothing of that connection arrives, while a plain GET is "
-		 "answered %u: hop limit too low%s",
-		 g->status, a->r.hops > 0 ? "" : ", probably");
-}
-
-static void judge(struct self_run *run, struct self_answer *a)
-{
-	const struct probe_result *t = &a->m.token;
-	static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
-	enum hops_source source = HOPS_UNKNOWN;
-
-	a->r = (struct request){ .who = &nobody, .drop_reason = "", .drop_location = "", .wall_ns = run->wall_ns };
-	probe_record(t, a->endpoint, false, &a->r.rec);
-	a->r.rec.req.flags &= ~IMDS_F_NETNS_KNOWN; /* whose network this is, it cannot know */
-	a->r.rec.ttl_synack = a->m.ttl_synack;
-	a->r.rec.req.ttl_response = a->m.ttl_token;
-	a->r.hops = verdict_hops(a->m.ttl_synack, 0, &source);
-	if (a->m.is_routed)
-		a->r.hops = -1;
-	a->r.required_hop_limit = a->r.hops < 0 ? 0 : a->r.hops + 1;
-	a->r.hops_source = source;
-	a->r.provider = verdict_provider(IMDS_EP_IMDS, &a->r.rec.req);
-	if (t->status && t->step == PROBE_DONE)
-		judge_answered(a);
-	else if (!t->connected_ns)
-		judge_unconnected(a);
-	else if (t->err == -ECONNRESET || t->err == -EPIPE)
-		set(a, OUTCOME_RESET, CAUSE_RESET,
-		    t->status ? "the answer was cut before its end" : "connected, then the connection was cut");
-	else if (t->step == PROBE_DONE)
-		set(a, OUTCOME_NO_RESPONSE, CAUSE_NOT_THIS_CLOUD, "what answers there does not speak HTTP");
-	else if (t->first_byte_ns)
-		set(a, OUTCOME_ABORTED, CAUSE_SLOW, "an answer began, and did not end in time: it may be no token");
-	else
-		judge_silent(a);
-}
+/* --- what an SDK makes of it --------------------------------------------------------------------------------------- */
 
 /* What the AWS SDKs do in the order of their credential chain; waits as measured with their defaults. */
 static void tell_sdk(struct self_run *run)
 {
-	const struct self_answer *a = run->main;
+	const struct probe_self_answer *a = run->main;
 	unsigned int plain = a ? a->m.plain.status : 0;
 	const char *what;
 
@@ -408,7 +259,7 @@ static void tell_sdk(struct self_run *run)
 
 static const char *proxy_words = "sends plain HTTP to a proxy, and NO_PROXY does not name the metadata address";
 
-static void print_answer_json(const struct self_run *run, const struct self_answer *a)
+static void print_answer_json(const struct self_run *run, const struct probe_self_answer *a)
 {
 	json_t *v = probe_json(&a->r, true, a->why);
 	int spare = a->m.ttl_token ? a->m.ttl_token - 1 : -1;
@@ -421,7 +272,7 @@ static void print_answer_json(const struct self_run *run, const struct self_answ
 
 static void print_json(const struct self_run *run)
 {
-	const struct self_answer *a = run->main;
+	const struct probe_self_answer *a = run->main;
 
 	json_print(json_pack("{s:s, s:s, s:b}", "type", "start", "version", IMDSNOOP_VERSION, "self", 1), false,
 		   run->out);
@@ -444,7 +295,7 @@ static void print_json(const struct self_run *run)
 	    false, run->out);
 }
 
-static void print_answer(const struct self_run *run, const struct self_answer *a)
+static void print_answer(const struct self_run *run, const struct probe_self_answer *a)
 {
 	char addr[OPTIONS_ENDPOINT_TEXT], connect[32], answer[32];
 	const char *confidence = confidence_word(a->r.confidence);
@@ -551,7 +402,7 @@ int probe_self(const struct options *o, const struct imds_endpoint *endpoints, s
 		return EXIT_CANNOT_RUN;
 	}
 	for (size_t i = 0; i < len; i++)
-		judge(&run, &run.answers[i]);
+		probe_self_judge(&run.answers[i], run.wall_ns);
 	choose_main(&run);
 	options_endpoint_text(run.main->endpoint, addr, sizeof(addr));
 	run.proxy = proxy_in_the_way(addr[0] == '[' ? "fd00:ec2::254" : "169.254.169.254", &run.by_network);

@@ -556,19 +556,19 @@ int probe_start(int netns_fd, const struct imds_endpoint *endpoints, size_t len,
 	return *ret_pid < 0 ? *ret_pid : fd;
 }
 
-int probe_finish(int fd, pid_t pid, struct probe_result *ret)
+int probe_take(int fd, pid_t pid, unsigned int wait_ms, void *ret, size_t len)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	ssize_t n = -1;
 
-	if (poll(&p, 1, 0) == 1 && (p.revents & POLLIN))
-		n = read(fd, ret, sizeof(*ret));
+	if (poll(&p, 1, (int)wait_ms) == 1 && (p.revents & POLLIN))
+		n = read(fd, ret, len);
 	else
 		kill(pid, SIGKILL);
 	close(fd);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	return n == sizeof(*ret) ? 0 : -EIO;
+	return n == (ssize_t)len ? 0 : -EIO;
 }
 
 /* --- as a record ------------------------------------------------------------------------------------------------- */

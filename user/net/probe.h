@@ -56,8 +56,8 @@ pid_t probe_fork(int *ret_fd);
  */
 int probe_start(int netns_fd, const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, pid_t *ret_pid);
 
-/* Takes the result, closes fd and reaps the child, which is killed when it has none yet. Returns 0 or -EIO. */
-int probe_finish(int fd, pid_t pid, struct probe_result *ret);
+/* Takes the result, of len bytes, closes fd and reaps the child, which is killed when it has none by then. Returns 0 or -EIO. */
+int probe_take(int fd, pid_t pid, unsigned int wait_ms, void *ret, size_t len);
 
 /* What the child does; in the caller's own network namespace. */
 void probe_ask(const struct imds_endpoint *endpoints, size_t len, unsigned int wait_ms, struct probe_result *ret);

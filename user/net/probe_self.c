@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "probe_self.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../base/clock.h"
@@ -172,16 +167,7 @@ int probe_self_start(const struct imds_endpoint *e, unsigned int wait_ms, uint64
 
 int probe_self_finish(int fd, pid_t pid, uint64_t deadline_ns, struct probe_self *ret)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint64_t now = clock_now_ns();
-	ssize_t n = -1;
 
-	if (poll(&p, 1, now < deadline_ns ? (deadline_ns - now) / 1000000 + 1 : 0) == 1 && (p.revents & POLLIN))
-		n = read(fd, ret, sizeof(*ret));
-	else
-		kill(pid, SIGKILL);
-	close(fd);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return n == sizeof(*ret) ? 0 : -EIO;
+	return probe_take(fd, pid, now < deadline_ns ? (deadline_ns - now) / 1000000 + 1 : 0, ret, sizeof(*ret));
 }
