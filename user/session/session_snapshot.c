@@ -8,9 +8,42 @@
 #include <string.h>
 
 #include "../base/clock.h"
+#include "../base/small.h"
 #include "../model/verdict.h"
 
 #include "../report/findings.h"
+
+/* Returns how many. */
+static size_t fill_own_losses(struct session *s, const struct pod_table_stats *table,
+			      const struct pod_names_stats *names, struct loss *ret)
+{
+	const struct loss rows[] = {
+		{ "pods_over_limit",
+		  "requests shown under `other`: more rows than --max-pods, or more of one tenant than an eighth of "
+		  "that",
+		  table->overflowed },
+		{ "names_evicted", "cgroups whose names were forgotten: the table was full", names->evicted },
+		{ "cgroup_unreadable", "cgroup folders that may not be read, at each look: names may be missing",
+		  names->unreadable },
+		{ "runtime_files",
+		  "state files of container runtimes that were broken or too large, or looks put off: names may be "
+		  "missing",
+		  names->files_skipped + names->deferred },
+		{ "table_unread", "readings of the kernel's tables that failed: counts may be old", s->unread },
+		{ "detached_s", "seconds in which our programs were off their hooks: what was asked then was not seen",
+		  (session_unwatched_ns(s, session_now_ns()) + 999999999) / 1000000000 },
+		{ "detached_requests", "requests that ended while our programs were off their hooks: not judged",
+		  s->unjudged },
+		{ "events_missed",
+		  "events that our tracing programs did not get, another one ran on that CPU: drops may be missing",
+		  s->missed },
+		{ "held_share", "requests judged at once, too many of their pod waited: a later drop is not their cause",
+		  s->held_lost },
+	};
+
+	memcpy(ret, rows, sizeof(rows));
+	return LEN(rows);
+}
 
 static void fill_losses(struct session *s)
 {
@@ -24,38 +57,7 @@ static void fill_losses(struct session *s)
 		s->losses[n++] = (struct loss){ tracer_loss_name(i), tracer_loss_meaning(i), counts[i] };
 	pod_table_get_stats(s->table, &table);
 	pod_names_get_stats(s->names, &names);
-	s->losses[n++] = (struct loss){
-		"pods_over_limit",
-		"requests shown under `other`: more rows than --max-pods, or more of one tenant than an eighth of that",
-		table.overflowed
-	};
-	s->losses[n++] =
-	    (struct loss){ "names_evicted", "cgroups whose names were forgotten: the table was full", names.evicted };
-	s->losses[n++] = (struct loss){ "cgroup_unreadable",
-					"cgroup folders that may not be read, at each look: names may be missing",
-					names.unreadable };
-	s->losses[n++] =
-	    (struct loss){ "runtime_files",
-			   "state files of container runtimes that were broken or too large, or looks put off: "
-			   "names may be missing",
-			   names.files_skipped + names.deferred };
-	s->losses[n++] =
-	    (struct loss){ "table_unread", "readings of the kernel's tables that failed: counts may be old", s->unread };
-	s->losses[n++] =
-	    (struct loss){ "detached_s",
-			   "seconds in which our programs were off their hooks: what was asked then was not seen",
-			   (session_unwatched_ns(s, session_now_ns()) + 999999999) / 1000000000 };
-	s->losses[n++] =
-	    (struct loss){ "detached_requests",
-			   "requests that ended while our programs were off their hooks: not judged", s->unjudged };
-	s->losses[n++] = (struct loss){
-		"events_missed",
-		"events that our tracing programs did not get, another one ran on that CPU: drops may be missing", s->missed
-	};
-	s->losses[n++] =
-	    (struct loss){ "held_share",
-			   "requests judged at once, too many of their pod waited: a later drop is not their cause",
-			   s->held_lost };
+	n += fill_own_losses(s, &table, &names, s->losses + n);
 	s->snapshot.stray_ttl_drops = table.stray_ttl_drops;
 	s->snapshot.stray_drops = table.stray_drops;
 	s->snapshot.losses = s->losses;

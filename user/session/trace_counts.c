@@ -34,18 +34,7 @@ static json_t *object_of(struct writer *w, const struct pod_identity *who)
 	o = json_object_get(w->by_cgroup, id);
 	if (o)
 		return o;
-	o = json_object();
-	put(w, o, "namespace", json_text(who->namespace));
-	put(w, o, "pod", json_text(who->pod));
-	put(w, o, "container", json_text(who->container));
-	put(w, o, "pod_uid", json_text(who->pod_uid));
-	put(w, o, "container_id", json_text(who->container_id));
-	put(w, o, "cgroup", json_text(who->cgroup));
-	put(w, o, "cgroup_id", json_integer((json_int_t)who->cgroup_id));
-	put(w, o, "runtime", json_string(runtime_word(who->runtime)));
-	put(w, o, "workload", json_text(who->workload));
-	put(w, o, "project", json_text(who->project));
-	put(w, w->by_cgroup, id, o);
+	put(w, w->by_cgroup, id, json_with_identity(json_object(), who));
 	return json_object_get(w->by_cgroup, id);
 }
 

@@ -138,18 +138,21 @@ static void put_names(struct builder *b, const struct pod_identity *who)
 	put(b, "cgroup", json_text(who ? who->cgroup : ""));
 }
 
-static void put_identity(struct builder *b, const struct pod_identity *who)
+json_t *json_with_identity(json_t *object, const struct pod_identity *who)
 {
-	put(b, "namespace", json_text(who->namespace));
-	put(b, "pod", json_text(who->pod));
-	put(b, "container", json_text(who->container));
-	put(b, "pod_uid", json_text(who->pod_uid));
-	put(b, "container_id", json_text(who->container_id));
-	put(b, "cgroup", json_text(who->cgroup));
-	put(b, "cgroup_id", json_integer(who->cgroup_id));
-	put(b, "runtime", json_string(runtime_word(who->runtime)));
-	put(b, "workload", json_text(who->workload));
-	put(b, "project", json_text(who->project));
+	struct builder b = { .object = object };
+
+	put(&b, "namespace", json_text(who->namespace));
+	put(&b, "pod", json_text(who->pod));
+	put(&b, "container", json_text(who->container));
+	put(&b, "pod_uid", json_text(who->pod_uid));
+	put(&b, "container_id", json_text(who->container_id));
+	put(&b, "cgroup", json_text(who->cgroup));
+	put(&b, "cgroup_id", json_integer(who->cgroup_id));
+	put(&b, "runtime", json_string(runtime_word(who->runtime)));
+	put(&b, "workload", json_text(who->workload));
+	put(&b, "project", json_text(who->project));
+	return end(&b);
 }
 
 static json_t *request_address_value(const struct imds_addr *addr, uint16_t port)
@@ -223,7 +226,7 @@ json_t *json_request(const struct request *r, uint64_t now_ns, bool redact)
 	put(&b, "type", json_string(r->running ? "stall" : "request"));
 	put(&b, "time", time_value(r->wall_ns));
 	put(&b, "node", json_text(r->node));
-	put_identity(&b, r->who);
+	b.object = json_with_identity(b.object, r->who);
 	put(&b, "pid", json_integer(peer->pid));
 	put(&b, "comm", comm_value(peer->comm));
 	put(&b, "ancestors", ancestors_value(peer));
@@ -407,7 +410,7 @@ static json_t *pod_at(const void *rows, size_t i)
 	const struct pod_stats *p = row->p;
 	struct builder b = begin();
 
-	put_identity(&b, &p->who);
+	b.object = json_with_identity(b.object, &p->who);
 	put(&b, "other", json_boolean(p->other));
 	put(&b, "host_network", host_network_value(p->host_network || p->own_network, p->host_network));
 	put_counts(&b, p);

@@ -31,8 +31,9 @@ json_t *json_features(const struct feature *rows, size_t len);
 json_t *json_text(const char *bytes);
 /* value(of, 0) to value(of, len - 1), each a new reference or NULL. */
 json_t *json_list(const void *of, size_t len, json_t *(*value)(const void *of, size_t i));
-/* object, the caller's, with all of figures.def; NULL when object is, or without memory. */
+/* object, the caller's, with all of figures.def, or of whom it is; NULL when object is, or without memory. */
 json_t *json_with_figures(json_t *object, const struct figures *figures);
+json_t *json_with_identity(json_t *object, const struct pod_identity *who);
 json_t *json_texts(const char *const *texts); /* NULL-ended; NULL gives none */
 
 /* "2026-01-02T03:04:05.678901Z" into buf, which is returned. 32 bytes suffice. */
