@@ -60,6 +60,8 @@ static const char *const storage_drivers[] = { "overlay", "vfs", "btrfs", "zfs" 
 /* containers run with --rm are in the other list (containers/storage 1.45) */
 static const char *const storage_lists[] = { "containers.json", "volatile-containers.json" };
 
+enum home_of { HOME_DOCKER, HOME_TASKS, HOME_STORAGE, HOMES };
+
 struct entry {
 	UT_hash_handle hh;
 	uint64_t until_ns; /* looked up again after */
@@ -83,7 +85,7 @@ struct runtime_names {
 	struct budget budgets[2]; /* the node's, the users' */
 	struct runtime_names_stats stats;
 	struct runtime_who who;
-	char told[3][PATH_LEN]; /* data folders elsewhere, as a state points to them */
+	char told[HOMES][PATH_LEN]; /* data folders elsewhere, as a state points to them */
 };
 
 int runtime_names_new(const char *root, size_t limit, struct runtime_names **ret_names)
@@ -348,64 +350,56 @@ static void look_at(struct look *l, const char *path, look_fn fn)
 
 typedef int (*parse_path_fn)(const char *text, size_t len, char *buf, size_t buf_len);
 
-/* A folder that the file at path names, where a runtime was told to keep its data elsewhere. */
-static bool told_place(const struct runtime_names *names, const char *folder, const char *file, parse_path_fn parse,
-		       char buf[PATH_LEN])
+/* What holds a runtime's containers: the usual places, and the one that a file of settings names instead. */
+static const struct home {
+	const char *folder, *file;
+	parse_path_fn parse;
+	const char *below; /* of what the file names */
+	const char *const *places;
+	size_t len;
+} homes[] = {
+	[HOME_DOCKER] = { "/etc/docker", "daemon.json", runtime_parse_data_root, "", docker_roots, LEN(docker_roots) },
+	[HOME_TASKS] = { "/etc/containerd", "config.toml", runtime_parse_state_dir, "/io.containerd.runtime.v2.task",
+			 task_roots, LEN(task_roots) },
+	[HOME_STORAGE] = { "/etc/containers", "storage.conf", runtime_parse_graphroot, "", storage_roots,
+			   LEN(storage_roots) },
+};
+
+/* The place that the file names, into buf. */
+static bool home_told(const struct runtime_names *names, const struct home *home, char buf[PATH_LEN])
 {
-	int fd = names->root_fd < 0 ? -1 : safe_open_root(names->root_fd, folder);
+	int fd = names->root_fd < 0 ? -1 : safe_open_root(names->root_fd, home->folder);
 	char *text = NULL;
 	bool found = false;
 	long n;
 
 	if (fd < 0)
 		return false;
-	n = safe_read_file(fd, file, FILE_MAX, &text);
+	n = safe_read_file(fd, home->file, FILE_MAX, &text);
 	if (n >= 0)
-		found = !parse(text, n, buf, PATH_LEN);
+		found = !home->parse(text, n, buf, PATH_LEN) && strlen(buf) + strlen(home->below) < PATH_LEN;
+	if (found)
+		strcat(buf, home->below);
 	free(text);
 	close(fd);
 	return found;
 }
 
-static bool docker_told(const struct runtime_names *names, char buf[PATH_LEN])
+static void look_home(struct look *l, const struct home *home, look_fn fn)
 {
-	return told_place(names, "/etc/docker", "daemon.json", runtime_parse_data_root, buf);
-}
+	char told[PATH_LEN];
 
-static bool storage_told(const struct runtime_names *names, char buf[PATH_LEN])
-{
-	return told_place(names, "/etc/containers", "storage.conf", runtime_parse_graphroot, buf);
-}
-
-/* Where containerd keeps its tasks when it was told another state folder. */
-static bool tasks_told(const struct runtime_names *names, char buf[PATH_LEN])
-{
-	static const char tasks[] = "/io.containerd.runtime.v2.task";
-	size_t len;
-
-	if (!told_place(names, "/etc/containerd", "config.toml", runtime_parse_state_dir, buf))
-		return false;
-	len = strlen(buf);
-	snprintf(buf + len, PATH_LEN - len, "%s", tasks);
-	return len + sizeof(tasks) <= PATH_LEN;
+	if (home_told(l->names, home, told))
+		look_at(l, told, fn);
+	for (size_t i = 0; i < home->len; i++)
+		look_at(l, home->places[i], fn);
 }
 
 static void look_node(struct look *l)
 {
-	char path[PATH_LEN];
-
-	if (docker_told(l->names, path))
-		look_at(l, path, look_docker);
-	for (size_t i = 0; i < LEN(docker_roots); i++)
-		look_at(l, docker_roots[i], look_docker);
-	if (tasks_told(l->names, path))
-		look_at(l, path, look_tasks);
-	for (size_t i = 0; i < LEN(task_roots); i++)
-		look_at(l, task_roots[i], look_tasks);
-	if (storage_told(l->names, path))
-		look_at(l, path, look_storage);
-	for (size_t i = 0; i < LEN(storage_roots); i++)
-		look_at(l, storage_roots[i], look_storage);
+	look_home(l, &homes[HOME_DOCKER], look_docker);
+	look_home(l, &homes[HOME_TASKS], look_tasks);
+	look_home(l, &homes[HOME_STORAGE], look_storage);
 }
 
 /* Rootless podman, Docker and nerdctl keep all below the user's home folder, where no link is followed: it is the user's. */
@@ -600,7 +594,6 @@ static void look_task(struct look *l, int fd)
 const struct runtime_who *runtime_names_find_task(struct runtime_names *names, const char *path, uint64_t now_ns)
 {
 	const char *slash = strchr(path, '/');
-	char told[PATH_LEN];
 	struct runtime_text text;
 	struct entry *e;
 	struct look l;
@@ -612,10 +605,7 @@ const struct runtime_who *runtime_names_find_task(struct runtime_names *names, c
 	if (is_fresh(e, now_ns) || !may_look(names, false, now_ns))
 		return answer(names, e);
 	l = begin_look(names, path, false, &text);
-	if (tasks_told(names, told))
-		look_at(&l, told, look_task);
-	for (size_t i = 0; i < LEN(task_roots); i++)
-		look_at(&l, task_roots[i], look_task);
+	look_home(&l, &homes[HOME_TASKS], look_task);
 	return answer(names, conclude(names, path, &l, now_ns));
 }
 
@@ -714,29 +704,27 @@ void runtime_names_state(struct runtime_names *names, struct runtime_state ret[R
 {
 	static const struct {
 		const char *name;
-		const char *const *places;
-		size_t len;
+		enum home_of of;
 		const char *below;
 		size_t (*count)(int fd);
-		bool (*told)(const struct runtime_names *names, char buf[PATH_LEN]);
-		int told_at; /* rows of one folder share it */
 	} rows[RUNTIME_STATES] = {
-		{ "docker", docker_roots, LEN(docker_roots), "/containers", count_ids, docker_told, 0 },
-		{ "containerd", task_roots, LEN(task_roots), "", count_tasks, tasks_told, 1 },
-		{ "crio", storage_roots, LEN(storage_roots), "", count_crio, storage_told, 2 },
-		{ "podman", storage_roots, LEN(storage_roots), "", count_podman, storage_told, 2 },
+		{ "docker", HOME_DOCKER, "/containers", count_ids },
+		{ "containerd", HOME_TASKS, "", count_tasks },
+		{ "crio", HOME_STORAGE, "", count_crio },
+		{ "podman", HOME_STORAGE, "", count_podman },
 	};
 
 	for (size_t r = 0; r < RUNTIME_STATES; r++) {
-		char *told = names->told[rows[r].told_at];
+		const struct home *home = &homes[rows[r].of];
+		char *told = names->told[rows[r].of];
 
-		ret[r] = (struct runtime_state){ rows[r].name, rows[r].places[0], rows[r].below, -ENOENT, 0 };
+		ret[r] = (struct runtime_state){ rows[r].name, home->places[0], rows[r].below, -ENOENT, 0 };
 		if (names->root_fd < 0)
 			continue;
-		if (rows[r].told(names, told))
+		if (home_told(names, home, told))
 			add_place(names, &ret[r], told, rows[r].count);
-		for (size_t i = 0; i < rows[r].len; i++)
-			add_place(names, &ret[r], rows[r].places[i], rows[r].count);
+		for (size_t i = 0; i < home->len; i++)
+			add_place(names, &ret[r], home->places[i], rows[r].count);
 	}
 }
 
