@@ -91,16 +91,34 @@ static void count_request(struct pod_stats *s, enum imds_kind kind, enum imds_ve
 		s->token_requests += n;
 }
 
+/* Whether the request had the header that keeps others' forged requests away; where it was read to its end, it may lack it. */
+static int8_t header_of(const struct request *r)
+{
+	static const uint32_t wanted[PROVIDER_COUNT] = {
+		[PROVIDER_GCE] = IMDS_W_H_FLAVOR,
+		[PROVIDER_AZURE] = IMDS_W_H_METADATA,
+		[PROVIDER_ORACLE] = IMDS_W_H_ORACLE,
+	};
+	const struct imds_request *q = &r->rec.req;
+
+	if (!wanted[r->provider] || q->status == 404)
+		return 0;
+	if (q->words & wanted[r->provider])
+		return 1;
+	return (q->flags & IMDS_F_HEAD_COMPLETE) && !(q->flags & IMDS_F_HEAD_CUT) ? -1 : 0;
+}
+
 /* What was answered with an error, so that a report can quote it. */
 static void note_error(struct pod_stats *s, const struct request *r)
 {
 	const struct imds_request *q = &r->rec.req;
 	bool forwarded = q->words & IMDS_W_H_FORWARDED;
+	int8_t header = header_of(r);
 	struct error_count *e = s->errors;
 
 	for (; e < s->errors + s->errors_len; e++)
 		if (e->status == q->status && e->kind == q->kind && e->method == q->method &&
-		    e->forwarded == forwarded && !strncmp(e->path, q->path, sizeof(e->path) - 1))
+		    e->forwarded == forwarded && e->header == header && !strncmp(e->path, q->path, sizeof(e->path) - 1))
 			break;
 	if (e == s->errors + POD_STATS_ERRORS)
 		return;
@@ -110,7 +128,8 @@ static void note_error(struct pod_stats *s, const struct request *r)
 					   .kind = q->kind,
 					   .method = q->method,
 					   .provider = r->provider,
-					   .forwarded = forwarded };
+					   .forwarded = forwarded,
+					   .header = header };
 		memcpy(e->path, q->path, sizeof(e->path) - 1);
 	}
 	e->requests++;

@@ -179,7 +179,17 @@ static const struct row {
 	  "needs to be opened." },
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "To save the wait, tell its SDK not to ask:" },
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "  AWS_EC2_METADATA_DISABLED=true" },
-	{ BLOCK, ALL & ~LOCAL, ANY, BY_RULE,
+	{ BLOCK, ALL, ANY, BY_RULE_HOME,
+	  "Someone's rule in the pod's own network drops these packets: one that an init container sets up "
+	  "(JupyterHub's "
+	  "cloudMetadata.blockWithIptables), or a sidecar. It is often meant; ask before opening it." },
+	{ BLOCK, ALL, K8S, BACK,
+	  "It was answered since. Where a pod's policy is set up after the pod has started, its first packets are "
+	  "dropped (NETWORK_POLICY_ENFORCING_MODE=strict of the VPC CNI, Calico): let clients ask again." },
+	{ BLOCK, ALL & ~LOCAL, ANY, BLOCKED_ANSWERS,
+	  "It is the answers that are dropped: a policy for what comes in to the pod must let pass what it asked for "
+	  "itself (ct state established), the metadata service's answers too." },
+	{ BLOCK, ALL & ~LOCAL, ANY, BY_RULE_NODE,
 	  "Someone's rule drops these packets: a network policy, an iptables or nftables rule, or the CNI. A block of "
 	  "the metadata address is often meant; ask before opening it." },
 	{ BLOCK, ALL & ~LOCAL, ANY, BY_TC,
@@ -188,7 +198,7 @@ static const struct row {
 #define LIST_AGENT                                                                                                  \
 	"It is the agent on this node at %a that gives these credentials: a policy that lists what pods may reach " \
 	"must list that address, too."
-	{ BLOCK, LOCAL, ANY, BY_RULE, LIST_AGENT },
+	{ BLOCK, LOCAL, ANY, BY_RULE_NODE, LIST_AGENT },
 	{ BLOCK, LOCAL, ANY, BY_TC, LIST_AGENT },
 	{ BLOCK, ALL, ANY, BY_CONNTRACK,
 	  "Its table is full, or was: every new connection of this node is dropped, not those to the metadata service "
@@ -222,7 +232,7 @@ static const struct row {
 	  "  nsenter -t PID -n nft list ruleset   (the rule is in the pod's own network)" },
 	{ BLOCK, ALL, ANY, ABROAD_RULE,
 	  "  lsns -t net   (the rule is in a network that is neither the node's nor the pod's)" },
-	{ BLOCK, ALL, ANY, BY_RULE, "  nft list ruleset | grep -nE '%a|policy drop'" },
+	{ BLOCK, ALL, ANY, BY_RULE_NODE, "  nft list ruleset | grep -nE '%a|policy drop'" },
 	{ BLOCK, ALL, ANY, BY_TC, "If it must get through, look for the policy:" },
 	{ BLOCK, ALL, K8S, BY_TC, "  kubectl get networkpolicy -A" },
 	{ BLOCK, ALL, ANY, BY_TC, "  bpftool net; tc filter show dev POD_INTERFACE ingress" },
@@ -307,13 +317,22 @@ static const struct row {
 	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, SPARE,
 	  "It is served over IPv4: nothing is lost but an attempt. A client that asks IPv6 alone needs a route to "
 	  "%a." },
-	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, NOT_SPARE,
+#define UNSENT FINDING_NOT_SENT, CAUSE_NONE
+	{ UNSENT, ALL, ANY, MEANT,
+	  "Probably blocked on purpose: this container gets its credentials from EKS Pod Identity or ECS. Nothing "
+	  "needs to be opened." },
+	{ UNSENT, ALL, ANY, MEANT, "To save the wait, tell its SDK not to ask:" },
+	{ UNSENT, ALL, ANY, MEANT, "  AWS_EC2_METADATA_DISABLED=true" },
+	{ UNSENT, PODID, ANY, OVER_IPV6,
+	  "The EKS Pod Identity agent has %a for clusters of IPv6. In one of IPv4, switch its IPv6 off (the add-on's "
+	  "configuration), then restart the pods: AWS_CONTAINER_CREDENTIALS_FULL_URI holds the address." },
+	{ UNSENT, ALL, ANY, NOT_SPARE,
 	  "Look at the routes inside the pod's network: a missing default route, or a blackhole or prohibit route that "
 	  "keeps it from the metadata service on purpose." },
-	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, NOT_SPARE, "  nsenter -t PID -n ip route get %a" },
-	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, NOT_SPARE, "If there is a route, a BPF program denies connect():" },
-	{ FINDING_NOT_SENT, CAUSE_NONE, ALL, ANY, NOT_SPARE, "  bpftool cgroup tree" },
-	{ FINDING_NOT_SENT, CAUSE_NONE, EC2 | ECS, TASK, ALWAYS,
+	{ UNSENT, ALL, ANY, NOT_SPARE, "  nsenter -t PID -n ip route get %a" },
+	{ UNSENT, ALL, ANY, NOT_SPARE, "If there is a route, a BPF program denies connect():" },
+	{ UNSENT, ALL, ANY, NOT_SPARE, "  bpftool cgroup tree" },
+	{ UNSENT, ALL & ~PODID, ANY, ON_ECS,
 	  "On ECS, ECS_AWSVPC_BLOCK_IMDS=true puts such a blackhole route into each task." },
 #define REFUSED FINDING_ENDPOINT_REFUSED, CAUSE_NONE
 	{ REFUSED, ALL, ANY, PAST,
@@ -342,10 +361,14 @@ static const struct row {
 	  "The sidecar that should listen there is not up, or not yet: start it before the application (a native "
 	  "sidecar, holdApplicationUntilProxyStarts), or leave %a out of its redirect." },
 	{ REFUSED, ALL & ~LOCAL, ANY, AT_HOME, "  nsenter -t PID -n iptables-save -t nat" },
-	{ REFUSED, ALL & ~LOCAL, ANY, NOT_AT_HOME,
+	{ REFUSED, ALL & ~LOCAL, ANY, LISTENERLESS,
+	  "Who should listen there does not run, or not yet: an agent (kube2iam, kiam, NMI, gke-metadata-server) whose "
+	  "redirect is still there. Start it, or remove the redirect:" },
+	{ REFUSED, ALL & ~LOCAL, ANY, LISTENERLESS, "  ss -ltnp; iptables-save -t nat | grep %a" },
+	{ REFUSED, ALL & ~LOCAL, ANY, NO_REDIRECT,
 	  "Nothing listens where the connection goes, a rule rejects it, or the metadata service is off. See whether "
 	  "this node redirects it to an agent of its own:" },
-	{ REFUSED, ALL & ~LOCAL, ANY, NOT_AT_HOME, "  iptables-save -t nat | grep %a; nft list ruleset | grep %a" },
+	{ REFUSED, ALL & ~LOCAL, ANY, NO_REDIRECT, "  iptables-save -t nat | grep %a; nft list ruleset | grep %a" },
 	{ REFUSED, ALL & ~LOCAL, ANY, BY_ICMP,
 	  "No RST came but an ICMP error: a router on the way has no route to %a, or a REJECT rule answers. The next "
 	  "router is the one that this names:" },
@@ -379,31 +402,50 @@ static const struct row {
 #define ECS_URI                                                                                                      \
 	"The ECS agent knows no credentials by this path: it is the task's own, changes with the task, and is read " \
 	"from AWS_CONTAINER_CREDENTIALS_RELATIVE_URI; a copy of it (a script's, a parent process's) is stale."
-	{ ERRORS, AZURE, ANY, WITH(400, DIRECT),
-	  "Azure answers 400 where the machine has no managed identity, or not the one asked for (client_id), and "
-	  "where the header Metadata: true is missing:" },
-	{ ERRORS, AZURE, ANY, WITH(400, DIRECT), "  az vm identity show --resource-group GROUP --name MACHINE" },
+	{ ERRORS, AZURE, ANY, WITH(400, BARE), "Each request needs the header Metadata: true; SDKs send it." },
+	{ ERRORS, AZURE, ANY, WITH(400, UNREAD),
+	  "Azure answers 400 where the header Metadata: true is missing, and as follows." },
+	{ ERRORS, AZURE, ANY, WITH(400, NOT_BARE),
+	  "Azure answers 400 where the machine has no managed identity, or not the one asked for (client_id):" },
+	{ ERRORS, AZURE, ANY, WITH(400, NOT_BARE), "  az vm identity show --resource-group GROUP --name MACHINE" },
 	{ ERRORS, AZURE, ANY, WITH(410, DIRECT),
 	  "410 is Azure's word for a service that is being updated: ask again, for 70 s at least." },
 	{ ERRORS, AZURE, ANY, WITH(500, DIRECT), "5xx is a fault of Azure's service: ask again with growing pauses." },
-	{ ERRORS, GCE, ANY, WITH(403, ALWAYS),
+	{ ERRORS, GCE, ANY, WITH(403, BARE), "Each request needs the header Metadata-Flavor: Google; SDKs send it." },
+	{ ERRORS, GCE, ANY, WITH(403, UNREAD),
 	  "403 is the answer to a request without the header Metadata-Flavor: Google, and on GKE to a service account "
 	  "that may not act as the Google one it names (roles/iam.workloadIdentityUser)." },
+	{ ERRORS, GCE, K8S, WITH(403, HEADED),
+	  "On GKE, 403 is the answer to a service account that may not act as the Google one it names "
+	  "(roles/iam.workloadIdentityUser)." },
+	{ ERRORS, GCE, K8S, WITH(404, IN_NODE),
+	  "On GKE, gke-metadata-server answers 404 where the pod's service account stands for no Google one: see its "
+	  "annotation iam.gke.io/gcp-service-account, and that the node pool has Workload Identity." },
 #define GCE_OLD_PATHS \
 	"Paths below /0.1/ and /computeMetadata/v1beta1/ are no longer supported: ask below /computeMetadata/v1/."
-	{ ERRORS, GCE, ANY, WITH(403, DIRECT), GCE_OLD_PATHS },
-	{ ERRORS, GCE, ANY, WITH(404, DIRECT), GCE_OLD_PATHS },
+	{ ERRORS, GCE, ANY, OLD_PATH, GCE_OLD_PATHS },
 	{ ERRORS, GCE, ANY, WITH(404, DIRECT),
-	  "404 to a token request: the machine has no service account, or not the one named:" },
+	  "404 to a token request, or below service-accounts/: the machine has no service account, or not the one "
+	  "named:" },
 	{ ERRORS, GCE, ANY, WITH(404, DIRECT),
 	  "  gcloud compute instances describe MACHINE --format='value(serviceAccounts)'" },
-	{ ERRORS, EC2, ANY, WITH(400, DIRECT),
+	{ ERRORS, EC2, ANY,
+	  WITH(403, TO_TOKEN), "EC2 gives tokens at /latest/api/token alone: a dated path, or a slash at its end, is answered 403 by design." },
+	{ ERRORS, EC2 | OPENSTACK | UNKNOWN, ANY, WITH(400, NOT_TO_TOKEN),
+	  "EC2 documents 400 for token requests alone. OpenStack's service answers so where the proxy before it does "
+	  "not "
+	  "say which instance asks (X-Instance-ID): see Neutron's metadata agent, and its log." },
+	{ ERRORS, EC2, ANY, WITH(400, TO_TOKEN),
 	  "400 to a token request: the header X-aws-ec2-metadata-token-ttl-seconds is missing, or is not from 1 to "
 	  "21600." },
 	{ ERRORS, EC2, ANY, WITH(401, DIRECT),
 	  "401 to a request with a token: the token is expired (at most 6 hours), or of another instance. Ask for a "
 	  "new one when the answer is 401." },
-	{ ERRORS, EC2, ANY, WITH(404, DIRECT),
+	{ ERRORS, EC2 | OPENSTACK | UNKNOWN, ANY, WITH(404, TO_INSTANCE_ID),
+	  "A proxy that reaches no metadata service behind it answers so: see its log. On OpenStack, Nova's must be "
+	  "told "
+	  "to take requests of Neutron's proxy (service_metadata_proxy), with the same shared secret." },
+	{ ERRORS, EC2, ANY, WITH(404, TO_ROLE),
 	  "404 to a role's name: it is not the role of this instance. Ask the list above it for the name." },
 	{ ERRORS, OPENSTACK, ANY, WITH(500, DIRECT),
 	  "500 comes from Neutron's metadata agent: see that it reaches Nova, and that both have the same shared "
@@ -425,14 +467,20 @@ static const struct row {
 	  "  aliyun ecs AttachInstanceRamRole --InstanceIds '[\"INSTANCE_ID\"]' --RamRoleName ROLE" },
 	{ ERRORS, ALIBABA, ANY, WITH(403, DIRECT),
 	  "403 without a token: the instance requires them (HttpTokens=required). Ask PUT /latest/api/token first." },
-	{ ERRORS, ECS, ANY, WITH(400, ALWAYS), ECS_URI },
-	{ ERRORS, ECS, ANY, WITH(404, ALWAYS), ECS_URI },
-	{ ERRORS, ECS, ANY, ALWAYS, "The ECS agent answers here: look at its log, and whether the task has a role." },
+	{ ERRORS, ALL, ANY, IN_SIDECAR,
+	  "Its sidecar takes these requests: leave %a out of its redirect (Istio: "
+	  "traffic.sidecar.istio.io/excludeOutboundIPRanges), or let it pass them on as they are." },
+	{ ERRORS, EC2, K8S, WITH(404, IN_NODE),
+	  "404 of kiam or kube2iam: it knows no role for this pod, or not this one. See the pod's annotation "
+	  "(iam.amazonaws.com/role), what its namespace permits, and whether the agent knows so new a pod yet." },
+	{ ERRORS, ECS, ANY, WITH(400, NO_SIDECAR), ECS_URI },
+	{ ERRORS, ECS, ANY, WITH(404, NO_SIDECAR), ECS_URI },
+	{ ERRORS, ECS, ANY, NO_SIDECAR, "The ECS agent answers here: look at its log, and whether the task has a role." },
 	{ ERRORS, PODID, ANY, WITH(400, ALWAYS),
 	  "The EKS Pod Identity agent answers 400 to a service account token that is expired or empty: the client must "
 	  "read AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE again for each request, as SDKs do since they know EKS Pod "
 	  "Identity." },
-	{ ERRORS, PODID, ANY, ALWAYS,
+	{ ERRORS, PODID, ANY, NO_SIDECAR,
 	  "The EKS Pod Identity agent should answer here: see that it runs, that nothing else takes its address (a "
 	  "hostPort 80), and that the service account has an association." },
 #define BUSY FINDING_THROTTLED, CAUSE_NONE
@@ -469,7 +517,7 @@ static const struct row {
 	{ BUSY, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
 	{ SILENT, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
 	{ FINDING_NO_ROLE, CAUSE_NONE, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
-	{ ERRORS, ALL & ~LOCAL, ANY, IN_PLACE, LOOK_AT_IT },
+	{ ERRORS, ALL & ~LOCAL, ANY, IN_NODE, LOOK_AT_IT },
 	{ SILENT, ALL & ~LOCAL, ANY, ANOTHER_HOST,
 	  "Its packets came to this node and were thrown away as another host's (OTHERHOST): a neighbour entry holds a "
 	  "wrong MAC address, of the pod here or of this node at the gateway. See:" },
@@ -579,6 +627,15 @@ static bool is_ipv6(const struct draft *d)
 	return strchr(finding_endpoint(d->s, d->p, address, sizeof(address)), ':');
 }
 
+static bool has_old_path(const struct pod_stats *p)
+{
+	for (size_t i = 0; p && i < p->errors_len; i++)
+		if (!strncmp(p->errors[i].path, "/0.1/", 5) ||
+		    !strncmp(p->errors[i].path, "/computeMetadata/v1beta1", 24))
+			return true;
+	return false;
+}
+
 static bool is_limit_known(const struct pod_stats *p)
 {
 	return p && p->required_hop_limit >= 2 && p->required_hop_limit <= HOP_LIMIT_MAX;
@@ -632,6 +689,28 @@ static void add_line(struct lines *advice, const char *line, const struct draft 
 	lines_add(advice, "%s", buf);
 }
 
+/* Of this status, and as a row wants it besides. */
+static bool has_error(const struct pod_stats *p, unsigned int status, enum when when)
+{
+	for (size_t i = 0; p && i < p->errors_len; i++) {
+		const struct error_count *e = &p->errors[i];
+		const bool fits[NOT_BARE + 1] = {
+			[TO_TOKEN] = e->kind == IMDS_KIND_TOKEN,
+			[NOT_TO_TOKEN] = e->kind != IMDS_KIND_TOKEN,
+			[TO_ROLE] = e->kind == IMDS_KIND_CREDENTIALS && e->provider == PROVIDER_EC2,
+			[TO_INSTANCE_ID] = strstr(e->path, "/instance-id"),
+			[UNREAD] = !e->header,
+			[HEADED] = e->header > 0,
+			[BARE] = e->header < 0,
+			[NOT_BARE] = e->header >= 0,
+		};
+
+		if (e->status == status && (when < TO_TOKEN || when > NOT_BARE || fits[when]))
+			return true;
+	}
+	return false;
+}
+
 void advice_add(struct lines *advice, enum finding_code code, const struct draft *d)
 {
 	unsigned int providers = providers_of(d), runtimes = runtimes_of(d);
@@ -645,7 +724,7 @@ void advice_add(struct lines *advice, enum finding_code code, const struct draft
 			continue;
 		if (r->cause != CAUSE_NONE && (!note || note->cause != r->cause))
 			continue;
-		if (r->when >> 8 && !finding_has_status(d->p, r->when >> 8))
+		if (r->when >> 8 && !has_error(d->p, r->when >> 8, r->when & 0xff))
 			continue;
 		add_line(advice, r->line, d);
 	}

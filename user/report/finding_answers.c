@@ -124,7 +124,7 @@ static bool find_throttled(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->causes[CAUSE_THROTTLED];
-	bool reaches_nobody = finding_reaches_nobody(p);
+	bool reaches_nobody = finding_reaches_nobody(p, d->platform.cloud);
 	char who[SUBJECT_LEN];
 
 	if (!n)
@@ -184,11 +184,6 @@ static bool find_no_role(struct draft *d)
 	return true;
 }
 
-static bool is_answered_by(const struct pod_stats *p, const struct pod_identity *who)
-{
-	return p->answered_by && p->answered_by->who && !strcmp(p->answered_by->who->cgroup, who->cgroup);
-}
-
 /* Token or credentials requests that get only errors, of a cause that no other finding tells. */
 static bool find_credentials_refused(struct draft *d)
 {
@@ -230,17 +225,6 @@ static bool find_credentials_refused(struct draft *d)
 		    "the answers come from %d forward%s away (TTL %d), though the agent that should give them is on "
 		    "this node: another server answers in its place",
 		    p->hops, ENDING(p->hops), p->ttl_synack);
-	for (size_t i = 0; i < d->s->pods_len; i++) {
-		const struct pod_stats *proxy = d->s->pods[i];
-		char subject[SUBJECT_LEN];
-
-		if (!proxy->causes[CAUSE_FORWARDED] || !finding_is_ec2(proxy) || !is_answered_by(p, &proxy->who))
-			continue;
-		EVIDENCE(d,
-			 "%s sent token requests that carried X-Forwarded-For, which the service answers 403: such a "
-			 "proxy cannot get tokens for pods",
-			 findings_subject(&proxy->who, subject, sizeof(subject)));
-	}
 	return true;
 }
 
@@ -264,11 +248,35 @@ static const char *statuses_text(const struct pod_stats *p, char *buf, size_t le
 	return buf;
 }
 
+static bool ends_with(const char *s, const char *end)
+{
+	size_t len = strlen(s), n = strlen(end);
+
+	return len >= n && !strcmp(s + len - n, end);
+}
+
+/* 404 to what each service has: who answers is not the service, or reaches none; to a service account: there is none. */
+static uint64_t missing_of(const struct draft *d, const struct error_count *e)
+{
+	if (e->status != 404)
+		return 0;
+	if (e->provider == PROVIDER_GCE)
+		return strstr(e->path, "/service-accounts/") && !d->p->credentials_ok ? e->requests : 0;
+	return ends_with(e->path, "/instance-id") && !d->p->last_ok_ns &&
+		       (d->platform.cloud == PROVIDER_OPENSTACK || !is_elsewhere(d))
+		   ? e->requests
+		   : 0;
+}
+
 /* Errors to what is neither token nor credentials: a broken server, or a question that it does not take. */
 static bool find_other_errors(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
-	uint64_t broken = 0, refused = 0, not_found = 0, probes = 0;
+	uint64_t broken = 0, refused = 0, not_found = 0, probes = 0, missing = 0;
+	uint64_t stale = p->responses[IMDS_STATUS_401] > p->v1_unauthorized && p->token_answered &&
+				 p->outcomes[OUTCOME_OK] <= p->token_answered
+			     ? p->responses[IMDS_STATUS_401] - p->v1_unauthorized
+			     : 0;
 	uint16_t status = 0;
 	char who[SUBJECT_LEN], statuses[64];
 	bool is_this_clouds = p->providers == 1u << d->platform.cloud;
@@ -278,6 +286,7 @@ static bool find_other_errors(struct draft *d)
 
 		if (e->kind == IMDS_KIND_TOKEN && !p->token_answered)
 			continue; /* told by a finding of its own */
+		missing += missing_of(d, e);
 		if (is_error_of_server(e->status)) {
 			broken += e->requests;
 			status = e->status;
@@ -296,6 +305,14 @@ static bool find_other_errors(struct draft *d)
 	if (broken) {
 		SUMMARY(d, "%s %s answered with server errors%s: %llu answer%s %u", d->subject,
 			finding_verb(d, "is", "are"), finding_by_whom(d, who, sizeof(who)), PLURAL(broken), status);
+	} else if (stale && finding_is_ec2(p) && !p->failed) {
+		SUMMARY(d, "%s %s tokens, but with them only errors%s: %llu answer%s 401", d->subject,
+			finding_verb(d, "gets", "get"), finding_by_whom(d, who, sizeof(who)), PLURAL(stale));
+	} else if (missing && !p->failed) {
+		SUMMARY(d, "%s %s for what each %s has, and it is not found%s: %llu answer%s 404", d->subject,
+			finding_verb(d, "asks", "ask"),
+			p->providers & 1u << PROVIDER_GCE ? "machine with a service account" : "metadata service",
+			finding_by_whom(d, who, sizeof(who)), PLURAL(missing));
 	} else if (refused + not_found && !p->last_ok_ns && !p->failed && !p->causes[CAUSE_FORWARDED] &&
 		   !p->causes[CAUSE_TOKEN_REQUIRED] && !p->causes[CAUSE_ENDPOINT_DISABLED]) {
 		/* one that asks another cloud's service, or all of them, is turned away rightly */
@@ -375,7 +392,7 @@ const struct finding_rule finding_rules_answers[] = {
 	{ FINDING_TOKEN_REQUIRED, find_token_required, SEVERITY_WARNING, THEN_PROCESSES },
 	{ FINDING_ENDPOINT_DISABLED, find_disabled, SEVERITY_WARNING, THEN_PROCESSES },
 	{ FINDING_THROTTLED, find_throttled, SEVERITY_WARNING, THEN_ANSWERER | THEN_PROCESSES },
-	{ FINDING_CREDENTIALS_REFUSED, find_other_errors, SEVERITY_WARNING, THEN_PAST | THEN_PROCESSES },
+	{ FINDING_CREDENTIALS_REFUSED, find_other_errors, SEVERITY_WARNING, THEN_ANSWERER | THEN_PAST | THEN_PROCESSES },
 	{ FINDING_SLOW, find_late, SEVERITY_WARNING, THEN_ANSWERER | THEN_PAST | THEN_LOST | THEN_PROCESSES },
 	{ FINDING_SLOW, find_slow, SEVERITY_WARNING, THEN_PROCESSES },
 	{ 0 },

@@ -126,10 +126,11 @@ bool finding_is_another_host(const struct pod_stats *p)
 	return p->drops_len && !p->last_ok_ns;
 }
 
-bool finding_reaches_nobody(const struct pod_stats *p)
+bool finding_reaches_nobody(const struct pod_stats *p, enum provider cloud)
 {
 	return finding_has_status(p, 503) && !finding_has_status(p, 429) &&
-	       (p->answered_by || (finding_providers(p) & (1u << PROVIDER_OPENSTACK | 1u << PROVIDER_GCE)));
+	       (p->answered_by ||
+		((finding_providers(p) | 1u << cloud) & (1u << PROVIDER_OPENSTACK | 1u << PROVIDER_GCE)));
 }
 
 bool finding_is_own_address(const struct draft *d)
@@ -207,6 +208,40 @@ static void add_past(struct draft *d)
 		d->severity = SEVERITY_WARNING;
 }
 
+static bool is_answerer(const struct pod_stats *p, const struct pod_stats *other)
+{
+	const struct answerer *a = p->answered_by;
+
+	return a && a->who ? a->who->cgroup[0] && !strcmp(a->who->cgroup, other->who.cgroup) :
+			   /* a sidecar: another container of the pod */
+		   p->redirected_at_home && p->who.pod[0] && !strcmp(p->who.pod, other->who.pod) &&
+		       !strcmp(p->who.namespace, other->who.namespace) &&
+		       strcmp(p->who.container, other->who.container) != 0;
+}
+
+/* What becomes of the requests that it asks itself: often the cause of what it answers. */
+static void add_answerers_own(struct draft *d)
+{
+	char subject[SUBJECT_LEN];
+
+	for (size_t i = 0; i < d->s->pods_len; i++) {
+		const struct pod_stats *own = d->s->pods[i];
+
+		if (own == d->p || !is_answerer(d->p, own))
+			continue;
+		findings_subject(&own->who, subject, sizeof(subject));
+		if (own->causes[CAUSE_FORWARDED])
+			EVIDENCE(
+			    d,
+			    "%s sent requests that carried X-Forwarded-For, which the service refuses: such a proxy "
+			    "cannot ask for pods",
+			    subject);
+		else if (own->failed)
+			EVIDENCE(d, "of what %s asks the service itself, %llu of %llu request%s failed", subject,
+				 OF(own->failed, own->requests));
+	}
+}
+
 void finding_add_answerer(struct draft *d)
 {
 	const struct answerer *a = d->p->answered_by;
@@ -226,10 +261,16 @@ void finding_add_answerer(struct draft *d)
 	else
 		EVIDENCE(d, "answered by %s%s%s", who, pid,
 			 d->p->stood_in_for ? ", in the metadata service's place" : "");
+	add_answerers_own(d);
 }
 
 void finding_add_errors(struct draft *d, unsigned int only)
 {
+	static const char *const lacks[PROVIDER_COUNT] = {
+		[PROVIDER_GCE] = "; the request lacked the header Metadata-Flavor: Google",
+		[PROVIDER_AZURE] = "; the request lacked the header Metadata: true",
+		[PROVIDER_ORACLE] = "; the request lacked the header Authorization: Bearer Oracle",
+	};
 	const struct pod_stats *p = d->p;
 	char text[128];
 
@@ -238,8 +279,9 @@ void finding_add_errors(struct draft *d, unsigned int only)
 
 		if (only && e->status != only)
 			continue;
-		EVIDENCE(d, "%s: %llu answer%s %u%s", finding_request_text(e, text, sizeof(text)), PLURAL(e->requests),
-			 e->status, e->forwarded ? "; the request carried X-Forwarded-For" : "");
+		EVIDENCE(d, "%s: %llu answer%s %u%s%s", finding_request_text(e, text, sizeof(text)),
+			 PLURAL(e->requests), e->status, e->forwarded ? "; the request carried X-Forwarded-For" : "",
+			 e->header < 0 && lacks[e->provider] ? lacks[e->provider] : "");
 	}
 }
 

@@ -48,7 +48,7 @@ enum drop_kind finding_drop_kind(const struct draft *d, const struct drop_note *
 bool finding_began_in_time(const struct snapshot *s, const struct pod_stats *p);
 bool finding_is_another_host(const struct pod_stats *p);
 /* Its 503 is that of a proxy which reaches nobody behind it (OpenStack's, a sidecar); other services throttle by 503. */
-bool finding_reaches_nobody(const struct pod_stats *p);
+bool finding_reaches_nobody(const struct pod_stats *p, enum provider cloud);
 /* Whether an answer of this status is among the errors of p, which may be NULL. */
 bool finding_has_status(const struct pod_stats *p, unsigned int status);
 /* The answerer's address is the one that was asked: no redirect, this node has that address itself. */

@@ -268,6 +268,8 @@ static bool find_blocked(struct draft *d)
 		note && note->from_endpoint ? ", which drops the answers" : "", where_text(p, note),
 		note && note->to[0] ? ", behind a redirect of this node to " : "", note && note->to[0] ? note->to : "",
 		OF(n, p->requests), advice_is_meant(p) ? ". Probably on purpose" : "");
+	if (findings_is_back(p))
+		lines_append(&d->summary, "; answered since");
 	if (dns && dns < n)
 		EVIDENCE(d, "%llu of the blocked requests %s DNS (port 53 of the same address)",
 			 (unsigned long long)dns, dns == 1 ? "is" : "are");
@@ -371,13 +373,13 @@ static bool find_not_sent(struct draft *d)
 		return false;
 	finding_endpoint(d->s, p, address, sizeof(address));
 	/* what asks both families at once, as cloud-init does, is served by the one that is there */
-	d->severity = finding_is_spare(d->s, p) ? SEVERITY_INFO : SEVERITY_WARNING;
+	d->severity = finding_is_spare(d->s, p) || advice_is_meant(p) ? SEVERITY_INFO : SEVERITY_WARNING;
 	SUMMARY(
 	    d,
 	    "%s: no packet left %s for %llu of %llu request%s: its own network has no route to %s, connect() is denied "
-	    "there, or a program or rule sends it elsewhere in vain",
+	    "there, or a program or rule sends it elsewhere in vain%s",
 	    d->subject, p->host_network ? "the host's network" : "the pod", OF(n, p->requests),
-	    d->severity == SEVERITY_INFO ? address : "the service");
+	    finding_is_spare(d->s, p) ? address : "the service", advice_is_meant(p) ? ". Probably on purpose" : "");
 	EVIDENCE(d, "connect() to %s was called and was over at once, without a packet to the service", address);
 	if (p->outcomes[OUTCOME_OK])
 		EVIDENCE(d, "%llu request%s went through", PLURAL(p->outcomes[OUTCOME_OK]));

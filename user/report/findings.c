@@ -66,12 +66,25 @@ const char *findings_answerer(const struct answerer *a, char *buf, size_t len)
 
 #define PAST_NS 5000000000ull
 
+/* Nor do answers by HTTP say anything of DNS at the same address. */
+static bool dns_fails(const struct pod_stats *p)
+{
+	uint64_t ok = 0, all = 0;
+
+	for (int v = 0; p->by_kind[IMDS_KIND_DNS] && v < IMDS_VERSION_COUNT; v++)
+		for (int o = 0; o < OUTCOME_COUNT; o++) {
+			all += p->by_kind[IMDS_KIND_DNS]->cells[v][o];
+			ok += o == OUTCOME_OK ? p->by_kind[IMDS_KIND_DNS]->cells[v][o] : 0;
+		}
+	return all && !ok;
+}
+
 /* An answer of the cloud's service says nothing of an agent on the node, and the other way round. */
 static bool was_answered_since(const struct pod_stats *p)
 {
 	const unsigned int local = 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
 
-	if (!p->last_failed_ns || p->last_ok_ns <= p->last_failed_ns || p->token_fails)
+	if (!p->last_failed_ns || p->last_ok_ns <= p->last_failed_ns || p->token_fails || dns_fails(p))
 		return false;
 	return (!(p->providers_failed & ~local) || (p->providers_ok & ~local)) &&
 	       !(p->providers_failed & local & ~p->providers_ok);

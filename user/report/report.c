@@ -77,7 +77,7 @@ static bool is_by_conntrack(const struct snapshot *s, const struct pod_stats *p)
 	return finding_drop_kind(&d, finding_main_note(p)) == DROP_BY_CONNTRACK;
 }
 
-static void fill_text(struct report_row *row, const struct snapshot *s)
+static void fill_text(struct report_row *row, const struct snapshot *s, enum provider cloud)
 {
 	const struct pod_stats *p = row->p;
 	char buf[80];
@@ -86,10 +86,10 @@ static void fill_text(struct report_row *row, const struct snapshot *s)
 		snprintf(row->text, sizeof(row->text), "hop limit, needs %d", p->required_hop_limit);
 	else if (row->cause != CAUSE_NONE && p->answered_by)
 		snprintf(row->text, sizeof(row->text), "%s",
-			 text_of_answerer(p->answered_by, row->cause, finding_reaches_nobody(p), buf, sizeof(buf)));
+			 text_of_answerer(p->answered_by, row->cause, finding_reaches_nobody(p, cloud), buf, sizeof(buf)));
 	else if (row->cause == CAUSE_FILTERED && is_by_conntrack(s, p))
 		snprintf(row->text, sizeof(row->text), "conntrack table full");
-	else if (row->cause == CAUSE_THROTTLED && finding_reaches_nobody(p))
+	else if (row->cause == CAUSE_THROTTLED && finding_reaches_nobody(p, cloud))
 		snprintf(row->text, sizeof(row->text), "service unavailable");
 	else if (row->cause != CAUSE_NONE)
 		snprintf(row->text, sizeof(row->text), "%s", cause_text(row->cause));
@@ -175,7 +175,7 @@ int report_build(const struct snapshot *s, struct report *ret)
 			    raise_level(ret->rows[f->pod_index].level, report_level_of(f->severity));
 	}
 	for (size_t i = 0; i < s->pods_len; i++)
-		fill_text(&ret->rows[i], s);
+		fill_text(&ret->rows[i], s, ret->platform.cloud);
 	for (size_t i = s->findings_len; i-- > 0;) { /* worst first: its word is the last */
 		struct report_row *row =
 		    s->findings[i].pod_index < s->pods_len ? &ret->rows[s->findings[i].pod_index] : NULL;
