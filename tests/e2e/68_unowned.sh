@@ -78,3 +78,17 @@ expect_report "$r" "else by address alone" "[$(name_of nobody)] | length == 1 an
 expect_report "$r" "told as answers that die, by name; nobody is called safe" \
 	'[.findings[] | select(.code == "unowned-ttl-deaths" or .code == "unknown-owner")] | length == 1 and
 	(.[0].evidence | any(test("shop/bridged")))'
+
+# One that asked before the watch began, and is answered what needs no token meanwhile.
+lab_pod_bridge early --namespace shop
+resent() { lab_in imds ss -Htni sport = :80 and dport = :47001 | grep -q "backoff:$1"; }
+raw early port:47001 connect "send:$request" recv:60000 >/dev/null &
+early=$!
+check "lab: its answer dies" lab_wait_for 10 resent 1
+IMDSNOOP=$(e2e_in_node) report_start "$r"
+get early >/dev/null
+backoff=$(lab_in imds ss -Htni sport = :80 and dport = :47001 | sed -n 's/.*backoff:\([0-9]*\).*/\1/p')
+lab_wait_for 60 resent "$((backoff + 1))"
+report_stop
+kill $early
+expect_report "$r" "asked before the watch: its answer's death is told all the same" "[$(name_of early)] | length == 1 and .[0].packets > 0"

@@ -446,6 +446,7 @@ static void addresses_are_known_with_what_died(void **state)
 {
 	struct pod_table *t = table_new();
 	struct request r = request(IMDS_KIND_DATA, 2 * S, MS, 200);
+	struct request token = request(IMDS_KIND_TOKEN, 2 * S, MS, 200);
 	struct imds_addr fine = { .b = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1 } }, bad = fine, host = fine,
 			 other = fine;
 
@@ -457,10 +458,14 @@ static void addresses_are_known_with_what_died(void **state)
 	add(t, r);
 	r.rec.peer.local = host;
 	add(t, of_host(r, 64));
-	assert_true(pod_table_knows_address(t, &fine));
+	assert_false(pod_table_gets_tokens(t, &fine)); /* that data gets there says nothing of tokens */
+	token.rec.peer.local_port = 40001;
+	token.rec.peer.local = fine;
+	add(t, token);
+	assert_true(pod_table_gets_tokens(t, &fine));
 	assert_false(pod_table_knows_deaths(t, &fine));
 	assert_false(pod_table_knows_deaths(t, &host));
-	assert_false(pod_table_knows_address(t, &other));
+	assert_false(pod_table_gets_tokens(t, &other));
 	r = died(request(IMDS_KIND_TOKEN, 4 * S, S, 0));
 	r.rec.peer.local_port = 40000;
 	r.rec.peer.local = bad;

@@ -48,7 +48,7 @@ struct row {
 /* A local address, whether answers to it died, and whether it is the node's own. */
 struct address {
 	struct imds_addr addr;
-	bool died, host;
+	bool died, host, got_token;
 };
 
 struct pod_table {
@@ -169,16 +169,21 @@ static struct address *address_place(struct pod_table *t, const struct imds_addr
 	return &t->addresses[(n * 0x9e3779b1u) >> 22];
 }
 
-bool pod_table_knows_address(struct pod_table *t, const struct imds_addr *addr)
+static bool knows_address(struct pod_table *t, const struct imds_addr *addr)
 {
 	return !memcmp(&address_place(t, addr)->addr, addr, sizeof(*addr));
+}
+
+bool pod_table_gets_tokens(struct pod_table *t, const struct imds_addr *addr)
+{
+	return knows_address(t, addr) && address_place(t, addr)->got_token;
 }
 
 bool pod_table_knows_deaths(struct pod_table *t, const struct imds_addr *addr)
 {
 	const struct address *a = address_place(t, addr);
 
-	return pod_table_knows_address(t, addr) && (a->died || (a->host && t->died_behind_nat));
+	return knows_address(t, addr) && (a->died || (a->host && t->died_behind_nat));
 }
 
 /* --- rows ------------------------------------------------------------------------------------------------------------ */
@@ -267,6 +272,7 @@ static void note_address(struct pod_table *t, const struct request *r)
 	if (memcmp(&a->addr, local, sizeof(*local)))
 		*a = (struct address){ .addr = *local };
 	a->died |= died;
+	a->got_token |= r->rec.req.kind == IMDS_KIND_TOKEN && r->outcome == OUTCOME_OK;
 	a->host |= request_is_host(&r->rec);
 	t->died_behind_nat |= died && drop->match == IMDS_MATCH_FINGERPRINT;
 }

@@ -28,9 +28,9 @@ void pod_table_free(struct pod_table *t);
 void pod_table_set_drops_watched(struct pod_table *t, bool watched);
 /* Drops may have been missed up to now: requests that had begun by then are judged as if the hook were off. */
 void pod_table_drops_lost(struct pod_table *t, uint64_t now_ns);
-/* True for the local address of a socket that a request came from, lately. */
-bool pod_table_knows_address(struct pod_table *t, const struct imds_addr *addr);
-/* And answers to it died: what else dies on the way there is told by its row. */
+/* True for the local address of a socket that got a token, lately. */
+bool pod_table_gets_tokens(struct pod_table *t, const struct imds_addr *addr);
+/* Answers to it died: what else dies on the way there is told by its row. */
 bool pod_table_knows_deaths(struct pod_table *t, const struct imds_addr *addr);
 
 /*

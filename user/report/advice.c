@@ -574,7 +574,8 @@ static const struct row {
 	  "End the older connections (restart the container), so that all of them take the redirect." },
 	{ FINDING_UNKNOWN_OWNER, CAUSE_NONE, ALL, ANY, ALWAYS,
 	  "These addresses are of sandboxes or virtual machines (gVisor, Kata, KubeVirt), of packets sent without a "
-	  "socket, or of connections older than this watch: the hop limit is too low for them too." },
+	  "socket, or of connections older than this watch: the hop limit is too low for them too, or was "
+	  "when they asked." },
 #define ELSEWHERE FINDING_NOT_THIS_CLOUD, CAUSE_NONE
 	{ ELSEWHERE, ALL, ANY, DIRECT,
 	  "Its AWS SDK looks for an instance role that does not exist here. Tell it not to ask, and give it "

@@ -221,8 +221,8 @@ static bool add_unowned(void *arg, const struct imds_unowned_key *key, const str
 	if (s->snapshot.unowned_len == SESSION_UNOWNED_MAX || !u->packets ||
 	    !verdict_is_ttl_death(&drop, reason, location) || pod_table_knows_deaths(s->table, &key->addr))
 		return gone;
-	/* sockets of that address are answered: another sender, or a connection older than us, whose answers die for long */
-	if (pod_table_knows_address(s->table, &key->addr) && u->last_ns < s->started_ns + RETRANSMIT_NS)
+	/* tokens get there: another sender, or a connection older than us, whose answers of an earlier limit die for long */
+	if (pod_table_gets_tokens(s->table, &key->addr) && u->last_ns < s->started_ns + RETRANSMIT_NS)
 		return gone;
 	owner = find_owner(r, key);
 	*to = (struct unowned){
