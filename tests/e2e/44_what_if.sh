@@ -25,6 +25,17 @@ expect_report "$r" "Docker in a pod: it would break, though the pod itself would
 	'([.findings[] | select(.code == "would-break") | .pod] == ["docker-1"]) and .what_if.would_not_notice == 2 and
 	.what_if.verdict == "1 pod would break."'
 
+# A rule in its own network that raises the TTL makes a pod look as near as the node.
+lab_pod_bridge raised-1 --namespace ci
+lab_in p-raised-1 iptables -w -t mangle -A PREROUTING -s "$LAB_IMDS4" -j TTL --ttl-set 64
+IMDSNOOP=$(e2e_in_node) report_start "$r" --what-if hop-limit=1
+for p in raised-1 agent-1; do put $p >/dev/null; done
+report_stop
+expect_report "$r" "a TTL that a rule raises: it is not called safe" \
+	'.what_if | .unknown == 1 and .would_not_notice == 1 and .all_judged == false and (.not_noticing | test("agent-1"))'
+expect_report "$r" "nor is a process accused for it alone" \
+	'[.findings[] | select(.pod == "raised-1") | .summary] | length > 0 and all(test("or a rule sets the TTL"))'
+
 report_start "$r" --what-if hop-limit=1 --problems --exit-code
 put web-1 >/dev/null
 report_stop

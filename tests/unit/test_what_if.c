@@ -82,6 +82,44 @@ static void fates(void **state)
 	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNKNOWN);
 }
 
+/* Two ways of unequal length: what dies goes on to die, or no longer does, and nothing breaks by the limit that is set. */
+static void some_tokens_die(void **state)
+{
+	static const struct what_if one = { .hop_limit = 1 }, two = { .hop_limit = 2 }, three = { .hop_limit = 3 };
+	struct snapshot s = { .node_token_ttl = 2 };
+	struct pod_stats p = far();
+
+	p.token_answered = p.answered = 2;
+	p.outcomes[OUTCOME_HOP_LIMIT] = p.confidences[CONFIDENCE_PROVEN] = 2;
+	p.ttl_synack = 62;
+	p.ttl_token_response = 1;
+	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_BREAKS);
+	assert_int_equal(what_if_fate(&two, &s, &p), WHAT_IF_BROKEN);
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_CURED);
+	p.last_failed_ns = 1; /* it is over: the limit was raised meanwhile */
+	p.last_ok_ns = 3600000000000ull;
+	assert_int_equal(what_if_fate(&two, &s, &p), WHAT_IF_BREAKS);
+}
+
+/* A rule that raises the TTL in its network, and a card's own interface there, look alike. */
+static void as_if_nothing_forwards(void **state)
+{
+	static const struct what_if one = { .hop_limit = 1 }, two = { .hop_limit = 2 };
+	struct snapshot s = { .node_token_ttl = 2 };
+	struct pod_stats p = far();
+
+	p.own_network = true;
+	p.hops = 0;
+	p.required_hop_limit = 1;
+	p.ttl_synack = p.ttl_token_response = 64;
+	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_UNKNOWN);
+	assert_int_equal(what_if_fate(&two, &s, &p), WHAT_IF_UNTOUCHED);
+	s.node_token_ttl = 0;
+	assert_int_equal(what_if_fate(&two, &s, &p), WHAT_IF_UNKNOWN);
+	p.stood_in_for = true; /* by a process that was found */
+	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_UNTOUCHED);
+}
+
 static void asked_of_a_node(void **state)
 {
 	static const struct what_if w = { .hop_limit = 1, .tokens_required = true };
@@ -177,8 +215,12 @@ static void nobody_would_break(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(fates), cmocka_unit_test(asked_of_a_node),
-					    cmocka_unit_test(half_seen), cmocka_unit_test(nobody_would_break) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(fates),
+					    cmocka_unit_test(some_tokens_die),
+					    cmocka_unit_test(as_if_nothing_forwards),
+					    cmocka_unit_test(asked_of_a_node),
+					    cmocka_unit_test(half_seen),
+					    cmocka_unit_test(nobody_would_break) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,6 +196,16 @@ struct conntrack {
 	uint64_t entries, max;
 };
 
+/*
+ * Its own network, and a TTL as high as on the node, or a token's as high as others: a rule may have raised it (then it needs more than it seems to),
+ * a process that was not seen may answer, or its interface is the network card's own.
+ */
+static inline bool pod_stats_seems_near(const struct pod_stats *p)
+{
+	return p->own_network && p->hops == 0 && !p->stood_in_for &&
+	       (p->ttl_above_baseline || (p->ttl_token_response && p->ttl_token_response >= p->ttl_synack));
+}
+
 struct snapshot {
 	const char *version, *node, *kernel;
 	uint64_t started_wall_ns; /* since 1970 */

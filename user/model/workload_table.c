@@ -240,7 +240,7 @@ static int add_row(struct workload_table *t, const struct snapshot *s, const str
 	w = &e->w;
 	w->pods++;
 	w->providers |= p->providers;
-	if (p->required_hop_limit > w->required_hop_limit)
+	if (p->required_hop_limit > w->required_hop_limit && !pod_stats_seems_near(p))
 		w->required_hop_limit = p->required_hop_limit;
 	counts_of(p, &now);
 	v1 = workload_requests(&w->sum, IMDS_VERSION_V1);

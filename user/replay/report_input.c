@@ -83,6 +83,18 @@ static unsigned int providers_from(const json_t *list)
 	return bits & ~(1u << PROVIDER_COUNT);
 }
 
+/* 0 hops in a network of its own may be a rule's that raises the TTL: pod_stats_seems_near(). */
+static bool knows_hops(const json_t *v)
+{
+	int token = small_of(v, "ttl_token_response");
+	bool near = !small_of(v, "hops") && json_is_false(json_object_get(v, "host_network")) &&
+		    !json_is_object(json_object_get(v, "answered_by")) &&
+		    (!strcmp(json_text_of(v, "hops_source"), hops_source_word(HOPS_FROM_BASELINE)) ||
+		     (token && token >= small_of(v, "ttl_synack")));
+
+	return json_is_integer(json_object_get(v, "hops")) && !near;
+}
+
 static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 {
 	const json_t *outcomes = json_object_get(v, "outcomes"), *latency = json_object_get(v, "latency_us");
@@ -99,7 +111,7 @@ static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 		.p50_us = us_or_none(latency, "p50"),
 		.p99_us = us_or_none(latency, "p99"),
 		.required_hop_limit = small_of(v, "required_hop_limit"),
-		.hops_known = json_is_integer(json_object_get(v, "hops")),
+		.hops_known = knows_hops(v),
 		.providers = providers_from(json_object_get(v, "providers")),
 	};
 	figures_from(v, &p->figures);

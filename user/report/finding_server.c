@@ -20,7 +20,7 @@ static bool is_intercepted(const struct snapshot *s, const struct pod_stats *p)
 		return false;
 	if (p->stood_in_for && p->answered)
 		return true;
-	if (!is_fresh(p->ttl_synack))
+	if (!is_fresh(p->ttl_synack) || p->hops != 0)
 		return false;
 	if (s->baseline_ttl > 0 && s->baseline_ttl != p->ttl_synack)
 		return true;
@@ -40,9 +40,9 @@ static bool find_ttl_rewritten(struct draft *d)
 	d->severity = p->ttl_synack > s->baseline_ttl ? SEVERITY_WARNING : SEVERITY_INFO;
 	SUMMARY(d, "%s has a network of its own, yet the service's TTL is not lower there than on the node: %s",
 		d->subject,
-		p->ttl_synack > s->baseline_ttl
-		    ? "a rule raises it"
-		    : "nothing forwards in between, or a process on this node answers in the service's place");
+		p->ttl_synack > s->baseline_ttl ? "a rule raises it"
+						: "nothing forwards in between, a rule raises it, or a process on this "
+						  "node answers in the service's place");
 	EVIDENCE(d, "SYN-ACK with TTL %d in the pod, %d on the node", p->ttl_synack, s->baseline_ttl);
 	if (p->ttl_token_response)
 		EVIDENCE(d, "token answers with TTL %d in the pod%s", p->ttl_token_response,
@@ -64,8 +64,11 @@ static bool find_intercepted(struct draft *d)
 		SUMMARY(d, "%s %s answered%s, in the metadata service's place", d->subject,
 			finding_verb(d, "is", "are"), finding_by_whom(d, who, sizeof(who)));
 	else
-		SUMMARY(d, "%s %s answered by a process on this node in the metadata service's place", d->subject,
-			finding_verb(d, "is", "are"));
+		SUMMARY(
+		    d,
+		    "%s %s answered by a process on this node in the metadata service's place, or a rule sets the TTL "
+		    "of what the service answers",
+		    d->subject, finding_verb(d, "is", "are"));
 	if (p->answered_by && p->answered_by->pid)
 		EVIDENCE(d, "its connections were accepted by pid %u", p->answered_by->pid);
 	if (p->ttl_synack && p->hops == 0)

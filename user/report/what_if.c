@@ -33,6 +33,18 @@ static bool is_beyond_limit(const struct snapshot *s, const struct pod_stats *p)
 	       p->ttl_token_response >= p->ttl_synack;
 }
 
+/* Some or all of its token answers die at this time. */
+static bool dies_now(const struct pod_stats *p)
+{
+	return p->token_requests && p->outcomes[OUTCOME_HOP_LIMIT] && (!p->token_answered || !findings_is_past(p));
+}
+
+/* The limit that is set is known, and would not be lower. */
+static bool is_no_lower(const struct what_if *w, const struct snapshot *s)
+{
+	return s->node_token_ttl > 0 && (int)w->hop_limit >= s->node_token_ttl;
+}
+
 /* Its requests bear tokens; one that was kept from before the watch is asked for again, within six hours. */
 static bool uses_tokens(const struct pod_stats *p)
 {
@@ -42,7 +54,7 @@ static bool uses_tokens(const struct pod_stats *p)
 static bool loses_tokens(const struct what_if *w, const struct snapshot *s, const struct pod_stats *p)
 {
 	return w->hop_limit && has_limit(p) && uses_tokens(p) && p->required_hop_limit > (int)w->hop_limit &&
-	       !is_beyond_limit(s, p);
+	       !is_beyond_limit(s, p) && !(dies_now(p) && is_no_lower(w, s));
 }
 
 static bool loses_v1(const struct what_if *w, const struct pod_stats *p)
@@ -74,7 +86,8 @@ static bool is_half_seen(const struct what_if *w, const struct pod_stats *p)
  * | it gets tokens, or has one, and needs more than would be | breaks    |
  * | v1 is answered, tokens would be required                 | breaks    |
  * | it gets tokens although it needs more than is set        | untouched | (not by the limit)
- * | tokens die of their TTL, what it needs is known: <=, >   | cured, broken |
+ * | nothing seems to forward, and the limit would be lower   | unknown   | (or a rule raises the TTL)
+ * | tokens, or some, die of their TTL, what it needs is known: <=, >   | cured, broken |
  * | tokens get no answer for another reason, or what it needs was not seen, or some of its requests | unknown |
  */
 enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s, const struct pod_stats *p)
@@ -88,9 +101,9 @@ enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s
 			return WHAT_IF_UNKNOWN;
 		if (is_beyond_limit(s, p))
 			return WHAT_IF_UNTOUCHED;
-		if (!known)
+		if (!known || (pod_stats_seems_near(p) && !finding_is_local_service(p) && !is_no_lower(w, s)))
 			return WHAT_IF_UNKNOWN;
-		if (p->token_requests && !p->token_answered) {
+		if ((p->token_requests && !p->token_answered) || dies_now(p)) {
 			if (!p->outcomes[OUTCOME_HOP_LIMIT])
 				return WHAT_IF_UNKNOWN;
 			if (p->required_hop_limit > (int)w->hop_limit)
@@ -224,8 +237,8 @@ static char *tell(enum what_if_fate fate, const struct what_if *w, const struct 
 		[WHAT_IF_UNTOUCHED] = "would not notice",
 		[WHAT_IF_UNKNOWN] =
 		    "cannot be judged: not answered, not wholly seen, or the hop limit it needs was not",
-		[WHAT_IF_BROKEN] = "would go on without tokens, as now",
-		[WHAT_IF_CURED] = "without tokens now would get them",
+		[WHAT_IF_BROKEN] = "would go on without tokens or some of them, as now",
+		[WHAT_IF_CURED] = "without tokens or some of them now would get them",
 	};
 	char *text = NULL, subject[SUBJECT_LEN];
 	size_t len, named = 0;
@@ -332,10 +345,10 @@ int what_if_ask(const struct what_if *w, const struct snapshot *s, struct what_i
 		"Judged only from the %llu request%s seen in %.0f s: who asked nothing meanwhile, or asks otherwise at "
 		"another time, is not in it.%s%s%s",
 		PLURAL(s->totals.requests), watched_s, left_out,
-		s->unowned_len
-		    ? " Answers died for addresses that no socket of this node has (gVisor, a virtual machine): "
-		      "who is behind them cannot be judged."
-		    : "",
+		s->unowned_len ? " Answers died that no request seen here waits for (gVisor, a virtual machine, a "
+				 "connection older "
+				 "than this watch): who is behind them cannot be judged."
+			       : "",
 		lost_any(s) ? " Not all was seen (observation-incomplete): who is missing cannot be judged." : "") < 0) {
 		ret->basis = NULL;
 		goto no_memory;
