@@ -181,7 +181,9 @@ static const struct row rows[] = {
 	/* dead packets with TTL 1 that prove nothing */
 	{ "healthy answer purged with its socket", SILENT, TOKEN, DIED(ANSWER, 1, "QUEUE_PURGE", "skb_queue_purge") },
 	{ "flooded by a bridge", SILENT, TOKEN, DIED(ANSWER, 1, "OTHERHOST", "ip_rcv_core") },
-	{ "closed socket", SILENT, TOKEN, DIED(ANSWER, 1, "NO_SOCKET", "tcp_v4_rcv") },
+	{ "closed socket", SILENT, TOKEN, DIED(ANSWER | IMDS_D_AT_HOME, 1, "NO_SOCKET", "tcp_v4_rcv") },
+	{ "forgotten by NAT", DROPPED, TOKEN, DIED(ANSWER, 1, "NO_SOCKET", "tcp_v4_rcv"), .hops = 2, .node_ttl = 1,
+	  .flags = IMDS_F_REQUEST_ACKED },
 	{ "TCP's own drop", SILENT, TOKEN, DIED(ANSWER, 1, "TCP_OLD_DATA", "tcp_data_queue") },
 	{ "socket filter", DROPPED, TOKEN, DIED(ANSWER, 1, "SOCKET_FILTER", "tcp_v4_rcv") },
 	{ "answer filtered on the way in", BLOCKED, TOKEN, DIED(ANSWER, 1, "NETFILTER_DROP", "nf_hook_slow") },
@@ -527,7 +529,11 @@ static void hops_are_learned_from_the_baseline_first(void **state)
 		{ 255, 0, 0, HOPS_FROM_INITIAL_TTL },
 		{ 128, 64, 0, HOPS_FROM_INITIAL_TTL }, /* above the baseline: another sender */
 		{ 64, 255, 0, HOPS_FROM_INITIAL_TTL }, /* 191 hops: another sender */
-		{ 1, 0, -1, HOPS_UNKNOWN },	       /* a hop limit, not a distance */
+		{ 99, 100, 1, HOPS_FROM_BASELINE },
+		{ 99, 0, -1, HOPS_UNKNOWN },  /* no distance: sent with an unusual TTL */
+		{ 64, 65, -1, HOPS_UNKNOWN }, /* a rule raises what comes in */
+		{ 66, 64, -1, HOPS_UNKNOWN },
+		{ 1, 0, -1, HOPS_UNKNOWN }, /* a hop limit, not a distance */
 		{ 30, 255, -1, HOPS_UNKNOWN },
 		{ 0, 64, -1, HOPS_UNKNOWN },
 		{ -1, 64, -1, HOPS_UNKNOWN },

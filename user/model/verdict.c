@@ -30,6 +30,8 @@
 
 /* No path has so many forwards: the figure compares TTLs of different senders, or one that was set low on purpose. */
 #define HOPS_MAX 30
+/* The service is a link away from the node: farther than that, what a usual TTL would say is no distance but an unusual TTL. */
+#define HOPS_GUESSED_MAX 10
 
 /* Where a packet was freed, as far as a TTL death is concerned. */
 enum place {
@@ -206,6 +208,16 @@ bool verdict_is_late_answer(const struct imds_drop *drop, const char *reason, co
 }
 
 /*
+ * The answer came to a network namespace that is not its client's, and found no socket: NAT had forgotten the connection. A
+ * client that had left would have been found missing at home.
+ */
+static bool is_astray(const struct imds_request *q, const char *reason)
+{
+	return !strcmp(reason, "NO_SOCKET") && (q->flags & IMDS_F_NETNS_KNOWN) && !(q->drop.flags & IMDS_D_AT_HOME) &&
+	       (!q->end_ns || q->drop.ts_ns < q->end_ns);
+}
+
+/*
  * Whether the kept drop explains that nothing came: a filter's or another drop, in either direction, of a packet that
  * fits. A copy in some other place whose TTL was used up (the flooded copy of a healthy packet among them) explains
  * nothing.
@@ -219,7 +231,8 @@ static bool explains_silence(const struct verdict_input *in)
 		return false;
 	if (drop->flags & IMDS_D_FROM_ENDPOINT)
 		return (drop->flags & IMDS_D_EXPECTED_SEQ) && (drop->flags & (IMDS_D_PAYLOAD | IMDS_D_SYN)) &&
-		       (is_filter(in->drop_reason, in->drop_location) || is_on_the_way(in->drop_reason));
+		       (is_filter(in->drop_reason, in->drop_location) || is_on_the_way(in->drop_reason) ||
+			is_astray(&rec->req, in->drop_reason));
 	return (drop->flags & IMDS_D_SYN) || is_filter(in->drop_reason, in->drop_location);
 }
 
@@ -474,12 +487,20 @@ struct verdict verdict_judge(const struct verdict_input *in)
 	return v;
 }
 
+static bool is_raised(int ttl)
+{
+	return ttl > 64 && ttl <= 64 + HOPS_GUESSED_MAX;
+}
+
 int verdict_hops(int ttl, int baseline, enum hops_source *ret_source)
 {
 	static const int initial_ttls[] = { 64, 128, 255 };
 
 	*ret_source = HOPS_UNKNOWN;
 	if (ttl <= 0 || ttl > 255)
+		return -1;
+	/* Nobody sends with a little more than 64: a rule on the node raises what comes in, and not for all alike. */
+	if (is_raised(ttl) || is_raised(baseline))
 		return -1;
 	/* A TTL above the baseline was not sent by the same sender, or was raised on the way. */
 	if (baseline >= ttl && baseline - ttl <= HOPS_MAX) {
@@ -489,7 +510,7 @@ int verdict_hops(int ttl, int baseline, enum hops_source *ret_source)
 	for (size_t i = 0; i < LEN(initial_ttls); i++) {
 		if (initial_ttls[i] < ttl)
 			continue;
-		if (initial_ttls[i] - ttl > HOPS_MAX)
+		if (initial_ttls[i] - ttl > HOPS_GUESSED_MAX)
 			return -1;
 		*ret_source = HOPS_FROM_INITIAL_TTL;
 		return initial_ttls[i] - ttl;

@@ -80,7 +80,7 @@ static void add_hops(struct draft *d)
 		    "the TTLs here do not tell how many forwards lie between, a rule changes them: answers died that "
 		    "had as many as the node's own, so hop limit %d is needed at least",
 		    p->required_hop_limit);
-	else if (p->hops < 0)
+	else if (p->hops < 0 || !p->ttl_synack) /* DNS has none */
 		EVIDENCE(d, "how many forwards lie between the service and this socket was not seen");
 	else if (p->hops_source == HOPS_FROM_BASELINE)
 		EVIDENCE(d,
@@ -158,6 +158,7 @@ static bool find_hop_limit(struct draft *d)
 	const struct snapshot *s = d->s;
 	const struct pod_stats *p = d->p;
 	enum confidence confidence = best_confidence(p);
+	const bool tokens = p->token_requests > p->token_answered;
 	char needs[96], counts[64] = "";
 
 	if (!p->outcomes[OUTCOME_HOP_LIMIT])
@@ -165,13 +166,13 @@ static bool find_hop_limit(struct draft *d)
 	d->severity = advice_is_meant(p)		? SEVERITY_INFO
 		      : confidence == CONFIDENCE_LIKELY ? SEVERITY_WARNING
 							: SEVERITY_ERROR;
-	if (p->token_answered && !findings_is_past(p))
+	if (tokens && p->token_answered && !findings_is_past(p))
 		snprintf(counts, sizeof(counts), " for %llu of %llu requests",
 			 (unsigned long long)(p->token_requests - p->token_answered),
 			 (unsigned long long)p->token_requests);
 	SUMMARY(d, "%s %s no metadata %s%s: %s%s%s", d->subject,
-		findings_is_past(p) ? "got" : finding_verb(d, "gets", "get"), p->token_requests ? "token" : "answer",
-		counts, sure[confidence], needs_text(d, needs, sizeof(needs)),
+		findings_is_past(p) ? "got" : finding_verb(d, "gets", "get"), tokens ? "token" : "answer", counts,
+		sure[confidence], needs_text(d, needs, sizeof(needs)),
 		advice_is_meant(p) ? ". Probably blocked on purpose" : "");
 
 	add_deaths(d, confidence);
@@ -325,6 +326,9 @@ static const char *dropped_text(const struct draft *d, const struct drop_note *n
 			     "than this node would answer by"
 			   : "the reverse path filter (rp_filter): the pod's packets come in by another "
 			     "interface than this node would answer the pod by";
+	if (note->from_endpoint && finding_drop_kind(d, note) == DROP_WITHOUT_SOCKET)
+		return "the answers were delivered in a network where no connection waits for them: NAT had forgotten "
+		       "the connection (its time is shorter than this wait, or the address has changed)";
 	return why[note->cause] ? why[note->cause] : kind_row(note)->text;
 }
 
@@ -510,16 +514,16 @@ static bool find_no_response(struct draft *d)
 	return true;
 }
 
-/* Only what its client ended itself: no failure of anyone's that is known, and nothing that could be called fine. */
+/* Only what its client ended itself: no failure of anyone's that is known, and no token that could be called fine. */
 static bool find_given_up(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->outcomes[OUTCOME_ABORTED];
 
-	if (!n || p->last_ok_ns || p->failed != n)
+	if (!n || (p->last_ok_ns && (!p->token_requests || p->token_answered)) || p->failed != n)
 		return false;
-	SUMMARY(d, "%s: nothing was answered: %llu of %llu request%s given up by the client before an answer came",
-		d->subject, OF(n, p->requests));
+	SUMMARY(d, "%s: %s was answered: %llu of %llu request%s given up by the client before an answer came",
+		d->subject, p->last_ok_ns ? "no token request" : "nothing", OF(n, p->requests));
 	EVIDENCE(d, "a client whose patience is short looks so, and an error that a router on the way sends at once "
 		    "(host unreachable)");
 	return true;

@@ -43,7 +43,7 @@ static bool say_dead(const struct snapshot *s, const char *node, char *buf, size
 			continue;
 		dead++;
 		lost_s += p->seconds_lost;
-		tokens |= p->token_requests > 0;
+		tokens |= p->token_requests > p->token_answered;
 		if (p->required_hop_limit > needs) {
 			needs = p->required_hop_limit;
 			least = p->hops < 0 ? "at least " : "";
