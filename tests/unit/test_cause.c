@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/cause.c user/model/words.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "../../user/base/small.h"
 #include "../../user/model/cause.h"
+#include "unit.h"
 
 /* Each reason with a cause of its own, and kernels that give no reason. */
 static void each_drop_has_its_cause(void **state)

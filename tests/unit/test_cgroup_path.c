@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/pods/cgroup_path.c user/pods/log_names.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "../../user/pods/cgroup_path.h"
 #include "../../user/pods/log_names.h"
+#include "unit.h"
 
 #define U1 "0a1b2c3d-1111-4222-8333-0123456789ab"
 #define U1_ "0a1b2c3d_1111_4222_8333_0123456789ab"

@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/figures.c user/report/compare.c user/pods/workload.c user/model/words.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <errno.h>
-#include <cmocka.h>
-
 #include "../../user/report/compare.h"
+#include "unit.h"
 
 static struct report_pod pod(const char *name, uint64_t requests, int64_t p99_us, double lost)
 {

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/kernel/drop_reason.c user/kernel/kernel_btf.c user/kernel/features.c user/kernel/hooks.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-#include <errno.h>
 #include <bpf/btf.h>
-#include <cmocka.h>
 
 #include "../../user/kernel/drop_reason.h"
 #include "../../user/kernel/features.h"
 #include "../../user/kernel/kernel_btf.h"
+#include "unit.h"
 
 /* Numbers as on Debian's 6.1, out of order, with what is no reason. */
 static struct btf *sample_btf(int args)

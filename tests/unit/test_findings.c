@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/ user/report/findings.c user/report/finding_*.c user/report/advice.c user/report/path.c */
 /* needs: user/report/platform.c user/pods/workload.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "../../user/base/small.h"
 #include "../../user/report/findings.h"
 #include "../../user/report/path.h"
+#include "unit.h"
 #include "golden/case.h"
 
 #define EC2 (1u << PROVIDER_EC2)

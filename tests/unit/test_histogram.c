@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/histogram.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
 #include "../../user/model/histogram.h"
+#include "unit.h"
 
 static void empty_has_no_percentiles(void **state)
 {

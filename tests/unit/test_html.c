@@ -6,18 +6,10 @@
 /* needs: user/report/timeline.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
 /* needs: user/report/path.c user/report/headline.c user/report/merge.c user/report/compare.c user/report/what_if.c */
 /* needs: user/pods/workload.c user/report/report.c user/report/platform.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <errno.h>
-#include <cmocka.h>
-
 #include "../../user/report/findings.h"
 #include "../../user/view/html.h"
 #include "../../user/view/html_part.h"
+#include "unit.h"
 #include "golden/case.h"
 
 /* Of s as it is said. */

@@ -1,29 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/net/http_server.c user/net/http_body.c user/net/http_head.c user/net/http_words.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <zlib.h>
-#include <cmocka.h>
-
 #include <event2/event.h>
 
 #include "../../user/base/small.h"
 #include "../../user/net/http_head.h"
 #include "../../user/base/clock.h"
 #include "../../user/net/http_server.h"
+#include "unit.h"
 
 static struct {
 	struct event_base *base;

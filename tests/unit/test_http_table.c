@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/kernel/http_table.c user/kernel/nfa.c tests/unit/http_reference.c */
 /* Request and answer heads as real clients and services send them, hostile ones, and cuts at every byte. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "../../user/kernel/http_table.h"
 #include "../../user/kernel/nfa.h"
+#include "unit.h"
 #include "http_reference.h"
 
 #define W(word) IMDS_W_##word

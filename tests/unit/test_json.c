@@ -2,16 +2,8 @@
 /* needs: user/model/ user/view/json.c user/report/report.c user/report/headline.c user/report/findings.c */
 /* needs: user/report/finding_*.c user/report/advice.c user/report/platform.c user/pods/workload.c */
 /* needs: user/report/path.c user/report/level.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <errno.h>
-#include <cmocka.h>
-
 #include "../../user/view/json.h"
+#include "unit.h"
 
 #define SECOND 1000000000ull
 

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/report/ledger.c user/report/ledger_read.c user/report/ready.c user/report/ready_report.c user/model/figures.c */
 /* needs: user/model/workload_table.c user/pods/workload.c user/model/words.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "../../user/report/ledger.h"
+#include "unit.h"
 
 #define HOUR 3600ull
 #define DAY (24 * HOUR)

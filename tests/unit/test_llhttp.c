@@ -4,18 +4,10 @@
  * node's HTTP parser as the oracle of the HTTP table, played through the flow machine for captures. A long run, from the
  * repository's root: LLHTTP_MESSAGES=1000000 LLHTTP_SEED=7 build/tests/test_llhttp
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "../../user/capture/capture_flows.h"
 #include "../../user/capture/packet_parse.h"
 #include "../../user/kernel/http_table.h"
+#include "unit.h"
 #include "llhttp.h"
 
 #define SEGMENT_MAX 1400

@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/kernel/memory_limit.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "../../user/kernel/memory_limit.h"
+#include "unit.h"
 #include "tree.h"
 
 /* The tightest limit counts, whatever level and version it is on; what cannot be read is none. */

@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/report/merge_findings.c user/report/merge_differences.c user/model/figures.c user/report/level.c */
 /* needs: user/report/merge.c user/pods/workload.c user/model/words.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <errno.h>
-#include <cmocka.h>
-
 #include "../../user/report/merge.h"
+#include "unit.h"
 
 static const char *none[] = { NULL };
 

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/kernel/netlink.c */
 /* When an answer is over: a kernel is played by the other end of a pair of sockets. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "../../user/kernel/netlink.h"
+#include "unit.h"
 
 static void count(void *arg, const struct nlmsghdr *h)
 {

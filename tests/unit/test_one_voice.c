@@ -7,16 +7,6 @@
 /* needs: user/view/svg.c user/view/text.c user/view/text_escape.c user/view/text_extras.c user/view/text_layout.c */
 /* needs: user/view/ui_rows.c */
 /* Two dozen snapshots in all views: one level, one count, one sentence. What is said of them is other tests' matter. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "../../user/model/counters.h"
 #include "../../user/model/request.h"
 #include "../../user/replay/report_input.h"
@@ -27,6 +17,7 @@
 #include "../../user/view/json.h"
 #include "../../user/view/text.h"
 #include "../../user/view/ui_rows.h"
+#include "unit.h"
 
 #define S 1000000000ull
 #define ROWS_MAX 25

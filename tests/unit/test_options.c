@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/options/ */
-#include "commands.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <unistd.h>
 #include <arpa/inet.h>
-#include <cmocka.h>
+
+#include "unit.h"
+#include "commands.h"
 
 #define MAX_ARGS 48
 

@@ -2,20 +2,12 @@
 /* needs: user/pods/pod_names.c user/pods/log_dirs.c user/pods/log_names.c */
 /* needs: user/pods/cgroup_tree.c user/pods/cgroup_path.c user/pods/runtime_names.c */
 /* needs: user/pods/runtime_files.c user/pods/safe_file.c user/pods/workload.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../user/pods/pod_names_env.h"
+#include "unit.h"
 #include "tree.h"
 
 #define SEC 1000000000ull

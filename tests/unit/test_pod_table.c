@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/ user/pods/workload.c */
 /* What one request teaches about the next: requests in, one after the other, and what the rows say then. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "../../user/model/pod_table.h"
+#include "unit.h"
 
 #define MS 1000000ull
 #define S (1000 * MS)

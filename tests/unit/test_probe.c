@@ -2,25 +2,17 @@
 /* needs: user/net/probe.c user/model/verdict.c user/model/cause.c */
 /* The answer's head byte by byte, a real exchange over loopback, and what is concluded. */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "../../user/model/verdict.h"
 #include "../../user/net/probe.h"
+#include "unit.h"
 
 struct answer_case {
 	const char *text;

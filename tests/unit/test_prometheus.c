@@ -4,17 +4,11 @@
 /* needs: user/pods/workload.c user/view/prometheus_process.c user/view/json.c user/report/report.c */
 /* needs: user/report/headline.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
 /* needs: user/report/platform.c user/pods/workload.c user/report/path.c user/report/level.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <cmocka.h>
 
 #include "../../user/model/counters.h"
 #include "../../user/view/prometheus.h"
+#include "unit.h"
 
 static const struct feature features[] = { { "cgroup_skb", "ok", "" }, { "drops", "missing", "no BTF" } };
 static const struct loss losses[] = { { "ring_request", "", 3 } };

@@ -3,22 +3,14 @@
 /* needs: user/replay/trace_line.c user/session/trace_counts.c user/options/options_value.c user/view/json.c */
 /* needs: user/report/findings.c user/report/finding_*.c user/report/advice.c user/report/path.c */
 /* needs: user/pods/workload.c user/report/report.c user/report/headline.c user/report/platform.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <errno.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "../../user/replay/report_input.h"
 #include "../../user/session/trace_counts.h"
 #include "../../user/replay/trace_input.h"
 #include "../../user/report/findings.h"
 #include "../../user/view/json.h"
+#include "unit.h"
 
 #define S 1000000000ull
 #define MS 1000000ull

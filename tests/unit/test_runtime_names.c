@@ -2,21 +2,13 @@
 /* needs: user/pods/runtime_names.c user/pods/runtime_files.c user/pods/safe_file.c user/pods/workload.c */
 /* needs: user/pods/cgroup_path.c */
 /* Files as the runtimes write them, cut down to what surrounds the names; and files that a tenant or a crash left. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../user/pods/runtime_names.h"
 #include "../../user/pods/safe_file.h"
+#include "unit.h"
 #include "tree.h"
 
 #define SEC 1000000000ull

@@ -9,20 +9,12 @@
  * look at the difference before it is committed.
  */
 #include <libgen.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-
-#include <cmocka.h>
 
 #include "../../user/base/small.h"
 #include "../../user/report/findings.h"
 #include "../../user/view/text.h"
+#include "unit.h"
 #include "golden/case.h"
 
 #define MS 1000000ull

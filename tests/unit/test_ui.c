@@ -6,24 +6,15 @@
 /* needs: user/view/text_escape.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
 /* needs: user/report/path.c user/report/platform.c user/pods/workload.c */
 /* The rows behind the screen, and the screen itself on a pseudo-terminal, read back from ncurses' own picture of it. */
-#include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 #include <curses.h>
 
 #include "../../user/report/findings.h"
 #include "../../user/view/ui.h"
 #include "../../user/view/ui_rows.h"
+#include "unit.h"
 #include "golden/case.h"
 
 /* ncurses forgets what it took when newterm() refuses a terminal */

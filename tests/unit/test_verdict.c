@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/verdict.c user/model/cause.c user/model/words.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "../../user/base/small.h"
 #include "../../user/model/verdict.h"
+#include "unit.h"
 
 #define MS 1000000ull
 #define T0 (1000 * MS)

@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/ user/report/what_if.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
 /* needs: user/report/path.c user/report/platform.c user/pods/workload.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <errno.h>
-#include <cmocka.h>
-
 #include "../../user/report/what_if.h"
+#include "unit.h"
 #include "golden/case.h"
 
 /* A pod that gets tokens two forwards away. */

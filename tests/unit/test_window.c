@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/ user/report/window.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
 /* needs: user/report/path.c user/report/platform.c user/pods/workload.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <errno.h>
-#include <cmocka.h>
-
 #include "../../user/model/pod_table.h"
 #include "../../user/report/window.h"
+#include "unit.h"
 
 #define SECOND 1000000000ull
 #define MINUTE (60 * SECOND)

@@ -4,15 +4,8 @@
 /* needs: user/view/prometheus_workload.c user/report/report.c user/report/headline.c user/report/findings.c */
 /* needs: user/report/finding_*.c user/report/advice.c user/report/platform.c user/report/path.c */
 /* needs: user/report/level.c */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "../../user/view/prometheus.h"
+#include "unit.h"
 
 #define ROWS 8000
 
