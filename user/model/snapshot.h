@@ -197,8 +197,8 @@ struct conntrack {
 };
 
 /*
- * Its own network, and a TTL as high as on the node, or a token's as high as others: a rule may have raised it (then it needs more than it seems to),
- * a process that was not seen may answer, or its interface is the network card's own.
+ * Its own network, and a TTL as high as on the node, or a token's as high as others: a rule may have raised it (then it
+ * needs more than it seems to), a process that was not seen may answer, or its interface is the network card's own.
  */
 static inline bool pod_stats_seems_near(const struct pod_stats *p)
 {

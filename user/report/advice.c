@@ -181,8 +181,7 @@ static const struct row {
 	{ BLOCK, EC2 | LOCAL, ANY, MEANT, "  AWS_EC2_METADATA_DISABLED=true" },
 	{ BLOCK, ALL, ANY, BY_RULE_HOME,
 	  "Someone's rule in the pod's own network drops these packets: one that an init container sets up "
-	  "(JupyterHub's "
-	  "cloudMetadata.blockWithIptables), or a sidecar. It is often meant; ask before opening it." },
+	  "(JupyterHub's cloudMetadata.blockWithIptables), or a sidecar. It is often meant; ask before opening it." },
 	{ BLOCK, ALL, K8S, BACK,
 	  "It was answered since. Where a pod's policy is set up after the pod has started, its first packets are "
 	  "dropped (NETWORK_POLICY_ENFORCING_MODE=strict of the VPC CNI, Calico): let clients ask again." },
@@ -429,12 +428,12 @@ static const struct row {
 	  "named:" },
 	{ ERRORS, GCE, ANY, WITH(404, DIRECT),
 	  "  gcloud compute instances describe MACHINE --format='value(serviceAccounts)'" },
-	{ ERRORS, EC2, ANY,
-	  WITH(403, TO_TOKEN), "EC2 gives tokens at /latest/api/token alone: a dated path, or a slash at its end, is answered 403 by design." },
+	{ ERRORS, EC2, ANY, WITH(403, TO_TOKEN),
+	  "EC2 gives tokens at /latest/api/token alone: a dated path, or a slash at its end, is answered 403 by "
+	  "design." },
 	{ ERRORS, EC2 | OPENSTACK | UNKNOWN, ANY, WITH(400, NOT_TO_TOKEN),
-	  "EC2 documents 400 for token requests alone. OpenStack's service answers so where the proxy before it does "
-	  "not "
-	  "say which instance asks (X-Instance-ID): see Neutron's metadata agent, and its log." },
+	  "EC2 documents 400 for token requests alone. OpenStack's service answers so where the proxy before it "
+	  "does not say which instance asks (X-Instance-ID): see Neutron's metadata agent, and its log." },
 	{ ERRORS, EC2, ANY, WITH(400, TO_TOKEN),
 	  "400 to a token request: the header X-aws-ec2-metadata-token-ttl-seconds is missing, or is not from 1 to "
 	  "21600." },
@@ -442,9 +441,8 @@ static const struct row {
 	  "401 to a request with a token: the token is expired (at most 6 hours), or of another instance. Ask for a "
 	  "new one when the answer is 401." },
 	{ ERRORS, EC2 | OPENSTACK | UNKNOWN, ANY, WITH(404, TO_INSTANCE_ID),
-	  "A proxy that reaches no metadata service behind it answers so: see its log. On OpenStack, Nova's must be "
-	  "told "
-	  "to take requests of Neutron's proxy (service_metadata_proxy), with the same shared secret." },
+	  "A proxy that reaches no metadata service behind it answers so: see its log. On OpenStack, Nova's must "
+	  "be told to take requests of Neutron's proxy (service_metadata_proxy), with the same shared secret." },
 	{ ERRORS, EC2, ANY, WITH(404, TO_ROLE),
 	  "404 to a role's name: it is not the role of this instance. Ask the list above it for the name." },
 	{ ERRORS, OPENSTACK, ANY, WITH(500, DIRECT),

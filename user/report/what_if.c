@@ -346,8 +346,7 @@ int what_if_ask(const struct what_if *w, const struct snapshot *s, struct what_i
 		"another time, is not in it.%s%s%s",
 		PLURAL(s->totals.requests), watched_s, left_out,
 		s->unowned_len ? " Answers died that no request seen here waits for (gVisor, a virtual machine, a "
-				 "connection older "
-				 "than this watch): who is behind them cannot be judged."
+				 "connection older than this watch): who is behind them cannot be judged."
 			       : "",
 		lost_any(s) ? " Not all was seen (observation-incomplete): who is missing cannot be judged." : "") < 0) {
 		ret->basis = NULL;
