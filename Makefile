@@ -164,7 +164,7 @@ kernels-table:			# bpf/README.md's, from what the last check-kernels saw
 check-lint: $(SKEL) $(WEB)
 	$(Q)O=$(O) scripts/lint
 check-valgrind: lab
-	$(Q)tests/lint/memcheck $(abspath $<)
+	$(Q)tests/lint/memcheck $(abspath $(O)/tests/imdsnoop)
 fuzz: $(if $(filter afl,$(FUZZER)),$(FUZZ_NAMES:%=$(O)/afl/%),$(FUZZ))
 	$(Q)tests/fuzz/run$(if $(filter afl,$(FUZZER)),_afl) $(or $(SECONDS),30) $^
 check-fuzz: $(FUZZ)

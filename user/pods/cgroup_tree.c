@@ -165,7 +165,7 @@ struct cgroup_node *cgroup_tree_remove(struct cgroup_tree *tree, uint64_t id, ui
 		return find(*gone_table(tree, id), id);
 	HASH_DEL(tree->alive, node);
 	node->gone_ns = now_ns;
-	if (node->nested && HASH_COUNT(tree->gone[1]) >= tree->limit / 2) {
+	if (node->nested && tree->gone[1] && HASH_COUNT(tree->gone[1]) >= tree->limit / 2) {
 		drop(&tree->gone[1], tree->gone[1]);
 		tree->evicted++;
 	}
