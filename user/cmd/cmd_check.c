@@ -101,9 +101,7 @@ int cmd_check(const struct options *o)
 		failed = print_json(&f, node, err, out);
 	else
 		print_text(&f, node, err, &text, out);
-	if (failed == -ENOMEM)
-		session_log("no memory");
-	if (session_close_output(o, out, 0) || failed || err)
+	if (session_close_output(o, out, failed) || err)
 		return EXIT_CANNOT_RUN;
 	return EXIT_FINE;
 }

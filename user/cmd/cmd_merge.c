@@ -55,7 +55,7 @@ static int print(const struct options *o, const struct merged *m)
 		text = session_text_options(o, out);
 		text_merge(out, m, &text);
 	}
-	return session_close_output(o, out, 0) ? -1 : err;
+	return session_close_output(o, out, err);
 }
 
 int cmd_merge(const struct options *o)

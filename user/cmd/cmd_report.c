@@ -290,10 +290,7 @@ static int make(struct watch *rep)
 	out = session_open_output(o, true);
 	if (!out)
 		return EXIT_CANNOT_RUN;
-	err = print(rep, out);
-	if (err == -ENOMEM)
-		session_log("out of memory");
-	return session_close_output(o, out, 0) || err ? EXIT_CANNOT_RUN : exit_code(rep);
+	return session_close_output(o, out, print(rep, out)) ? EXIT_CANNOT_RUN : exit_code(rep);
 }
 
 int cmd_report(const struct options *o)

@@ -158,8 +158,14 @@ int session_close_output(const struct options *o, FILE *f, int err)
 	if (!f)
 		return 0;
 	errno = 0;
-	if ((fflush(f) || ferror(f)) && !err)
+	if ((fflush(f) || ferror(f)) && !err) {
+		if (!errno) { /* an earlier write failed, and nothing is left to write: one more tells why */
+			clearerr(f);
+			fputc('\n', f);
+			fflush(f);
+		}
 		err = errno ? -errno : -EIO;
+	}
 	if (*temp && !err && fsync(fileno(f))) /* a disk may tell only now that it is full */
 		err = -errno;
 	if (f != stdout && fclose(f) && !err)
