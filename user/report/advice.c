@@ -360,9 +360,13 @@ static const struct row {
 	  "The sidecar that should listen there is not up, or not yet: start it before the application (a native "
 	  "sidecar, holdApplicationUntilProxyStarts), or leave %a out of its redirect." },
 	{ REFUSED, ALL & ~LOCAL, ANY, AT_HOME, "  nsenter -t PID -n iptables-save -t nat" },
-	{ REFUSED, ALL & ~LOCAL, ANY, LISTENERLESS,
-	  "Who should listen there does not run, or not yet: an agent (kube2iam, kiam, NMI, gke-metadata-server) whose "
-	  "redirect is still there. Start it, or remove the redirect:" },
+#define LISTENER(agents)                                                                                            \
+	"Who should listen there does not run, or not yet: " agents " whose redirect is still there. Start it, or " \
+	"remove the redirect:"
+	{ REFUSED, EC2, ANY, LISTENERLESS, LISTENER("an agent (kube2iam, kiam)") },
+	{ REFUSED, AZURE, ANY, LISTENERLESS, LISTENER("an agent (aad-pod-identity's NMI)") },
+	{ REFUSED, GCE, ANY, LISTENERLESS, LISTENER("an agent (gke-metadata-server)") },
+	{ REFUSED, ALL & ~(LOCAL | EC2 | AZURE | GCE), ANY, LISTENERLESS, LISTENER("an agent") },
 	{ REFUSED, ALL & ~LOCAL, ANY, LISTENERLESS, "  ss -ltnp; iptables-save -t nat | grep %a" },
 	{ REFUSED, ALL & ~LOCAL, ANY, NO_REDIRECT,
 	  "Nothing listens where the connection goes, a rule rejects it, or the metadata service is off. See whether "
