@@ -747,8 +747,8 @@ static void each_row_is_found_as_written(void **state)
 	assert_int_equal(wrong, 0);
 }
 
-/* The processes of pods that are one finding are counted together, by name. */
-static void processes_of_a_workload_are_added_up(void **state)
+/* The processes of pods that are one finding are counted together, by name; the path is drawn once for all of them. */
+static void pods_of_a_workload_are_told_together(void **state)
 {
 	struct pod_stats a = { HOP(CONFIDENCE_PROVEN), .providers = EC2,
 			       .processes = { { .pid = 7, .comm = "curl", .requests = 2 } }, .processes_len = 1 },
@@ -763,10 +763,17 @@ static void processes_of_a_workload_are_added_up(void **state)
 	a.who = (struct pod_identity){ 1, "shop", "cart-7d9f6c5b8-x2x4q", "app", "", "", "cg", "", "", RUNTIME_NONE };
 	b.who = (struct pod_identity){ 2, "shop", "cart-7d9f6c5b8-x2x5r", "app", "", "", "cg", "", "", RUNTIME_NONE };
 	b.processes[0].pid = 8;
+	b.v1_requests = b.fallbacks = 1;
 	assert_int_equal(findings_collect(&s, &f, &len), 0);
 	assert_int_equal(f[0].pods_len, 2);
 	join(&f[0], text, sizeof(text));
 	assert_non_null(strstr(text, "process curl (in several pods): 4 requests"));
+	assert_non_null(strstr(text, "They need hop limit 2"));
+	/* the one pod's other finding draws no path again: the one of both did */
+	assert_int_equal(f[1].pods_len, 1);
+	assert_int_not_equal(f[0].pod_index, f[1].pod_index);
+	assert_true(findings_is_first_of_row(f, 0));
+	assert_false(findings_is_first_of_row(f, 1));
 	findings_free(f, len);
 }
 
@@ -980,7 +987,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_row_is_found_as_written),
-		cmocka_unit_test(processes_of_a_workload_are_added_up),
+		cmocka_unit_test(pods_of_a_workload_are_told_together),
 		cmocka_unit_test(worst_come_first_and_point_to_their_pod),
 		cmocka_unit_test(equal_causes_give_equal_advice),
 		cmocka_unit_test(what_was_not_seen_is_a_finding),

@@ -121,7 +121,8 @@ static const char *needs_text(const struct draft *d, char *buf, size_t len)
 	buf[0] = '\0';
 	if (!finding_is_ec2(d->p) || needed <= 0)
 		return buf;
-	snprintf(buf, len, ". It needs hop limit %s%d", d->p->hops < 0 ? "at least " : "", needed);
+	snprintf(buf, len, ". %s hop limit %s%d", d->many ? "They need" : "It needs", d->p->hops < 0 ? "at least " : "",
+		 needed);
 	if (has > 0)
 		text_add(buf, len, ", the node %s %d", has < needed ? "has" : "now has", has);
 	return buf;

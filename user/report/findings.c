@@ -444,7 +444,8 @@ size_t findings_advised_before(const struct finding *findings, size_t n)
 bool findings_is_first_of_row(const struct finding *findings, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (findings[i].pod_index == findings[n].pod_index)
-			return false;
+		for (size_t k = 0; k < findings[i].pods_len; k++)
+			if (findings[n].pods_len && findings[i].pods[k] == findings[n].pods[0])
+				return false;
 	return true;
 }

@@ -16,7 +16,7 @@ int findings_collect(const struct snapshot *s, struct finding **ret, size_t *ret
 int findings_collect_view(const struct snapshot *s, const struct snapshot *view, struct finding **ret, size_t *ret_len);
 /* The first of those before n that is advised the same; n: none, its advice is new. */
 size_t findings_advised_before(const struct finding *findings, size_t n);
-/* Whether no finding before n is about its row: the packet's path is drawn there. */
+/* Whether no finding before n is about its worst row, alone or among others: the packet's path is drawn there. */
 bool findings_is_first_of_row(const struct finding *findings, size_t n);
 void findings_free(struct finding *findings, size_t len);
 

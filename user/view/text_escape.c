@@ -5,23 +5,16 @@
 #include "../base/small.h"
 
 #include "text.h"
+#include "utf8.h"
 
-/* Bytes of the character at s, 0 if it is not valid UTF-8 (RFC 3629: no overlong forms, surrogates, above U+10FFFF). */
-static size_t utf8_len(const unsigned char *s, uint32_t *ret_code)
+/* The code point of the valid character of n bytes at s. */
+static uint32_t code_of(const unsigned char *s, size_t n)
 {
-	static const uint32_t lowest[5] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
 	uint32_t code = n == 1 ? s[0] : s[0] & (0x7f >> n);
 
-	for (size_t i = 1; i < n; i++) {
-		if (s[i] >> 6 != 2) /* the ending NUL too */
-			return 0;
+	for (size_t i = 1; i < n; i++)
 		code = code << 6 | (s[i] & 0x3f);
-	}
-	if (n > 1 && (code < lowest[n] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)))
-		return 0;
-	*ret_code = code;
-	return n;
+	return code;
 }
 
 static bool is_plain(uint32_t code)
@@ -46,10 +39,9 @@ static size_t piece_at(const char *s, bool utf8, char piece[5], size_t *ret_used
 {
 	static const char hex[] = "0123456789abcdef";
 	const unsigned char *u = (const unsigned char *)s;
-	uint32_t code = 0;
-	size_t n = utf8_len(u, &code);
+	size_t n = utf8_len(u);
 
-	if (n && is_plain(code) && (utf8 || n == 1)) {
+	if (n && is_plain(code_of(u, n)) && (utf8 || n == 1)) {
 		memcpy(piece, s, n);
 		*ret_used = n;
 		*ret_columns = 1;
