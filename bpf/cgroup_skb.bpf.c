@@ -112,6 +112,25 @@ static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flo
 	}
 }
 
+#define OPTIONS_MAX 12 /* of a SYN: more do not fit, but for padding */
+
+/* Whether the TCP options in [off, end) of a SYN say MPTCP. */
+__noinline int imds_has_mptcp(struct __sk_buff *skb, __u32 off, __u32 end)
+{
+	__u32 found = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < OPTIONS_MAX; i++) {
+		__u8 option[2] = {}; /* kind, length */
+
+		if (off + sizeof(option) <= end)
+			bpf_skb_load_bytes(skb, off, option, sizeof(option));
+		found |= option[0] == TCP_OPTION_MPTCP;
+		off += option[0] <= TCP_OPTION_NOP || option[1] < 2 ? 1 : option[1];
+	}
+	return found;
+}
+
 /* The client's kernel took all up to here, whatever was dropped on the way to it. */
 static __always_inline void on_acked(struct imds_flow *f, __u32 ack)
 {

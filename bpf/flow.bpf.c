@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The request state machine's larger steps, as global functions: see flow.bpf.h. */
-#include "flow.bpf.h"
+#include "scan.bpf.h"
 
 /* True for the one caller that may write the request's record. */
 static __always_inline bool request_claim(struct imds_flow *f, struct imds_request *r)
@@ -36,59 +36,11 @@ static __always_inline bool is_cheap(const struct imds_request *r)
 	return r->kind == IMDS_KIND_CONNECT_ONLY || r->kind == IMDS_KIND_DNS;
 }
 
-__noinline int imds_may_record(__u32 place, __u64 unsent, __u32 cheap, __u64 now)
-{
-	struct imds_share *s = share_place(place);
-	__u32 i = unsent & (IMDS_UNSENT - 1);
-	__u64 over = s->recorded_ns;
-	struct imds_unsent *u;
-
-	if (unsent) {
-		barrier_var(i);
-		u = &imds_unsent[i & (IMDS_UNSENT - 1)];
-		if (u->id == unsent && now - u->since_ns < 1000000000ull)
-			return 0;
-		u->id = unsent;
-		u->since_ns = now;
-	}
-	if (!place)
-		return 1;
-	if (over < now)
-		over = now;
-	if (over - now < IMDS_SHARE_BURST_NS) {
-		s->recorded_ns = over + IMDS_SHARE_RECORD_NS;
-		return 1;
-	}
-	if (cheap)
-		return 0;
-	over = bpf_ringbuf_query(&imds_ring, BPF_RB_RING_SIZE) / 4;
-	return bpf_ringbuf_query(&imds_ring, BPF_RB_AVAIL_DATA) < over;
-}
-
 static __always_inline bool request_may_record(const struct imds_flow *f, const struct imds_request *r, __u64 now)
 {
 	bool unsent = r->kind == IMDS_KIND_CONNECT_ONLY && !f->syn_ns && !(f->flags & IMDS_F_MIDSTREAM);
 
 	return imds_may_record(f->share, unsent ? f->peer.cgroup_id << 32 ^ f->peer.pid : 0, is_cheap(r), now);
-}
-
-static __always_inline struct imds_packet_counters *packet_counters(__u64 cgroup_id, __u32 place)
-{
-	struct imds_packet_counters *c;
-	bool made;
-
-	c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
-	if (c)
-		return c;
-	made = !bpf_map_update_elem(&imds_packets, &cgroup_id, (const void *)&imds_zero_flow, BPF_NOEXIST);
-	c = bpf_map_lookup_elem(&imds_packets, &cgroup_id);
-	if (!c) {
-		count_loss(IMDS_LOSS_COUNTER_FULL);
-	} else if (made) {
-		c->share = place;
-		counters_charge(place, IMDS_COUNTERS_PACKETS);
-	}
-	return c;
 }
 
 /* NULL: there is no room, in the table or in its pod's share. */
@@ -369,128 +321,6 @@ __noinline int imds_answered(__u64 cookie, __u32 query, __u64 now)
 	return 0;
 }
 
-/* A LF among eight bytes. */
-static __always_inline __u64 has_lf(__u64 w)
-{
-	w ^= 0x0a0a0a0a0a0a0a0aull;
-	return (w - 0x0101010101010101ull) & ~w & 0x8080808080808080ull;
-}
-
-/*
- * The bytes are copied to the stack, never into a map: they may hold a token. The words are shifted along instead of
- * indexed, because 5.10 forbids reading the stack at a variable offset. chunk is a constant power of two.
- */
-static __always_inline int scan(struct __sk_buff *skb, struct imds_scan *s, char *path, __u32 off, __u32 len, __u32 chunk)
-{
-	__u32 state = s->state, words = s->words, used = 0, n, k, all;
-	__u64 w[SCAN_CHUNK / 8];
-
-	for (int round = 0; round < (chunk == SCAN_CHUNK_LITE ? 1 : SCAN_CHUNKS); round++) {
-		__u32 left = len - used;
-
-		if (!left)
-			break;
-		/*
-		 * The lesser of left and chunk without a branch, so that the verifier goes through the loop with one range
-		 * for n, not also with the constant; and with a lower bound of 1, which those before 6.8 do not learn from
-		 * "not 0".
-		 */
-		n = left / chunk;
-		n = (__s32)(n | -n) >> 31;
-		barrier_var(n);
-		n = ((left - 1) | n) & (chunk - 1);
-		barrier_var(n);
-		n = (n & (chunk - 1)) + 1;
-		__builtin_memset(w, 0, sizeof(w));
-		if (bpf_skb_load_bytes(skb, off + used, w, n))
-			break;
-		all = n;
-		k = 0;
-#define BYTE(j)                                                                     \
-	if (k + (j) >= n)                                                           \
-		break;                                                              \
-	state = imds_scan_step(&imds_http, s, path, state, &words, &n, (__u8)w[0]); \
-	if (!n) {                                                                   \
-		k += (j) + 1;                                                       \
-		break;                                                              \
-	}                                                                           \
-	w[0] >>= 8
-#define WORD()   \
-	BYTE(0); \
-	BYTE(1); \
-	BYTE(2); \
-	BYTE(3); \
-	BYTE(4); \
-	BYTE(5); \
-	BYTE(6); \
-	BYTE(7)
-		if (chunk == SCAN_CHUNK_LITE) {
-			do {
-				WORD();
-				k += 8;
-				w[0] = w[1];
-				WORD();
-				k += 8;
-			} while (0);
-		} else {
-			for (k = 0; k < SCAN_CHUNK; k += 8) {
-				__u32 within = state ^ IMDS_HTTP_ANY;
-
-				barrier_var(within);
-				if ((within || has_lf(w[0])) &&
-				    !imds_scan_usual(&imds_http, s, path, &state, &words, w[0])) {
-					WORD();
-				}
-				w[0] = w[1];
-				w[1] = w[2];
-				w[2] = w[3];
-				w[3] = w[4];
-				w[4] = w[5];
-				w[5] = w[6];
-				w[6] = w[7];
-			}
-		}
-		used += n ? all : k;
-		if (!n)
-			break;
-	}
-#undef BYTE
-#undef WORD
-	s->state = state;
-	s->words = words;
-	return used;
-}
-
-static __always_inline bool chunk_has_lf(struct __sk_buff *skb, __u32 off)
-{
-	__u64 w[8];
-
-	return bpf_skb_load_bytes(skb, off, w, sizeof(w)) || (has_lf(w[0]) | has_lf(w[1]) | has_lf(w[2]) | has_lf(w[3]) |
-							      has_lf(w[4]) | has_lf(w[5]) | has_lf(w[6]) | has_lf(w[7]));
-}
-
-/* Bytes of a header line that can be left out, 64 at a time. */
-static __always_inline __u32 line_bytes(struct __sk_buff *skb, __u32 off, __u32 len)
-{
-	__u32 start = off;
-
-#define STEP()                                  \
-	if (len < 64 || chunk_has_lf(skb, off)) \
-		return off - start;             \
-	off += 64;                              \
-	len -= 64
-	STEP();
-	STEP();
-	STEP();
-	STEP();
-	STEP();
-	STEP();
-	STEP();
-	STEP();
-#undef STEP
-	return off - start;
-}
-
 __noinline int imds_skip_line(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u32 egress)
 {
 	__u32 off = range >> 32, len = range, n;
@@ -515,15 +345,6 @@ __noinline int imds_skip_line(struct __sk_buff *skb, __u64 cookie, __u64 range, 
 	return n;
 }
 
-/* The next bytes of a message that is neither in a body's data nor past its head. */
-static __always_inline int scan_some(struct __sk_buff *skb, struct imds_scan *s, char *path, __u32 off, __u32 len,
-				     __u32 chunk)
-{
-	if (s->state == IMDS_HTTP_DEAD)
-		return len;
-	return scan(skb, s, path, off, len, chunk);
-}
-
 /* Of a connection older than us the first bytes may be the middle of a body: only a method that we know is a start. */
 static __always_inline bool begins_request(__u32 b)
 {
@@ -543,24 +364,6 @@ static __always_inline bool within_request(const struct imds_flow *f)
 	if (s->state == IMDS_HTTP_DEAD)
 		return (s->words & IMDS_W_BODY) && flow_waiting(f);
 	return s->body_left || (s->state != IMDS_HTTP_ENDED && s->state != IMDS_HTTP_START_REQUEST);
-}
-
-#define OPTIONS_MAX 12 /* of a SYN: more do not fit, but for padding */
-
-__noinline int imds_has_mptcp(struct __sk_buff *skb, __u32 off, __u32 end)
-{
-	__u32 found = 0;
-
-#pragma unroll
-	for (__u32 i = 0; i < OPTIONS_MAX; i++) {
-		__u8 option[2] = {}; /* kind, length */
-
-		if (off + sizeof(option) <= end)
-			bpf_skb_load_bytes(skb, off, option, sizeof(option));
-		found |= option[0] == TCP_OPTION_MPTCP;
-		off += option[0] <= TCP_OPTION_NOP || option[1] < 2 ? 1 : option[1];
-	}
-	return found;
 }
 
 /* Not HTTP: all that goes out until an answer comes is one request, and all that comes until the next one its answer. */
@@ -783,126 +586,4 @@ __noinline int imds_endpoint(__u64 high, __u64 low, __u32 port)
 			return i;
 	}
 	return -1;
-}
-
-static __always_inline void count_direction(struct imds_packet_counters *c, __u32 direction, __u32 proto, __u32 len)
-{
-	if (proto == IPPROTO_TCP)
-		count_one(c, direction, IMDS_PROTO_TCP, len);
-	else if (proto == IPPROTO_UDP)
-		count_one(c, direction, IMDS_PROTO_UDP, len);
-	else if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
-		count_one(c, direction, IMDS_PROTO_ICMP, len);
-	else
-		count_one(c, direction, IMDS_PROTO_OTHER, len);
-}
-
-__noinline int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction, __u32 share)
-{
-	struct imds_packet_counters *c = packet_counters(cgroup_id, share);
-
-	if (!c)
-		return 0;
-	if (direction == IMDS_EGRESS)
-		count_direction(c, IMDS_EGRESS, proto, len);
-	else
-		count_direction(c, IMDS_INGRESS, proto, len);
-	return 0;
-}
-
-static __always_inline void count_untracked(struct imds_untracked *u, __u64 id, __u64 now, __u64 cgroup_id, __u32 place)
-{
-	struct imds_packet_counters *c = packet_counters(cgroup_id, place);
-
-	u->id = id;
-	u->since_ns = now;
-	if (c)
-		__sync_fetch_and_add(&c->untracked, 1);
-}
-
-__noinline int imds_open(__u64 cookie, __u32 query, __u64 now, __u32 place, __u64 cgroup_id)
-{
-	struct imds_untracked *u = &imds_untracked[cookie & (IMDS_UNTRACKED - 1)];
-	struct imds_flow_key key = { .cookie = cookie, .query = query };
-	__u64 id = cookie ^ (__u64)query << 40;
-	struct imds_share *s = share_place(place);
-	struct imds_flow *f;
-
-	if (u->id == id && now - u->since_ns < UNTRACKED_NS)
-		return 0;
-	if (share_is_full(s, place, query)) {
-		count_loss(IMDS_LOSS_FLOW_SHARE);
-		count_untracked(u, id, now, cgroup_id, place);
-		return 0;
-	}
-	bpf_map_update_elem(&imds_flows, &key, (const void *)&imds_zero_flow, BPF_ANY);
-	f = bpf_map_lookup_elem(&imds_flows, &key);
-	if (!f) {
-		count_loss(IMDS_LOSS_FLOW_FULL);
-		count_untracked(u, id, now, cgroup_id, place);
-		return 0;
-	}
-	flow_charge(place, query);
-	f->share = place;
-	f->peer.cookie = cookie;
-	f->peer.cgroup_id = cgroup_id;
-	return 0;
-}
-
-/*
- * Walks from the root down: the deepest cgroup that user space named wins. cgroup_at is the helper's call at `level`. Cgroups
- * that are told apart, though their maker has as many as it may, count as the one that it has its share by.
- */
-#define SHARE_WALK(cgroup_at, own)                                                                        \
-	__u32 found = 0, at = 0, last = 0, place, depth;                                                  \
-	__u64 id, unnamed = 0;                                                                            \
-	_Pragma("unroll") for (__u32 level = 1; level <= IMDS_SHARE_LEVELS; level++)                      \
-	{                                                                                                 \
-		__u32 *v;                                                                                 \
-                                                                                                          \
-		id = (cgroup_at);                                                                         \
-		if (!id)                                                                                  \
-			break;                                                                            \
-		if (level <= imds_share_level) {                                                          \
-			unnamed = id;                                                                     \
-			last = level;                                                                     \
-		}                                                                                         \
-		v = bpf_map_lookup_elem(&imds_share_of, &id);                                             \
-		if (v) {                                                                                  \
-			found = *v;                                                                       \
-			at = level;                                                                       \
-		}                                                                                         \
-	}                                                                                                 \
-	place = found ? found & (IMDS_SHARES - 1) : unnamed ? 1 + unnamed % (IMDS_SHARES_HASHED - 1) : 0; \
-	depth = found >> 16;                                                                              \
-	if (found && depth != IMDS_SHARE_ANY_DEPTH)                                                       \
-		return place | (at + depth) << 16;                                                        \
-	id = (own);                                                                                       \
-	if (!counters_are_full(place, IMDS_COUNTERS_PACKETS) || bpf_map_lookup_elem(&imds_packets, &id))  \
-		return place;                                                                             \
-	return place | (found ? at : last) << 16
-
-__noinline int imds_share_of_skb(struct __sk_buff *skb)
-{
-	SHARE_WALK(bpf_skb_ancestor_cgroup_id(skb, level), bpf_skb_cgroup_id(skb));
-}
-
-__noinline int imds_share_of_task(__u32 unused)
-{
-	SHARE_WALK(bpf_get_current_ancestor_cgroup_id(level), bpf_get_current_cgroup_id());
-}
-
-__noinline int imds_count_skb(struct __sk_buff *skb, __u64 cgroup_id, __u32 proto, __u32 direction)
-{
-	__u64 container;
-	__u32 found = 0;
-
-	/* a cgroup that a tenant made gets no counters of its own */
-	if (!bpf_map_lookup_elem(&imds_packets, &cgroup_id)) {
-		found = imds_share_of_skb(skb);
-		container = SHARE_LEVEL(found) ? bpf_skb_ancestor_cgroup_id(skb, SHARE_LEVEL(found)) : 0;
-		if (container)
-			cgroup_id = container;
-	}
-	return imds_count_packet(cgroup_id, proto, skb->len, direction, SHARE_PLACE(found));
 }

@@ -8,8 +8,8 @@
  * one thing that can really happen twice at once, the end of a request (answer on one CPU, close(2) on another), is
  * decided by request_claim() under a spin lock.
  *
- * The global functions of flow.bpf.c are verified once each, whatever calls them; inlined, the paths through them would
- * multiply beyond the verifier's limit. They take scalars only, as 5.10 demands (pointers came with 5.12), and look the
+ * The global functions here and in share.bpf.h are verified once each, whatever calls them; inlined, the paths through them
+ * would multiply beyond the verifier's limit. They take scalars only, as 5.10 demands (pointers came with 5.12), and look the
  * flow up by themselves.
  *
  * For a loader without CAP_PERFMON the verifier also follows what a CPU might only guess, behind the last round of a loop
@@ -19,16 +19,15 @@
 #ifndef IMDSNOOP_FLOW_BPF_H
 #define IMDSNOOP_FLOW_BPF_H
 
-#include "maps.bpf.h"
 #include "parse.bpf.h"
+#include "share.bpf.h"
 
 #define SCAN_CHUNK 64				     /* bytes on the stack */
 #define SCAN_CHUNKS 2				     /* of them in one call */
 #define SCAN_ROUNDS (IMDS_SCAN_MAX / SCAN_CHUNK + 8) /* some more for heads and bodies that end inside a packet */
 #define SCAN_CHUNK_LITE 16
 #define SCAN_ROUNDS_LITE (IMDS_SCAN_MAX_LITE / SCAN_CHUNK_LITE + 8)
-#define SKIP_WORTH 512		    /* bytes left in a packet from which on imds_skip_line() pays */
-#define UNTRACKED_NS 60000000000ull /* then a long connection gets another chance, and counts again */
+#define SKIP_WORTH 512 /* bytes left in a packet from which on imds_skip_line() pays */
 #define SEQ_WINDOW (1u << 20)
 #define FLOW_DELETE 0x100 /* imds_finish: forget the connection afterwards */
 
@@ -47,11 +46,6 @@ int imds_answer_bytes_lite(struct __sk_buff *skb, __u64 cookie, __u64 range, __u
 int imds_skip_line(struct __sk_buff *skb, __u64 cookie, __u64 range, __u32 seq_end, __u32 egress);
 /* Index of the endpoint with this address (struct imds_addr's d[0] and d[1]) and port, or -1. */
 int imds_endpoint(__u64 high, __u64 low, __u32 port);
-/* Counts a packet for the cgroup, or for the cgroup of skb's socket. */
-int imds_count_packet(__u64 cgroup_id, __u32 proto, __u32 len, __u32 direction, __u32 share);
-int imds_count_skb(struct __sk_buff *skb, __u64 cgroup_id, __u32 proto, __u32 direction);
-/* Whether the TCP options in [off, end) of a SYN say MPTCP. */
-int imds_has_mptcp(struct __sk_buff *skb, __u32 off, __u32 end);
 /* Bytes of a client that does not speak HTTP, or hides it. */
 int imds_opaque_out(__u64 cookie, __u32 len, __u32 seq_end, __u64 now);
 /* A request begins, unless it is an empty line: returns how many bytes of the packet that is. Negative: they cannot be read. */
@@ -69,121 +63,6 @@ int imds_answered(__u64 cookie, __u32 query, __u64 now);
  * with enum imds_end end, | FLOW_DELETE.
  */
 int imds_finish(__u64 cookie, __u32 query, __u32 end, __u64 now);
-
-/*
- * Whether a request of this share gets a record, or is only counted. Beyond its 2,000 a second a pod goes on as long as
- * the reader keeps up, with requests that cost it more than us; cheap ones cost nothing to make. unsent: of whom it is
- * that connect(2) failed without a packet, 0: it did not; one record a second.
- */
-int imds_may_record(__u32 place, __u64 unsent, __u32 cheap, __u64 now);
-/*
- * A new connection or query, charged to share; there is none afterwards when the table or the share is full, or was a
- * moment ago for this one. cgroup_id is whose packet counters tell that.
- */
-int imds_open(__u64 cookie, __u32 query, __u64 now, __u32 share, __u64 cgroup_id);
-/*
- * Whom a socket is charged to, by the cgroups of skb's socket or of the current task: place in imds_shares, | level << 16
- * of the cgroup that its row is named by; level 0: its own.
- */
-int imds_share_of_skb(struct __sk_buff *skb);
-int imds_share_of_task(__u32 unused);
-#define SHARE_PLACE(found) ((found) & (IMDS_SHARES - 1))
-#define SHARE_LEVEL(found) ((found) >> 16)
-
-/* The cgroup that a row is named by: nothing that a tenant made below its container. */
-static __always_inline __u64 skb_cgroup(struct __sk_buff *skb, __u32 found)
-{
-	__u64 id = SHARE_LEVEL(found) ? bpf_skb_ancestor_cgroup_id(skb, SHARE_LEVEL(found)) : 0;
-
-	return id ? id : bpf_skb_cgroup_id(skb);
-}
-
-static __always_inline __u64 task_cgroup(__u32 found)
-{
-	__u64 id = SHARE_LEVEL(found) ? bpf_get_current_ancestor_cgroup_id(SHARE_LEVEL(found)) : 0;
-
-	return id ? id : bpf_get_current_cgroup_id();
-}
-
-/*
- * Each addition with an offset of its own: a variable one is what a loader without CAP_PERFMON may not have. The barrier
- * keeps the compiler from making one of them all.
- */
-static __always_inline void count_one(struct imds_packet_counters *c, __u32 direction, __u32 proto, __u32 len)
-{
-	barrier_var(c);
-	__sync_fetch_and_add(&c->packets[direction][proto], 1);
-	__sync_fetch_and_add(&c->bytes[direction], len);
-}
-
-static __always_inline void count_tcp(const struct imds_flow *f, __u32 len, __u32 direction)
-{
-	struct imds_packet_counters *c = bpf_map_lookup_elem(&imds_packets, &f->peer.cgroup_id);
-
-	if (c)
-		count_one(c, direction, IMDS_PROTO_TCP, len);
-	else
-		imds_count_packet(f->peer.cgroup_id, IPPROTO_TCP, len, direction, f->share);
-}
-
-static __always_inline struct imds_share *share_place(__u32 i)
-{
-	i &= IMDS_SHARES - 1;
-	barrier_var(i);
-	return &imds_shares[i & (IMDS_SHARES - 1)];
-}
-
-/* An entry was made in a table of counters, for this share. */
-static __always_inline void counters_charge(__u32 place, enum imds_counters table)
-{
-	__sync_fetch_and_add(&share_place(place)->counters[table], 1);
-}
-
-static __always_inline bool counters_are_full(__u32 place, enum imds_counters table)
-{
-	return place && share_place(place)->counters[table] >= imds_max_counters[table];
-}
-
-static __always_inline bool share_is_full(const struct imds_share *s, __u32 place, __u64 query)
-{
-	__u64 held = imds_flows_created - imds_flows_deleted, most = IMDS_SHARE_FLOOR;
-
-	if (!place)
-		return false;
-	if (held < imds_max_flows && (imds_max_flows - held) / IMDS_SHARE_PART > most)
-		most = (imds_max_flows - held) / IMDS_SHARE_PART;
-	return s->flows >= most || (query && s->queries >= most / IMDS_SHARE_QUERIES);
-}
-
-/* Half of what it may hold: connections that are over leave at once then. */
-static __always_inline bool share_is_crowded(__u32 place)
-{
-	__u64 held = imds_flows_created - imds_flows_deleted;
-
-	return place && held < imds_max_flows && share_place(place)->flows > IMDS_SHARE_FLOOR &&
-	       share_place(place)->flows >= (imds_max_flows - held) / (2 * IMDS_SHARE_PART);
-}
-
-/* query: of DNS */
-static __always_inline void flow_charge(__u32 place, __u32 query)
-{
-	struct imds_share *s = share_place(place);
-
-	__sync_fetch_and_add(&imds_flows_created, 1);
-	__sync_fetch_and_add(&s->flows, 1);
-	if (query)
-		__sync_fetch_and_add(&s->queries, 1);
-}
-
-static __always_inline void flow_uncharge(__u32 place, __u32 query)
-{
-	struct imds_share *s = share_place(place);
-
-	__sync_fetch_and_add(&imds_flows_deleted, 1);
-	__sync_fetch_and_sub(&s->flows, 1);
-	if (query)
-		__sync_fetch_and_sub(&s->queries, 1);
-}
 
 static __always_inline int endpoint_find(const struct imds_addr *addr, __u16 port)
 {
