@@ -38,7 +38,7 @@ static struct cgroup_tree *scan(const struct fixture *f, size_t limit)
 {
 	struct cgroup_tree *tree;
 
-	assert_int_equal(cgroup_tree_new(f->fd, limit, &tree), 0);
+	assert_int_equal(cgroup_tree_new(f->fd, limit, NULL, &tree), 0);
 	return tree;
 }
 
@@ -97,7 +97,7 @@ static void folders_below_the_depth_bound_stay_if_told_by_mkdir(void **state)
 	tree = scan(f, 100);
 	assert_null(cgroup_tree_find(tree, id));
 	assert_in_range(cgroup_tree_count(tree), 30, 40);
-	assert_non_null(cgroup_tree_add(tree, id, path, strlen(path)));
+	assert_non_null(cgroup_tree_add(tree, id, path, strlen(path), false));
 	cgroup_tree_scan(tree, 0, SEC);
 	assert_true(cgroup_tree_is_alive(tree, id));
 	cgroup_tree_free(tree);
@@ -109,19 +109,19 @@ static void full_table_throws_out_the_least_recently_used_gone_one_first(void **
 	char name[16];
 
 	for (uint64_t id = 1000000; id < 1000019; id++)
-		cgroup_tree_add(tree, id, name, sprintf(name, "%d", (int)id));
+		cgroup_tree_add(tree, id, name, sprintf(name, "%d", (int)id), false);
 	assert_int_equal(cgroup_tree_count(tree), 20);
 	assert_int_equal(cgroup_tree_evicted(tree), 0);
 	cgroup_tree_remove(tree, 1000003, 1);
 	cgroup_tree_remove(tree, 1000004, 2);
 	cgroup_tree_find(tree, 1000003); /* used: 1000004 is next to go */
-	cgroup_tree_add(tree, 2000000, "x", 1);
+	cgroup_tree_add(tree, 2000000, "x", 1, false);
 	assert_null(cgroup_tree_find(tree, 1000004));
 	assert_non_null(cgroup_tree_find(tree, 1000003));
-	cgroup_tree_add(tree, 2000001, "y", 1);
+	cgroup_tree_add(tree, 2000001, "y", 1, false);
 	assert_null(cgroup_tree_find(tree, 1000003));
 	/* none is gone: the oldest living one, but never the root */
-	cgroup_tree_add(tree, 2000002, "z", 1);
+	cgroup_tree_add(tree, 2000002, "z", 1, false);
 	assert_null(cgroup_tree_find(tree, 1000000));
 	assert_non_null(cgroup_tree_find(tree, cgroup_tree_root_id(tree)));
 	assert_int_equal(cgroup_tree_count(tree), 20);
@@ -160,14 +160,14 @@ static void scan_of_more_than_the_limit_is_bounded_but_finds_the_wanted_one(void
 static void node_that_comes_back_keeps_its_note_only_with_its_path(void **state)
 {
 	struct cgroup_tree *tree = scan(*state, 100);
-	struct cgroup_node *node = cgroup_tree_add(tree, 42, "a", 1);
+	struct cgroup_node *node = cgroup_tree_add(tree, 42, "a", 1, false);
 
 	node->note = strdup("n");
 	cgroup_tree_remove(tree, 42, SEC);
-	assert_string_equal(cgroup_tree_add(tree, 42, "a", 1)->note, "n");
+	assert_string_equal(cgroup_tree_add(tree, 42, "a", 1, false)->note, "n");
 	assert_true(cgroup_tree_is_alive(tree, 42));
 	cgroup_tree_remove(tree, 42, SEC);
-	assert_null(cgroup_tree_add(tree, 42, "b", 1)->note);
+	assert_null(cgroup_tree_add(tree, 42, "b", 1, false)->note);
 	assert_int_equal(cgroup_tree_count(tree), 2);
 	cgroup_tree_free(tree);
 }
@@ -180,7 +180,7 @@ static void long_path_keeps_its_tail(void **state)
 
 	memset(path, 'x', sizeof(path));
 	memcpy(path + sizeof(path) - 4, "/end", 4);
-	node = cgroup_tree_add(tree, 42, path, sizeof(path));
+	node = cgroup_tree_add(tree, 42, path, sizeof(path), false);
 	assert_int_equal(strlen(node->path), CGROUP_PATH_MAX);
 	assert_string_equal(node->path + CGROUP_PATH_MAX - 4, "/end");
 	cgroup_tree_free(tree);
@@ -192,8 +192,8 @@ static void no_folder_is_an_error(void **state)
 	int fd = open("/dev/null", O_RDONLY);
 
 	(void)state;
-	assert_int_equal(cgroup_tree_new(-1, 100, &tree), -EBADF);
-	assert_int_equal(cgroup_tree_new(fd, 100, &tree), -ENOTDIR);
+	assert_int_equal(cgroup_tree_new(-1, 100, NULL, &tree), -EBADF);
+	assert_int_equal(cgroup_tree_new(fd, 100, NULL, &tree), -ENOTDIR);
 	close(fd);
 	cgroup_tree_free(NULL);
 }

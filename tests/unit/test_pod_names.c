@@ -365,11 +365,11 @@ static void tail_of_a_path_makes_no_owner(void **state)
 	assert_int_equal(owners, 1);
 }
 
-/* Who may make cgroups in its own makes and removes ten times what the table holds; another pod that went keeps its name. */
-static void gone_folders_of_a_tenant_give_way_first(void **state)
+/* Who may make cgroups in its own makes ten times what the table holds; another pod that went keeps its name. */
+static void folders_of_a_tenant_fill_its_share_only(void **state)
 {
 	struct fixture *f = *state;
-	char path[512];
+	char path[1024], pad[400];
 
 	tree_folder(f->fd, "pods/default_job_" U1);
 	make_link(f, "job_default_main-" C1 ".log", "/nowhere");
@@ -379,11 +379,25 @@ static void gone_folders_of_a_tenant_give_way_first(void **state)
 	for (int i = 0; i < 1000; i++) {
 		snprintf(path, sizeof(path), "/kubepods/pod" U2 "/" C3 "/kubepods/pod%d", i);
 		pod_names_on_mkdir(f->names, 100000 + i, path);
-		pod_names_on_rmdir(f->names, 100000 + i, step(MSEC));
+		if (i % 2) /* the others live on */
+			pod_names_on_rmdir(f->names, 100000 + i, step(MSEC));
 	}
 	assert_who(pod_names_get(f->names, 4242, 0, step(MSEC)), "default", "job", "main");
-	assert_true(stats(f).cgroups <= 100 / 2 + 20);
-	assert_true(stats(f).evicted > 0);
+	assert_true(stats(f).cgroups <= 32 + 20);
+	assert_int_equal(stats(f).evicted, 0);
+	assert_in_range(stats(f).beyond_share, 1000 - 32, 1000);
+	/* so deep that its own container is not in what is left of the path: each time below another's */
+	memset(pad, 'x', sizeof(pad) - 1);
+	pad[sizeof(pad) - 1] = '\0';
+	for (int i = 0; i < 1000; i++) {
+		snprintf(path, sizeof(path), "/kubepods/pod%08x-1111-4222-8333-0123456789ab/" C1 "/%s", (unsigned int)i,
+			 pad);
+		pod_names_on_mkdir(f->names, 200000 + i, path);
+	}
+	assert_who(pod_names_get(f->names, 4242, 0, step(MSEC)), "default", "job", "main");
+	assert_int_equal(stats(f).evicted, 0);
+	/* what it has made last, or uses, is known */
+	assert_string_equal(pod_names_get(f->names, 100999, 0, step(MSEC))->pod_uid, U2);
 }
 
 /* The tick looks at the folder though nobody asks for a name: it may have gone, and come back. */
@@ -599,7 +613,7 @@ int main(void)
 		T(folder_that_is_slow_to_read_is_read_less_often),
 		T(vanished_log_folders_are_forgotten_after_a_minute),
 		T(tail_of_a_path_makes_no_owner),
-		T(gone_folders_of_a_tenant_give_way_first),
+		T(folders_of_a_tenant_fill_its_share_only),
 		T(folder_that_goes_and_comes_is_told),
 		T(unknown_id_is_scanned_for_once_a_second_and_once_in_its_life),
 		T(cut_link_is_found_by_the_rest_of_its_id_or_by_its_target),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Three tables share the nodes: cgroups that exist, gone ones, and gone nested ones. uthash keeps the order of insertion,
- * so a node that is put in anew whenever it is used makes each table's order the order of use, and its head the one to
- * throw out.
+ * Two tables share the nodes: cgroups that exist, and gone ones. uthash keeps the order of insertion, so a node that is put
+ * in anew whenever it is used makes each table's order the order of use, and its head the one to throw out. The list of a
+ * maker's nodes is kept in that order, too.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,22 +13,34 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "cgroup_tree.h"
 
 #define DEPTH_MAX 32 /* folders below the root; a kind node's pods are about 8 deep */
 #define LIMIT_MIN 16
+#define SHARE_PART 8   /* of the nodes, what one maker of cgroups may have */
+#define SHARE_FLOOR 32 /* but so many at least */
+
+struct cgroup_maker {
+	uint64_t number;
+	size_t len;
+	struct cgroup_node *oldest;
+	UT_hash_handle hh;
+};
 
 struct cgroup_tree {
 	int fd;
 	dev_t dev;
 	uint64_t root_id;
 	size_t limit;
-	uint64_t evicted;
+	uint64_t evicted, beyond_share;
 	uint64_t unreadable;
 	uint32_t scan;
+	cgroup_maker_fn maker_of;
+	struct cgroup_maker *makers;
 	struct cgroup_node *alive;
-	struct cgroup_node *gone[2]; /* [1]: nested ones */
+	struct cgroup_node *gone;
 };
 
 struct walk {
@@ -46,61 +58,104 @@ static struct cgroup_node *find(struct cgroup_node *table, uint64_t id)
 	return node;
 }
 
-/* The table of gone ones that has it, or would. */
-static struct cgroup_node **gone_table(struct cgroup_tree *tree, uint64_t id)
+static void leave_maker(struct cgroup_tree *tree, struct cgroup_node *node)
 {
-	return &tree->gone[find(tree->gone[1], id) != NULL];
+	struct cgroup_maker *m = node->maker;
+
+	if (!m)
+		return;
+	DL_DELETE(m->oldest, node);
+	if (--m->len)
+		return;
+	HASH_DEL(tree->makers, m);
+	free(m);
 }
 
-static void free_node(struct cgroup_node *node)
+static void free_node(struct cgroup_tree *tree, struct cgroup_node *node)
 {
+	leave_maker(tree, node);
 	free(node->note);
 	free(node);
 }
 
 /* False: no memory, and the node is gone. */
-static int insert(struct cgroup_node **table, struct cgroup_node *node)
+static int insert(struct cgroup_tree *tree, struct cgroup_node **table, struct cgroup_node *node)
 {
 	HASH_ADD_KEYPTR(hh, *table, &node->id, sizeof(node->id), node);
 	if (node->hh.tbl)
 		return 1;
-	free_node(node);
+	free_node(tree, node);
 	return 0;
 }
 
-static void drop(struct cgroup_node **table, struct cgroup_node *node)
+static void drop(struct cgroup_tree *tree, struct cgroup_node *node)
 {
-	HASH_DEL(*table, node);
-	free_node(node);
+	if (node->gone_ns)
+		HASH_DEL(tree->gone, node);
+	else
+		HASH_DEL(tree->alive, node);
+	free_node(tree, node);
 }
 
 static int make_room(struct cgroup_tree *tree, int only_gone)
 {
-	struct cgroup_node *victim;
+	struct cgroup_node *victim = tree->gone;
 
 	if (cgroup_tree_count(tree) < tree->limit)
 		return 1;
 	tree->evicted++;
-	for (int i = 1; i >= 0; i--)
-		if (tree->gone[i]) {
-			drop(&tree->gone[i], tree->gone[i]);
-			return 1;
-		}
-	if (only_gone)
+	if (!victim && only_gone)
 		return 0;
-	victim = tree->alive;
-	if (victim->id == tree->root_id)
-		victim = victim->hh.next;
-	drop(&tree->alive, victim);
+	if (!victim)
+		victim = tree->alive->id == tree->root_id ? tree->alive->hh.next : tree->alive;
+	drop(tree, victim);
 	return 1;
 }
 
-static struct cgroup_node *new_node(uint64_t id, const char *path, size_t len)
+static struct cgroup_maker *find_maker(const struct cgroup_tree *tree, uint64_t number)
 {
-	bool cut = len > CGROUP_PATH_MAX;
+	struct cgroup_maker *m;
+
+	HASH_FIND(hh, tree->makers, &number, sizeof(number), m);
+	return m;
+}
+
+/* Puts node under its maker, whose own oldest one gives way; false: there is no memory, or only_known and it would. */
+static bool join_maker(struct cgroup_tree *tree, struct cgroup_node *node, int only_known)
+{
+	const size_t share = tree->limit / SHARE_PART > SHARE_FLOOR ? tree->limit / SHARE_PART : SHARE_FLOOR;
+	uint64_t number = tree->maker_of && node->id != tree->root_id ? tree->maker_of(node->path, node->cut) : 0;
+	struct cgroup_maker *m = find_maker(tree, number);
+
+	if (!number)
+		return true;
+	if (m && m->len >= share) {
+		/* what later scans do not take has been counted */
+		tree->beyond_share += !only_known || tree->scan == 1;
+		if (only_known)
+			return false;
+		drop(tree, m->oldest);
+	} else if (!m) {
+		m = calloc(1, sizeof(*m));
+		if (!m)
+			return false;
+		m->number = number;
+		HASH_ADD(hh, tree->makers, number, sizeof(number), m);
+		if (!HASH_ADDED(m))
+			return false;
+	}
+	m->len++;
+	node->maker = m;
+	DL_APPEND(m->oldest, node);
+	return true;
+}
+
+static struct cgroup_node *new_node(uint64_t id, const char *path, size_t len, bool cut)
+{
 	struct cgroup_node *node;
 
-	if (cut) {
+	if (len > CGROUP_PATH_MAX) {
+		cut = true;
 		path += len - CGROUP_PATH_MAX;
 		len = CGROUP_PATH_MAX;
 	}
@@ -113,46 +168,44 @@ static struct cgroup_node *new_node(uint64_t id, const char *path, size_t len)
 	return node;
 }
 
-static struct cgroup_node *put(struct cgroup_tree *tree, uint64_t id, const char *path, size_t len, int only_gone)
+static struct cgroup_node *put(struct cgroup_tree *tree, uint64_t id, const char *path, size_t len, bool cut,
+			       int only_gone)
 {
-	struct cgroup_node *node = new_node(id, path, len), *old, **gone;
+	struct cgroup_node *node = new_node(id, path, len, cut), *old;
 
 	if (!node)
 		return NULL;
 	if ((old = find(tree->alive, id)) && !strcmp(old->path, node->path)) {
-		free_node(node);
+		free_node(tree, node);
 		return old;
 	}
 	if (old)
-		drop(&tree->alive, old);
-	gone = gone_table(tree, id);
-	old = find(*gone, id);
-	if (old) {
-		HASH_DEL(*gone, old);
-		if (!strcmp(old->path, node->path)) { /* it exists after all: keep the note */
-			free_node(node);
-			node = old;
-			node->gone_ns = 0;
-		} else {
-			free_node(old);
-		}
+		drop(tree, old);
+	old = find(tree->gone, id);
+	if (old && strcmp(old->path, node->path)) {
+		drop(tree, old);
+	} else if (old) { /* it exists after all: keep the note, and its place */
+		free_node(tree, node);
+		HASH_DEL(tree->gone, old);
+		old->gone_ns = 0;
+		return insert(tree, &tree->alive, old) ? old : NULL;
 	}
-	if (!make_room(tree, only_gone)) {
-		free_node(node);
+	if (!join_maker(tree, node, only_gone) || !make_room(tree, only_gone)) {
+		free_node(tree, node);
 		return NULL;
 	}
-	return insert(&tree->alive, node) ? node : NULL;
+	return insert(tree, &tree->alive, node) ? node : NULL;
 }
 
-struct cgroup_node *cgroup_tree_add(struct cgroup_tree *tree, uint64_t id, const char *path, size_t len)
+struct cgroup_node *cgroup_tree_add(struct cgroup_tree *tree, uint64_t id, const char *path, size_t len, bool cut)
 {
-	return put(tree, id, path, len, 0);
+	return put(tree, id, path, len, cut, 0);
 }
 
 struct cgroup_node *cgroup_tree_add_gone(struct cgroup_tree *tree, uint64_t id, const char *path, size_t len,
 					 uint64_t now_ns)
 {
-	struct cgroup_node *node = cgroup_tree_add(tree, id, path, len);
+	struct cgroup_node *node = put(tree, id, path, len, false, 0);
 
 	return node ? cgroup_tree_remove(tree, id, now_ns) : NULL;
 }
@@ -162,14 +215,10 @@ struct cgroup_node *cgroup_tree_remove(struct cgroup_tree *tree, uint64_t id, ui
 	struct cgroup_node *node = find(tree->alive, id);
 
 	if (!node)
-		return find(*gone_table(tree, id), id);
+		return find(tree->gone, id);
 	HASH_DEL(tree->alive, node);
-	node->gone_ns = now_ns;
-	if (node->nested && tree->gone[1] && HASH_COUNT(tree->gone[1]) >= tree->limit / 2) {
-		drop(&tree->gone[1], tree->gone[1]);
-		tree->evicted++;
-	}
-	return insert(&tree->gone[node->nested], node) ? node : NULL;
+	node->gone_ns = now_ns ? now_ns : 1;
+	return insert(tree, &tree->gone, node) ? node : NULL;
 }
 
 struct cgroup_node *cgroup_tree_find(struct cgroup_tree *tree, uint64_t id)
@@ -177,13 +226,17 @@ struct cgroup_node *cgroup_tree_find(struct cgroup_tree *tree, uint64_t id)
 	struct cgroup_node **table = &tree->alive, *node = find(tree->alive, id);
 
 	if (!node) {
-		table = gone_table(tree, id);
-		node = find(*table, id);
+		table = &tree->gone;
+		node = find(tree->gone, id);
 	}
 	if (!node || !node->hh.next) /* the last one is the most recently used already */
 		return node;
+	if (node->maker) {
+		DL_DELETE(node->maker->oldest, node);
+		DL_APPEND(node->maker->oldest, node);
+	}
 	HASH_DEL(*table, node);
-	return insert(table, node) ? node : NULL;
+	return insert(tree, table, node) ? node : NULL;
 }
 
 struct cgroup_node *cgroup_tree_peek(const struct cgroup_tree *tree, uint64_t id)
@@ -194,6 +247,11 @@ struct cgroup_node *cgroup_tree_peek(const struct cgroup_tree *tree, uint64_t id
 int cgroup_tree_is_alive(const struct cgroup_tree *tree, uint64_t id)
 {
 	return find(tree->alive, id) != NULL;
+}
+
+bool cgroup_tree_has_maker(const struct cgroup_tree *tree, uint64_t number)
+{
+	return find_maker(tree, number);
 }
 
 static const char *relative(const char *path)
@@ -242,7 +300,7 @@ static void walk_folder(struct walk *w, int fd, int depth)
 			w->path[w->len++] = '/';
 		memcpy(w->path + w->len, de->d_name, n + 1);
 		w->len += n;
-		node = put(tree, st.st_ino, w->path, w->len, st.st_ino != w->wanted);
+		node = put(tree, st.st_ino, w->path, w->len, false, st.st_ino != w->wanted);
 		if (node) {
 			node->scan = tree->scan;
 			node->cut = w->len > CGROUP_PATH_MAX;
@@ -267,7 +325,7 @@ void cgroup_tree_scan(struct cgroup_tree *tree, uint64_t wanted, uint64_t now_ns
 	int fd = openat(tree->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	tree->scan = (tree->scan + 1) & 0x7ffffff;
-	node = put(tree, tree->root_id, "/", 1, 0);
+	node = put(tree, tree->root_id, "/", 1, false, 0);
 	if (node)
 		node->scan = tree->scan;
 	if (fd >= 0)
@@ -285,7 +343,7 @@ void cgroup_tree_scan(struct cgroup_tree *tree, uint64_t wanted, uint64_t now_ns
 	}
 }
 
-int cgroup_tree_new(int cgroup_fd, size_t limit, struct cgroup_tree **ret_tree)
+int cgroup_tree_new(int cgroup_fd, size_t limit, cgroup_maker_fn maker_of, struct cgroup_tree **ret_tree)
 {
 	struct cgroup_tree *tree;
 	struct stat st;
@@ -301,18 +359,10 @@ int cgroup_tree_new(int cgroup_fd, size_t limit, struct cgroup_tree **ret_tree)
 	tree->dev = st.st_dev;
 	tree->root_id = st.st_ino;
 	tree->limit = limit < LIMIT_MIN ? LIMIT_MIN : limit;
+	tree->maker_of = maker_of;
 	cgroup_tree_scan(tree, 0, 0);
 	*ret_tree = tree;
 	return 0;
-}
-
-static void expire(struct cgroup_node **table, uint64_t now_ns, uint64_t keep_ns)
-{
-	struct cgroup_node *node, *next;
-
-	HASH_ITER (hh, *table, node, next)
-		if (now_ns > node->gone_ns && now_ns - node->gone_ns > keep_ns)
-			drop(table, node);
 }
 
 void cgroup_tree_free(struct cgroup_tree *tree)
@@ -322,17 +372,19 @@ void cgroup_tree_free(struct cgroup_tree *tree)
 	if (!tree)
 		return;
 	HASH_ITER (hh, tree->alive, node, next)
-		drop(&tree->alive, node);
-	for (int i = 0; i < 2; i++)
-		HASH_ITER (hh, tree->gone[i], node, next)
-			drop(&tree->gone[i], node);
+		drop(tree, node);
+	HASH_ITER (hh, tree->gone, node, next)
+		drop(tree, node);
 	free(tree);
 }
 
 void cgroup_tree_expire(struct cgroup_tree *tree, uint64_t now_ns, uint64_t keep_ns)
 {
-	for (int i = 0; i < 2; i++)
-		expire(&tree->gone[i], now_ns, keep_ns);
+	struct cgroup_node *node, *next;
+
+	HASH_ITER (hh, tree->gone, node, next)
+		if (now_ns > node->gone_ns && now_ns - node->gone_ns > keep_ns)
+			drop(tree, node);
 }
 
 struct cgroup_node *cgroup_tree_first(const struct cgroup_tree *tree)
@@ -347,7 +399,7 @@ uint64_t cgroup_tree_root_id(const struct cgroup_tree *tree)
 
 size_t cgroup_tree_count(const struct cgroup_tree *tree)
 {
-	return HASH_COUNT(tree->alive) + HASH_COUNT(tree->gone[0]) + HASH_COUNT(tree->gone[1]);
+	return HASH_COUNT(tree->alive) + HASH_COUNT(tree->gone);
 }
 
 size_t cgroup_tree_limit(const struct cgroup_tree *tree)
@@ -358,6 +410,11 @@ size_t cgroup_tree_limit(const struct cgroup_tree *tree)
 uint64_t cgroup_tree_evicted(const struct cgroup_tree *tree)
 {
 	return tree->evicted;
+}
+
+uint64_t cgroup_tree_beyond_share(const struct cgroup_tree *tree)
+{
+	return tree->beyond_share;
 }
 
 uint64_t cgroup_tree_unreadable(const struct cgroup_tree *tree)

@@ -42,6 +42,7 @@ struct pod_names {
 	uint64_t unknown;
 	uint64_t unnamed;
 	uint64_t rescans;
+	bool whole;
 	int has_v1;	       /* cgroup v1 hierarchies exist: a v2 path may tell less than they do */
 	struct cgroup_ids ids; /* what the last identity points to */
 	char text[sizeof("cgroup:18446744073709551615")];
@@ -77,6 +78,44 @@ static int find_v1(const struct pod_names *names)
 	return len > 0 && (memcmp(buf, "0", 1) || memchr(buf, '\n', len - 1));
 }
 
+#define FOLDERS 2 /* of a path without ids that tell one maker from another: /user.slice/x, /system.slice/x */
+
+static uint64_t hash(const char *s, size_t len)
+{
+	uint64_t n = 14695981039346656037ull; /* FNV-1a */
+
+	while (len--)
+		n = (n ^ (unsigned char)*s++) * 1099511628211ull;
+	return n | 1;
+}
+
+/* Whatever names a tenant gives to what it makes, it is one maker: that of the outermost thing which is its own. */
+static uint64_t maker_of(const char *path, const struct cgroup_ids *ids)
+{
+	const char *id = *ids->around_id ? ids->around_id : *ids->pod_uid ? ids->pod_uid : ids->container_id;
+	unsigned int user = cgroup_path_user(path, strlen(path));
+	size_t len = 0;
+
+	if (user)
+		return hash((const char *)&user, sizeof(user));
+	if (*id)
+		return hash(id, strlen(id));
+	for (int i = 0; i < FOLDERS && path[len]; i++)
+		len += strcspn(path + len, "/") + (path[len + strcspn(path + len, "/")] == '/');
+	return hash(path, len);
+}
+
+/* The same of a path alone. Of one that was cut the head, which would tell, is not there: these are all one maker's. */
+static uint64_t maker_of_path(const char *path, bool cut)
+{
+	struct cgroup_ids ids;
+
+	if (!*path || cut)
+		return cut;
+	cgroup_path_parse(path, strlen(path), &ids);
+	return maker_of(path, &ids);
+}
+
 int pod_names_new(const struct pod_names_options *options, struct pod_names **ret_names)
 {
 	const struct pod_names_env env = { .proc = "/proc", .now_ns = clock_now_ns };
@@ -94,6 +133,7 @@ int pod_names_new_in(const struct pod_names_options *options, const struct pod_n
 		return -ENOMEM;
 	names->env = *env;
 	names->cgroup_fd = options->cgroup_fd;
+	names->whole = options->whole;
 	snprintf(names->node, sizeof(names->node), "%s", options->node ? options->node : "");
 	if (options->watched && strlen(options->watched) < sizeof(names->watched))
 		strcpy(names->watched, options->watched);
@@ -101,7 +141,7 @@ int pod_names_new_in(const struct pod_names_options *options, const struct pod_n
 	     (err = runtime_names_new(options->runtime_dirs, options->max_entries + 1024, &names->runtimes))) ||
 	    (err = log_dirs_new(options->pod_logs, options->container_logs, 2 * options->max_entries + 1024,
 				env->now_ns, &names->logs)) ||
-	    (err = cgroup_tree_new(options->cgroup_fd, options->max_entries, &names->tree))) {
+	    (err = cgroup_tree_new(options->cgroup_fd, options->max_entries, maker_of_path, &names->tree))) {
 		pod_names_free(names);
 		return err;
 	}
@@ -172,52 +212,45 @@ static int knows_uid(const struct pod_names *names, const char *uid)
 	return uid[0] && !log_dirs_find(names->logs, uid, "", &who);
 }
 
-/* Whether a pod of that UID exists outside any container: then one inside a container is forged. */
-static int is_outside(const struct pod_names *names, const char *uid)
+/* Whether that pod or container has a cgroup of its own, below no other. */
+static bool is_elsewhere(const struct pod_names *names, const char *id)
 {
-	const struct cgroup_node *node;
-	struct cgroup_ids ids;
-
-	for (node = cgroup_tree_first(names->tree); node; node = node->hh.next)
-		if (!cgroup_path_parse(node->path, strlen(node->path), &ids) && !ids.around_id[0] &&
-		    !strcmp(ids.pod_uid, uid))
-			return 1;
-	return 0;
+	return cgroup_tree_has_maker(names->tree, hash(id, strlen(id)));
 }
 
 /*
  * Whose node it is. What a tenant makes below its own cgroup names nobody: the outermost pod counts, unless the kubelet
- * knows only one inside (we are in a node that is itself in a pod). A pod inside a container is believed (kind) unless
- * that pod is also elsewhere.
+ * knows only one inside (we are in a node that is itself in a pod). What is inside a container (kind) or another pod, and
+ * what the tail of a long path tells, is believed unless that pod or container is also elsewhere.
  */
 static int node_ids(const struct pod_names *names, struct cgroup_node *node, struct cgroup_ids *ret_ids)
 {
-	size_t len = strlen(node->path);
+	size_t len = strlen(node->path), at;
 	struct cgroup_ids inner;
-	int err = cgroup_path_parse(node->path, len, ret_ids);
+	const char *id;
 
-	if (err || !ret_ids->pod_uid[0])
-		return err;
-	if (!cgroup_path_parse(node->path + ret_ids->owner_len, len - ret_ids->owner_len, &inner) && inner.pod_uid[0] &&
-	    !knows_uid(names, ret_ids->pod_uid) && knows_uid(names, inner.pod_uid)) {
-		inner.container_at += ret_ids->owner_len;
-		inner.owner_len += ret_ids->owner_len;
+	if (cgroup_path_parse(node->path, len, ret_ids))
+		return -ENOENT;
+	at = ret_ids->owner_len;
+	if (ret_ids->pod_uid[0] && !cgroup_path_parse(node->path + at, len - at, &inner) && inner.pod_uid[0] &&
+	    !knows_uid(names, ret_ids->pod_uid) && knows_uid(names, inner.pod_uid) &&
+	    !(names->whole && is_elsewhere(names, inner.pod_uid))) {
+		inner.container_at += at;
+		inner.owner_len += at;
 		*ret_ids = inner;
 		return 0;
 	}
-	if (!ret_ids->around_id[0])
+	if (!ret_ids->around_id[0] && !node->cut)
 		return 0;
-	if (!node->judged) {
-		node->judged = 1;
-		node->forged = is_outside(names, ret_ids->pod_uid);
-	}
+	id = ret_ids->pod_uid[0] ? ret_ids->pod_uid : ret_ids->container_id;
+	node->forged |= is_elsewhere(names, id);
 	if (node->forged) {
 		ret_ids->pod_uid[0] = '\0';
 		memcpy(ret_ids->container_id, ret_ids->around_id, sizeof(ret_ids->container_id));
 		ret_ids->container_at = ret_ids->around_at;
 		ret_ids->owner_len = 0;
 	}
-	return 0;
+	return ret_ids->pod_uid[0] || ret_ids->container_id[0] ? 0 : -ENOENT;
 }
 
 /* The user that could make the folder at len of node's path: that of the nearest folder above it that is still there. */
@@ -314,6 +347,10 @@ static void name_node(struct pod_names *names, struct cgroup_node *node, const s
 
 	if (is_complete(node, ids))
 		return;
+	log_dirs_refresh(names->logs, now_ns);
+	/* an id that a tenant may have chosen is that of a pod which the kubelet knows, or nobody's */
+	if ((ids->around_id[0] || node->cut) && !knows_uid(names, ids->pod_uid))
+		return;
 	read_note(node->note, &is);
 	found = (ids->pod_uid[0] || ids->container_id[0]) && name_by_logs(names, node, ids, now_ns, &is);
 	if (!is.part[RUNTIME_PART_POD][0] || !is.part[RUNTIME_PART_CONTAINER][0])
@@ -324,33 +361,6 @@ static void name_node(struct pod_names *names, struct cgroup_node *node, const s
 		is.part[RUNTIME_PART_WORKLOAD] =
 		    workload_name(is.part[RUNTIME_PART_POD], names->node, workload, sizeof(workload));
 	write_note(node, &is);
-}
-
-#define FOLDERS 2 /* of a path without ids that tell one maker from another: /user.slice/x, /system.slice/x */
-
-static uint64_t hash(const char *s, size_t len)
-{
-	uint64_t n = 14695981039346656037ull; /* FNV-1a */
-
-	while (len--)
-		n = (n ^ (unsigned char)*s++) * 1099511628211ull;
-	return n | 1;
-}
-
-/* Whatever names a tenant gives to what it makes, it is one maker: that of the outermost thing which is its own. */
-static uint64_t maker_of(const char *path, const struct cgroup_ids *ids)
-{
-	const char *id = *ids->around_id ? ids->around_id : *ids->pod_uid ? ids->pod_uid : ids->container_id;
-	unsigned int user = cgroup_path_user(path, strlen(path));
-	size_t len = 0;
-
-	if (user)
-		return hash((const char *)&user, sizeof(user));
-	if (*id)
-		return hash(id, strlen(id));
-	for (int i = 0; i < FOLDERS && path[len]; i++)
-		len += strcspn(path + len, "/") + (path[len + strcspn(path + len, "/")] == '/');
-	return hash(path, len);
 }
 
 static const struct pod_identity *fill(struct pod_names *names, const struct cgroup_node *node, uint64_t cgroup_id)
@@ -400,15 +410,14 @@ void pod_names_on_mkdir(struct pod_names *names, uint64_t cgroup_id, const char 
 	struct cgroup_node *node;
 	struct cgroup_ids ids;
 	uint64_t now_ns;
+	bool cut;
 
 	path = skip_slashes(path);
 	if (!cgroup_id || (cgroup_id & PID_KEY) || !path[0] || !is_watched(names, path))
 		return;
-	node = cgroup_tree_add(names->tree, cgroup_id, path, strlen(path));
-	if (!node)
-		return;
-	node->cut = strlen(path) >= TAIL_MIN;
-	if (node_ids(names, node, &ids))
+	cut = strlen(path) >= TAIL_MIN && !cgroup_tree_has(names->tree, cgroup_id, path);
+	node = cgroup_tree_add(names->tree, cgroup_id, path, strlen(path), cut);
+	if (!node || node_ids(names, node, &ids))
 		return;
 	/* At once: a pod may live 50 ms only, and its log folder be deleted with it. */
 	now_ns = names->env.now_ns();
@@ -417,12 +426,9 @@ void pod_names_on_mkdir(struct pod_names *names, uint64_t cgroup_id, const char 
 
 void pod_names_on_rmdir(struct pod_names *names, uint64_t cgroup_id, uint64_t now_ns)
 {
-	struct cgroup_node *node = cgroup_tree_peek(names->tree, cgroup_id);
+	struct cgroup_node *node = cgroup_tree_remove(names->tree, cgroup_id, now_ns);
 	struct cgroup_ids ids;
 
-	if (node && !node_ids(names, node, &ids))
-		node->nested = ids.container_id[0] && strchr(node->path + ids.container_at, '/');
-	node = cgroup_tree_remove(names->tree, cgroup_id, now_ns);
 	if (node && !node_ids(names, node, &ids))
 		name_node(names, node, &ids, now_ns);
 }
@@ -488,7 +494,7 @@ static struct cgroup_node *find_by_pid(struct pod_names *names, uint64_t cgroup_
 	if (!*path)
 		return NULL;
 	if (cgroup_id != cgroup_tree_root_id(names->tree) && cgroup_tree_has(names->tree, cgroup_id, path))
-		return cgroup_tree_add(names->tree, cgroup_id, path, strlen(path));
+		return cgroup_tree_add(names->tree, cgroup_id, path, strlen(path), false);
 	if (!names->has_v1) /* the process has moved, or the pid is another's */
 		return NULL;
 	return cgroup_tree_add_gone(names->tree, PID_KEY | pid, path, strlen(path), now_ns);
@@ -627,6 +633,7 @@ void pod_names_get_stats(const struct pod_names *names, struct pod_names_stats *
 		.unknown = names->unknown,
 		.unnamed = names->unnamed,
 		.evicted = cgroup_tree_evicted(names->tree) + log_dirs_dropped(names->logs),
+		.beyond_share = cgroup_tree_beyond_share(names->tree),
 		.unreadable = cgroup_tree_unreadable(names->tree),
 		.rescans = names->rescans,
 		.files_skipped = runtimes.skipped,

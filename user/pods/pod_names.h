@@ -7,6 +7,7 @@
 #ifndef IMDSNOOP_POD_NAMES_H
 #define IMDSNOOP_POD_NAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct pod_names_options {
 	 * and goes elsewhere takes no room; it is read from the tree when somebody asks.
 	 */
 	const char *watched;
+	bool whole; /* cgroup_fd is the hierarchy's root: what it holds is at the paths that the kernel gives */
 };
 
 struct pod_names;
@@ -83,6 +85,7 @@ struct pod_names_stats {
 	uint64_t unknown;	/* look-ups that found no cgroup path */
 	uint64_t unnamed;	/* a pod UID or container id without a log folder */
 	uint64_t evicted;	/* entries thrown out because the table was full */
+	uint64_t beyond_share;	/* entries thrown out, or not taken, because their maker had an eighth of the table */
 	uint64_t unreadable;	/* cgroup folders that scans had no right to read */
 	uint64_t rescans;	/* scans of the tree after the first one */
 	uint64_t files_skipped; /* state files of runtimes that were broken, half written, too large, no regular files */

@@ -222,7 +222,8 @@ static int open_names(struct session *s)
 	}
 	o.cgroup_fd = s->cgroup_fd;
 	/* the kernel gives paths from the hierarchy's root, which this mount's need not be (a cgroup namespace) */
-	if (!fstat(s->cgroup_fd, &st) && st.st_ino == CGROUP_ROOT_INO)
+	o.whole = !fstat(s->cgroup_fd, &st) && st.st_ino == CGROUP_ROOT_INO;
+	if (o.whole)
 		o.watched = watched_below(s, watched);
 	err = pod_names_new(&o, &s->names);
 	if (err)

@@ -16,7 +16,7 @@
 #endif
 #define SESSION_HELD_MAX 1024			  /* requests */
 #define SESSION_HELD_SHARE (SESSION_HELD_MAX / 8) /* of one pod */
-#define SESSION_LOSSES_EXTRA 9
+#define SESSION_LOSSES_EXTRA 10
 #define SESSION_UNOWNED_MAX IMDS_UNOWNED
 #define SESSION_LAST_TURNS 8		      /* of reading the rings, for a snapshot */
 #define SESSION_BLIND_NS (20ull * 1000000000) /* detached for so long, an agent ends */
