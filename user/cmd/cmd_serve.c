@@ -114,21 +114,14 @@ static void on_metrics(void *arg, const struct http_request *req, FILE *body, st
 		.workloads = a->workloads,
 	};
 	struct agent_stats stats = { .libbpf = libbpf_version_string() };
-	struct http_server_stats http;
 
 	if (!s) {
 		fail(body, reply, 503, "no memory");
 		return;
 	}
-	stats.tables_len = session_tables(a->session, stats.tables, sizeof(stats.tables) / sizeof(stats.tables[0]));
-	stats.programs_len =
-	    session_programs(a->session, stats.programs, sizeof(stats.programs) / sizeof(stats.programs[0]));
-	http_server_get_stats(a->http, &http);
-	stats.http_requests = http.requests;
-	stats.http_refused = http.refused;
-	stats.http_expired = http.expired;
-	stats.http_overloaded = http.overloaded;
-	stats.http_connections = http.connections;
+	stats.tables_len = session_tables(a->session, stats.tables, LEN(stats.tables));
+	stats.programs_len = session_programs(a->session, stats.programs, LEN(stats.programs));
+	http_server_get_stats(a->http, &stats.http);
 	prometheus_read_process(&stats, a->fds);
 	reply->type = metrics.openmetrics ? PROMETHEUS_OPENMETRICS : PROMETHEUS_TEXT;
 	metrics.observed_s = (double)(s->now_ns - s->started_ns - session_unwatched_ns(a->session, s->now_ns)) / 1e9;

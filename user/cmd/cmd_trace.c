@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* trace: one line per finished request, one per stalled one. */
 #include <errno.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "../base/small.h"
 #include "../view/json.h"

@@ -6,7 +6,6 @@
 #ifndef IMDSNOOP_DROP_REASON_H
 #define IMDSNOOP_DROP_REASON_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 struct btf; /* libbpf */

@@ -3,7 +3,6 @@
 #ifndef IMDSNOOP_HISTOGRAM_H
 #define IMDSNOOP_HISTOGRAM_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #define HISTOGRAM_BUCKETS 14 /* upper bounds in histogram_bounds_us, the last is +Inf */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/small.h"
 #include "../../bpf/http_scan.h"
 #include "cause.h"
 #include "counters.h"
@@ -60,7 +61,7 @@ static void add_latency(struct pod_stats *s, const struct request *r, uint64_t s
 		us_begin = request_begin_us(r);
 		s->slow_begin_us = us_begin > s->slow_begin_us ? us_begin : s->slow_begin_us;
 	}
-	if (s->recent_len == sizeof(s->recent_us) / sizeof(s->recent_us[0]))
+	if (s->recent_len == LEN(s->recent_us))
 		memmove(s->recent_us, s->recent_us + 1, --s->recent_len * sizeof(s->recent_us[0]));
 	s->recent_us[s->recent_len++] = us > UINT32_MAX ? UINT32_MAX : us;
 }

@@ -9,8 +9,6 @@
 #include "../pods/workload.h"
 #include "snapshot.h"
 
-#define WORKLOAD_TABLE_MAX 5000
-
 /* uint64_t alone, for sums and differences. */
 struct workload_counts {
 	uint64_t requests[IMDS_VERSION_COUNT][OUTCOME_COUNT];

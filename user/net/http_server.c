@@ -37,7 +37,7 @@
 #define CONNS (HTTP_CONNECTIONS_MAX + HTTP_RESERVE)
 
 struct conn {
-	struct http_server *s; /* NULL: a free place */
+	struct http_server *s;
 	int fd;
 	struct event *read, *write;
 	struct evbuffer *out; /* answers that were not taken yet */
@@ -477,6 +477,14 @@ static void linger(struct conn *c)
 	event_add(c->read, NULL);
 }
 
+/* The answer is taken: time runs for the next request. */
+static void await_request(struct conn *c)
+{
+	c->answered = true;
+	c->since_ns = clock_now_ns();
+	c->deadline_ns = c->since_ns + HEAD_NS;
+}
+
 /* Writes some. Returns false when the connection is closed by that. */
 static bool flush(struct conn *c)
 {
@@ -531,11 +539,8 @@ static void serve(struct conn *c)
 		}
 		if (!flush(c))
 			return;
-		if (!untaken(c) && !c->lingering) {
-			c->answered = true;
-			c->since_ns = clock_now_ns();
-			c->deadline_ns = c->since_ns + HEAD_NS;
-		}
+		if (!untaken(c) && !c->lingering)
+			await_request(c);
 	}
 	if (untaken(c))
 		event_del(c->read);
@@ -574,9 +579,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 	if (!flush(c) || untaken(c) || c->lingering)
 		return;
-	c->answered = true;
-	c->since_ns = clock_now_ns();
-	c->deadline_ns = c->since_ns + HEAD_NS;
+	await_request(c);
 	event_add(c->read, NULL);
 	serve(c); /* what had come behind the request */
 }

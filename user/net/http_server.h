@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "../base/usage.h"
+
 #define HTTP_CONNECTIONS_MAX 64
 #define HTTP_RESERVE 8	    /* more, on which only vital routes are answered */
 #define HTTP_ADDRESS_MAX 16 /* connections from one address but loopback, or of one user at a Unix socket */
@@ -66,13 +68,6 @@ void http_server_free(struct http_server *s);
 
 uint16_t http_server_port(const struct http_server *s); /* the real one; 0 of a Unix socket */
 
-struct http_server_stats {
-	unsigned int connections; /* open now */
-	uint64_t requests;
-	uint64_t refused;    /* connections that had to give way, or found no place */
-	uint64_t expired;    /* connections cut because the client was too slow */
-	uint64_t overloaded; /* requests answered 503, or cut: too many answers not taken yet, or asked too often */
-};
 void http_server_get_stats(struct http_server *s, struct http_server_stats *ret_stats);
 
 /*

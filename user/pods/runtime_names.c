@@ -79,7 +79,6 @@ struct budget {
 
 struct runtime_names {
 	int root_fd; /* -1: not there */
-	char *root;
 	size_t limit;
 	struct entry *entries;
 	struct budget budgets[2]; /* the node's, the users' */
@@ -94,13 +93,7 @@ int runtime_names_new(const char *root, size_t limit, struct runtime_names **ret
 
 	if (!names)
 		return -ENOMEM;
-	names->root_fd = -1;
 	names->limit = limit;
-	names->root = strdup(root);
-	if (!names->root) {
-		runtime_names_free(names);
-		return -ENOMEM;
-	}
 	names->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*ret_names = names;
 	return 0;
@@ -122,7 +115,6 @@ void runtime_names_free(struct runtime_names *names)
 		drop(names, e);
 	if (names->root_fd >= 0)
 		close(names->root_fd);
-	free(names->root);
 	free(names);
 }
 

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 

@@ -3,7 +3,6 @@
 #ifndef IMDSNOOP_SESSION_PART_H
 #define IMDSNOOP_SESSION_PART_H
 
-#include <time.h>
 
 #include "../base/clock.h"
 #include "../kernel/drop_reason.h"

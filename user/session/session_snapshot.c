@@ -4,12 +4,10 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../base/clock.h"
 #include "../base/small.h"
-#include "../model/verdict.h"
 
 #include "../report/findings.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "html.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "../base/small.h"

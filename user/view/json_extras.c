@@ -3,7 +3,6 @@
  * json_pack() takes the references that "o" is given, also on error, and gives NULL when one is NULL: so values nest
  * and are tested once, where they come out.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "extras.h"

@@ -28,8 +28,7 @@ struct agent_stats {
 	size_t tables_len;
 	struct tracer_program programs[24];
 	size_t programs_len;
-	uint64_t http_requests, http_refused, http_expired, http_overloaded;
-	uint64_t http_connections;
+	struct http_server_stats http;
 	/* from /proc/self */
 	double cpu_seconds, start_seconds;
 	uint64_t resident_bytes, virtual_bytes;

@@ -48,9 +48,9 @@ static void write_runs(struct writer *w)
 
 static void write_http_refused(struct writer *w)
 {
-	integer_sample(w, "_total", NULL, PAIRS("reason", "too_many"), w->agent->http_refused);
-	integer_sample(w, "_total", NULL, PAIRS("reason", "too_slow"), w->agent->http_expired);
-	integer_sample(w, "_total", NULL, PAIRS("reason", "overloaded"), w->agent->http_overloaded);
+	integer_sample(w, "_total", NULL, PAIRS("reason", "too_many"), w->agent->http.refused);
+	integer_sample(w, "_total", NULL, PAIRS("reason", "too_slow"), w->agent->http.expired);
+	integer_sample(w, "_total", NULL, PAIRS("reason", "overloaded"), w->agent->http.overloaded);
 }
 
 const struct family prometheus_agent[] = {
@@ -63,8 +63,8 @@ const struct family prometheus_agent[] = {
 	  .agent = write_run_seconds },
 	{ "imdsnoop_program_runs", "counter", "Runs of a BPF program; 0 unless kernel.bpf_stats_enabled is set.",
 	  .agent = write_runs },
-	{ "imdsnoop_http_requests", "counter", "HTTP requests to the agent itself.", AGENT(http_requests) },
-	{ "imdsnoop_http_connections", "gauge", "HTTP connections to the agent that are open.", AGENT(http_connections) },
+	{ "imdsnoop_http_requests", "counter", "HTTP requests to the agent itself.", AGENT(http.requests) },
+	{ "imdsnoop_http_connections", "gauge", "HTTP connections to the agent that are open.", AGENT(http.connections) },
 	{ "imdsnoop_http_refused", "counter", "HTTP clients of the agent turned away.", .agent = write_http_refused },
 	{ "process_virtual_memory_bytes", "gauge", "Virtual memory of the agent.", AGENT(virtual_bytes) },
 	{ "process_open_fds", "gauge", "Open file descriptors of the agent.", AGENT(open_fds) },

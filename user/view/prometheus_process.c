@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The process_* metrics, as Prometheus's own clients read them. */
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
