@@ -5,10 +5,7 @@
 
 static struct report_pod pod(const char *name, uint64_t requests, int64_t p99_us, double lost)
 {
-	struct report_pod p = { "shop",
-				name,
-				"app",
-				"",
+	struct report_pod p = { .who = { "shop", name, "app", "" },
 				.requests = requests,
 				.p50_us = p99_us / 2,
 				.p99_us = p99_us,
@@ -21,7 +18,8 @@ static struct report_pod pod(const char *name, uint64_t requests, int64_t p99_us
 static struct report_finding finding(const char *code, const char *pod_name, enum severity severity)
 {
 	static const char *none[] = { NULL };
-	struct report_finding f = { severity, code, "shop", pod_name, "app", "", "what", .advice = none };
+	struct report_finding f = { severity, code, .who = { "shop", pod_name, "app", "" }, .summary = "what",
+				    .advice = none };
 
 	workload_name(pod_name, "", f.workload, sizeof(f.workload));
 	return f;

@@ -192,9 +192,11 @@ static void a_merged_page_escapes_too(void **state)
 	static const char evil[] = "<script>x</script>\xff";
 	const char *advice[] = { evil, NULL };
 	struct report_feature on[] = { { evil, evil } }, off[] = { { evil, "ok" } };
-	struct report_pod p[] = { { evil, evil, evil, evil, "<script>", .text = evil, .p50_us = -1, .p99_us = 7 } };
-	struct report_finding f[] = { { SEVERITY_ERROR, evil, evil, evil, evil, evil, evil, "<script>", advice, NULL,
-					0 } };
+	struct report_pod p[] = {
+		{ .who = { evil, evil, evil, evil }, .workload = "<script>", .text = evil, .p50_us = -1, .p99_us = 7 }
+	};
+	struct report_finding f[] = { { SEVERITY_ERROR, evil, .who = { evil, evil, evil, evil }, .summary = evil,
+					.workload = "<script>", .advice = advice } };
 	struct report_doc d[2] = {
 		{ .file = evil,
 		  .version = evil,

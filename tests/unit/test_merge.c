@@ -8,10 +8,7 @@ static const char *none[] = { NULL };
 
 static struct report_pod pod(const char *name, uint64_t dead, double lost, int required)
 {
-	struct report_pod p = { "shop",
-				name,
-				"app",
-				"",
+	struct report_pod p = { .who = { "shop", name, "app", "" },
 				.text = "",
 				.level = dead ? LEVEL_PROBLEM : LEVEL_OK,
 				.requests = 5,
@@ -28,7 +25,8 @@ static struct report_pod pod(const char *name, uint64_t dead, double lost, int r
 
 static struct report_finding finding(const char *code, const char *name, enum severity severity)
 {
-	struct report_finding f = { severity, code, "shop", name, "app", "", "what", .advice = none };
+	struct report_finding f = { severity, code, .who = { "shop", name, "app", "" }, .summary = "what",
+				    .advice = none };
 
 	workload_name(name, "", f.workload, sizeof(f.workload));
 	return f;

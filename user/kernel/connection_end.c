@@ -48,7 +48,6 @@ static const unsigned char *bytes_of(const struct imds_addr *a, size_t *ret_len)
 
 /* The answer's direction of a connection: who answers, and whom. */
 struct reply {
-	bool known;
 	struct imds_addr from, to;
 	uint16_t from_port, to_port;
 };
@@ -84,6 +83,7 @@ static void take_reply(void *arg, const struct nlmsghdr *h)
 	const struct nfgenmsg *g = NLMSG_DATA(h);
 	const size_t head = NLMSG_ALIGN(sizeof(*g));
 	const struct nlattr *tuple, *ip, *proto;
+	struct reply seen;
 	bool v4;
 
 	if (h->nlmsg_type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW) || NLMSG_PAYLOAD(h, 0) < head)
@@ -94,9 +94,9 @@ static void take_reply(void *arg, const struct nlmsghdr *h)
 		return;
 	ip = netlink_find(netlink_value(tuple), netlink_value_len(tuple), CTA_TUPLE_IP, 0);
 	proto = netlink_find(netlink_value(tuple), netlink_value_len(tuple), CTA_TUPLE_PROTO, 0);
-	r->known = ip && proto && take_address(ip, v4, 1, &r->from) && take_address(ip, v4, 0, &r->to) &&
-		   take_port(proto, CTA_PROTO_SRC_PORT, &r->from_port) &&
-		   take_port(proto, CTA_PROTO_DST_PORT, &r->to_port);
+	if (ip && proto && take_address(ip, v4, 1, &seen.from) && take_address(ip, v4, 0, &seen.to) &&
+	    take_port(proto, CTA_PROTO_SRC_PORT, &seen.from_port) && take_port(proto, CTA_PROTO_DST_PORT, &seen.to_port))
+		*r = seen;
 }
 
 static void find_reply(const struct connection_ends *ends, const struct connection *c, struct reply *r)

@@ -134,7 +134,6 @@ static void note_error(struct pod_stats *s, const struct request *r)
 		memcpy(e->path, q->path, sizeof(e->path) - 1);
 	}
 	e->requests++;
-	e->last_ns = q->end_ns;
 }
 
 static void note_place(struct pod_stats *s, const struct request *r)

@@ -50,7 +50,6 @@ struct error_count {
 	uint8_t provider;
 	bool forwarded; /* X-Forwarded-For was in the request */
 	char path[64];	/* without query; cut */
-	uint64_t last_ns;
 	int8_t header; /* the one that its provider requires: 1 was there, -1 was not; 0: not known, or none is required */
 };
 
@@ -159,16 +158,12 @@ struct pod_stats {
 struct unowned {
 	struct imds_addr address; /* destination of the dead answer, after NAT was undone where it was */
 	uint16_t port;
-	uint16_t endpoint; /* index */
-	char device[16];   /* that the packet came in by or was to leave by, "" unknown */
-	const char *name;  /* workload, pod or virtual machine, "" unknown; borrowed */
-	uint64_t packets;  /* dead ones with TTL <= 1 in a place that forwards */
+	char device[16];  /* that the packet came in by or was to leave by, "" unknown */
+	const char *name; /* workload, pod or virtual machine, "" unknown; borrowed */
+	uint64_t packets; /* dead ones with TTL <= 1 in a place that forwards */
 	uint8_t ttl;
 	char reason[32], location[64];
-	uint64_t first_ns, last_ns;
 };
-
-struct answerer;
 
 struct loss {
 	const char *name; /* "ring_request", "flow_table_full", ... */

@@ -724,5 +724,4 @@ void runtime_names_get_stats(const struct runtime_names *names, struct runtime_n
 {
 	*ret_stats = names->stats;
 	ret_stats->entries = HASH_COUNT(names->entries);
-	ret_stats->limit = names->limit;
 }

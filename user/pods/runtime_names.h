@@ -49,10 +49,10 @@ struct runtime_state {
 void runtime_names_state(struct runtime_names *names, struct runtime_state ret_states[RUNTIME_STATES]);
 
 struct runtime_names_stats {
-	size_t entries, limit;
+	size_t entries;
 	uint64_t skipped;  /* files that were broken, half written, too large, or no regular files */
 	uint64_t deferred; /* look-ups put off, for more was read in this second than we allow */
-	uint64_t evicted;
+	uint64_t evicted;  /* from memory, to be looked up again: the cache was full */
 };
 void runtime_names_get_stats(const struct runtime_names *names, struct runtime_names_stats *ret_stats);
 

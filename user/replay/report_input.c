@@ -95,16 +95,19 @@ static bool knows_hops(const json_t *v)
 	return json_is_integer(json_object_get(v, "hops")) && !near;
 }
 
+static struct report_name name_from(const json_t *v)
+{
+	return (struct report_name){ json_text_of(v, "namespace"), json_text_of(v, "pod"), json_text_of(v, "container"),
+				     json_text_of(v, "cgroup") };
+}
+
 static void pod_from(const json_t *v, const char *node, struct report_pod *p)
 {
 	const json_t *outcomes = json_object_get(v, "outcomes"), *latency = json_object_get(v, "latency_us");
 	const char *hop_limit = json_text_of(v, "hop_limit");
 
 	*p = (struct report_pod){
-		.namespace = json_text_of(v, "namespace"),
-		.pod = json_text_of(v, "pod"),
-		.container = json_text_of(v, "container"),
-		.cgroup = json_text_of(v, "cgroup"),
+		.who = name_from(v),
 		.other = json_is_true(json_object_get(v, "other")),
 		.text = json_text_of(v, "cause_text"),
 		.level = level_of(v, LEVEL_OK),
@@ -149,12 +152,7 @@ static int names_from(const json_t *list, struct report_finding *f)
 		const json_t *v = json_array_get(list, i);
 
 		if (json_is_object(v))
-			f->pods[f->pods_len++] = (struct report_name){
-				.namespace = json_text_of(v, "namespace"),
-				.pod = json_text_of(v, "pod"),
-				.container = json_text_of(v, "container"),
-				.cgroup = json_text_of(v, "cgroup"),
-			};
+			f->pods[f->pods_len++] = name_from(v);
 	}
 	return 0;
 }
@@ -167,10 +165,7 @@ static int finding_from(const json_t *v, const char *node, struct report_finding
 
 	*f = (struct report_finding){
 		.code = json_text_of(v, "code"),
-		.namespace = json_text_of(v, "namespace"),
-		.pod = json_text_of(v, "pod"),
-		.container = json_text_of(v, "container"),
-		.cgroup = json_text_of(v, "cgroup"),
+		.who = name_from(v),
 		.summary = json_text_of(v, "summary"),
 		.advice = calloc(n + 1, sizeof(*f->advice)),
 	};

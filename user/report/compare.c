@@ -15,35 +15,16 @@ const char *change_word(enum change_kind kind)
 	return kind < CHANGE_KIND_COUNT ? words[kind] : "";
 }
 
-/* Who: the workload, or the cgroup of what is no pod. */
-struct key {
-	const char *namespace, *workload, *container, *cgroup;
-};
-
-static struct key key_of_pod(const struct report_pod *p)
-{
-	return (struct key){ p->namespace, p->workload, p->container, p->workload[0] ? "" : p->cgroup };
-}
-
-static struct key key_of_finding(const struct report_finding *f)
+/* The workload, or the cgroup of what is no pod. */
+static struct report_name name_of(const struct report_name *who, const char *workload)
 {
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a change that is gone has the finding before it */
-	return (struct key){ f->namespace, f->workload, f->container, f->workload[0] ? "" : f->cgroup };
-}
-
-static int by_key(const struct key *a, const struct key *b)
-{
-	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): each counted workload has been filled in */
-	int c = strcmp(a->namespace, b->namespace);
-
-	c = c ? c : strcmp(a->workload, b->workload);
-	c = c ? c : strcmp(a->container, b->container);
-	return c ? c : strcmp(a->cgroup, b->cgroup);
+	return (struct report_name){ who->namespace, workload, who->container, workload[0] ? "" : who->cgroup };
 }
 
 /* One pod or finding of either report, to be sorted by who it is about, so that equals meet. */
 struct entry {
-	struct key key;
+	struct report_name who;
 	const char *code; /* "" for a pod */
 	bool is_after;
 	const struct report_pod *pod;
@@ -53,7 +34,7 @@ struct entry {
 static int by_entry(const void *a, const void *b)
 {
 	const struct entry *x = a, *y = b;
-	int c = by_key(&x->key, &y->key);
+	int c = report_name_order(&x->who, &y->who);
 
 	c = c ? c : strcmp(x->code, y->code);
 	c = c ? c : x->is_after - y->is_after;
@@ -64,7 +45,7 @@ static int by_entry(const void *a, const void *b)
 
 static bool same(const struct entry *x, const struct entry *y)
 {
-	return !by_key(&x->key, &y->key) && !strcmp(x->code, y->code);
+	return !report_name_order(&x->who, &y->who) && !strcmp(x->code, y->code);
 }
 
 static void add_figures(struct workload_figures *f, const struct report_pod *p)
@@ -82,7 +63,7 @@ static void add_figures(struct workload_figures *f, const struct report_pod *p)
 static size_t put_pods(struct entry *e, const struct report_doc *d, bool is_after)
 {
 	for (size_t i = 0; i < d->pods_len; i++)
-		e[i] = (struct entry){ key_of_pod(&d->pods[i]), "", is_after, &d->pods[i], NULL };
+		e[i] = (struct entry){ name_of(&d->pods[i].who, d->pods[i].workload), "", is_after, &d->pods[i], NULL };
 	return d->pods_len;
 }
 
@@ -91,10 +72,12 @@ static size_t put_findings(struct entry *e, const struct report_doc *d, bool is_
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < d->findings_len; i++)
-		if (strcmp(d->findings[i].code, finding_word(FINDING_WOULD_BREAK)))
-			e[n++] = (struct entry){ key_of_finding(&d->findings[i]), d->findings[i].code, is_after, NULL,
-						 &d->findings[i] };
+	for (size_t i = 0; i < d->findings_len; i++) {
+		const struct report_finding *f = &d->findings[i];
+
+		if (strcmp(f->code, finding_word(FINDING_WOULD_BREAK)))
+			e[n++] = (struct entry){ name_of(&f->who, f->workload), f->code, is_after, NULL, f };
+	}
 	return n;
 }
 
@@ -103,12 +86,10 @@ static int by_lost(const void *a, const void *b)
 	const struct workload_change *x = a, *y = b;
 	double p = x->before.seconds_lost > x->after.seconds_lost ? x->before.seconds_lost : x->after.seconds_lost;
 	double q = y->before.seconds_lost > y->after.seconds_lost ? y->before.seconds_lost : y->after.seconds_lost;
-	struct key k = { x->namespace, x->workload, x->container, x->cgroup };
-	struct key l = { y->namespace, y->workload, y->container, y->cgroup };
 
 	if (p != q)
 		return p > q ? -1 : 1;
-	return by_key(&k, &l);
+	return report_name_order(&x->who, &y->who);
 }
 
 static int compare_workloads(struct changes *c)
@@ -129,10 +110,7 @@ static int compare_workloads(struct changes *c)
 
 		if (!i || !same(&e[i - 1], &e[i])) {
 			w = &c->workloads[c->workloads_len++];
-			w->namespace = e[i].key.namespace;
-			w->workload = e[i].key.workload;
-			w->container = e[i].key.container;
-			w->cgroup = e[i].key.cgroup;
+			w->who = e[i].who;
 		}
 		w = &c->workloads[c->workloads_len - 1];
 		add_figures(e[i].is_after ? &w->after : &w->before, e[i].pod);
@@ -171,14 +149,13 @@ static bool is_proven(const struct workload_figures *after, const char *code)
 
 static bool is_gone(const struct changes *c, const struct report_finding *f)
 {
-	const struct key key = key_of_finding(f);
+	const struct report_name who = name_of(&f->who, f->workload);
 	size_t low = 0, high = c->workloads_len;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 		const struct workload_change *w = &c->workloads[mid];
-		struct key k = { w->namespace, w->workload, w->container, w->cgroup };
-		int order = by_key(&key, &k);
+		int order = report_name_order(&who, &w->who);
 
 		if (!order)
 			return is_proven(&w->after, f->code);
@@ -188,7 +165,7 @@ static bool is_gone(const struct changes *c, const struct report_finding *f)
 			low = mid + 1;
 	}
 	/* the node was watched again, and this time nothing was missed; what else is said of a node as a whole may be silent */
-	return !key.workload[0] && !key.cgroup[0] && !strcmp(f->code, finding_word(FINDING_OBSERVATION_INCOMPLETE));
+	return !who.name[0] && !who.cgroup[0] && !strcmp(f->code, finding_word(FINDING_OBSERVATION_INCOMPLETE));
 }
 
 static int by_change(const void *a, const void *b)

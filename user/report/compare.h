@@ -21,7 +21,7 @@ struct workload_figures {
 };
 
 struct workload_change {
-	const char *namespace, *workload, *container, *cgroup;
+	NAMES_HERE(workload);
 	struct workload_figures before, after;
 };
 

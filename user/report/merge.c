@@ -184,10 +184,7 @@ static int by_pod(const void *a, const void *b)
 		return p->failed > q->failed ? -1 : 1;
 	if (p->p99_us != q->p99_us)
 		return p->p99_us > q->p99_us ? -1 : 1;
-	c = strcmp(p->namespace, q->namespace);
-	c = c ? c : strcmp(p->pod, q->pod);
-	c = c ? c : strcmp(p->container, q->container);
-	c = c ? c : strcmp(p->cgroup, q->cgroup);
+	c = report_name_order(&p->who, &q->who);
 	return c ? c : merge_by_node(p->node, q->node);
 }
 
@@ -268,10 +265,7 @@ static int by_place(const struct merge_pod *p, const struct merge_pod *q)
 
 	if (!c && !is_same_node(p->node, q->node))
 		c = p->node < q->node ? -1 : 1;
-	c = c ? c : strcmp(p->namespace, q->namespace);
-	c = c ? c : strcmp(p->pod, q->pod);
-	c = c ? c : strcmp(p->container, q->container);
-	c = c ? c : strcmp(p->cgroup, q->cgroup);
+	c = c ? c : report_name_order(&p->who, &q->who);
 	return c ? c : (int)q->other - (int)p->other;
 }
 

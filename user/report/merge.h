@@ -34,7 +34,8 @@ struct merge_node {
 /* One row of one report; its names are in one block of its own. */
 struct merge_pod {
 	const struct merge_node *node;
-	const char *namespace, *pod, *container, *cgroup, *workload, *text;
+	NAMES_HERE(pod);
+	const char *workload, *text;
 	FIGURES_HERE;
 	uint64_t hop_limit_requests;
 	int64_t p50_us, p99_us;
@@ -48,7 +49,8 @@ struct merge_pod {
  * first node by name. */
 struct merge_group {
 	enum severity severity; /* the gravest */
-	const char *code, *namespace, *workload, *container, *cgroup;
+	const char *code;
+	NAMES_HERE(workload);
 	size_t pods, nodes;	/* with this finding */
 	double seconds_lost;	/* of these pods */
 	int required_hop_limit; /* the highest; 0: unknown */

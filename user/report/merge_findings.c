@@ -20,28 +20,19 @@ static int by_gravity(const void *a, const void *b)
 	if (x->pods != y->pods)
 		return x->pods > y->pods ? -1 : 1;
 	c = strcmp(x->code, y->code);
-	c = c ? c : strcmp(x->namespace, y->namespace);
-	c = c ? c : strcmp(x->workload, y->workload);
-	c = c ? c : strcmp(x->container, y->container);
-	return c ? c : strcmp(x->cgroup, y->cgroup);
+	return c ? c : report_name_order(&x->who, &y->who);
 }
 
 /* A row of one report, to be found by its names. */
 static int by_names(const void *a, const void *b)
 {
-	const struct report_pod *p = *(const struct report_pod *const *)a, *q = *(const struct report_pod *const *)b;
-	int c = strcmp(p->namespace, q->namespace);
-
-	c = c ? c : strcmp(p->pod, q->pod);
-	c = c ? c : strcmp(p->container, q->container);
-	return c ? c : strcmp(p->cgroup, q->cgroup);
+	return report_name_order(&(*(const struct report_pod *const *)a)->who,
+				 &(*(const struct report_pod *const *)b)->who);
 }
 
 static const struct report_pod *pod_of(const struct report_name *n, const struct report_pod **index, size_t len)
 {
-	const struct report_pod want = {
-		.namespace = n->namespace, .pod = n->pod, .container = n->container, .cgroup = n->cgroup,
-	}, *key = &want, **found;
+	const struct report_pod want = { .who = *n }, *key = &want, **found;
 
 	found = len ? bsearch(&key, index, len, sizeof(*index), by_names) : NULL;
 	return found ? *found : NULL;
@@ -105,10 +96,7 @@ static int group_of(struct merged *m, const struct report_finding *f, struct mer
 		return -ENOMEM;
 	merge_put(fields, LEN(fields), g->key);
 	g->code = names.code;
-	g->namespace = names.namespace;
-	g->workload = names.workload;
-	g->container = names.container;
-	g->cgroup = names.cgroup;
+	g->who = names.who;
 	HASH_ADD_KEYPTR(hh, m->by_group, g->key, len, g);
 	if (!HASH_ADDED(g))
 		return -ENOMEM;
@@ -186,7 +174,7 @@ static int add_member(struct merged *m, struct merge_group *g, const struct merg
 {
 	bool fresh;
 
-	hash = hash_text(hash_text(hash_text(hash, name->pod), name->container), name->cgroup);
+	hash = hash_text(hash_text(hash_text(hash, name->name), name->container), name->cgroup);
 	if (see(m, node, hash, &fresh))
 		return -ENOMEM;
 	if (!fresh)
@@ -204,8 +192,7 @@ static int add_member(struct merged *m, struct merge_group *g, const struct merg
 static int add_finding(struct merged *m, const struct merge_node *node, const struct report_finding *f,
 		       const struct report_pod **index, size_t len)
 {
-	const struct report_name own = { f->namespace, f->pod, f->container, f->cgroup };
-	const struct report_name *names = f->pods_len ? f->pods : &own;
+	const struct report_name *names = f->pods_len ? f->pods : &f->who;
 	size_t names_len = f->pods_len ? f->pods_len : 1;
 	struct merge_group *g;
 	uint64_t hash;

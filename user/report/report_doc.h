@@ -6,14 +6,38 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "../model/figures.h"
 #include "../model/words.h"
 #include "../pods/workload.h"
 
+/* What a row or a finding is about: a pod, or a workload. "" where unknown. */
+struct report_name {
+	const char *namespace, *name, *container, *cgroup;
+};
+
+/* In a struct that has them: each by its own name, second being `pod` or `workload`, and all as `who`. */
+#define NAMES_HERE(second)                                                   \
+	union {                                                              \
+		struct report_name who;                                      \
+		struct {                                                     \
+			const char *namespace, *second, *container, *cgroup; \
+		};                                                           \
+	}
+
+static inline int report_name_order(const struct report_name *a, const struct report_name *b)
+{
+	int c = strcmp(a->namespace, b->namespace);
+
+	c = c ? c : strcmp(a->name, b->name);
+	c = c ? c : strcmp(a->container, b->container);
+	return c ? c : strcmp(a->cgroup, b->cgroup);
+}
+
 /* Strings are borrowed from `owner`; "" where unknown. */
 struct report_pod {
-	const char *namespace, *pod, *container, *cgroup;
+	NAMES_HERE(pod);
 	char workload[WORKLOAD_LEN]; /* "" for what is no pod */
 	bool other;		     /* the row of what is over --max-pods */
 	enum level level;	     /* as it was said; so are the next two */
@@ -28,14 +52,11 @@ struct report_pod {
 	enum hop_limit_state hop_limit;
 };
 
-struct report_name {
-	const char *namespace, *pod, *container, *cgroup;
-};
-
 struct report_finding {
 	enum severity severity;
 	const char *code; /* a word, perhaps of a later version */
-	const char *namespace, *pod, *container, *cgroup, *summary;
+	NAMES_HERE(pod);
+	const char *summary;
 	char workload[WORKLOAD_LEN];
 	const char **advice;	  /* NULL-ended */
 	struct report_name *pods; /* that it is about; none in reports before these were said: the one above */

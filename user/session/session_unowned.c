@@ -228,12 +228,9 @@ static bool add_unowned(void *arg, const struct imds_unowned_key *key, const str
 	*to = (struct unowned){
 		.address = key->addr,
 		.port = u->port,
-		.endpoint = (uint16_t)key->endpoint,
 		.name = owner ? owner->name : "",
 		.packets = u->packets,
 		.ttl = u->ttl,
-		.first_ns = u->first_ns,
-		.last_ns = u->last_ns,
 	};
 	if (owner && owner->device[0])
 		memcpy(to->device, owner->device, sizeof(to->device));

@@ -25,8 +25,7 @@ json_t *json_ready(const struct ready *r, const char *version); /* schema imdsno
 int json_merge(const struct merged *m, const char *version, FILE *f);
 
 /* "shop/cart (app)" of a workload, the cgroup of what is none, "the node" without both. Returns buf. */
-char *extras_subject(const char *namespace, const char *workload, const char *container, const char *cgroup, char *buf,
-		     size_t len);
+char *extras_subject(const struct report_name *who, char *buf, size_t len);
 
 /* The answer of `ready` in a sentence, and what it is judged from; each returns buf. */
 char *extras_ready_headline(const struct ready *r, char *buf, size_t len);

@@ -171,8 +171,7 @@ static void changes_section(FILE *out, const struct changes *c)
 	for (size_t i = 0; i < c->workloads_len && i < CHANGES; i++) {
 		const struct workload_change *w = &c->workloads[i];
 
-		html_in(out, "<tr><td>",
-			extras_subject(w->namespace, w->workload, w->container, w->cgroup, buf, sizeof(buf)), "</td>");
+		html_in(out, "<tr><td>", extras_subject(&w->who, buf, sizeof(buf)), "</td>");
 		figure_cells(out, &w->before);
 		figure_cells(out, &w->after);
 		fputs("</tr>\n", out);

@@ -35,8 +35,7 @@ static void group_card(FILE *out, const struct merge_group *g)
 	fprintf(out, "<article class=\"card %s\">\n", severity_word(g->severity));
 	html_chip(out, g->severity, severity_word(g->severity));
 	html_chip(out, SEVERITY_INFO, g->code);
-	html_in(out, "<h3>",
-		extras_subject(g->namespace, g->workload, g->container, g->cgroup, subject, sizeof(subject)), "</h3>\n");
+	html_in(out, "<h3>", extras_subject(&g->who, subject, sizeof(subject)), "</h3>\n");
 	fprintf(out, "<p>%zu pod%s on %zu node%s", g->pods, ENDING(g->pods), g->nodes, ENDING(g->nodes));
 	if (g->required_hop_limit)
 		fprintf(out, ", needs hop limit %d", g->required_hop_limit);
@@ -77,10 +76,7 @@ static void pods_section(FILE *out, const struct merged *m)
 		const struct merge_pod *p = &m->pods[i];
 
 		html_in(out, "<tr><td>",
-			p->other
-			    ? "pods beyond --max-pods"
-			    : extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject, sizeof(subject)),
-			"</td>");
+			p->other ? "pods beyond --max-pods" : extras_subject(&p->who, subject, sizeof(subject)), "</td>");
 		html_cell(out, "l", p->node->node);
 		columns_merge_cells(p, &cells);
 		columns_html_row(out, &cells, columns_of(COLUMNS_MERGE));

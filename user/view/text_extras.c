@@ -24,25 +24,19 @@ static void heading(FILE *out, const struct text_options *o, const char *text)
 	fprintf(out, "\n%s%s%s\n", text_on(o, TEXT_BOLD), text, text_off(o));
 }
 
-char *extras_subject(const char *namespace, const char *workload, const char *container, const char *cgroup, char *buf,
-		     size_t len)
+char *extras_subject(const struct report_name *who, char *buf, size_t len)
 {
-	const struct pod_identity who = {
-		.namespace = namespace,
-		.pod = workload,
-		.container = container,
-		.pod_uid = "",
-		.container_id = "",
-		.cgroup = cgroup,
-		.workload = "",
-		.project = "",
-	};
+	struct pod_identity as = POD_IDENTITY_NOBODY;
 
-	if (!workload[0] && !cgroup[0]) {
+	if (!who->name[0] && !who->cgroup[0]) {
 		snprintf(buf, len, "the node");
 		return buf;
 	}
-	return findings_subject(&who, buf, len);
+	as.namespace = who->namespace;
+	as.pod = who->name;
+	as.container = who->container;
+	as.cgroup = who->cgroup;
+	return findings_subject(&as, buf, len);
 }
 
 /* --- what if ------------------------------------------------------------------------------------------------------ */
@@ -135,9 +129,8 @@ void text_changes(FILE *out, const struct changes *c, const struct text_options 
 		return;
 	for (size_t i = 0; i < c->workloads_len && i < ROWS; i++) {
 		const struct workload_change *w = &c->workloads[i];
-		size_t n = text_columns(text_escape(
-		    extras_subject(w->namespace, w->workload, w->container, w->cgroup, subject, sizeof(subject)),
-		    o->utf8, 40, buf, sizeof(buf)));
+		size_t n = text_columns(
+		    text_escape(extras_subject(&w->who, subject, sizeof(subject)), o->utf8, 40, buf, sizeof(buf)));
 
 		name = n > name ? n : name;
 	}
@@ -149,7 +142,7 @@ void text_changes(FILE *out, const struct changes *c, const struct text_options 
 	for (size_t i = 0; i < c->workloads_len && i < ROWS; i++) {
 		const struct workload_change *w = &c->workloads[i];
 
-		extras_subject(w->namespace, w->workload, w->container, w->cgroup, subject, sizeof(subject));
+		extras_subject(&w->who, subject, sizeof(subject));
 		fputs("   ", out);
 		text_cell(out, text_escape(subject, o->utf8, 40, buf, sizeof(buf)), name);
 		figures_cell(out, &w->before);
@@ -173,7 +166,7 @@ static void merge_groups(FILE *out, const struct merged *m, const struct text_op
 	for (size_t i = 0; i < m->groups_len && i < WHOLE * 2; i++) {
 		const struct merge_group *g = m->groups[i];
 
-		extras_subject(g->namespace, g->workload, g->container, g->cgroup, subject, sizeof(subject));
+		extras_subject(&g->who, subject, sizeof(subject));
 		snprintf(text, sizeof(text), "%.64s: %.300s, %zu pod%s on %zu node%s", g->code, subject, g->pods,
 			 ENDING(g->pods), g->nodes, ENDING(g->nodes));
 		if (g->required_hop_limit && !strcmp(g->code, finding_word(FINDING_HOP_LIMIT_EXHAUSTED)))
@@ -205,7 +198,7 @@ static void merge_pods(FILE *out, const struct merged *m, const struct text_opti
 		const struct merge_pod *p = &m->pods[i];
 		size_t n;
 
-		extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject, sizeof(subject));
+		extras_subject(&p->who, subject, sizeof(subject));
 		n = text_columns(text_escape(subject, o->utf8, 60, buf, sizeof(buf)));
 		name = n > name ? n : name;
 		n = text_columns(text_escape(p->node->node, o->utf8, 30, buf, sizeof(buf)));
@@ -223,7 +216,7 @@ static void merge_pods(FILE *out, const struct merged *m, const struct text_opti
 
 		text_cell(out, text_escape(p->node->node, o->utf8, 30, buf, sizeof(buf)), node);
 		fputc(' ', out);
-		extras_subject(p->namespace, p->pod, p->container, p->cgroup, subject, sizeof(subject));
+		extras_subject(&p->who, subject, sizeof(subject));
 		text_cell(out, text_escape(p->other ? "(beyond --max-pods)" : subject, o->utf8, 60, buf, sizeof(buf)),
 			  name);
 		columns_merge_cells(p, &cells);

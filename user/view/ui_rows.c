@@ -85,7 +85,6 @@ static void fill(struct ui_row *row, const struct report_row *said, uint64_t now
 	snprintf(row->cause, sizeof(row->cause), "%s", said->text);
 	columns_cells(p, &row->cells);
 	row->cells.brief = true;
-	row->host_network = p->host_network;
 	row->recent_len = p->recent_len;
 	memcpy(row->recent_us, p->recent_us, sizeof(row->recent_us));
 	snprintf(row->name, sizeof(row->name), "%s", said->subject);

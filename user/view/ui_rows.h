@@ -37,7 +37,6 @@ struct ui_row {
 	enum level level;
 	char cause[80]; /* "ok", or what went wrong in a few words */
 	struct cells cells;
-	bool host_network;
 	uint32_t recent_us[32];
 	size_t recent_len;
 	size_t rank; /* worst first */
