@@ -19,16 +19,7 @@ static const struct pod_identity cart = {
 	.container_id = "abc",
 	.cgroup = "kubepods.slice/x",
 };
-static const struct pod_identity nobody = {
-	.namespace = "",
-	.pod = "",
-	.container = "",
-	.pod_uid = "",
-	.container_id = "",
-	.cgroup = "",
-	.workload = "",
-	.project = "",
-};
+static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
 
 /* A token PUT that got no answer: SYN at 10 s, its answer 1 ms later, the head 1 ms later still, given up after 1 s. */
 static struct request dead_token(void)

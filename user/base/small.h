@@ -10,8 +10,8 @@
 #define ENDING(n) ((n) == 1 ? "" : "s")
 
 /*
- * v with room for one element of size behind len, which is no more than *room or first: as it is, or twice as big (first: of so many). NULL without memory; then
- * v is as it was.
+ * v with room for one element of size behind len, which is at most *room: as it is, or twice as big; the first time of
+ * first elements. NULL without memory; then v is as it was.
  */
 static inline void *with_room(void *v, size_t len, size_t *room, size_t first, size_t size)
 {

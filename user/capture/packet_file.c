@@ -407,7 +407,6 @@ struct packet_files *packet_files_new(FILE *const *files, const char *const *nam
 		f->f = files[i];
 		f->name = names[i];
 		f->packet.file = i;
-		f->ended = false;
 	}
 	return p;
 }

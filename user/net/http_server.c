@@ -317,10 +317,10 @@ static size_t untaken_bytes(const struct http_server *s)
 	return sum;
 }
 
-/* Cuts those that do not take their answers, the slowest first, until more fits. */
-static bool make_room(struct http_server *s, const struct conn *self, size_t more)
+/* Cuts those that do not take their answers, the slowest first, until there is room. */
+static bool make_room(struct http_server *s, const struct conn *self)
 {
-	while (untaken_bytes(s) + more > HTTP_UNTAKEN_MAX) {
+	while (untaken_bytes(s) > HTTP_UNTAKEN_MAX) {
 		struct conn *slow = NULL;
 		uint64_t now = clock_now_ns();
 
@@ -427,7 +427,7 @@ static void run_route(struct conn *c, const struct http_route *route, const stru
 		send_text(c, 503, "too many connections\n", h->head);
 		return;
 	}
-	if (!route->vital && !make_room(s, c, 0)) {
+	if (!route->vital && !make_room(s, c)) {
 		send_text(c, 503, "too many answers that were not taken yet\n", h->head);
 		return;
 	}
@@ -442,27 +442,23 @@ static void run_route(struct conn *c, const struct http_route *route, const stru
 
 static void answer(struct conn *c, const struct http_head *h)
 {
+	const struct http_route *route = c->s->routes;
+
+	while (route->path && strcmp(h->path, route->path))
+		route++;
 	c->last = h->close;
 	if (c->loopback && h->host && !http_host_is_loopback(h->host)) {
 		c->last = true;
 		send_text(c, 421, "on loopback this answers to localhost, 127.0.0.1 and [::1] only\n", h->head);
-		return;
-	}
-	if (h->has_body) {
+	} else if (h->has_body) {
 		refuse(c, 413);
-		return;
-	}
-	if (!h->get && !h->head) {
+	} else if (!h->get && !h->head) {
 		send_text(c, 405, "only GET and HEAD\n", false);
-		return;
+	} else if (!route->path) {
+		send_text(c, 404, "not found\n", h->head);
+	} else {
+		run_route(c, route, h);
 	}
-	for (const struct http_route *r = c->s->routes; r->path; r++) {
-		if (!strcmp(h->path, r->path)) {
-			run_route(c, r, h);
-			return;
-		}
-	}
-	send_text(c, 404, "not found\n", h->head);
 }
 
 /* --- the turns of a connection --------------------------------------------------------------------------------------- */

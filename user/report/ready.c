@@ -178,7 +178,8 @@ static bool rhythms_meet(const struct piece *p, size_t len, uint64_t from_s, siz
 
 /* --- what speaks against it --------------------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 2, 3))) static void say(struct ready_row *r, const char *format, ...)
+/* True, for who asks whether anything was said. */
+__attribute__((format(printf, 2, 3))) static bool say(struct ready_row *r, const char *format, ...)
 {
 	size_t at = strlen(r->reason);
 	va_list ap;
@@ -190,6 +191,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct ready_row *r, const
 	va_start(ap, format);
 	vsnprintf(r->reason + at, sizeof(r->reason) - at, format, ap);
 	va_end(ap);
+	return true;
 }
 
 /* One that was got before the watch began is asked for again within six hours. */
@@ -206,24 +208,17 @@ static bool breaks(const struct ready_question *q, struct ready_row *r)
 
 	if (!s->may_be_ec2)
 		return false;
-	if (q->hop_limit && uses_tokens(s) && s->required_hop_limit > (int)q->hop_limit) {
-		say(r, "%s tokens and needs hop limit %d", s->tokens ? "asks for" : "uses", s->required_hop_limit);
-		any = true;
-	}
-	if (q->tokens_required && s->v1_answered) {
-		say(r, "%llu answered IMDSv1 request%s", (unsigned long long)s->v1_answered, ENDING(s->v1_answered));
-		any = true;
-	}
-	if (q->role_delivery && s->v1_credentials) {
-		say(r, "got credentials without a token %llu time%s", (unsigned long long)s->v1_credentials,
-		    ENDING(s->v1_credentials));
-		any = true;
-	}
-	if (q->endpoint_off && answered > s->unanswered) {
-		say(r, "%llu answered request%s", (unsigned long long)(answered - s->unanswered),
-		    ENDING(answered - s->unanswered));
-		any = true;
-	}
+	if (q->hop_limit && uses_tokens(s) && s->required_hop_limit > (int)q->hop_limit)
+		any = say(r, "%s tokens and needs hop limit %d", s->tokens ? "asks for" : "uses", s->required_hop_limit);
+	if (q->tokens_required && s->v1_answered)
+		any =
+		    say(r, "%llu answered IMDSv1 request%s", (unsigned long long)s->v1_answered, ENDING(s->v1_answered));
+	if (q->role_delivery && s->v1_credentials)
+		any = say(r, "got credentials without a token %llu time%s", (unsigned long long)s->v1_credentials,
+			  ENDING(s->v1_credentials));
+	if (q->endpoint_off && answered > s->unanswered)
+		any = say(r, "%llu answered request%s", (unsigned long long)(answered - s->unanswered),
+			  ENDING(answered - s->unanswered));
 	return any;
 }
 
@@ -233,31 +228,20 @@ static bool is_unclear(const struct ready_question *q, struct ready_row *r)
 	uint64_t all = s->v1 + s->v2 + s->others;
 	bool any = false;
 
-	if (s->nameless) {
-		say(r, "its owner was never named");
-		any = true;
-	}
-	if (s->may_be_ec2 && q->hop_limit && uses_tokens(s) && s->required_hop_limit <= 0) {
-		say(r, "%s tokens, from how many hops away was not seen", s->tokens ? "asks for" : "uses");
-		any = true;
-	}
-	if (s->may_be_ec2 && q->hop_limit && uses_tokens(s) && s->at_least) {
-		say(r, "needs hop limit %d at least, perhaps more", s->required_hop_limit);
-		any = true;
-	}
-	if (s->may_be_ec2 && s->tokens && !s->tokens_answered) {
-		say(r, "never got a token now");
-		any = true;
-	}
-	if (s->may_be_ec2 && q->tokens_required && s->v1 > s->v1_answered) {
-		say(r, "asks without a token (%llu time%s): refused or not answered now, or a head not seen whole",
-		    (unsigned long long)s->v1 - s->v1_answered, ENDING(s->v1 - s->v1_answered));
-		any = true;
-	}
-	if (all && (double)s->unanswered / (double)all > READY_UNANSWERED) {
-		say(r, "%llu of %llu requests unanswered", (unsigned long long)s->unanswered, (unsigned long long)all);
-		any = true;
-	}
+	if (s->nameless)
+		any = say(r, "its owner was never named");
+	if (s->may_be_ec2 && q->hop_limit && uses_tokens(s) && s->required_hop_limit <= 0)
+		any = say(r, "%s tokens, from how many hops away was not seen", s->tokens ? "asks for" : "uses");
+	if (s->may_be_ec2 && q->hop_limit && uses_tokens(s) && s->at_least)
+		any = say(r, "needs hop limit %d at least, perhaps more", s->required_hop_limit);
+	if (s->may_be_ec2 && s->tokens && !s->tokens_answered)
+		any = say(r, "never got a token now");
+	if (s->may_be_ec2 && q->tokens_required && s->v1 > s->v1_answered)
+		any = say(r, "asks without a token (%llu time%s): refused or not answered now, or a head not seen whole",
+			  (unsigned long long)s->v1 - s->v1_answered, ENDING(s->v1 - s->v1_answered));
+	if (all && (double)s->unanswered / (double)all > READY_UNANSWERED)
+		any = say(r, "%llu of %llu requests unanswered", (unsigned long long)s->unanswered,
+			  (unsigned long long)all);
 	return any;
 }
 
@@ -266,19 +250,13 @@ static bool is_rare(const struct ready *all, struct ready_row *r)
 	size_t hours = (all->to_s - all->from_s) / HOUR;
 	const struct ready_seen *s = &r->sum;
 
-	if (s->active_hours < READY_ACTIVE_HOURS) {
-		say(r, "asked in %u hour%s only: too rare to know what it does", s->active_hours,
-		    ENDING(s->active_hours));
-		return true;
-	}
-	if (s->first_s > all->from_s && (all->to_s - s->first_s) * 3 < all->to_s - all->from_s) {
-		say(r, "known for %llu h only", (unsigned long long)(all->to_s - s->first_s) / HOUR);
-		return true;
-	}
-	if ((size_t)s->longest_gap_h * 3 > hours) {
-		say(r, "silent for up to %u h: its period may be longer than what was seen", s->longest_gap_h);
-		return true;
-	}
+	if (s->active_hours < READY_ACTIVE_HOURS)
+		return say(r, "asked in %u hour%s only: too rare to know what it does", s->active_hours,
+			   ENDING(s->active_hours));
+	if (s->first_s > all->from_s && (all->to_s - s->first_s) * 3 < all->to_s - all->from_s)
+		return say(r, "known for %llu h only", (unsigned long long)(all->to_s - s->first_s) / HOUR);
+	if ((size_t)s->longest_gap_h * 3 > hours)
+		return say(r, "silent for up to %u h: its period may be longer than what was seen", s->longest_gap_h);
 	return false;
 }
 
@@ -290,23 +268,16 @@ static bool is_unwatched(const struct ready *all, struct ready_row *r, const str
 
 	for (size_t i = 0; i < len; i++)
 		lossy |= p[i].node->whole->lossy;
-	if (all->watched < READY_COVERAGE) {
-		say(r, "only %.0f %% of the asked time was watched", all->watched * 100);
-		return true;
-	}
-	if (r->coverage < READY_COVERAGE) {
-		say(r, "only %.1f %% of its nodes' time was watched%s", r->coverage * 100,
-		    lossy ? ", some with losses or in part" : "");
-		return true;
-	}
-	if (all->coverage < READY_COVERAGE) {
-		say(r, "only %.1f %% of all nodes' time was watched, and it may have run there", all->coverage * 100);
-		return true;
-	}
-	if (hours >= 2 * WEEK_HOURS && rhythms_meet(p, len, all->from_s, hours, &at)) {
-		say(r, "never wholly watched on %ss at %02zu:00 UTC", days[at / 24], at % 24);
-		return true;
-	}
+	if (all->watched < READY_COVERAGE)
+		return say(r, "only %.0f %% of the asked time was watched", all->watched * 100);
+	if (r->coverage < READY_COVERAGE)
+		return say(r, "only %.1f %% of its nodes' time was watched%s", r->coverage * 100,
+			   lossy ? ", some with losses or in part" : "");
+	if (all->coverage < READY_COVERAGE)
+		return say(r, "only %.1f %% of all nodes' time was watched, and it may have run there",
+			   all->coverage * 100);
+	if (hours >= 2 * WEEK_HOURS && rhythms_meet(p, len, all->from_s, hours, &at))
+		return say(r, "never wholly watched on %ss at %02zu:00 UTC", days[at / 24], at % 24);
 	return false;
 }
 
