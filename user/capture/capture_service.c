@@ -2,7 +2,6 @@
 /* The service's segments: where they were seen, what they answer, and where they died. */
 #include "capture_flow.h"
 
-
 #define COPY_NS 100000000ull /* the same bytes again so soon are a copy at another place: TCP waits 200 ms at least */
 
 /*

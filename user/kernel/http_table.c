@@ -434,8 +434,8 @@ static void add_usual(struct imds_http_table *t, uint16_t line)
 {
 	unsigned int others = 1;
 
-#define EACH(table, state, each)                                      \
-	for (size_t i = 0; i < LEN(table); i++)       \
+#define EACH(table, state, each)                \
+	for (size_t i = 0; i < LEN(table); i++) \
 	usual_add(t, &others, state, table[i], each)
 	EACH(usual_requests, IMDS_HTTP_START_REQUEST, 8);
 	EACH(usual_answers, IMDS_HTTP_START_RESPONSE, 8);

@@ -3,7 +3,6 @@
 #ifndef IMDSNOOP_SESSION_PART_H
 #define IMDSNOOP_SESSION_PART_H
 
-
 #include "../base/clock.h"
 #include "../kernel/drop_reason.h"
 #include "../kernel/features.h"

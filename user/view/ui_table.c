@@ -2,7 +2,6 @@
 /* The table of pods on the screen of `top`: its columns, which of them fit, and its rows. */
 #include "ui_part.h"
 
-
 #define NAME_MIN 20
 #define SPARK_MIN 9
 #define SPARK_MAX 32
