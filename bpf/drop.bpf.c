@@ -467,7 +467,8 @@ static __always_inline void on_drop(struct sk_buff *skb, __u64 location, __u32 r
 	drop.reason = reason;
 	drop.ttl = d.ttl;
 	drop.flags = (from_endpoint ? IMDS_D_FROM_ENDPOINT : 0) | (d.payload_len ? IMDS_D_PAYLOAD : 0) |
-		     (d.tcp_flags & TCP_SYN ? IMDS_D_SYN : 0) | (has_reason ? IMDS_D_HAS_REASON : 0) |
+		     (d.tcp_flags & TCP_SYN ? IMDS_D_SYN : 0) | (d.tcp_flags & TCP_RST ? IMDS_D_RST : 0) |
+		     (has_reason ? IMDS_D_HAS_REASON : 0) |
 		     (is_forward_place(location, reason, has_reason) ? IMDS_D_FORWARD : 0);
 	if (!f) {
 		if (from_endpoint && d.ttl <= 1)

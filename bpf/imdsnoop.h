@@ -178,6 +178,8 @@ enum imds_drop_match {
 #define IMDS_D_ARRIVED (1u << 7)       /* our ingress hook had let it pass: refused behind that, by the socket's side */
 #define IMDS_D_FOREIGN (1u << 9) /* in a network namespace that is neither the socket's, nor PID 1's or the loader's */
 
+#define IMDS_D_RST (1u << 10) /* it was a reset: what the service sends instead of an answer */
+
 /* The drop that says most about a request: the first of the highest imds_drop_rank(). */
 struct imds_drop {
 	__u64 ts_ns;

@@ -23,6 +23,7 @@ struct row {
 	uint32_t flags;	 /* besides what build() sets */
 	uint16_t status;
 	bool partly;	  /* some answer bytes came */
+	bool more_came;	  /* and more behind the drop */
 	bool unconnected; /* no SYN-ACK */
 	bool no_syn;	  /* and no SYN either */
 	bool no_head;	  /* request head not complete */
@@ -199,8 +200,20 @@ static const struct row rows[] = {
 	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 	{ "a copy died, the answer came", OK, TOKEN, .end = IMDS_END_ANSWERED, .status = 200, .partly = true,
 	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
-	{ "first bytes came, then one died", ABORTED, TOKEN, .partly = true, .status = 200,
+	{ "first bytes came, then one died", DROPPED, TOKEN, .partly = true, .status = 200,
 	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
+	{ "the same, by a filter", BLOCKED, TOKEN, .partly = true, .status = 200,
+	  DIED(ANSWER, 63, "NETFILTER_DROP", "nft_do_chain") },
+	{ "the same, of data", BLOCKED, .partly = true, .end = IMDS_END_CLOSED, .status = 200, .waited = 1000 * MS,
+	  DIED(ANSWER, 63, "NETFILTER_DROP", "nft_do_chain") },
+	{ "the same, and the client did not wait", ABORTED, TOKEN, .partly = true, .status = 200, .waited = 100 * MS,
+	  DIED(ANSWER, 63, "NETFILTER_DROP", "nft_do_chain") },
+	{ "the same, and more came behind what was dropped once", ABORTED, TOKEN, .partly = true, .status = 200,
+	  .more_came = true, DIED(ANSWER, 63, "NETFILTER_DROP", "nft_do_chain") },
+	{ "the service's reset died: no hop limit would have brought an answer", DROPPED, TOKEN,
+	  DIED(ANSWER_BARE | IMDS_D_RST, 1, "IP_INHDR", "ip_forward") },
+	{ "the same, and the node's limit is too low", DROPPED, TOKEN, .hops = 2, .node_ttl = 1,
+	  .flags = IMDS_F_REQUEST_ACKED, DIED(ANSWER_BARE | IMDS_D_RST, 1, "IP_INHDR", "ip_forward") },
 
 	/* answered */
 	{ "200", OK, .end = IMDS_END_ANSWERED, .status = 200, .partly = true },
@@ -337,7 +350,7 @@ static void build(const struct row *row, struct imds_rec_request *rec, struct ve
 	q->start_ns = T0;
 	q->end_ns = row->end == IMDS_END_NONE ? 0 : T0 + row->waited;
 	q->first_byte_ns = row->partly ? T0 + 1 : 0;
-	q->last_byte_ns = q->first_byte_ns;
+	q->last_byte_ns = q->first_byte_ns + row->more_came;
 	q->kind = row->kind ? row->kind : IMDS_KIND_DATA;
 	q->end = row->end;
 	q->status = row->status;

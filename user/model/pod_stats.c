@@ -142,18 +142,22 @@ static void note_place(struct pod_stats *s, const struct request *r)
 	bool from_endpoint = drop->flags & IMDS_D_FROM_ENDPOINT;
 	/* AT_HOME of a tc program's drop may be a port of the node's bridge */
 	bool by_tc = !strncmp(r->drop_reason, "TC_", 3);
-	uint16_t where = drop->flags & (by_tc ? IMDS_D_FOREIGN : IMDS_D_AT_HOME | IMDS_D_FOREIGN);
+	uint16_t where = drop->flags & (IMDS_D_RST | IMDS_D_FOREIGN | (by_tc ? 0 : IMDS_D_AT_HOME));
+	bool hop_limit = r->outcome == OUTCOME_HOP_LIMIT;
 	struct drop_note *n = s->notes;
 
 	for (; n < s->notes + s->notes_len; n++)
 		if (n->cause == r->cause && n->from_endpoint == from_endpoint && n->where == where &&
-		    !strcmp(n->reason, r->drop_reason) && !strcmp(n->location, r->drop_location))
+		    n->hop_limit == hop_limit && !strcmp(n->reason, r->drop_reason) &&
+		    !strcmp(n->location, r->drop_location))
 			break;
 	if (n == s->notes + POD_STATS_NOTES)
 		return;
 	if (n == s->notes + s->notes_len) {
 		s->notes_len++;
-		*n = (struct drop_note){ .cause = r->cause, .from_endpoint = from_endpoint, .where = where };
+		*n = (struct drop_note){
+			.cause = r->cause, .from_endpoint = from_endpoint, .where = where, .hop_limit = hop_limit
+		};
 		snprintf(n->reason, sizeof(n->reason), "%s", r->drop_reason);
 		snprintf(n->location, sizeof(n->location), "%s", r->drop_location);
 	}

@@ -230,7 +230,8 @@ static bool explains_silence(const struct verdict_input *in)
 	if (drop->match == IMDS_MATCH_NONE || !cause_drop_counts(rec))
 		return false;
 	if (drop->flags & IMDS_D_FROM_ENDPOINT)
-		return (drop->flags & IMDS_D_EXPECTED_SEQ) && (drop->flags & (IMDS_D_PAYLOAD | IMDS_D_SYN)) &&
+		return (drop->flags & IMDS_D_EXPECTED_SEQ) &&
+		       (drop->flags & (IMDS_D_PAYLOAD | IMDS_D_SYN | IMDS_D_RST)) &&
 		       (is_filter(in->drop_reason, in->drop_location) || is_on_the_way(in->drop_reason) ||
 			is_astray(&rec->req, in->drop_reason));
 	return (drop->flags & IMDS_D_SYN) || is_filter(in->drop_reason, in->drop_location);
@@ -304,6 +305,14 @@ static enum confidence death_confidence(const struct verdict_input *in)
 											    : CONFIDENCE_STRONG;
 }
 
+/* The service refused, and the reset that says so was dropped on its way. */
+static bool died_as_reset(const struct imds_drop *drop)
+{
+	const __u16 reset = IMDS_D_FROM_ENDPOINT | IMDS_D_RST | IMDS_D_EXPECTED_SEQ;
+
+	return drop->ts_ns && drop->match != IMDS_MATCH_NONE && (drop->flags & reset) == reset;
+}
+
 /* How sure it is that the answer to this unanswered request died of its TTL. */
 static enum confidence hop_limit_confidence(const struct verdict_input *in)
 {
@@ -313,8 +322,11 @@ static enum confidence hop_limit_confidence(const struct verdict_input *in)
 	bool cut_by_peer = q->end == IMDS_END_PEER_RST || q->end == IMDS_END_PEER_FIN;
 	enum confidence confidence;
 
-	/* An answer that came after the client had left was slow; it did get through. So did a RST to the SYN. */
-	if (q->first_byte_ns || (q->flags & IMDS_F_LATE_ANSWER) || q->end == IMDS_END_REFUSED)
+	/*
+	 * An answer that came after the client had left was slow; it did get through. So did a RST to the SYN. A reset that
+	 * died would have been none the better for arriving.
+	 */
+	if (q->first_byte_ns || (q->flags & IMDS_F_LATE_ANSWER) || q->end == IMDS_END_REFUSED || died_as_reset(&q->drop))
 		return CONFIDENCE_NONE;
 	confidence = death_confidence(in);
 	if (confidence != CONFIDENCE_NONE)
@@ -411,17 +423,23 @@ static enum outcome judge_dropped(const struct verdict_input *in)
 	return OUTCOME_DROPPED;
 }
 
-/*
- * Only what lies behind the status line came, out of order, and its client waited for the rest: the first segment, a full one
- * as a rule, was lost on the way each time.
- */
-static bool is_beheaded(const struct verdict_input *in)
+/* A part of the answer came, and its client waited for the rest. */
+static bool waited_for_rest(const struct verdict_input *in)
 {
 	const struct imds_request *q = &in->rec->req;
 
-	return q->first_byte_ns && !q->status && !(q->flags & IMDS_F_LATE_ANSWER) &&
-	       (q->flags & IMDS_F_HEAD_COMPLETE) && (q->end == IMDS_END_CLOSED || q->end == IMDS_END_CLIENT_RST) &&
+	return q->first_byte_ns && !(q->flags & IMDS_F_LATE_ANSWER) && (q->flags & IMDS_F_HEAD_COMPLETE) &&
+	       (q->end == IMDS_END_CLOSED || q->end == IMDS_END_CLIENT_RST) &&
 	       q->end_ns >= q->last_byte_ns + in->stall_ns;
+}
+
+/*
+ * Only what lies behind the status line came, out of order: the first segment, a full one as a rule, was lost on the way each
+ * time.
+ */
+static bool is_beheaded(const struct verdict_input *in)
+{
+	return waited_for_rest(in) && !in->rec->req.status;
 }
 
 /* The connection stood, or there is none (UDP); the answer is not complete. */
@@ -464,6 +482,7 @@ struct verdict verdict_judge(const struct verdict_input *in)
 		     rec->peer.proto == 17 /* IPPROTO_UDP */ ||
 		     (q->kind != IMDS_KIND_CONNECT_ONLY && q->end != IMDS_END_REFUSED);
 	struct verdict v = { .outcome = OUTCOME_OK };
+	bool rest_died;
 
 	if (q->end == IMDS_END_ANSWERED && !verdict_is_refused_at_socket(&q->drop)) {
 		v.outcome = q->status >= 400 ? OUTCOME_HTTP_ERROR : OUTCOME_OK;
@@ -478,7 +497,9 @@ struct verdict verdict_judge(const struct verdict_input *in)
 		v.outcome = OUTCOME_HOP_LIMIT;
 		return v;
 	}
-	if (!q->first_byte_ns && !is_idle(q, stood) && !(q->flags & IMDS_F_LATE_ANSWER) && explains_silence(in) &&
+	rest_died = waited_for_rest(in) && q->drop.ts_ns >= q->last_byte_ns;
+	if ((!q->first_byte_ns || rest_died) && !is_idle(q, stood) && !(q->flags & IMDS_F_LATE_ANSWER) &&
+	    explains_silence(in) &&
 	    !(is_client_end(q->end) && stood && waited_ns(in) < in->stall_ns &&
 	      !is_filter(in->drop_reason, in->drop_location)))
 		v.outcome = judge_dropped(in);

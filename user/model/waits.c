@@ -33,8 +33,7 @@ static bool waited_in_vain(const struct request *r)
 {
 	if (verdict_is_refused_at_socket(&r->rec.req.drop) && r->rec.req.kind == IMDS_KIND_TOKEN)
 		return r->outcome == OUTCOME_BLOCKED || r->outcome == OUTCOME_DROPPED;
-	return !r->rec.req.first_byte_ns &&
-	       (r->rec.req.kind == IMDS_KIND_TOKEN || r->rec.req.kind == IMDS_KIND_CONNECT_ONLY) &&
+	return !r->rec.req.first_byte_ns && r->rec.req.kind != IMDS_KIND_DNS &&
 	       (r->outcome == OUTCOME_HOP_LIMIT || r->outcome == OUTCOME_NO_RESPONSE || r->outcome == OUTCOME_BLOCKED ||
 		r->outcome == OUTCOME_DROPPED);
 }

@@ -262,6 +262,12 @@ static const struct row {
 	{ DROP, CAUSE_DROPPED, ALL, ANY, BY_OWN_TTL,
 	  "  nsenter -t PID -n sysctl net.ipv4.ip_default_ttl; nsenter -t PID -n iptables-save -t mangle | grep -i "
 	  "ttl" },
+	{ DROP, CAUSE_HOP_LIMIT, ALL, ANY, ALWAYS,
+	  "What died was no answer to a token request, or only the rest of one: see which rule lowers TTLs here, and "
+	  "what "
+	  "the service sends:" },
+	{ DROP, CAUSE_HOP_LIMIT, ALL, ANY, ALWAYS,
+	  "  iptables-save -t mangle | grep -i ttl; nft list ruleset | grep -i ttl" },
 	{ DROP, CAUSE_NO_ROUTE, ALL & ~LOCAL, ANY, ALWAYS,
 	  "See which route is missing, on this node, for the pod's packets:" },
 	{ DROP, CAUSE_NO_ROUTE, ALL & ~LOCAL, ANY, ALWAYS,

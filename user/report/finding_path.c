@@ -39,7 +39,7 @@ static void add_notes(struct draft *d, bool rules)
 	for (size_t i = 0; i < p->notes_len; i++) {
 		const struct drop_note *n = &p->notes[i];
 
-		if (is_rule(p, n->cause) != rules || n->cause == CAUSE_HOP_LIMIT || n->cause == CAUSE_NONE)
+		if (is_rule(p, n->cause) != rules || n->hop_limit || n->cause == CAUSE_NONE)
 			continue;
 		EVIDENCE(d, "%llu request%s stopped: the %s dropped %s%s%s%s", PLURAL(n->requests),
 			 n->from_endpoint  ? "answer's packets were"
@@ -55,7 +55,7 @@ static const struct drop_note *first_note(const struct pod_stats *p, bool rules)
 	const struct drop_note *best = NULL;
 
 	for (size_t i = 0; i < p->notes_len; i++)
-		if (is_rule(p, p->notes[i].cause) == rules && p->notes[i].cause != CAUSE_HOP_LIMIT &&
+		if (is_rule(p, p->notes[i].cause) == rules && !p->notes[i].hop_limit &&
 		    p->notes[i].cause != CAUSE_NONE && (!best || p->notes[i].requests > best->requests))
 			best = &p->notes[i];
 	return best;
@@ -218,7 +218,8 @@ static const struct drop_kind_row *kind_row(const struct drop_note *note)
 	const struct drop_kind_row *row = drop_kinds;
 
 	while (note && (strncmp(note->reason, row->reason, strlen(row->reason)) != 0 ||
-			strncmp(note->location, row->location, strlen(row->location)) != 0))
+			strncmp(note->location, row->location, strlen(row->location)) != 0 ||
+			(row->kind == DROP_BY_OWN_TTL && note->from_endpoint)))
 		row++;
 	return note ? row : &drop_kinds[LEN(drop_kinds) - 1];
 }
@@ -319,6 +320,8 @@ static const char *dropped_text(const struct draft *d, const struct drop_note *n
 		[CAUSE_NO_ROUTE] = "a routing table on the way has no route for them, or one that forbids",
 	};
 
+	if (note->where & IMDS_D_RST)
+		return "the service sent a reset instead of an answer, which did not arrive either";
 	if (note->cause == CAUSE_NO_NEIGHBOUR)
 		return no_neighbour_text(d, note);
 	if (note->cause == CAUSE_REVERSE_PATH)

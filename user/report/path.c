@@ -102,7 +102,7 @@ static const struct drop_note *drop_of(const struct pod_stats *p)
 	const struct drop_note *best = NULL;
 
 	for (size_t i = 0; i < p->notes_len; i++)
-		if (p->notes[i].cause != CAUSE_NONE && p->notes[i].cause != CAUSE_HOP_LIMIT &&
+		if (p->notes[i].cause != CAUSE_NONE && !p->notes[i].hop_limit &&
 		    (!best || p->notes[i].requests > best->requests))
 			best = &p->notes[i];
 	return best;
