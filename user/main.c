@@ -75,6 +75,21 @@ static int hold_standard_files(void)
 	return 0;
 }
 
+/*
+ * What ends us does so from the first moment on, whoever starts us: a shell's background job has SIGINT ignored until a
+ * handler is set, which comes with the programs' attaching, and a mask stays for good.
+ */
+static void hear_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_IGN); /* a reader that left shows as EPIPE, and all is detached in order */
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
@@ -82,7 +97,7 @@ int main(int argc, char **argv)
 
 	if (hold_standard_files())
 		return EXIT_CANNOT_RUN;
-	signal(SIGPIPE, SIG_IGN); /* a reader that left shows as EPIPE, and all is detached in order */
+	hear_signals();
 	code = options_parse(commands, argc, argv, stdout, stderr, &o);
 	if (code < 0)
 		code = o.command->run(&o);

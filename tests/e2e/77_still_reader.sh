@@ -102,3 +102,27 @@ TERM=xterm timeout 20 python3 "$LAB_ROOT/stopped.py" "$IMDSNOOP" top "${LAB_ARGS
 read -r seconds canonical <"$LAB_ROOT/stopped"
 check "top at a stopped terminal: SIGTERM ends it within 3 s" awk -v s="$seconds" 'BEGIN { exit !(s != "" && s < 3) }'
 check "top at a stopped terminal: its settings are back" equal "$canonical" True
+
+# Who starts it may have signals blocked, or ignored as a shell has them for its background jobs: while it starts, and later.
+cat >"$LAB_ROOT/deaf.py" <<'P'
+import signal, subprocess, sys, time
+both = {signal.SIGTERM, signal.SIGINT}
+def blocked(): signal.pthread_sigmask(signal.SIG_BLOCK, both)
+def ignored(): [signal.signal(s, signal.SIG_IGN) for s in both]
+for deaf in blocked, ignored:
+    for sig in both:
+        for moment in "start", "end":
+            p = subprocess.Popen(sys.argv[1:], preexec_fn=deaf, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            if moment == "end":
+                p.stdout.readline()	# its first line: attached
+            else:
+                time.sleep(0.05)
+            p.send_signal(sig)
+            try:
+                p.wait(4)
+            except subprocess.TimeoutExpired:
+                print(deaf.__name__, sig.name, "at its", moment)
+                p.kill()
+                p.wait()
+P
+check "started with signals blocked or ignored: they end it all the same" equal "$(python3 "$LAB_ROOT/deaf.py" "$IMDSNOOP" trace "${LAB_ARGS[@]}" --json 2>&1)" ""
