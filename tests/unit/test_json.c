@@ -191,10 +191,14 @@ static void hostile_request_bytes_stay_inside_their_string(void **state)
 	(void)state;
 	r.rec.req.path_len = 255; /* more than the field holds */
 	memset(r.rec.req.path, '\xfe', IMDS_PATH_LEN);
-	memcpy(r.rec.peer.comm, "\"}\n{\x01", 5);
+	memcpy(r.rec.peer.comm,
+	       "\"}\n{\x01\xc2\x9b"
+	       "31m",
+	       10); /* U+009B is ESC [ to some terminals */
 	v = json_request(&r, 12 * SECOND, false);
 	line = line_of(v);
 	assert_null(strchr(line, '\n'));
+	assert_null(strchr(line, '\xc2'));
 	back = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(back);
 	assert_int_equal(json_string_length(json_object_get(back, "path")), 127 * 3);

@@ -16,8 +16,8 @@
 #include "../model/request.h"
 #include "../report/report.h"
 
-/* For json_dump*(): fixed order, and no more digits of a number than it was made of. */
-#define JSON_DUMP_FLAGS (JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY)
+/* For json_dump*(): fixed order, no more digits of a number than it was made of, no character that steers a terminal. */
+#define JSON_DUMP_FLAGS (JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII)
 
 /* Each returns a new reference, or NULL without memory. now_ns: CLOCK_MONOTONIC, for what still runs. */
 json_t *json_request(const struct request *r, uint64_t now_ns, bool redact);
