@@ -495,6 +495,33 @@ static void usual_words_do_what_steps_do(void **state)
 	assert_string_equal(whole, "/latest/api/token");
 }
 
+/* Each page of the table that a head reads is one to fetch, for nearly each head. */
+static void usual_heads_read_few_pages(void **state)
+{
+	static const struct {
+		bool answer;
+		const char *head;
+		unsigned int most;
+	} cases[] = {
+		{ true, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 19\r\n\r\n", 2 },
+		{ true, "HTTP/1.1 404 Not Found\r\nServer: EC2ws\r\nTransfer-Encoding: chunked\r\n\r\n", 3 },
+		{ false, "PUT /latest/api/token HTTP/1.1\r\nHost: 169.254.169.254\r\nContent-Length: 0\r\n\r\n", 5 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint32_t now = cases[i].answer ? IMDS_HTTP_START_RESPONSE : IMDS_HTTP_START_REQUEST;
+		uint32_t pages = 0;
+
+		for (const char *c = cases[i].head; *c; c++) {
+			now &= -IMDS_HTTP_ROW;
+			pages |= 1u << now / 4096;
+			now = table.next[(now + table.column_of[(uint8_t)*c]) / sizeof(table.next[0])];
+		}
+		if ((unsigned int)__builtin_popcount(pages) > cases[i].most)
+			fail_msg("%d pages: %s", __builtin_popcount(pages), cases[i].head);
+	}
+}
+
 static uint64_t any_of(uint64_t state, uint64_t node)
 {
 	return state | node;
@@ -546,6 +573,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(built_in_words_fit),
 		cmocka_unit_test(usual_words_do_what_steps_do),
+		cmocka_unit_test(usual_heads_read_few_pages),
 		cmocka_unit_test(too_many_words),
 		cmocka_unit_test(real_requests_at_every_cut),
 		cmocka_unit_test(answers_at_every_cut),

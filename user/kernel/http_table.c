@@ -437,6 +437,8 @@ static void add_usual(struct imds_http_table *t, uint16_t line)
 #define EACH(table, state, each)                \
 	for (size_t i = 0; i < LEN(table); i++) \
 	usual_add(t, &others, state, table[i], each)
+	/* a request line and a status line end in the same state: the word of nearly each answer is the first one there */
+	usual_add(t, &others, IMDS_HTTP_START_RESPONSE, usual_answers[0], 8);
 	EACH(usual_requests, IMDS_HTTP_START_REQUEST, 8);
 	EACH(usual_answers, IMDS_HTTP_START_RESPONSE, 8);
 	EACH(usual_headers, line, 1);
@@ -457,28 +459,69 @@ static void add_usual(struct imds_http_table *t, uint16_t line)
 			t->next[i] |= IMDS_S_USUAL;
 }
 
-/* A state's own number with what there is to do on entering it. */
-static uint16_t state_of(const struct dfa *d, unsigned int s)
+/*
+ * Rows of the table in the order in which usual heads come to their states: what one reads lies in few pages, each of which
+ * has to be fetched anew when a packet comes. `first` states keep their rows.
+ */
+struct rows {
+	uint16_t of[DFA_MAX_STATES]; /* state -> row; 0: none yet */
+	unsigned int len;
+};
+
+static void rows_add(struct rows *r, const struct dfa *d, unsigned int s, const char *text)
 {
-	return s * IMDS_HTTP_ROW | (d->attr[s] & IMDS_A_PATH ? IMDS_S_PATH : 0) |
+	for (; *text; text++) {
+		s = d->next[s][d->class_of[(uint8_t)*text]];
+		if (s && !r->of[s])
+			r->of[s] = r->len++;
+	}
+}
+
+/* line: the state at the begin of a header line. What stands ahead of it is usual words, which read no rows. */
+static void rows_order(struct rows *r, const struct dfa *d, unsigned int first, unsigned int line)
+{
+	*r = (struct rows){ .len = first };
+	for (unsigned int s = 1; s < first; s++)
+		r->of[s] = s;
+	rows_add(r, d, IMDS_HTTP_ANY / IMDS_HTTP_ROW, "\nContent-Type: text/plain\r\nContent-Length: 19\r\n\r\n");
+#define EACH(table, state)                      \
+	for (size_t i = 0; i < LEN(table); i++) \
+	rows_add(r, d, state, table[i])
+	EACH(usual_headers, line);
+	EACH(usual_answers, IMDS_HTTP_START_RESPONSE / IMDS_HTTP_ROW);
+	EACH(usual_requests, IMDS_HTTP_START_REQUEST / IMDS_HTTP_ROW);
+#undef EACH
+	FOR_EACH(w, header_names)
+	rows_add(r, d, line, w->text);
+	for (unsigned int s = first; s < d->states; s++)
+		if (!r->of[s])
+			r->of[s] = r->len++;
+}
+
+/* A state's own number with what there is to do on entering it. */
+static uint16_t state_of(const struct rows *r, const struct dfa *d, unsigned int s)
+{
+	return r->of[s] * IMDS_HTTP_ROW | (d->attr[s] & IMDS_A_PATH ? IMDS_S_PATH : 0) |
 	       (d->attr[s] & ~IMDS_A_PATH ? IMDS_S_ATTR : 0);
 }
 
-static void fill(struct imds_http_table *t, const struct dfa *d)
+static void fill(struct imds_http_table *t, const struct dfa *d, unsigned int roots_len)
 {
-	uint16_t line = IMDS_HTTP_START_RESPONSE;
+	unsigned int line = IMDS_HTTP_START_RESPONSE / IMDS_HTTP_ROW;
+	struct rows r;
 
 	memset(t, 0, sizeof(*t));
+	for (const char *c = "HTTP/1.1 200 OK\r\n"; *c; c++)
+		line = d->next[line][d->class_of[(uint8_t)*c]];
+	rows_order(&r, d, roots_len + 1, line);
 	for (unsigned int c = 0; c < 256; c++)
 		t->column_of[c] = d->class_of[c] * sizeof(t->next[0]);
 	for (unsigned int s = 0; s < d->states; s++) {
-		t->attr[s] = d->attr[s] & ~IMDS_A_PATH;
+		t->attr[r.of[s]] = d->attr[s] & ~IMDS_A_PATH;
 		for (unsigned int c = 0; c < d->classes; c++)
-			t->next[s * IMDS_HTTP_CLASSES + c] = state_of(d, d->next[s][c]);
+			t->next[r.of[s] * IMDS_HTTP_CLASSES + c] = state_of(&r, d, d->next[s][c]);
 	}
-	for (const char *c = "HTTP/1.1 200 OK\r\n"; *c; c++)
-		line = step(t, line, *c);
-	add_usual(t, line);
+	add_usual(t, state_of(&r, d, line));
 }
 
 int http_table_compile_sized(struct imds_http_table *ret_table, struct http_table_size *ret_size)
@@ -507,7 +550,7 @@ int http_table_compile_sized(struct imds_http_table *ret_table, struct http_tabl
 		err = -E2BIG;
 	if (err)
 		goto out;
-	fill(ret_table, d);
+	fill(ret_table, d, 7);
 out:
 	free(d);
 	nfa_free(n);
