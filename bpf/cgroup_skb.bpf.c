@@ -297,7 +297,9 @@ static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct p
 
 	/* the hook runs before TCP has looked at the segment */
 	if (!fits_answer(f, p->seq, p->ack, p->tcp_flags)) {
-		if (f->syn_ns || (f->flags & IMDS_F_MIDSTREAM)) /* else it left under another name */
+		/* without one of ours, it left under another name; a bare acknowledgement (a challenge ACK) hides nothing */
+		if ((f->syn_ns || (f->flags & IMDS_F_MIDSTREAM)) &&
+		    (p->payload_len || (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST))))
 			count_loss(IMDS_LOSS_SEGMENT);
 		return;
 	}

@@ -626,7 +626,7 @@ enum imds_loss {
 	IMDS_LOSS_HEAD_CUT,	/* request head not wholly looked at */
 	IMDS_LOSS_FRAGMENT,	/* IP fragment other than the first */
 	IMDS_LOSS_MALFORMED,	/* packet to or from an endpoint that we could not parse */
-	IMDS_LOSS_SEGMENT,	/* segment from an endpoint that fits no connection: TCP would not take it either */
+	IMDS_LOSS_SEGMENT, /* segment from an endpoint, no bare ACK, that fits no connection: TCP would not take it either */
 	IMDS_LOSS_COLLISION,	/* connection whose dropped packets may not be found behind NAT: its place was taken */
 	IMDS_LOSS_UNOWNED_FULL, /* dead answer of no known connection, not told apart */
 	IMDS_LOSS_RING_COPY,	/* packet head: no room in its ring */

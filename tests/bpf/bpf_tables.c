@@ -289,6 +289,7 @@ static void segments_that_tcp_refuses_change_nothing(void)
 	tcp(&c, false, PSH, c.ack, 0, OK4, LEN(OK4));	      /* no ACK */
 	tcp(&c, false, PSH | ACK, c.ack + 0x200000, c.seq, OK4, LEN(OK4));
 	tcp(&c, false, PSH | ACK, c.ack, c.seq + 5000, OK4, LEN(OK4)); /* acknowledges what was not sent */
+	tcp(&c, false, ACK, c.ack + 0x200000, c.seq, NULL, 0); /* of another connection: hides no answer, no loss */
 	equal(requests(), 0);
 	equal(rig_loss(rig, IMDS_LOSS_SEGMENT), 8);
 	answer(&c, OK4);
