@@ -239,6 +239,31 @@ static void another_writer_is_refused(void **state)
 	crash(&a);
 }
 
+/* By a shell of SQLite, say, that somebody left open. */
+static void a_lock_is_told_and_costs_no_count(void **state)
+{
+	struct ready_node n;
+	char path[400];
+	struct agent a;
+	sqlite3 *db;
+
+	clear();
+	row_init(0, "cart");
+	start(&a, 1, START);
+	snprintf(path, sizeof(path), "%s/ledger.db", dir);
+	sqlite3_open(path, &db);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	ask_v2(0, 3, 2);
+	assert_int_equal(tick(&a, START + 60, 0), -EBUSY);
+	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(tick(&a, START + 120, 0), 0);
+	crash(&a);
+	n = read_back(START, START + HOUR);
+	assert_int_equal(find(&n, "cart")->v2, 3);
+	ready_free_node(&n);
+}
+
 static void a_later_schema_is_refused_and_kept(void **state)
 {
 	struct ledger *other;
@@ -977,6 +1002,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_lossy_minute_is_not_watched, begin, end),
 		cmocka_unit_test_setup_teardown(the_clock_steps, begin, end),
 		cmocka_unit_test_setup_teardown(another_writer_is_refused, begin, end),
+		cmocka_unit_test_setup_teardown(a_lock_is_told_and_costs_no_count, begin, end),
 		cmocka_unit_test_setup_teardown(a_later_schema_is_refused_and_kept, begin, end),
 		cmocka_unit_test_setup_teardown(another_schema_is_not_read, begin, end),
 		cmocka_unit_test_setup_teardown(a_nameless_row_is_anyone, begin, end),

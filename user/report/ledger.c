@@ -60,9 +60,27 @@ struct ledger {
 
 /* --- opening ---------------------------------------------------------------------------------------------------------- */
 
+/* What somebody may mend has its own words. */
+static int error_of(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_DONE:
+		return 0;
+	case SQLITE_BUSY: /* another process has begun to write and does not end */
+		return -EBUSY;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_READONLY:
+		return -EROFS;
+	default:
+		return -EIO;
+	}
+}
+
 int ledger_run(sqlite3 *db, const char *sql)
 {
-	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -EIO;
+	return error_of(sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
 int64_t ledger_pragma(sqlite3 *db, const char *sql)
@@ -84,7 +102,7 @@ static int done(sqlite3_stmt *st)
 	int code = sqlite3_step(st);
 
 	sqlite3_reset(st);
-	return code == SQLITE_DONE ? 0 : -EIO;
+	return error_of(code);
 }
 
 static bool is_damaged(sqlite3 *db)
@@ -363,12 +381,12 @@ static int write_day(struct ledger *l, uint64_t number, int64_t id, const struct
 
 /* --- writing ---------------------------------------------------------------------------------------------------------- */
 
-/* Row of a workload, 0: none and no room, or -EIO. */
+/* Row of a workload, 0: none and no room, negative errno. */
 static int64_t workload_id(struct ledger *l, const struct workload *w, bool other)
 {
 	const char *namespace = other ? "" : w->namespace, *name = other ? "other" : w->name;
 	int64_t id = 0;
-	int code;
+	int code, err;
 
 	sqlite3_bind_text(l->st[FIND], 1, namespace, -1, SQLITE_STATIC);
 	sqlite3_bind_text(l->st[FIND], 2, name, -1, SQLITE_STATIC);
@@ -377,15 +395,16 @@ static int64_t workload_id(struct ledger *l, const struct workload *w, bool othe
 		id = sqlite3_column_int64(l->st[FIND], 0);
 	sqlite3_reset(l->st[FIND]);
 	if (id || (code != SQLITE_DONE && code != SQLITE_ROW))
-		return id ? id : -EIO;
+		return id ? id : error_of(code);
 	if (!other && l->workloads >= LEDGER_WORKLOADS)
 		return 0;
 	sqlite3_bind_text(l->st[ADD], 1, namespace, -1, SQLITE_STATIC);
 	sqlite3_bind_text(l->st[ADD], 2, name, -1, SQLITE_STATIC);
 	sqlite3_bind_int(l->st[ADD], 3, other || w->other || w->unnamed);
 	sqlite3_bind_int64(l->st[ADD], 4, (sqlite3_int64)w->first_s);
-	if (done(l->st[ADD]))
-		return -EIO;
+	err = done(l->st[ADD]);
+	if (err)
+		return err;
 	l->workloads++;
 	return sqlite3_last_insert_rowid(l->db);
 }
@@ -414,12 +433,12 @@ static int write_workload(struct ledger *l, struct workload *w)
 	struct day add = { 0 }, day = { 0 };
 	sqlite3_stmt *st = l->st[GET_DAY];
 	uint64_t *slot = day.slots[l->hour % SLOTS];
-	int code;
+	int code, err;
 
 	if (!id)
 		id = workload_id(l, w, true);
 	if (id <= 0)
-		return -EIO;
+		return id ? (int)id : -EIO;
 	difference(w, &add);
 	sqlite3_bind_int64(st, 1, (sqlite3_int64)(l->hour / SLOTS));
 	sqlite3_bind_int64(st, 2, id);
@@ -428,7 +447,7 @@ static int write_workload(struct ledger *l, struct workload *w)
 		ledger_read_day(st, 0, &day);
 	sqlite3_reset(st);
 	if (code != SQLITE_ROW && code != SQLITE_DONE)
-		return -EIO;
+		return error_of(code);
 	for (int i = 0; i < REQUIRED; i++)
 		day.v[i] += add.v[i];
 	slot[0] += add.v[V1];
@@ -438,8 +457,9 @@ static int write_workload(struct ledger *l, struct workload *w)
 		slot[3] = (uint64_t)w->required_hop_limit;
 	if (slot[3] > day.v[REQUIRED])
 		day.v[REQUIRED] = slot[3];
-	if (write_day(l, l->hour / SLOTS, id, &day))
-		return -EIO;
+	err = write_day(l, l->hour / SLOTS, id, &day);
+	if (err)
+		return err;
 	st = l->st[TOUCH];
 	sqlite3_bind_int64(st, 1, id);
 	sqlite3_bind_int64(st, 2, (sqlite3_int64)w->last_s);
