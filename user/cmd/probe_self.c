@@ -264,9 +264,9 @@ static void print_answer_json(const struct self_run *run, const struct probe_sel
 	json_t *v = probe_json(&a->r, true, a->why);
 	int spare = a->m.ttl_token ? a->m.ttl_token - 1 : -1;
 
-	json_object_set_new(v, "v1_status", a->m.plain.status ? json_integer(a->m.plain.status) : json_null());
+	json_object_set_new(v, "v1_status", json_if_positive(a->m.plain.status));
 	json_object_set_new(v, "acked", json_boolean(a->m.token.acked));
-	json_object_set_new(v, "spare", spare < 0 ? json_null() : json_integer(spare));
+	json_object_set_new(v, "spare", json_unless_negative(spare));
 	json_print(v, false, run->out);
 }
 
@@ -281,18 +281,15 @@ static void print_json(const struct self_run *run)
 	if (run->credentials.variable)
 		json_print(json_pack("{s:s, s:s, s:b, s:b, s:o, s:s}", "type", "credentials", "variable",
 				     run->credentials.variable, "asked", run->credentials.asked, "ok",
-				     run->credentials.ok, "status",
-				     run->credentials.result.status ? json_integer(run->credentials.result.status)
-								    : json_null(),
+				     run->credentials.ok, "status", json_if_positive(run->credentials.result.status),
 				     "why", run->credentials.why),
 			   false, run->out);
-	json_print(
-	    json_pack("{s:s, s:b, s:s, s:o, s:o, s:o, s:s}", "type", "end", "token", a->r.outcome == OUTCOME_OK,
-		      "outcome", outcome_word(a->r.outcome), "confidence",
-		      confidence_word(a->r.confidence) ? json_string(confidence_word(a->r.confidence)) : json_null(),
-		      "required_hop_limit", a->r.required_hop_limit ? json_integer(a->r.required_hop_limit) : json_null(),
-		      "proxy", run->proxy ? json_string(run->proxy) : json_null(), "sdk", run->sdk),
-	    false, run->out);
+	json_print(json_pack("{s:s, s:b, s:s, s:o, s:o, s:o, s:s}", "type", "end", "token", a->r.outcome == OUTCOME_OK,
+			     "outcome", outcome_word(a->r.outcome), "confidence",
+			     json_unless_empty(confidence_word(a->r.confidence)), "required_hop_limit",
+			     json_if_positive(a->r.required_hop_limit), "proxy", json_unless_empty(run->proxy), "sdk",
+			     run->sdk),
+		   false, run->out);
 }
 
 static void print_answer(const struct self_run *run, const struct probe_self_answer *a)

@@ -223,8 +223,9 @@ static void flushed(struct probe_run *run)
 void probe_show_start(struct probe_run *run)
 {
 	if (run->o->format == FORMAT_JSON)
-		json_print(json_pack("{s:s, s:s, s:s, s:I, s:b}", "type", "start", "version", IMDSNOOP_VERSION, "node",
-				     run->node, "namespaces", (json_int_t)run->len, "watched", run->session != NULL),
+		json_print(json_pack("{s:s, s:s, s:o, s:I, s:b}", "type", "start", "version", IMDSNOOP_VERSION, "node",
+				     json_text(run->node), "namespaces", (json_int_t)run->len, "watched",
+				     run->session != NULL),
 			   false, run->out);
 	else
 		print_header(run);
@@ -316,8 +317,7 @@ void probe_show_end(struct probe_run *run, const struct probe_tally *n)
 				json_object_set_new(outcomes, outcome_word(i), json_integer(n->outcomes[i]));
 		json_print(json_pack("{s:s, s:I, s:I, s:I, s:o, s:o}", "type", "end", "asked", (json_int_t)n->asked,
 				     "without_token", (json_int_t)n->without, "not_asked", (json_int_t)n->unknown,
-				     "outcomes", outcomes, "required_hop_limit",
-				     n->required ? json_integer(n->required) : json_null()),
+				     "outcomes", outcomes, "required_hop_limit", json_if_positive(n->required)),
 			   false, run->out);
 	} else {
 		fprintf(run->out, "%zu of %zu get%s a token", n->asked - n->without, n->asked,

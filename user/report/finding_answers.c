@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What was asked, and what came back: without tokens, errors, late answers. */
-#include <stdio.h>
 #include <string.h>
 
 #include "../base/text_add.h"

@@ -97,24 +97,22 @@ static json_t *time_value(uint64_t wall_ns)
 	return json_string(json_time(wall_ns, buf, sizeof(buf)));
 }
 
-/* null for what did not happen or was not seen. */
-static json_t *number_or_null(int64_t n)
+json_t *json_unless_negative(int64_t n)
 {
 	return n < 0 ? json_null() : json_integer(n);
 }
 
-static json_t *positive_or_null(int64_t n)
+json_t *json_if_positive(int64_t n)
 {
 	return n <= 0 ? json_null() : json_integer(n);
 }
 
-static json_t *text_or_null(const char *text)
+json_t *json_unless_empty(const char *text)
 {
 	return text && *text ? json_text(text) : json_null();
 }
 
-/* Rounded to 1 / per_second. Not a number, negative or beyond any uptime: 0. */
-static json_t *seconds(double s, double per_second)
+json_t *json_seconds(double s, double per_second)
 {
 	return json_real(s >= 0 && s < 1e12 ? (double)(int64_t)(s * per_second + 0.5) / per_second : 0);
 }
@@ -234,28 +232,28 @@ json_t *json_request(const struct request *r, uint64_t now_ns, bool redact)
 	put(&b, "local", request_address_value(&peer->local, peer->local_port));
 	put(&b, "provider", json_string(provider_word(r->provider)));
 	put(&b, "kind", json_string(kind_word(q->kind)));
-	put(&b, "imds_version", text_or_null(version_word(q->version)));
+	put(&b, "imds_version", json_unless_empty(version_word(q->version)));
 	put(&b, "method", json_string(method_word(q->method)));
 	put(&b, "path", redact ? json_string("") : path_value(q));
-	put(&b, "status", positive_or_null(q->status));
+	put(&b, "status", json_if_positive(q->status));
 	put(&b, "outcome", json_string(outcome_word(r->outcome)));
-	put(&b, "cause", text_or_null(cause_word(r->cause)));
+	put(&b, "cause", json_unless_empty(cause_word(r->cause)));
 	put(&b, "answered_by", answerer_value(r->answered_by));
-	put(&b, "confidence", text_or_null(confidence_word(r->confidence)));
-	put(&b, "connect_us", number_or_null(request_connect_us(r)));
-	put(&b, "first_byte_us", number_or_null(request_first_byte_us(r)));
-	put(&b, "duration_us", number_or_null(request_duration_us(r, now_ns)));
-	put(&b, "ttl_synack", positive_or_null(r->rec.ttl_synack));
-	put(&b, "ttl_response", positive_or_null(q->ttl_response));
+	put(&b, "confidence", json_unless_empty(confidence_word(r->confidence)));
+	put(&b, "connect_us", json_unless_negative(request_connect_us(r)));
+	put(&b, "first_byte_us", json_unless_negative(request_first_byte_us(r)));
+	put(&b, "duration_us", json_unless_negative(request_duration_us(r, now_ns)));
+	put(&b, "ttl_synack", json_if_positive(r->rec.ttl_synack));
+	put(&b, "ttl_response", json_if_positive(q->ttl_response));
 	put(&b, "ttl_dropped", dropped ? json_integer(q->drop.ttl) : json_null());
-	put(&b, "hops", number_or_null(r->hops));
-	put(&b, "required_hop_limit", positive_or_null(r->required_hop_limit));
+	put(&b, "hops", json_unless_negative(r->hops));
+	put(&b, "required_hop_limit", json_if_positive(r->required_hop_limit));
 	put(&b, "hops_source", json_string(hops_source_word(r->hops_source)));
 	put(&b, "retransmits", json_integer(q->retransmits));
 	put(&b, "drops", json_integer(q->drops));
-	put(&b, "drop_reason", text_or_null(r->drop_reason));
-	put(&b, "drop_location", text_or_null(r->drop_location));
-	put(&b, "drop_match", text_or_null(dropped ? drop_match_word(q->drop.match) : NULL));
+	put(&b, "drop_reason", json_unless_empty(r->drop_reason));
+	put(&b, "drop_location", json_unless_empty(r->drop_location));
+	put(&b, "drop_match", json_unless_empty(dropped ? drop_match_word(q->drop.match) : NULL));
 	put(&b, "bytes_out", json_integer(q->bytes_out));
 	put(&b, "bytes_in", json_integer(q->bytes_in));
 	put(&b, "fallback", json_boolean(r->fallback));
@@ -311,7 +309,7 @@ json_t *json_with_figures(json_t *object, const struct figures *figures)
 
 	for (const struct figure *f = figures_table; f->key; f++)
 		put(&b, f->key,
-		    f->is_time ? seconds(*figures_time(&all, f), 1e6)
+		    f->is_time ? json_seconds(*figures_time(&all, f), 1e6)
 			       : json_integer((json_int_t)*figures_count(&all, f)));
 	return end(&b);
 }
@@ -397,10 +395,10 @@ static json_t *station_at(const void *of, size_t i)
 	struct builder b = begin();
 
 	put(&b, "name", json_text(st->name));
-	put(&b, "ttl", positive_or_null(st->ttl));
+	put(&b, "ttl", json_if_positive(st->ttl));
 	put(&b, "reached", json_boolean(st->reached));
 	put(&b, "died", json_boolean(st->died));
-	put(&b, "note", text_or_null(st->died ? path->note : i + 1 == path->len ? path->tail : ""));
+	put(&b, "note", json_unless_empty(st->died ? path->note : i + 1 == path->len ? path->tail : ""));
 	return end(&b);
 }
 
@@ -414,24 +412,24 @@ static json_t *pod_at(const void *rows, size_t i)
 	put(&b, "other", json_boolean(p->other));
 	put(&b, "host_network", host_network_value(p->host_network || p->own_network, p->host_network));
 	put_counts(&b, p);
-	put(&b, "hops", number_or_null(p->hops));
-	put(&b, "required_hop_limit", positive_or_null(p->required_hop_limit));
+	put(&b, "hops", json_unless_negative(p->hops));
+	put(&b, "required_hop_limit", json_if_positive(p->required_hop_limit));
 	put(&b, "hops_source", json_string(hops_source_word(p->hops_source)));
 	put(&b, "hop_limit", json_string(hop_limit_word(p->hop_limit)));
-	put(&b, "confidence", text_or_null(highest_confidence(p)));
-	put(&b, "ttl_synack", positive_or_null(p->ttl_synack));
-	put(&b, "ttl_response", positive_or_null(p->ttl_response));
-	put(&b, "ttl_token_response", positive_or_null(p->ttl_token_response));
-	put(&b, "ttl_dropped", positive_or_null(p->ttl_dropped));
+	put(&b, "confidence", json_unless_empty(highest_confidence(p)));
+	put(&b, "ttl_synack", json_if_positive(p->ttl_synack));
+	put(&b, "ttl_response", json_if_positive(p->ttl_response));
+	put(&b, "ttl_token_response", json_if_positive(p->ttl_token_response));
+	put(&b, "ttl_dropped", json_if_positive(p->ttl_dropped));
 	put(&b, "drops", drops_value(p));
 	put(&b, "hop_limit_drops", json_integer(p->hop_limit_drops));
 	put(&b, "policy_drops", json_integer(p->policy_drops));
-	put(&b, "drop_location", text_or_null(p->hop_limit_drops ? p->drop_location : p->policy_location));
-	put(&b, "drop_reason", text_or_null(p->hop_limit_drops ? p->death_reason : p->policy_reason));
+	put(&b, "drop_location", json_unless_empty(p->hop_limit_drops ? p->drop_location : p->policy_location));
+	put(&b, "drop_reason", json_unless_empty(p->hop_limit_drops ? p->death_reason : p->policy_reason));
 	put(&b, "providers", providers_value(p->providers));
 	put(&b, "processes", json_list(p, p->processes_len, process_at));
 	put(&b, "level", json_string(level_word(row->level)));
-	put(&b, "cause", text_or_null(cause_word(row->cause)));
+	put(&b, "cause", json_unless_empty(cause_word(row->cause)));
 	put(&b, "cause_text", json_text(row->text));
 	put(&b, "way", json_list(&row->path, row->path.len, station_at));
 	put(&b, "answered_by", answerer_value(p->answered_by));
@@ -512,7 +510,7 @@ static json_t *totals_value(const struct snapshot *s)
 
 static json_t *duration_value(const struct snapshot *s)
 {
-	return seconds(s->now_ns > s->started_ns ? (s->now_ns - s->started_ns) / 1e9 : 0, 1e3);
+	return json_seconds(s->now_ns > s->started_ns ? (s->now_ns - s->started_ns) / 1e9 : 0, 1e3);
 }
 
 static json_t *headline_value(const struct report *r)
@@ -543,8 +541,8 @@ static json_t *unowned_at(const void *rows, size_t i)
 	put(&b, "name", json_text(u->name ? u->name : ""));
 	put(&b, "packets", json_integer(u->packets));
 	put(&b, "ttl", json_integer(u->ttl));
-	put(&b, "drop_reason", text_or_null(u->reason));
-	put(&b, "drop_location", text_or_null(u->location));
+	put(&b, "drop_reason", json_unless_empty(u->reason));
+	put(&b, "drop_location", json_unless_empty(u->location));
 	return end(&b);
 }
 
@@ -571,16 +569,16 @@ json_t *json_said(const struct report *r)
 	put(&b, "headline", headline_value(r));
 	put(&b, "platform", platform_value(&r->platform));
 	put(&b, "endpoints", json_texts(s->endpoints));
-	put(&b, "baseline_ttl", positive_or_null(s->baseline_ttl));
-	put(&b, "node_token_ttl", positive_or_null(s->node_token_ttl));
+	put(&b, "baseline_ttl", json_if_positive(s->baseline_ttl));
+	put(&b, "node_token_ttl", json_if_positive(s->node_token_ttl));
 	put(&b, "features", json_features(s->features, s->features_len));
 	put(&b, "losses", losses_value(s));
 	put(&b, "totals", totals_value(s));
 	put(&b, "pods", json_list(r->rows, r->rows_len, pod_at));
 	put(&b, "findings", json_list(s->findings, s->findings_len, finding_at));
 	put(&b, "unowned", json_list(s->unowned, s->unowned_len, unowned_at));
-	put(&b, "boot_id", text_or_null(s->boot_id));
-	put(&b, "scope", text_or_null(s->part ? s->part : s->boot_id ? "node" : NULL));
+	put(&b, "boot_id", json_unless_empty(s->boot_id));
+	put(&b, "scope", json_unless_empty(s->part ? s->part : s->boot_id ? "node" : NULL));
 	return end(&b);
 }
 

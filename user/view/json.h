@@ -29,6 +29,12 @@ json_t *json_features(const struct feature *rows, size_t len);
 
 /* A string that may be any bytes; NULL gives null. */
 json_t *json_text(const char *bytes);
+/* null for what did not happen or was not seen. */
+json_t *json_unless_negative(int64_t n);
+json_t *json_if_positive(int64_t n);
+json_t *json_unless_empty(const char *bytes); /* any bytes */
+/* Seconds, rounded to 1 / per_second; not a number, negative or beyond any uptime: 0. */
+json_t *json_seconds(double s, double per_second);
 /* value(of, 0) to value(of, len - 1), each a new reference or NULL. */
 json_t *json_list(const void *of, size_t len, json_t *(*value)(const void *of, size_t i));
 /* object, the caller's, with all of figures.def, or of whom it is; NULL when object is, or without memory. */
