@@ -397,8 +397,9 @@ static __always_inline void take_back(struct imds_flow *f, const struct dropped 
 /* enum imds_death of a drop that a request waits for. */
 static __always_inline __u8 death_of(const struct imds_flow *f, const struct imds_request *r, const struct imds_drop *drop)
 {
-	if (imds_drop_rank(drop->flags, drop->ttl) != 7 || (drop->flags & (IMDS_D_AT_HOME | IMDS_D_ARRIVED)) ||
-	    (f->flags & (IMDS_F_HOST_NETNS | IMDS_F_OWN_NETNS)) || r->first_byte_ns)
+	if (imds_drop_rank(drop->flags, drop->ttl) != IMDS_DROP_RANK_FORWARD ||
+	    (drop->flags & (IMDS_D_AT_HOME | IMDS_D_ARRIVED)) || (f->flags & (IMDS_F_HOST_NETNS | IMDS_F_OWN_NETNS)) ||
+	    r->first_byte_ns)
 		return IMDS_DEATH_NONE;
 	if (!drop->reason || drop->reason != imds_reason_tc_ingress)
 		return IMDS_DEATH_FORWARD;

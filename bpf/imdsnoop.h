@@ -191,6 +191,8 @@ struct imds_drop {
 };
 _Static_assert(sizeof(struct imds_drop) == 24, "drop is ABI");
 
+#define IMDS_DROP_RANK_FORWARD 8 /* of an answer's payload, by TTL, where forwarding checks it */
+
 /*
  * How much a drop says. A copy that a bridge flooded (OTHERHOST), a forged packet and a lost SYN all may come before the
  * real death: the packet that the flow waits for, dead where forwarding checks the TTL, outranks them.
@@ -199,11 +201,11 @@ static inline __attribute__((always_inline)) __u32 imds_drop_rank(__u32 flags, _
 {
 	if (!(flags & IMDS_D_FROM_ENDPOINT))
 		return flags & IMDS_D_SYN ? 1 : 2;
-	if (!(flags & IMDS_D_EXPECTED_SEQ) || !(flags & IMDS_D_PAYLOAD))
-		return ttl <= 1 && (flags & IMDS_D_FORWARD) ? 4 : 3;
-	if (ttl > 1)
+	if ((flags & IMDS_D_EXPECTED_SEQ) && (flags & IMDS_D_PAYLOAD))
+		return ttl > 1 ? 6 : flags & IMDS_D_FORWARD ? IMDS_DROP_RANK_FORWARD : 7;
+	if ((flags & IMDS_D_EXPECTED_SEQ) && (flags & IMDS_D_RST)) /* an ACK that died before it tells less */
 		return 5;
-	return flags & IMDS_D_FORWARD ? 7 : 6;
+	return ttl <= 1 && (flags & IMDS_D_FORWARD) ? 4 : 3;
 }
 
 /*

@@ -482,7 +482,7 @@ static void a_trace_gives_the_live_report(void **state)
 	assert_string_equal(again, report);
 	/* that there was something to get wrong */
 	assert_non_null(strstr(report, "\"proven\": 4"));
-	assert_non_null(strstr(report, "\"strong\": 1"));
+	assert_non_null(strstr(report, "\"likely\": 1"));
 	assert_non_null(strstr(report, "\"fallbacks\": 2"));
 	assert_non_null(strstr(report, "\"hop_limit_drops\": 9"));
 	assert_non_null(strstr(report, "\"records_lost\": 5"));

@@ -128,7 +128,7 @@ static const struct row rows[] = {
 	  DIED(ANSWER, 1, "IP_INHDR", "ip_forward") },
 
 	/* strong */
-	{ "only an ACK died", STRONG, TOKEN, DIED(ANSWER_BARE, 1, "IP_INHDR", "ip_forward") },
+	{ "only an ACK died", LIKELY, TOKEN, DIED(ANSWER_BARE, 1, "IP_INHDR", "ip_forward") },
 	{ "only an ACK died, client left at once", ABORTED, TOKEN, .waited = 50 * MS,
 	  DIED(ANSWER_BARE, 1, "IP_INHDR", "ip_forward") },
 	{ "neither reason nor symbol, too far by arithmetic", STRONG, TOKEN, .hops = 2, .node_ttl = 1,
@@ -519,6 +519,29 @@ static void ttl_deaths_include_packets_without_payload(void **state)
 	assert_false(verdict_is_ttl_death(&drop, "IP_INHDR", "ip_forward"));
 }
 
+/* From the least to the gravest. */
+static void what_says_more_of_a_request_outranks_what_died_before_it(void **state)
+{
+	const struct {
+		unsigned int flags;
+		uint8_t ttl;
+	} drops[] = {
+		{ IMDS_D_SYN, 64 },
+		{ IMDS_D_PAYLOAD, 64 },
+		{ ANSWER_BARE, 64 },
+		{ ANSWER_BARE | IMDS_D_FORWARD, 1 },
+		{ ANSWER_BARE | IMDS_D_RST, 1 },
+		{ ANSWER, 64 },
+		{ ANSWER, 1 },
+		{ ANSWER | IMDS_D_FORWARD, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LEN(drops); i++)
+		assert_int_equal(imds_drop_rank(drops[i].flags, drops[i].ttl), i + 1);
+	assert_int_equal(imds_drop_rank(drops[LEN(drops) - 1].flags, 1), IMDS_DROP_RANK_FORWARD);
+}
+
 static void hops_are_learned_from_the_baseline_first(void **state)
 {
 	static const struct {
@@ -667,6 +690,7 @@ int main(void)
 		cmocka_unit_test(hop_limit_is_never_said_without_cause),
 		cmocka_unit_test(policy_drops_are_told_from_others),
 		cmocka_unit_test(ttl_deaths_include_packets_without_payload),
+		cmocka_unit_test(what_says_more_of_a_request_outranks_what_died_before_it),
 		cmocka_unit_test(hops_are_learned_from_the_baseline_first),
 		cmocka_unit_test(a_counter_key_tells_no_more_than_its_end),
 		cmocka_unit_test(providers_are_told_by_address_header_and_path),

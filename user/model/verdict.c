@@ -295,11 +295,11 @@ static enum confidence death_confidence(const struct verdict_input *in)
 	if (place != PLACE_UNKNOWN && (drop->flags & (IMDS_D_PAYLOAD | IMDS_D_SYN)))
 		return CONFIDENCE_PROVEN;
 	/*
-	 * Without payload it is the ACK of a FIN or the like: on a path where those die the answer dies too, but a client
-	 * that left at once cannot know whether an answer was on its way.
+	 * Without payload it is the ACK of a FIN or the like: on a path where those die the answer dies too, but none was
+	 * seen dying, and a client that left at once cannot know whether one was on its way.
 	 */
-	if (!(drop->flags & IMDS_D_PAYLOAD) && waited_ns(in) < in->stall_ns)
-		return CONFIDENCE_NONE;
+	if (!(drop->flags & IMDS_D_PAYLOAD))
+		return waited_ns(in) < in->stall_ns ? CONFIDENCE_NONE : CONFIDENCE_LIKELY;
 	/* a filter behind the forward finds TTL 1, too: where it was freed decides, or seen ahead of the forward, or arithmetic */
 	return place == PLACE_UNKNOWN && !(drop->flags & IMDS_D_FORWARD) && !is_too_far(in) ? CONFIDENCE_LIKELY
 											    : CONFIDENCE_STRONG;
