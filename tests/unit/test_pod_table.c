@@ -9,7 +9,9 @@
 #define STALL (250 * MS)
 #define DEATH (IMDS_D_FROM_ENDPOINT | IMDS_D_PAYLOAD | IMDS_D_WAITING_TOKEN | IMDS_D_EXPECTED_SEQ | IMDS_D_HAS_REASON)
 
-static const struct imds_endpoint endpoints[] = { { .class = IMDS_EP_IMDS }, { .class = IMDS_EP_EKS } };
+static const struct imds_endpoint endpoints[] = { { .class = IMDS_EP_IMDS },
+						  { .class = IMDS_EP_EKS },
+						  { .class = IMDS_EP_IMDS } };
 static const struct pod_identity web = { .cgroup_id = 7,
 					 .namespace = "shop",
 					 .pod = "web-1",
@@ -32,7 +34,7 @@ static const struct pod_identity agent = { .cgroup_id = 8,
 static struct pod_table *table_new(void)
 {
 	struct pod_table_options o = {
-		.max_pods = 8, .stall_ns = STALL, .slow_ns = S, .endpoints = endpoints, .endpoints_len = 2
+		.max_pods = 8, .stall_ns = STALL, .slow_ns = S, .endpoints = endpoints, .endpoints_len = 3
 	};
 	struct pod_table *t;
 
@@ -188,6 +190,23 @@ static void limit_that_was_raised_is_unlearned(void **state)
 	r = add(t, request(IMDS_KIND_TOKEN, 100 * S, S, 0));
 	assert_int_equal(r.outcome, OUTCOME_NO_RESPONSE);
 	assert_non_null(row_of(t, &s, "web-1"));
+	assert_int_equal(s.node_token_ttl, 0);
+	done(t, &s);
+}
+
+/* The service's two addresses are limited differently: none of both is the node's limit. */
+static void limits_that_differ_are_not_one(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request v6 = of_host(request(IMDS_KIND_TOKEN, 2 * S, MS, 200), 2);
+
+	v6.rec.peer.endpoint = 2;
+	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 1));
+	assert_non_null(row_of(t, &s, "agent-1"));
+	assert_int_equal(s.node_token_ttl, 1);
+	add(t, v6);
+	assert_non_null(row_of(t, &s, "agent-1"));
 	assert_int_equal(s.node_token_ttl, 0);
 	done(t, &s);
 }
@@ -502,7 +521,7 @@ static void what_a_snapshot_points_to_is_told_when_it_goes(void **state)
 static void one_maker_does_not_fill_the_table(void **state)
 {
 	struct pod_table_options o = {
-		.max_pods = 1024, .stall_ns = STALL, .slow_ns = S, .endpoints = endpoints, .endpoints_len = 2
+		.max_pods = 1024, .stall_ns = STALL, .slow_ns = S, .endpoints = endpoints, .endpoints_len = 3
 	};
 	struct pod_identity run = web;
 	struct snapshot s = { .node = "n" };
@@ -579,6 +598,7 @@ int main(void)
 		cmocka_unit_test(limit_that_was_lowered_is_no_rule),
 		cmocka_unit_test(limit_that_was_lowered_leaves_the_hops),
 		cmocka_unit_test(limit_that_was_raised_is_unlearned),
+		cmocka_unit_test(limits_that_differ_are_not_one),
 		cmocka_unit_test(dead_acknowledgement_is_not_the_last_word),
 		cmocka_unit_test(near_agent_does_not_shorten_the_way),
 		cmocka_unit_test(row_of_two_networks_needs_what_the_farther_does),

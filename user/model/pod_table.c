@@ -610,6 +610,7 @@ int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 {
 	size_t n = 0, max = t->rows_len + 1;
 	struct row *r, *tmp;
+	bool differ = false;
 
 	free(t->sorted);
 	t->sorted = calloc(max, sizeof(*t->sorted));
@@ -639,13 +640,18 @@ int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 	s->baseline_ttl = 0;
 	s->node_token_ttl = 0;
 	for (size_t i = 0; i < t->o.endpoints_len && i < IMDS_MAX_ENDPOINTS; i++) {
+		const struct endpoint_ttl *e = &t->endpoints[i];
+
 		if (t->local >> i & 1)
 			continue;
 		if (!s->baseline_ttl)
-			s->baseline_ttl = t->endpoints[i].baseline_ttl;
+			s->baseline_ttl = e->baseline_ttl;
+		differ |= e->token_ttl && s->node_token_ttl && e->token_ttl != s->node_token_ttl;
 		if (!s->node_token_ttl)
-			s->node_token_ttl = t->endpoints[i].token_ttl;
+			s->node_token_ttl = e->token_ttl;
 	}
+	if (differ)
+		s->node_token_ttl = 0;
 	s->slow_us = t->o.slow_ns / 1000;
 	return 0;
 }

@@ -216,7 +216,7 @@ struct snapshot {
 	const struct loss *losses; /* all of them, zeros too */
 	size_t losses_len;
 	int baseline_ttl;   /* as host-network sockets receive it; 0: none spoke */
-	int node_token_ttl; /* of token answers at host-network sockets: the hop limit set; 0: unknown */
+	int node_token_ttl; /* of token answers at host-network sockets: the hop limit set; 0: unknown, or no one for all */
 	bool drops_watched; /* the drop hook is on */
 	/* packets dropped of connections that we did not see begin; nothing of ours is lost by them */
 	uint64_t stray_ttl_drops;      /* an endpoint's, with TTL <= 1 */
