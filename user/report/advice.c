@@ -387,11 +387,15 @@ static const struct row {
 	  "the interface is down." },
 	{ FINDING_ENDPOINT_REFUSED, CAUSE_NO_ROUTE, ALL, ANY, ALWAYS,
 	  "  ip route get %a from POD_ADDRESS iif POD_INTERFACE; ip rule" },
-	{ FINDING_TOKEN_REQUIRED, CAUSE_NONE, EC2, K8S, ALWAYS,
+	{ FINDING_TOKEN_REQUIRED, CAUSE_NONE, EC2, K8S, ROLELESS,
 	  "Tokens are required on this node: use an SDK that asks for one, or give the pod a role of its own by EKS "
 	  "Pod Identity or IRSA." },
-	{ FINDING_TOKEN_REQUIRED, CAUSE_NONE, EC2, ANY & ~K8S, ALWAYS,
+	{ FINDING_TOKEN_REQUIRED, CAUSE_NONE, EC2, ANY & ~K8S, ROLELESS,
 	  "Tokens are required on this node: use an SDK that asks for one." },
+	{ FINDING_TOKEN_REQUIRED, CAUSE_NONE, EC2 | LOCAL, ANY, HAS_ROLE,
+	  "Its credentials come from EKS Pod Identity or ECS. What else it asks of the instance needs a token here: "
+	  "pass "
+	  "region or zone in (AWS_REGION), or use an SDK that asks for tokens." },
 	{ FINDING_ENDPOINT_DISABLED, CAUSE_NONE, EC2, ANY, ALWAYS,
 	  "403 means that the metadata endpoint is off (HttpEndpoint=disabled), or that the request is not allowed, "
 	  "such as a token asked for by a dated path." },
@@ -475,6 +479,9 @@ static const struct row {
 	  "  aliyun ecs AttachInstanceRamRole --InstanceIds '[\"INSTANCE_ID\"]' --RamRoleName ROLE" },
 	{ ERRORS, ALIBABA, ANY, WITH(403, DIRECT),
 	  "403 without a token: the instance requires them (HttpTokens=required). Ask PUT /latest/api/token first." },
+	{ ERRORS, ALL, ANY, FOREIGN_CLIENT,
+	  "It takes this machine for another cloud's: name its own cloud in its configuration, or give it credentials "
+	  "otherwise (a key file, workload identity federation)." },
 	{ ERRORS, ALL, ANY, IN_SIDECAR,
 	  "Its sidecar takes these requests: leave %a out of its redirect (Istio: "
 	  "traffic.sidecar.istio.io/excludeOutboundIPRanges), or let it pass them on as they are." },

@@ -68,6 +68,8 @@ static bool find_token_required(struct draft *d)
 	/* one that asks for tokens and gets none is told by what kills these */
 	if (!n || !finding_is_ec2(p) || (p->token_requests && !p->token_answered))
 		return false;
+	if (p->uses_pod_identity) /* nothing but what it asks of the instance is missing */
+		d->severity = SEVERITY_INFO;
 	SUMMARY(d, "%s %s without a token where tokens are required: %llu answer%s 401", d->subject,
 		finding_verb(d, "asks", "ask"), PLURAL(n));
 	EVIDENCE(d, "%llu IMDSv1 request%s, %llu answer%s 401", PLURAL(p->v1_requests),
@@ -215,6 +217,9 @@ static bool find_credentials_refused(struct draft *d)
 	finding_add_errors(d, 0);
 	if (p->outcomes[OUTCOME_OK])
 		EVIDENCE(d, "%llu other request%s of this pod served", PLURAL(p->outcomes[OUTCOME_OK]));
+	if (finding_is_foreign_client(d, worst->provider))
+		EVIDENCE(d, "the service here is that of %s: it has nothing for a client of %s",
+			 provider_word(d->platform.cloud), provider_word(worst->provider));
 	if (finding_has_status(p, 401) && p->token_answered)
 		EVIDENCE(d, "its requests carry a token that is refused: expired, or given to another instance");
 	/* the TTLs are the row's: of one that asks other addresses, too, they may be those */

@@ -133,6 +133,12 @@ bool finding_reaches_nobody(const struct pod_stats *p, enum provider cloud)
 		((finding_providers(p) | 1u << cloud) & (1u << PROVIDER_OPENSTACK | 1u << PROVIDER_GCE)));
 }
 
+bool finding_is_foreign_client(const struct draft *d, enum provider asked)
+{
+	return asked != d->platform.cloud && asked != PROVIDER_OTHER && d->platform.cloud != PROVIDER_OTHER &&
+	       !d->p->answered_by && !finding_is_local_service(d->p);
+}
+
 bool finding_is_own_address(const struct draft *d)
 {
 	const char *address = d->p->answered_by ? d->p->answered_by->address : "";

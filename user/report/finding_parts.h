@@ -51,6 +51,8 @@ bool finding_is_another_host(const struct pod_stats *p);
 bool finding_reaches_nobody(const struct pod_stats *p, enum provider cloud);
 /* Whether an answer of this status is among the errors of p, which may be NULL. */
 bool finding_has_status(const struct pod_stats *p, unsigned int status);
+/* What was asked is another provider's than the cloud whose service is known to answer here, and it is that which answers. */
+bool finding_is_foreign_client(const struct draft *d, enum provider asked);
 /* The answerer's address is the one that was asked: no redirect, this node has that address itself. */
 bool finding_is_own_address(const struct draft *d);
 

@@ -145,7 +145,8 @@ static void add_evidence(struct lines *e, const struct what_if *w, const struct 
 			  p->required_hop_limit, w->hop_limit);
 		if (p->ttl_token_response > 0)
 			lines_add(e, "token answers arrive with TTL %d left%s", p->ttl_token_response,
-				  s->node_token_ttl > 0 ? "" : "; the hop limit set now is not known from the node itself");
+				  s->node_token_ttl > 0 ? ""
+							: "; the hop limit set now is not known from the node itself");
 	}
 	if (loses_v1(w, p)) {
 		lines_add(e, "%llu IMDSv1 request%s, %llu answered now; with tokens required each is answered 401",
