@@ -113,6 +113,8 @@ lab_ip "p-web-1" route del default
 ask web-1 -- --exit-code
 check "no route: exit 10" equal $code 10
 says "no route: not sent" "($never) and ($v4(.outcome == \"not-sent\"))"
+check "no route: it is the address that is asked first of which the text speaks" eval \
+	'lab_exec web-1 "$IMDSNOOP" probe --self | grep -q "^169.254.169.254: not-sent"'
 lab_ip node route del $LAB_IMDS4/32
 lab_ip node route add $LAB_IMDS4/32 dev eth0
 lab_in imds sysctl -qw net.ipv4.conf.all.arp_ignore=8

@@ -357,7 +357,8 @@ static void choose_main(struct self_run *run)
 			return; /* its SDK asks no other */
 		}
 	for (size_t i = 0; i < run->len; i++)
-		if (run->main->r.outcome != OUTCOME_OK && (run->answers[i].r.outcome == OUTCOME_OK || run->main->no_way))
+		if (run->main->r.outcome != OUTCOME_OK &&
+		    (run->answers[i].r.outcome == OUTCOME_OK || (run->main->no_way && !run->answers[i].no_way)))
 			run->main = &run->answers[i];
 }
 
