@@ -6,7 +6,7 @@
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_lab --hop-limit 2
-for p in bare headed account slash stale plain lost home answers late redirected mesh meant; do
+for p in bare headed account slash stale plain lost home answers late redirected mesh meant foreign aside; do
 	lab_pod_bridge $p || e2e_die "pod $p comes up"
 done
 lab_pod_host agent --namespace kube-system
@@ -54,6 +54,9 @@ check "lab: EC2's errors" equal "$(with 403 ask slash -X PUT -H "$E2E_TTL" $t/)$
 	)$(with 401 ask stale -H 'X-aws-ec2-metadata-token: old' http://169.254.169.254/latest/meta-data/spot/instance-action
 	)$(with 400 get plain 2 /2009-04-04/meta-data/ami-id)$(with 404 get lost 2 /2009-04-04/meta-data/instance-id)" 403200401400404
 lab_drop late
+check "lab: a client of Google's on EC2, one with credentials from elsewhere" equal "$(with 404 ask foreign \
+	-H 'Metadata-Flavor: Google' $google/service-accounts/default/token)$(ask aside -H 'Authorization: x' \
+	http://169.254.170.23/v1/credentials)$(with 401 get aside)" 404200401
 check "lab: blocked, redirected" equal "$(get home 1)$(get answers 1)$(get late 1)$(get redirected)$(
 	ask mesh -H 'Authorization: x' http://169.254.170.23/v1/credentials)" 000000000000502
 lab_undrop late
@@ -68,4 +71,6 @@ said answers blocked-by-policy "it is the answers" '$all | test("ct state establ
 said late blocked-by-policy "answered since" '(.summary | test("; answered since$")) and ($all | test("let clients ask again"))'
 said redirected endpoint-refused "who should listen" '$all | test("Who should listen there") and (test("metadata service is off") | not)'
 said mesh credentials-refused "the sidecar, not the agent" '$all | test("excludeOutboundIPRanges") and (test("agent should answer") | not)'
+said foreign credentials-refused "another cloud's client" '$all | test("the service here is EC2.s") and (test("gcloud") | not)'
+said aside token-required "nothing to mend" '.severity == "info" and ($all | test("come from EKS Pod Identity") and (test("IRSA") | not))'
 said meant not-sent "on purpose" '.severity == "info" and ($all | test("on purpose") and (test("bpftool") | not))'

@@ -76,6 +76,7 @@ enum {
 	PODID = 1u << PROVIDER_EKS_POD_IDENTITY,
 	UNKNOWN = 1u << PROVIDER_OTHER,
 	ALL = (1u << PROVIDER_COUNT) - 1,
+	ELSE = 1u << PROVIDER_COUNT, /* another cloud's answers to what it does not know: no row of ALL either */
 	LOCAL = ECS | PODID,
 	/* runtimes */
 	K8S = 1u << RUNTIME_KUBERNETES,
@@ -306,6 +307,11 @@ static const struct row {
 	  "If it is one, the gateway on the way does not answer, or a route such as 169.254.0.0/16 of zeroconf sends "
 	  "it to the wrong interface:" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL & ~LOCAL, ANY, FROM_POD, "  ip route get %a; ip neigh" },
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, K8S, FROM_HOME,
+	  "It was lost before it left the pod: where the pod's gateway is 169.254.1.1 (Calico), the node's end of its "
+	  "link answers for that, by proxy_arp:" },
+	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, K8S, FROM_HOME,
+	  "  nsenter -t PID -n ip route; sysctl net.ipv4.conf.POD_INTERFACE.proxy_arp   (must be 1)" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, LOCAL, ANY, FROM_POD,
 	  "An agent on this node should have this address, or a redirect to it: does it run?" },
 	{ DROP, CAUSE_NO_NEIGHBOUR, ALL, ANY, TO_POD,
@@ -479,7 +485,7 @@ static const struct row {
 	  "  aliyun ecs AttachInstanceRamRole --InstanceIds '[\"INSTANCE_ID\"]' --RamRoleName ROLE" },
 	{ ERRORS, ALIBABA, ANY, WITH(403, DIRECT),
 	  "403 without a token: the instance requires them (HttpTokens=required). Ask PUT /latest/api/token first." },
-	{ ERRORS, ALL, ANY, FOREIGN_CLIENT,
+	{ ERRORS, ELSE, ANY, FOREIGN_CLIENT,
 	  "It takes this machine for another cloud's: name its own cloud in its configuration, or give it credentials "
 	  "otherwise (a key file, workload identity federation)." },
 	{ ERRORS, ALL, ANY, IN_SIDECAR,
@@ -495,7 +501,15 @@ static const struct row {
 	  "The EKS Pod Identity agent answers 400 to a service account token that is expired or empty: the client must "
 	  "read AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE again for each request, as SDKs do since they know EKS Pod "
 	  "Identity." },
-	{ ERRORS, PODID, ANY, NO_SIDECAR,
+	{ ERRORS, PODID, ANY, WITH(404, BY_POD_AGENT),
+	  "The agent itself answers, with what EKS answers it: 404 means that EKS knows no association of the pod's "
+	  "service account with a role. See the agent's log, and:" },
+	{ ERRORS, PODID, ANY, WITH(404, BY_POD_AGENT),
+	  "  aws eks list-pod-identity-associations --cluster-name CLUSTER --namespace NAMESPACE" },
+	{ ERRORS, PODID, ANY, BY_POD_AGENT,
+	  "What the agent answers is what EKS answers it, or its own check of the service account token: its log says "
+	  "which." },
+	{ ERRORS, PODID, ANY, NOT_POD_AGENT,
 	  "The EKS Pod Identity agent should answer here: see that it runs, that nothing else takes its address (a "
 	  "hostPort 80), and that the service account has an association." },
 #define BUSY FINDING_THROTTLED, CAUSE_NONE
@@ -592,10 +606,13 @@ static const struct row {
 	  "socket, or of connections older than this watch: the hop limit is too low for them too, or was "
 	  "when they asked." },
 #define ELSEWHERE FINDING_NOT_THIS_CLOUD, CAUSE_NONE
-	{ ELSEWHERE, ALL, ANY, DIRECT,
-	  "Its AWS SDK looks for an instance role that does not exist here. Tell it not to ask, and give it "
-	  "credentials otherwise (environment, a web identity):" },
+#define NO_SUCH_ROLE                                                                                        \
+	"Its AWS SDK looks for an instance role that does not exist here. Tell it not to ask, and give it " \
+	"credentials otherwise (environment, a web identity):"
+	{ ELSEWHERE, ALL, ANY, DIRECT, NO_SUCH_ROLE },
 	{ ELSEWHERE, ALL, ANY, DIRECT, "  AWS_EC2_METADATA_DISABLED=true" },
+	{ FINDING_NO_ROLE, CAUSE_NONE, ELSE, ANY, ALWAYS, NO_SUCH_ROLE },
+	{ FINDING_NO_ROLE, CAUSE_NONE, ELSE, ANY, ALWAYS, "  AWS_EC2_METADATA_DISABLED=true" },
 	{ ELSEWHERE, ALL, ANY, IN_PLACE,
 	  "What stands in the service's place does not pass token requests on: let it (newer versions of kiam and "
 	  "kube2iam do; a sidecar must leave %a out), or SDKs go on without a token." },
@@ -610,10 +627,13 @@ bool advice_is_meant(const struct pod_stats *p)
  * Whose words fit: the service that the row asked on the node itself, or the cloud; where that is not known, the one provider
  * whose protocol it spoke.
  */
-static unsigned int providers_of(const struct draft *d)
+static unsigned int providers_of(const struct draft *d, enum finding_code code)
 {
 	unsigned int asked = d->p ? finding_providers(d->p) & ~UNKNOWN : 0;
 
+	if ((code == FINDING_CREDENTIALS_REFUSED || code == FINDING_NO_ROLE) && d->p->errors_len &&
+	    finding_is_foreign_client(d, d->p->errors[0].provider))
+		return ELSE;
 	if (asked && !(asked & ~(unsigned int)LOCAL))
 		return asked;
 	if (d->platform.cloud != PROVIDER_OTHER)
@@ -729,7 +749,7 @@ static bool has_error(const struct pod_stats *p, unsigned int status, enum when 
 
 void advice_add(struct lines *advice, enum finding_code code, const struct draft *d)
 {
-	unsigned int providers = providers_of(d), runtimes = runtimes_of(d);
+	unsigned int providers = providers_of(d, code), runtimes = runtimes_of(d);
 	const struct drop_note *note = finding_main_note(d->p);
 
 	for (size_t i = 0; i < LEN(rows); i++) {

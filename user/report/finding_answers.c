@@ -23,7 +23,7 @@ static bool find_fallback(struct draft *d)
 	return true;
 }
 
-/* Whether another cloud's service is known to answer here, or another provider's requests of this pod are served. */
+/* Whether another cloud's service is known to answer here. */
 static bool is_elsewhere(const struct draft *d)
 {
 	return d->platform.cloud != PROVIDER_OTHER && d->platform.cloud != PROVIDER_EC2;
@@ -79,15 +79,21 @@ static bool find_token_required(struct draft *d)
 	return true;
 }
 
+/* An endpoint that serves other requests of the pod, is replaced by a process of this node, or is another cloud's, is not off. */
+static bool is_off(const struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+
+	return p->causes[CAUSE_ENDPOINT_DISABLED] && finding_is_ec2(p) && !p->outcomes[OUTCOME_OK] && !p->answered_by &&
+	       !p->causes[CAUSE_NOT_THIS_CLOUD] && !is_elsewhere(d);
+}
+
 static bool find_disabled(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->responses[IMDS_STATUS_403];
 
-	if (!n || !finding_is_ec2(p) || !p->causes[CAUSE_ENDPOINT_DISABLED])
-		return false;
-	/* an endpoint that serves other requests of the pod, or is replaced by a process of this node, is not off */
-	if (p->outcomes[OUTCOME_OK] || p->answered_by)
+	if (!n || !is_off(d))
 		return false;
 	SUMMARY(d, "%s %s answered 403: the metadata endpoint is off or forbids the request (%llu time%s)", d->subject,
 		finding_verb(d, "is", "are"), PLURAL(n));
@@ -166,11 +172,14 @@ static bool find_no_role(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->causes[CAUSE_NO_ROLE];
-	char who[SUBJECT_LEN];
+	char who[SUBJECT_LEN], cloud[64];
 
 	if (!n || p->credentials_ok || p->causes[CAUSE_NOT_THIS_CLOUD])
 		return false;
-	if (p->answered_by)
+	if (finding_is_foreign_client(d, PROVIDER_EC2))
+		SUMMARY(d, "%s %s no credentials: %s, which has no roles of EC2 (%llu answer%s 404)", d->subject,
+			finding_verb(d, "gets", "get"), finding_cloud_text(d, cloud, sizeof(cloud)), PLURAL(n));
+	else if (p->answered_by)
 		SUMMARY(d, "%s %s no credentials: answered 404, no role for it,%s (%llu time%s)", d->subject,
 			finding_verb(d, "gets", "get"), finding_by_whom(d, who, sizeof(who)), PLURAL(n));
 	else
@@ -208,7 +217,7 @@ static bool find_credentials_refused(struct draft *d)
 	if (p->causes[CAUSE_THROTTLED] || p->causes[CAUSE_NOT_THIS_CLOUD] || p->causes[CAUSE_NO_ROLE] ||
 	    p->causes[CAUSE_FORWARDED] || p->causes[CAUSE_TOKEN_REQUIRED])
 		return false;
-	if (p->causes[CAUSE_ENDPOINT_DISABLED] && finding_is_ec2(p) && !p->outcomes[OUTCOME_OK] && !p->answered_by)
+	if (is_off(d))
 		return false;
 	d->severity = credentials && !p->credentials_ok ? SEVERITY_ERROR : SEVERITY_WARNING;
 	SUMMARY(d, "%s %s for %s and %s only errors: %s answered %u%s", d->subject, finding_verb(d, "asks", "ask"),
@@ -218,9 +227,9 @@ static bool find_credentials_refused(struct draft *d)
 	if (p->outcomes[OUTCOME_OK])
 		EVIDENCE(d, "%llu other request%s of this pod served", PLURAL(p->outcomes[OUTCOME_OK]));
 	if (finding_is_foreign_client(d, worst->provider))
-		EVIDENCE(d, "the service here is that of %s: it has nothing for a client of %s",
-			 provider_word(d->platform.cloud), provider_word(worst->provider));
-	if (finding_has_status(p, 401) && p->token_answered)
+		EVIDENCE(d, "%s: it has nothing for a client of %s", finding_cloud_text(d, who, sizeof(who)),
+			 provider_word(worst->provider));
+	else if (finding_has_status(p, 401) && p->token_answered)
 		EVIDENCE(d, "its requests carry a token that is refused: expired, or given to another instance");
 	/* the TTLs are the row's: of one that asks other addresses, too, they may be those */
 	if (finding_is_local_service(p) && !p->ttl_low && p->hops > 0)
@@ -318,7 +327,7 @@ static bool find_other_errors(struct draft *d)
 			p->providers & 1u << PROVIDER_GCE ? "machine with a service account" : "metadata service",
 			finding_by_whom(d, who, sizeof(who)), PLURAL(missing));
 	} else if (refused + not_found && !p->last_ok_ns && !p->failed && !p->causes[CAUSE_FORWARDED] &&
-		   !p->causes[CAUSE_TOKEN_REQUIRED] && !p->causes[CAUSE_ENDPOINT_DISABLED]) {
+		   !p->causes[CAUSE_TOKEN_REQUIRED] && !p->causes[CAUSE_NOT_THIS_CLOUD] && !is_off(d)) {
 		/* one that asks another cloud's service, or all of them, is turned away rightly */
 		d->severity = is_this_clouds && refused > probes ? SEVERITY_WARNING : SEVERITY_INFO;
 		SUMMARY(d, "%s %s answered, but only with errors%s: %llu answer%s %s", d->subject,

@@ -23,16 +23,30 @@ unsigned int finding_providers(const struct pod_stats *p)
 	return p->providers_failed ? p->providers_failed : p->providers;
 }
 
-const char *finding_endpoint(const struct snapshot *s, const struct pod_stats *p, char *buf, size_t len)
+/* As it was given: "169.254.169.254", "[fd00:ec2::254]:80" */
+static const char *endpoint_given(const struct snapshot *s, const struct pod_stats *p)
 {
 	unsigned int asked = p ? p->endpoints_failed ? p->endpoints_failed : p->endpoints : 0;
-	const char *text = "169.254.169.254";
 
 	for (size_t i = 0; i < 32 && s->endpoints && s->endpoints[i]; i++)
-		if (asked & 1u << i) {
-			text = s->endpoints[i];
-			break;
-		}
+		if (asked & 1u << i)
+			return s->endpoints[i];
+	return "169.254.169.254";
+}
+
+const char *finding_port_text(const struct snapshot *s, const struct pod_stats *p, char *buf, size_t len)
+{
+	const char *text = endpoint_given(s, p), *port = strrchr(text, ':');
+	bool has_port = port && (strchr(text, '.') || port[-1] == ']') && strcmp(port, ":80");
+
+	snprintf(buf, len, "%s%s", has_port ? " at " : "", has_port ? text : "");
+	return buf;
+}
+
+const char *finding_endpoint(const struct snapshot *s, const struct pod_stats *p, char *buf, size_t len)
+{
+	const char *text = endpoint_given(s, p);
+
 	if (text[0] == '[')
 		snprintf(buf, len, "%.*s", (int)strcspn(text + 1, "]"), text + 1);
 	else if (strchr(text, '.'))
@@ -108,6 +122,15 @@ const struct drop_note *finding_main_note(const struct pod_stats *p)
 	return best;
 }
 
+const char *finding_cloud_text(const struct draft *d, char *buf, size_t len)
+{
+	enum provider cloud = d->platform.cloud;
+
+	snprintf(buf, len, "the service here is %s%s", cloud == PROVIDER_EC2 ? "EC2's" : "that of ",
+		 cloud == PROVIDER_EC2 ? "" : provider_word(cloud));
+	return buf;
+}
+
 bool finding_is_local_service(const struct pod_stats *p)
 {
 	return is_local_only(finding_providers(p));
@@ -136,6 +159,7 @@ bool finding_reaches_nobody(const struct pod_stats *p, enum provider cloud)
 bool finding_is_foreign_client(const struct draft *d, enum provider asked)
 {
 	return asked != d->platform.cloud && asked != PROVIDER_OTHER && d->platform.cloud != PROVIDER_OTHER &&
+	       !(asked == PROVIDER_EC2 && d->platform.cloud == PROVIDER_OPENSTACK) && /* has EC2's paths, too */
 	       !d->p->answered_by && !finding_is_local_service(d->p);
 }
 

@@ -28,6 +28,8 @@ enum drop_kind {
 
 /* Of the providers asked: those whose requests failed; where none did, all of them. */
 unsigned int finding_providers(const struct pod_stats *p);
+/* " at 168.63.129.16:32526" where what failed is another port than 80; else "". Returns buf. */
+const char *finding_port_text(const struct snapshot *s, const struct pod_stats *p, char *buf, size_t len);
 /* The endpoint that failed, or else that was asked, as text without its port. 64 bytes suffice. Returns buf. */
 const char *finding_endpoint(const struct snapshot *s, const struct pod_stats *p, char *buf, size_t len);
 bool finding_is_ec2(const struct pod_stats *p);
@@ -37,6 +39,8 @@ bool finding_is_local_service(const struct pod_stats *p);
 const struct pod_stats *finding_answered_host(const struct snapshot *s, const struct pod_stats *p);
 /* A host-network process that asks the same and gets no answer, while no other one does. NULL: none. */
 const struct pod_stats *finding_silent_host(const struct snapshot *s, const struct pod_stats *p);
+/* "the service here is EC2's", "the service here is that of azure": where the cloud is known. Returns buf. */
+const char *finding_cloud_text(const struct draft *d, char *buf, size_t len);
 /* Any connection of any row to the service stood, or was answered: somebody has the address. */
 bool finding_any_stood(const struct snapshot *s);
 /* Nothing failed but what was asked over IPv6, beside IPv4, by which it is served. */

@@ -261,13 +261,15 @@ static bool find_blocked(struct draft *d)
 	const struct pod_stats *p = d->p;
 	const struct drop_note *note = first_note(p, true);
 	uint64_t n = p->outcomes[OUTCOME_BLOCKED], dns = dns_of(p, OUTCOME_BLOCKED);
+	char port[80];
 
 	if (!n)
 		return false;
 	d->severity = advice_is_meant(p) ? SEVERITY_INFO : SEVERITY_WARNING;
-	SUMMARY(d, "%s %s kept from %s by %s%s%s%s%s: %llu of %llu request%s%s", d->subject,
+	SUMMARY(d, "%s %s kept from %s%s by %s%s%s%s%s: %llu of %llu request%s%s", d->subject,
 		findings_is_past(p) ? finding_verb(d, "was", "were") : finding_verb(d, "is", "are"),
-		dns == n ? "DNS at the metadata server's address" : "the metadata service", filter_text(d, note),
+		dns == n ? "DNS at the metadata server's address" : "the metadata service",
+		dns == n ? "" : finding_port_text(d->s, p, port, sizeof(port)), filter_text(d, note),
 		note && note->from_endpoint ? ", which drops the answers" : "", where_text(p, note),
 		note && note->to[0] ? ", behind a redirect of this node to " : "", note && note->to[0] ? note->to : "",
 		OF(n, p->requests), advice_is_meant(p) ? ". Probably on purpose" : "");
@@ -424,7 +426,8 @@ static bool find_refused(struct draft *d)
 		    d, "%s: %llu of %llu request%s refused by an ICMP error (unreachable) on the way%s, not by the service",
 		    d->subject, OF(n, p->requests), p->left_at_once ? ", or left at once by its client" : "");
 	else
-		SUMMARY(d, "%s: the connection to the metadata service was refused %llu time%s", d->subject, PLURAL(n));
+		SUMMARY(d, "%s: the connection to the metadata service%s was refused %llu time%s", d->subject,
+			finding_port_text(d->s, p, who, sizeof(who)), PLURAL(n));
 	add_notes(d, true);
 	if (findings_is_back(p))
 		lines_append(&d->summary, "; answered since");
