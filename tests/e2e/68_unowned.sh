@@ -51,6 +51,7 @@ e2e_later kill $!
 
 # as on a node: only deaths in its own network namespace are of its pods
 IMDSNOOP=$(e2e_in_node) report_start "$r" --runtime-dirs "$root"
+IMDSNOOP=$(e2e_in_node) trace_start "$LAB_ROOT/trace" --runtime-dirs "$root"
 lab_pod_load routed
 read -r mac < <(lab_ip node -o link show "eni${pod_id:0:11}" | sed -n 's/.*ether \([0-9a-f:]*\).*/\1/p')
 for _ in 1 2; do packets bridged 02:42:00:00:00:01 >/dev/null; done	# each try has another port
@@ -63,6 +64,7 @@ lab_pod_load micro
 tap=$!
 lab_wait_for 10 asked_by_tap
 sleep 1.5			# the answer dies, and who has the tap is looked for
+trace_stop
 report_stop
 kill $tap
 
@@ -78,6 +80,12 @@ expect_report "$r" "else by address alone" "[$(name_of nobody)] | length == 1 an
 expect_report "$r" "told as answers that die, by name; nobody is called safe" \
 	'[.findings[] | select(.code == "unowned-ttl-deaths" or .code == "unknown-owner")] | length == 1 and
 	(.[0].evidence | any(test("shop/bridged")))'
+# from the trace's lines
+dead() { jq -c '.unowned | map([.address, .name, .device]) | sort' "$1"; }
+"$IMDSNOOP" report --json --from "$LAB_ROOT/trace" >"$r.again"
+check "the same from the lines of a trace" equal "$(dead "$r.again")" "$(dead "$r")"
+expect_report "$r.again" "which is not called quiet" 'any(.findings[]; .code == "unknown-owner") and
+	(.headline.level | IN("quiet", "ok", "note") | not)'
 
 # One that asked before the watch began, and is answered what needs no token meanwhile.
 lab_pod_bridge early --namespace shop

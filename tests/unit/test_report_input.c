@@ -355,6 +355,16 @@ static char *dump(const struct snapshot *s)
 }
 
 /* A live session of all sorts of requests; its trace into *ret_trace, its report is returned. */
+/* Of a sandbox with a network stack of its own. */
+static const struct unowned sandbox = { .address = { .b = { [10] = 0xff, [11] = 0xff, 10, 244, 0, 9 } },
+					.port = 40000,
+					.device = "vethsandbox",
+					.name = "shop/sandbox",
+					.packets = 7,
+					.ttl = 1,
+					.reason = "IP_INHDR",
+					.location = "ip_forward" };
+
 static char *live(struct options *o, char **ret_trace)
 {
 	struct request rows[] = {
@@ -384,6 +394,8 @@ static char *live(struct options *o, char **ret_trace)
 		.features_len = 2,
 		.losses = losses,
 		.losses_len = 2,
+		.unowned = &sandbox,
+		.unowned_len = 1,
 	};
 	struct pod_table *t;
 	char *report;
@@ -488,6 +500,7 @@ static void a_trace_gives_the_live_report(void **state)
 	assert_non_null(strstr(report, "\"records_lost\": 5"));
 	assert_non_null(strstr(report, "\"in_flight\": 1"));
 	assert_non_null(strstr(report, "\"refused\": 1"));
+	assert_non_null(strstr(report, "that belong to no connection seen: 7 packets"));
 	trace_input_get_stats(t, &stats);
 	assert_int_equal(stats.bad, 0);
 	assert_int_equal(stats.missing, 0);

@@ -46,6 +46,7 @@ struct trace_input {
 	const char *endpoint_texts[IMDS_MAX_ENDPOINTS + 1];
 	struct feature features[FEATURES_READ];
 	struct loss losses[LOSSES_READ + LOSSES_OWN];
+	struct unowned unowned[IMDS_UNOWNED];
 	uint64_t requests, newest_ns, unkept_stalls;
 	struct trace_input_stats stats;
 	struct snapshot snapshot;
@@ -400,6 +401,35 @@ static void fill_losses(struct trace_input *t)
 		 t->unkept_stalls);
 }
 
+/* Dead answers without a connection; not in older traces. */
+static void fill_unowned(struct trace_input *t)
+{
+	const json_t *rows = json_object_get(t->end, "unowned");
+	struct imds_endpoint e;
+
+	for (size_t i = 0; i < json_array_size(rows) && t->snapshot.unowned_len < IMDS_UNOWNED; i++) {
+		const json_t *row = json_array_get(rows, i);
+		struct unowned *u = &t->unowned[t->snapshot.unowned_len];
+
+		if (options_parse_endpoint(json_text_of(row, "address"), &e)) {
+			refuse(t, "a dead answer without an address");
+			continue;
+		}
+		*u = (struct unowned){
+			.address = e.addr,
+			.port = e.port,
+			.name = json_text_of(row, "name"),
+			.packets = json_count_of(row, "packets"),
+			.ttl = (uint8_t)json_count_of(row, "ttl"),
+		};
+		snprintf(u->device, sizeof(u->device), "%s", json_text_of(row, "device"));
+		snprintf(u->reason, sizeof(u->reason), "%s", json_text_of(row, "drop_reason"));
+		snprintf(u->location, sizeof(u->location), "%s", json_text_of(row, "drop_location"));
+		t->snapshot.unowned_len++;
+	}
+	t->snapshot.unowned = t->unowned;
+}
+
 static int fill_snapshot(struct trace_input *t)
 {
 	struct snapshot *s = &t->snapshot;
@@ -414,6 +444,7 @@ static int fill_snapshot(struct trace_input *t)
 	close_stalls(t, now_ns);
 	if (t->end && trace_counts_read(json_object_get(t->end, "counts"), t->table, now_ns))
 		refuse(t, "an end line without counts");
+	fill_unowned(t);
 	fill_losses(t);
 	/* as it stood at the end; without an end line, as at the newest request */
 	if (t->end)

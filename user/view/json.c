@@ -619,6 +619,7 @@ json_t *json_end(const struct snapshot *s)
 	put(&b, "totals", totals_value(s));
 	put(&b, "losses", losses_value(s));
 	put(&b, "loss_meanings", loss_meanings_value(s));
+	put(&b, "unowned", json_list(s->unowned, s->unowned_len, unowned_at));
 	put(&b, "now_ns", json_integer(s->now_ns));
 	return end(&b);
 }
