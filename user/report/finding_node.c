@@ -48,7 +48,7 @@ static bool find_unowned(struct draft *d)
 	char address[64];
 
 	for (size_t i = 0; i < s->unowned_len; i++)
-		packets += s->unowned[i].packets;
+		figures_add_count(&packets, s->unowned[i].packets); /* a file may say anything */
 	if (!packets)
 		return false;
 	SUMMARY(
