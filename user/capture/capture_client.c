@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#define UNTAKEN_NS 500000000ull /* an acknowledgement is delayed by less */
 #define COPY_NS 100000000ull /* the same bytes again so soon are a copy at another place: TCP waits 200 ms at least */
 
 static struct imds_request *request_begin(struct flow *f, uint64_t now)
@@ -158,7 +159,8 @@ static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack, u
 	}
 	if (h && h->rec.req.end == IMDS_END_ANSWERED && !seq_before(ack, h->answer_end))
 		h->confirmed = h->acked = true;
-	if (f->deaths && f->dead_payload && !seq_before(ack, f->dead_end)) {
+	f->ttl_odd |= f->synack_spent;
+	if (f->deaths && (f->ttl_odd || (f->dead_payload && !seq_before(ack, f->dead_end)))) {
 		/* it arrived after all: this client's packets do not begin with the usual TTL */
 		f->deaths = 0;
 		f->dead_payload = f->told = false;
@@ -182,6 +184,13 @@ static void client_payload(struct capture_flows *c, struct flow *f, const struct
 		}
 		return;
 	}
+	if (f->base_unknown && !f->has_rcv && f->head != f->tail && !f->in_request && begins_request(s)) {
+		/* what was asked in a gap, of answers of which nothing is known, is over: clients ask one after the other */
+		f->rcv_nxt = s->ack;
+		while (f->tail != f->head)
+			flow_finish(c, f, flow_slot(f, f->tail++), IMDS_END_CLOSED, now);
+		f->has_rcv = true;
+	}
 	if (f->head == f->tail && !f->in_request) {
 		f->ack_base = s->ack;
 		f->base_unknown = false;
@@ -198,6 +207,7 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 	bool syn = (s->flags & (SEGMENT_SYN | SEGMENT_ACK)) == SEGMENT_SYN;
 	struct flow *f = flow_find(c, t);
 	uint64_t now = p->ts_ns;
+	struct held *h;
 
 	if (syn && f && f->isn != s->seq) {
 		flow_finish_all(c, f, IMDS_END_REUSED, now);
@@ -248,12 +258,17 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 		f->fin_resent = true;
 		flow_evidence_changed(c, f);
 	} else if ((s->flags & SEGMENT_FIN) && !f->fin) {
+		h = flow_held(c, f);
 		f->fin = true;
 		f->fin_ns = now;
 		f->fin_seq = s->seq + s->length + 1;
 		f->flags |= IMDS_F_CLIENT_FIN;
-		if (flow_held(c, f))
-			flow_held(c, f)->fin_ns = now;
+		if (h) {
+			h->fin_ns = now;
+			/* long behind the answer, and still without it: what the capture saw was dropped in front of the socket */
+			h->untaken = h->rec.req.end == IMDS_END_ANSWERED && seq_before(s->ack, h->answer_end) &&
+				     now - h->at_ns > UNTAKEN_NS && now > h->at_ns;
+		}
 		if (!f->closed)
 			flow_finish_all(c, f, IMDS_END_CLOSED, now);
 	}

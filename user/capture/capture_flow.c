@@ -136,7 +136,8 @@ static void release_first(struct capture_flows *c)
 		return;
 	}
 	/* seen on its way, sent again and again, and never acknowledged: the client did not get it */
-	if (q->end == IMDS_END_ANSWERED && (h->late ? !h->acked : h->client_seen && !h->confirmed && h->retransmitted)) {
+	if (q->end == IMDS_END_ANSWERED &&
+	    (h->late || h->untaken ? !h->acked : h->client_seen && !h->confirmed && h->retransmitted)) {
 		q->end = h->fin_ns ? IMDS_END_CLOSED : IMDS_END_EXPIRED;
 		q->end_ns = h->fin_ns ? h->fin_ns : c->now_ns;
 		q->first_byte_ns = q->last_byte_ns = 0;
@@ -145,7 +146,7 @@ static void release_first(struct capture_flows *c)
 		q->bytes_in = 0;
 	}
 	/* the client had left when it came: slow, but it got through */
-	if (q->end != IMDS_END_ANSWERED && h->confirmed)
+	if (q->end != IMDS_END_ANSWERED && h->confirmed && !h->untaken)
 		q->flags |= IMDS_F_LATE_ANSWER;
 	c->stats.status_cut += q->end == IMDS_END_ANSWERED && !q->status && h->cut;
 	c->o.on_request(c->o.arg, &h->rec, &h->evidence);
@@ -179,7 +180,8 @@ static void take_evidence(const struct flow *f, struct imds_request *q, struct c
 		return;
 	q->drops = f->deaths;
 	q->drop = (struct imds_drop){ .ts_ns = f->death_ns, .ttl = 1, .match = IMDS_MATCH_TUPLE };
-	q->drop.flags = IMDS_D_FROM_ENDPOINT | IMDS_D_EXPECTED_SEQ | IMDS_D_FORWARD |
+	/* of an answer that did not arrive there are more copies: seen once, the capture may lack what came of it */
+	q->drop.flags = IMDS_D_FROM_ENDPOINT | IMDS_D_EXPECTED_SEQ | (f->deaths > 1 ? IMDS_D_FORWARD : 0) |
 			(f->dead_payload ? IMDS_D_PAYLOAD : 0) | (q->kind == IMDS_KIND_TOKEN ? IMDS_D_WAITING_TOKEN : 0);
 }
 
@@ -341,6 +343,9 @@ void flow_evidence_changed(struct capture_flows *c, struct flow *f)
 void flow_answer_dies(struct capture_flows *c, struct flow *f, const struct segment *s, int depth, uint64_t now)
 {
 	if (!s->length && !(f->deaths || f->head != f->tail || flow_held(c, f)))
+		return;
+	/* ahead of what the client waits for, and nothing of that died: not its answer, which would be sent again from there */
+	if (f->has_rcv && !f->deaths && seq_before(f->rcv_nxt, s->seq))
 		return;
 	if (!f->deaths || (s->length && !f->dead_payload)) {
 		f->death_ns = now;

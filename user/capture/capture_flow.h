@@ -70,8 +70,10 @@ struct flow {
 	uint32_t deaths;
 	uint64_t death_ns;
 	bool dead_payload, told, recorded, fin_acked, fin_resent;
-	uint64_t held; /* number of its last ended request, 0: none */
-	bool revived;  /* that request runs again: the client had closed its side alone, and bytes of an answer came */
+	bool synack_spent; /* so its TTL says; where the client went on, it does not tell how far the client is */
+	bool ttl_odd;	   /* the client's packets do not begin with a usual TTL */
+	uint64_t held;	   /* number of its last ended request, 0: none */
+	bool revived; /* that request runs again: the client had closed its side alone, and bytes of an answer came */
 };
 
 struct held {
@@ -81,6 +83,7 @@ struct held {
 	uint32_t answer_end;
 	bool confirmed, client_seen, retransmitted;
 	bool late, acked; /* answered behind the client's FIN; which took it */
+	bool untaken;	  /* the client closed long behind the answer, and had not got it */
 	bool cut;	  /* of the answer's head the capture has too little */
 	bool unseen;	  /* the client acknowledged an answer that the capture does not have */
 };

@@ -176,8 +176,11 @@ void flow_from_service(struct capture_flows *c, const struct packet *p, const st
 	if ((s->flags & SEGMENT_ACK) && !synack)
 		flow_client_gap(c, f, s->ack, true, now);
 	at = place_of(f, flow_point_id(p, s, false), s, synack);
+	if (f->ttl_odd)
+		at = NULL;
 	depth = at ? at->depth : 0;
 	if (s->ttl <= depth) {
+		f->synack_spent |= synack && s->ack == f->isn + 1;
 		flow_answer_dies(c, f, s, depth, now);
 		return;
 	}
