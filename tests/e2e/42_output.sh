@@ -66,6 +66,32 @@ refused "a folder" "$d"
 lab_imdsnoop trace -d 30s -o "$d/nothing/r" 2>/dev/null
 check "trace: a folder that is not there" equal $? 1
 
+# a pipe that nobody opens to read
+unread() {			# unread NAME ARGS...: a signal ends it, and it was waited for
+	local signal start
+	for signal in INT TERM; do
+		[ "$signal $2" != "INT report" ] || continue	# which prints the report, and the next one ends it
+		lab_args
+		env --default-signal=INT "$IMDSNOOP" "${@:2}" "${LAB_ARGS[@]}" 2>"$LAB_ROOT/err" >"$LAB_ROOT/through" &
+		pid=$!
+		e2e_later unread_kill $pid
+		lab_wait_for 10 unread_waits $pid || sleep 0.5
+		kill -$signal $pid
+		check "$1: SIG$signal ends it within 2 s" lab_wait_for 2 lab_is_gone $pid
+		unread_kill $pid
+		wait $pid 2>/dev/null
+	done
+	start=$SECONDS
+	timeout -s KILL 20 "$IMDSNOOP" "${@:2}" "${LAB_ARGS[@]}" -d 1s 2>"$LAB_ROOT/err" >"$LAB_ROOT/through"
+	check "$1: --duration ends it, exit 1" equal "$? $((SECONDS - start < 10))" "1 1"
+	check "$1: told in one line" equal "$(grep -c 'nobody reads it' "$LAB_ROOT/err") $(wc -l <"$LAB_ROOT/err")" "1 1"
+}
+unread_kill() { lab_is_gone "$1" || kill -KILL "$1"; }
+unread_waits() { ! lab_is_gone "$1" && [ "$(cat "/proc/$1/wchan")" != 0 ] && ls -l "/proc/$1/fd" | grep -q bpf; }
+unread "unread pipe: trace" trace -o "$d/pipe"
+unread "unread pipe: trace --pcapng" trace --pcapng "$d/pipe"
+unread "unread pipe: report" report -o "$d/pipe"
+
 # the line that counts
 lab_args
 script -qfec "$IMDSNOOP report ${LAB_ARGS[*]} -d 6s -o $d/r" "$LAB_ROOT/screen" >/dev/null </dev/null &

@@ -33,6 +33,7 @@ struct watch {
 	struct finding *findings; /* the same, with room behind them */
 	struct report said;	  /* of view */
 	bool missed;		  /* the filters chose nothing */
+	bool unwritten;		  /* not all of --pcapng */
 	struct what_if_result what_if;
 	struct report_doc before, after;
 	struct changes changes;
@@ -111,7 +112,8 @@ static const struct snapshot *watch(struct watch *rep, const struct session_call
 	err = session_run(rep->session);
 	if (rep->counts)
 		fputs("\r\033[K", stderr);
-	if (err) {
+	rep->unwritten = err == -EIO;
+	if (err && !rep->unwritten) {
 		session_log("the event loop failed");
 		return NULL;
 	}
@@ -243,7 +245,7 @@ static int print(struct watch *rep, FILE *out)
 
 static int exit_code(const struct watch *rep)
 {
-	if (rep->missed)
+	if (rep->missed || rep->unwritten)
 		return EXIT_CANNOT_RUN;
 	if (rep->o->exit_code && (report_level_is_bad(rep->said.level) || rep->what_if.findings_len || rep->what_if.open))
 		return rep->o->exit_code;

@@ -456,12 +456,12 @@ int session_run(struct session *s)
 	int err;
 
 	if (!s->stopped && event_base_dispatch(s->base) < 0)
-		return -EIO;
+		return -ECANCELED;
 	/* from here on a signal ends us at once: the reader of a report may stand still */
 	for (int i = 0; i < 2; i++)
 		event_del(s->signals[i]);
 	/* who presses Ctrl-C may read the report in a pager, page by page; a slow disk is no reader that stands still */
-	if (!s->terminated || s->o->output || !strcmp(s->o->command->name, "serve"))
+	if (!s->terminated || (s->o->output && !session_is_pipe(s->o->output)) || !strcmp(s->o->command->name, "serve"))
 		alarm(0);
 	else
 		alarm(END_S); /* anew: what the loop took is not the reader's */

@@ -42,7 +42,7 @@ bool session_is_blind(const struct session *s);
 uint64_t session_unwatched_ns(const struct session *s, uint64_t now_ns);
 
 /* Runs until SIGINT, SIGTERM, --duration or session_stop(). Returns 0 or a negative errno: -ENOLINK when
- * it was blind for too long. */
+ * it was blind for too long, -ECANCELED when it could not run to its end, -EIO when all was seen and --pcapng lacks some. */
 int session_run(struct session *s);
 void session_stop(struct session *s);
 
@@ -82,6 +82,13 @@ bool session_selects_pod(const struct options *o, const struct pod_stats *p);
  * error; lines are written as they come. Prints one line on failure and returns NULL. New files are ours alone (0600).
  */
 FILE *session_open_output(const struct options *o, bool whole);
+/*
+ * A descriptor to write to name, or -1 and errno, which session_open_failed() tells in one line and returns negated. The
+ * reader of a named pipe is waited for until a signal, or as long as --duration.
+ */
+int session_open(const struct options *o, const char *name, int flags);
+int session_open_failed(const char *name);
+bool session_is_pipe(const char *name); /* a named one */
 /* Before a watch: false, and one line, when it could not be opened now. Changes nothing. */
 bool session_test_output(const struct options *o);
 /* Colour, UTF-8 and width as they suit f. */

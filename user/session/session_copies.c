@@ -308,12 +308,11 @@ int session_copies_open(struct session *s)
 	if (!cs)
 		return -ENOMEM;
 	TAILQ_INIT(&cs->waiting);
-	fd = strcmp(name, "-") ? open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : dup(1);
+	fd = strcmp(name, "-") ? session_open(s->o, name, O_CREAT | O_TRUNC) : dup(1);
 	cs->f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!cs->f) {
-		int err = -errno;
+		int err = session_open_failed(name);
 
-		session_log("cannot write to '%s': %s", name, strerror(-err));
 		if (fd >= 0)
 			close(fd);
 		free(cs);

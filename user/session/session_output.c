@@ -5,12 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "../base/clock.h"
 
 #define LOG_MAX 4096
 
@@ -66,9 +70,50 @@ static int open_temp(const struct stat *st)
 	return fd;
 }
 
-/* whole: a document, not lines. test: nothing is kept, and a pipe is not waited for. Returns a descriptor or -1. */
-static int open_target(const char *name, bool whole, bool test)
+bool session_is_pipe(const char *name)
 {
+	struct stat st;
+
+	return !stat(name, &st) && S_ISFIFO(st.st_mode);
+}
+
+int session_open(const struct options *o, const char *name, int flags)
+{
+	const struct timespec pause = { .tv_nsec = 50 * 1000000 };
+	uint64_t begin_ns = clock_now_ns();
+	sigset_t all, old;
+	int fd, err;
+
+	flags |= O_WRONLY | O_CLOEXEC;
+	if (!session_is_pipe(name))
+		return open(name, flags, 0600);
+	/* signals come during the pause alone: open() goes on after one that is handled */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	do {
+		fd = open(name, flags | O_NONBLOCK, 0600);
+	} while (fd < 0 && errno == ENXIO && (!o->duration_ns || clock_now_ns() - begin_ns < o->duration_ns) &&
+		 !ppoll(NULL, 0, &pause, &old));
+	err = errno;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	errno = err;
+	return fd;
+}
+
+int session_open_failed(const char *name)
+{
+	int err = errno;
+
+	session_log("cannot write to '%s': %s", name, err == ENXIO || err == EINTR ? "nobody reads it" : strerror(err));
+	return -err;
+}
+
+/* whole: a document, not lines. test: nothing is kept, and a pipe is not waited for. Returns a descriptor or -1. */
+static int open_target(const struct options *o, bool whole, bool test)
+{
+	const char *name = o->output;
 	struct stat st;
 	bool there = !stat(name, &st);
 	int fd;
@@ -82,7 +127,7 @@ static int open_target(const char *name, bool whole, bool test)
 	}
 	if (there && (!S_ISREG(st.st_mode) || is_ours(&st)))
 		return test ? (access(name, W_OK) ? -1 : open("/dev/null", O_WRONLY | O_CLOEXEC))
-			    : open(name, O_WRONLY | O_CLOEXEC | (S_ISREG(st.st_mode) ? O_APPEND : 0));
+			    : session_open(o, name, S_ISREG(st.st_mode) ? O_APPEND : 0);
 	/* of a link, what it points to is replaced; one that points nowhere is followed by open() */
 	if (there ? !realpath(name, target) : snprintf(target, sizeof(target), "%s", name) >= PATH_MAX) {
 		errno = ENAMETOOLONG;
@@ -103,10 +148,10 @@ static int open_target(const char *name, bool whole, bool test)
 
 bool session_test_output(const struct options *o)
 {
-	int fd = o->output ? open_target(o->output, true, true) : 1;
+	int fd = o->output ? open_target(o, true, true) : 1;
 
 	if (fd < 0)
-		session_log("cannot write to '%s': %s", o->output, strerror(errno));
+		session_open_failed(o->output);
 	else if (o->output)
 		close(fd);
 	return fd >= 0;
@@ -119,11 +164,11 @@ FILE *session_open_output(const struct options *o, bool whole)
 
 	if (!o->output)
 		return stdout;
-	fd = open_target(o->output, whole, false);
+	fd = open_target(o, whole, false);
 	if (fd >= 0)
 		f = fdopen(fd, "w");
 	if (!f) {
-		session_log("cannot write to '%s': %s", o->output, strerror(errno));
+		session_open_failed(o->output);
 		if (fd >= 0)
 			close(fd);
 	}
