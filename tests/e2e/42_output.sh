@@ -87,7 +87,7 @@ unread() {			# unread NAME ARGS...: a signal ends it, and it was waited for
 	check "$1: told in one line" equal "$(grep -c 'nobody reads it' "$LAB_ROOT/err") $(wc -l <"$LAB_ROOT/err")" "1 1"
 }
 unread_kill() { lab_is_gone "$1" || kill -KILL "$1"; }
-unread_waits() { ! lab_is_gone "$1" && [ "$(cat "/proc/$1/wchan")" != 0 ] && ls -l "/proc/$1/fd" | grep -q bpf; }
+unread_waits() { ! lab_is_gone "$1" && [ "$(cat "/proc/$1/wchan")" != 0 ] && find "/proc/$1/fd" -lname "*bpf*" | grep -q .; }
 unread "unread pipe: trace" trace -o "$d/pipe"
 unread "unread pipe: trace --pcapng" trace --pcapng "$d/pipe"
 unread "unread pipe: report" report -o "$d/pipe"
