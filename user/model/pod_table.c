@@ -404,6 +404,14 @@ bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_
 	return row && !(row->answered_ns > q->start_ns);
 }
 
+void pod_table_add_late_answer(struct pod_table *t, const struct pod_identity *who)
+{
+	struct row *row = row_get(t, who);
+
+	if (row && row->s.late_after < row->s.silences[SILENCE_UNANSWERED])
+		row->s.late_after++;
+}
+
 void pod_table_add_flow_end(struct pod_table *t, const struct pod_identity *who, const struct imds_rec_flow_end *rec)
 {
 	struct row *row = row_get(t, who);

@@ -96,6 +96,7 @@ struct pod_stats {
 	uint64_t responses[IMDS_STATUS_COUNT];
 	uint64_t slow_begin_us;		       /* longest that the first byte of a slow one took; 0: unknown */
 	uint64_t late_waited_us, late_took_us; /* longest of requests answered after their client had left; 0: unknown */
+	uint64_t late_after;	  /* answers that came when their requests had long been told, as silent; no more than these */
 	uint64_t v1_unauthorized; /* 401 to a request without a token; with one it is an old token or a probe */
 	uint64_t fallback_answered_us_sum, fallbacks_answered;
 

@@ -564,6 +564,7 @@ static const struct row {
 	  "app.kubernetes.io/name=eks-pod-identity-agent -o wide" },
 	{ SILENT, LOCAL, ANY, MET,
 	  "Whoever has the address %a took the connections and gave no answer: look at the agent's log." },
+	{ SILENT, ALL, ANY, CAME_LATE, "Give the client a timeout longer than the answer takes, and let it ask again." },
 	{ SILENT, ALL & ~LOCAL, ANY, MET,
 	  "The connections stood: routes, SNAT and the service's address are right. It is overloaded, or packets are "
 	  "lost outside this node." },

@@ -327,7 +327,7 @@ void finding_add_lost_seconds(struct draft *d)
 
 	if (p->seconds_lost >= 0.05)
 		EVIDENCE(d, "%.1f s lost waiting for answers that %s", p->seconds_lost,
-			 p->causes[CAUSE_SLOW] ? "came too late or never" : "never came");
+			 p->causes[CAUSE_SLOW] || p->late_after ? "came too late or never" : "never came");
 	if (p->fallbacks_answered)
 		EVIDENCE(d, "then %llu IMDSv1 fallback request%s answered, in %s%s", PLURAL(p->fallbacks_answered),
 			 findings_duration(p->fallback_answered_us_sum / p->fallbacks_answered, took, sizeof(took)),

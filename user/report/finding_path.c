@@ -481,6 +481,11 @@ static bool find_no_response(struct draft *d)
 		    "%s: %llu of %llu request%s without an answer: packets came to this node and were thrown away as "
 		    "another host's (a wrong MAC address)",
 		    d->subject, OF(silent + reset, p->requests));
+	else if (p->late_after && p->late_after >= silent && !reset)
+		SUMMARY(d,
+			"%s: %llu of %llu request%s without an answer in time: it came when the client had long gone, "
+			"whoever answers is slow",
+			d->subject, OF(silent, p->requests));
 	else
 		SUMMARY(d, "%s: %llu of %llu request%s%s without an answer, cause not seen", d->subject,
 			OF(silent + reset, p->requests),
@@ -490,6 +495,12 @@ static bool find_no_response(struct draft *d)
 	EVIDENCE(d, "%llu unanswered, %llu cut off, %llu went through", (unsigned long long)silent,
 		 (unsigned long long)reset, (unsigned long long)p->outcomes[OUTCOME_OK]);
 	add_silences(d);
+	if (p->late_after)
+		EVIDENCE(
+		    d,
+		    "%llu answer%s came after all, seconds after the client had closed: no filter, no route and no "
+		    "hop limit kept %s away",
+		    PLURAL(p->late_after), p->late_after == 1 ? "it" : "them");
 	if (p->token_requests)
 		finding_add_tokens(d);
 	for (size_t i = 0; i < p->drops_len; i++)

@@ -27,6 +27,7 @@ struct copies;	  /* session_copies.c */
 struct answerers; /* session_answerer.c */
 
 #define SESSION_DEATHS 256
+#define SESSION_LATE_COOKIES 256
 
 /*
  * An answer that died of its TTL, by connection: drops have a ring of their own, so that one may be read before the request
@@ -57,6 +58,7 @@ struct session {
 	struct stalled *stalled;
 	struct seen *seen_packets, *seen_requests, *seen_drops;
 	struct session_death deaths[SESSION_DEATHS]; /* newest ones, by cookie */
+	uint64_t late_cookies[SESSION_LATE_COOKIES]; /* connections whose late answer was joined or counted */
 	struct session_held *held;		     /* waiting for their verdict, see pod_table_wants_later() */
 	size_t held_len;
 	uint64_t held_lost;	 /* judged at once for want of a place */

@@ -199,6 +199,8 @@ static void on_request(void *arg, const struct imds_rec_request *read)
 			free(st);
 		}
 	}
+	if (rec->req.flags & IMDS_F_LATE_ANSWER)
+		s->late_cookies[rec->peer.cookie % SESSION_LATE_COOKIES] = rec->peer.cookie;
 	session_find_answerer(s, rec, now_ns);
 	find_death(s, rec);
 	fill_request(s, &r, rec, now_ns);
@@ -213,17 +215,33 @@ static void on_request(void *arg, const struct imds_rec_request *read)
 }
 
 /* The answer came at when_ns, after its client had closed: that is all there was wrong with it. */
-static void join_late_answer(struct session *s, uint64_t cookie, uint64_t when_ns)
+static bool join_late_answer(struct session *s, uint64_t cookie, uint64_t when_ns)
 {
+	bool found = false;
+
 	for (size_t i = 0; i < s->held_len; i++) {
 		struct imds_request *q = &s->held[i].rec.req;
 
-		if (s->held[i].rec.peer.cookie != cookie || q->first_byte_ns || q->drop.ts_ns)
+		if (s->held[i].rec.peer.cookie != cookie)
+			continue;
+		found = true;
+		if (q->first_byte_ns || q->drop.ts_ns)
 			continue;
 		q->flags |= IMDS_F_LATE_ANSWER;
 		q->last_byte_ns = when_ns;
 	}
 	release_held(s, cookie, session_now_ns(), false);
+	return found;
+}
+
+/* The same; one that comes when its request was told as silent, and given away, is counted, once for a connection. */
+static void join_late_drop(struct session *s, const struct imds_peer *p, uint64_t when_ns)
+{
+	uint64_t *known = &s->late_cookies[p->cookie % SESSION_LATE_COOKIES];
+
+	if (!join_late_answer(s, p->cookie, when_ns) && *known != p->cookie)
+		pod_table_add_late_answer(s->table, pod_names_get(s->names, p->cgroup_id, p->pid, when_ns));
+	*known = p->cookie;
 }
 
 static void on_flow_end(void *arg, const struct imds_rec_flow_end *rec)
@@ -265,8 +283,8 @@ static void on_drop(void *arg, const struct imds_rec_drop *rec)
 		note_death(s, rec->peer.cookie, &rec->drop, 0);
 		if (rec->late && s->held_len)
 			join_late(s, rec);
-	} else if (rec->late && s->held_len && verdict_is_late_answer(&rec->drop, reason, location)) {
-		join_late_answer(s, rec->peer.cookie, rec->drop.ts_ns);
+	} else if (rec->late && verdict_is_late_answer(&rec->drop, reason, location)) {
+		join_late_drop(s, &rec->peer, rec->drop.ts_ns);
 	}
 	if (s->cb.on_drop)
 		s->cb.on_drop(s->cb.arg, pod_names_get(s->names, rec->peer.cgroup_id, rec->peer.pid, rec->hdr.ts_ns),

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A service that answers many seconds after its client has closed: later than any request waits for its verdict.
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
+e2e_lab --hop-limit 2
+for p in late silent; do lab_pod_bridge $p || e2e_die "pod $p comes up"; done
+r=$LAB_ROOT/report
+
+# shellcheck disable=SC2016 # awk.s
+has_reset() { lab_exec "$1" awk '/^Tcp:/ { resets = $15 } END { exit !(resets > 0) }' /proc/net/snmp; }	# by an answer to nobody
+
+report_start "$r"
+lab_server_set slow-token-ms 6500
+check "lab: nobody waits that long" equal "$(put late 0.5)" 000
+lab_server_set slow-token-ms 0
+lab_server_set silent 1
+check "lab: nobody answers" equal "$(get silent 0.5)" 000
+lab_wait_for 15 has_reset late || e2e_die "the answer comes"
+report_stop
+said() { expect_report "$r" "$1: $2" "[.findings[] | select(.pod == \"$1\") | .summary, .evidence[], .advice[]] | join(\" \") | $3"; }
+said late "the answer came after all" 'test("without an answer in time") and test("1 answer came after all") and (test("cause not seen|linklocal") | not)'
+said silent "nothing came" 'test("cause not seen") and (test("came after all") | not)'
+expect_report "$r" "no answer is counted" '.totals.answered == 0 and .totals.failed == 2'
