@@ -39,7 +39,7 @@ s = socket.create_server(("169.254.169.254", 80))
 while True:
     threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
 END
-lab_in imds python3 "$LAB_ROOT/service.py" </dev/null >"$LAB_ROOT/service.out" 2>&1 &
+(exec nsenter --net="/run/netns/$LAB_ID-imds" python3 "$LAB_ROOT/service.py" </dev/null >"$LAB_ROOT/service.out" 2>&1) &
 e2e_later kill $!
 listens() { lab_in imds ss -Hltn 'sport = :80' | grep -q 169.254.169.254; }
 lab_wait_for 5 listens || e2e_die "the service listens: $(cat "$LAB_ROOT/service.out")"

@@ -45,9 +45,9 @@ void pod_table_add_request(struct pod_table *t, struct request *r, uint64_t now_
  */
 bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_t now_ns);
 
-/* What came after a connection's last request. */
 /* An answer came that no request waits for any more. */
 void pod_table_add_late_answer(struct pod_table *t, const struct pod_identity *who);
+/* What came after a connection's last request. */
 void pod_table_add_flow_end(struct pod_table *t, const struct pod_identity *who, const struct imds_rec_flow_end *rec);
 
 /* n more requests that the kernel counted under key, whose records were lost. */
