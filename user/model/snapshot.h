@@ -96,7 +96,7 @@ struct pod_stats {
 	uint64_t responses[IMDS_STATUS_COUNT];
 	uint64_t slow_begin_us;		       /* longest that the first byte of a slow one took; 0: unknown */
 	uint64_t late_waited_us, late_took_us; /* longest of requests answered after their client had left; 0: unknown */
-	uint64_t late_after;	  /* answers that came when their requests had long been told, as silent; no more than these */
+	uint64_t late_after; /* answers that came when their requests had long been told, as silent; no more than these */
 	uint64_t v1_unauthorized; /* 401 to a request without a token; with one it is an old token or a probe */
 	uint64_t fallback_answered_us_sum, fallbacks_answered;
 
@@ -216,7 +216,7 @@ struct snapshot {
 	size_t features_len;
 	const struct loss *losses; /* all of them, zeros too */
 	size_t losses_len;
-	int baseline_ttl;   /* as host-network sockets receive it; 0: none spoke */
+	int baseline_ttl; /* as host-network sockets receive it; 0: none spoke */
 	int node_token_ttl; /* of token answers at host-network sockets: the hop limit set; 0: unknown, or no one for all */
 	bool drops_watched; /* the drop hook is on */
 	/* packets dropped of connections that we did not see begin; nothing of ours is lost by them */
