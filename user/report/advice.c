@@ -400,8 +400,7 @@ static const struct row {
 	  "Tokens are required on this node: use an SDK that asks for one." },
 	{ FINDING_TOKEN_REQUIRED, CAUSE_NONE, EC2 | LOCAL, ANY, HAS_ROLE,
 	  "Its credentials come from EKS Pod Identity or ECS. What else it asks of the instance needs a token here: "
-	  "pass "
-	  "region or zone in (AWS_REGION), or use an SDK that asks for tokens." },
+	  "pass region or zone in (AWS_REGION), or use an SDK that asks for tokens." },
 	{ FINDING_ENDPOINT_DISABLED, CAUSE_NONE, EC2, ANY, ALWAYS,
 	  "403 means that the metadata endpoint is off (HttpEndpoint=disabled), or that the request is not allowed, "
 	  "such as a token asked for by a dated path." },
