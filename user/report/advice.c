@@ -631,7 +631,7 @@ static unsigned int providers_of(const struct draft *d, enum finding_code code)
 {
 	unsigned int asked = d->p ? finding_providers(d->p) & ~UNKNOWN : 0;
 
-	if ((code == FINDING_CREDENTIALS_REFUSED || code == FINDING_NO_ROLE) && d->p->errors_len &&
+	if (d->p && (code == FINDING_CREDENTIALS_REFUSED || code == FINDING_NO_ROLE) && d->p->errors_len &&
 	    finding_is_foreign_client(d, d->p->errors[0].provider))
 		return ELSE;
 	if (asked && !(asked & ~(unsigned int)LOCAL))
