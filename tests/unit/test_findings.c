@@ -50,6 +50,8 @@ struct row {
 static const struct answerer relay = { .address = "10.0.0.9:8181" };
 static const struct pod_identity pod_agent = { 3, "kube-system", "eks-pod-identity-agent-k2x8v", "", "", "", "", "", "",
 					       0 };
+static const struct pod_identity pretender = { 4, "shop", "eks-pod-identity-agent-x2x4q", "", "", "", "", "", "", 0 };
+static const struct answerer in_its_place = { .who = &pretender, .address = "10.244.0.30:8080" };
 static const struct answerer agent = { .who = &pod_agent, .address = "169.254.170.23:80" };
 
 /* n requests of it, all of which ended so. */
@@ -242,6 +244,15 @@ static const struct row rows[] = {
 	    ERROR_OF(3, 404, IMDS_KIND_CREDENTIALS, IMDS_METHOD_GET, PROVIDER_EKS_POD_IDENTITY, false, "/v1/credentials"),
 	    .causes = { [CAUSE_ANSWERED_WITH_ERROR] = 3 },
 	    .answered_by = &agent,
+	    .providers = 1u << PROVIDER_EKS_POD_IDENTITY } },
+	{ ROW("404 of a tenant's pod by the agent's name", FINDING_CREDENTIALS_REFUSED, SEVERITY_ERROR),
+	  { "see that it runs", "hostPort" },
+	  { "The agent itself answers", "no association" },
+	  { .requests = 3,
+	    .credentials_requests = 3,
+	    ERROR_OF(3, 404, IMDS_KIND_CREDENTIALS, IMDS_METHOD_GET, PROVIDER_EKS_POD_IDENTITY, false, "/v1/credentials"),
+	    .causes = { [CAUSE_ANSWERED_WITH_ERROR] = 3 },
+	    .answered_by = &in_its_place,
 	    .providers = 1u << PROVIDER_EKS_POD_IDENTITY } },
 	{ ROW("a client of Google's on EC2", FINDING_CREDENTIALS_REFUSED, SEVERITY_ERROR),
 	  { "the service here is EC2's", "takes this machine for another cloud's" },

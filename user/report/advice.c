@@ -656,6 +656,14 @@ static bool is_by(const struct draft *d, const struct drop_note *note, enum drop
 	       !(note && note->cause == CAUSE_REFUSED_AT_SOCKET) && finding_drop_kind(d, note) == kind;
 }
 
+/* Any tenant may give its pod this name, but not in this namespace. */
+static bool is_pod_identity_agent(const struct pod_identity *who)
+{
+	static const char name[] = "eks-pod-identity-agent";
+
+	return !strcmp(who->namespace, "kube-system") && !strncmp(who->pod, name, sizeof(name) - 1);
+}
+
 static bool is_ipv6(const struct draft *d)
 {
 	char address[64];
