@@ -87,6 +87,41 @@ static void paths_are_parsed(void **state)
 }
 
 static const struct {
+	const char *path;
+	enum runtime runtime;
+} makers[] = {
+	{ "kubepods/besteffort/pod" U1 "/" C1, RUNTIME_KUBERNETES },		     /* k3s, microk8s, Talos */
+	{ "kubepods.slice/kubepods-pod" U1_ ".slice/kata_" C1, RUNTIME_KUBERNETES }, /* Kata's machine, the pod's own */
+	{ "docker/" C1, RUNTIME_DOCKER },
+	{ "/system.slice/docker-" C1 ".scope", RUNTIME_DOCKER },
+	{ "user.slice/user-1000.slice/user@1000.service/user.slice/docker-" C1 ".scope", RUNTIME_DOCKER }, /* rootless */
+	{ "system.slice/system.slice:docker:jvifp9a6b1lxa1kuw8bwfcovf", RUNTIME_DOCKER }, /* docker build */
+	{ "docker/buildkit/jvifp9a6b1lxa1kuw8bwfcovf", RUNTIME_DOCKER },
+	{ "system.slice/docker-" C1 ".scope/buildkit/jvifp9a6b1lxa1kuw8bwfcovf", RUNTIME_DOCKER }, /* buildx's container */
+	{ "ecs/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f/" C1, RUNTIME_ECS },
+	{ "ecstasks.slice/ecstasks-0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f.slice/docker-" C1 ".scope", RUNTIME_ECS },
+	{ "libpod_parent/libpod-" C1, RUNTIME_PODMAN },
+	{ "user.slice/user-1000.slice/user@1000.service/user.slice/nerdctl-" C1 ".scope", RUNTIME_CONTAINERD },
+	{ "nomad.slice/share.slice/0a1b2c3d-1111-4222-8333-0123456789ab.web.scope", RUNTIME_SYSTEMD },
+	{ "system.slice/slurmstepd.scope/job_42/step_0", RUNTIME_SYSTEMD },
+	{ "lxc.payload.web", RUNTIME_NONE },
+	{ "openrc.docker", RUNTIME_NONE },
+	{ "buildkit/jvifp9a6b1lxa1kuw8bwfcovf", RUNTIME_NONE },
+};
+
+static void runtimes_are_told_by_the_form(void **state)
+{
+	struct cgroup_ids ids;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
+		cgroup_path_parse(makers[i].path, strlen(makers[i].path), &ids);
+		if (cgroup_path_runtime(makers[i].path, &ids) != makers[i].runtime)
+			fail_msg("%s: %d", makers[i].path, cgroup_path_runtime(makers[i].path, &ids));
+	}
+}
+
+static const struct {
 	const char *name, *text, *path;
 } procs[] = {
 	{ "v2 alone", "0::/system.slice/a.service\n", "/system.slice/a.service" },
@@ -206,6 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(paths_are_parsed),
+		cmocka_unit_test(runtimes_are_told_by_the_form),
 		cmocka_unit_test(proc_text_gives_the_most_telling_path),
 		cmocka_unit_test(log_names_are_parsed),
 	};

@@ -56,6 +56,18 @@ static void workloads(void **state)
 		{ "hello-00001-deployment", "", "hello-00001-deployment" },
 		{ "00001-deployment-5d69f8c7b9-wq4tz", "", "00001-deployment" },
 		{ "guestbook-canary-6d8b7f5c4-mmb5d", "", "guestbook-canary" }, /* Argo Rollouts */
+		/* CI and batch: what a run or a version of it is called by */
+		{ "arc-runner-set-9vxd2-runner-4dz2l", "", "arc-runner-set" }, /* GitHub */
+		{ "my-runner-4dz2l", "", "my-runner" },
+		{ "my-build-runner-4dz2l", "", "my-build-runner" },
+		{ "runner-t2mvtdfz-project-2-concurrent-0-7t40yuqh", "", "runner-t2mvtdfz-project-2" }, /* GitLab */
+		{ "runner-t2mvtdfz-project-2-concurrent-11-9sd2k", "", "runner-t2mvtdfz-project-2" },
+		{ "runner-t2mvtdfz-project-2-concurrent-x-y", "", "runner-t2mvtdfz-project-2-concurrent-x-y" },
+		{ "non-concurrent-0", "", "non-concurrent" },
+		{ "spark-pi-3a4b5c6d7e8f9a0b-exec-12", "", "spark-pi" }, /* Spark */
+		{ "spark-pi-3a4b5c6d7e8f9a0b-driver", "", "spark-pi" },
+		{ "spark-pi-driver", "", "spark-pi-driver" },
+		{ "my-exec-3", "", "my-exec" },
 		{ "cart-3-x2x4q", "", "cart-3" }, /* OpenShift's DeploymentConfig: as a Job of that name */
 		{ "cart-3-deploy", "", "cart-3-deploy" },
 		{ "cart-3-build", "", "cart-3-build" },
@@ -115,6 +127,8 @@ static void workloads(void **state)
 		{ "ecs-agent", "ecs-agent" },
 		{ "ecs-cart-3-app-cafe", "ecs-cart-3-app-cafe" },
 		{ "web-0a1b2c3d-1111-4222-8333-0123456789ab", "web" },
+		{ "runner-ygo5xzkg-project-7-concurrent-0-962f2e14b635e7f3-build", "runner-ygo5xzkg-project-7" },
+		{ "buildx_buildkit_default0", "buildx_buildkit_default0" },
 		{ "0a1b2c3d-1111-4222-8333-0123456789ab", "0a1b2c3d-1111-4222-8333-0123456789ab" },
 	};
 	static const struct {
@@ -139,6 +153,26 @@ static void workloads(void **state)
 		{ "nomad.slice/share.slice/0a1b2c3d-1111-4222-8333-0123456789ab.web.scope", "web" },
 		{ "nomad.slice/share.slice/0a1b2c3d-1111-4222-8333-0123456789ab..scope", "" },
 		{ "nomad.slice/share.slice/0a1b2c3d-1111-4222-8333-0123456789ab.scope", "" },
+		{ "nomad/share/0a1b2c3d-1111-4222-8333-0123456789ab.web", "web" }, /* cgroup v1 */
+		{ "lxc/web/init.scope", "web" },
+		{ "lxc.payload/web/system.slice/x.service", "web" },
+		{ "lxc.payload.shop_web/init.scope", "shop_web" }, /* Incus, project shop */
+		{ "system.slice/lxc/web", "" },
+		{ "openrc.nginx", "nginx" },
+		{ "rc/nginx", "nginx" },
+		{ "rc", "" },
+		{ "system.slice/slurmstepd.scope/job_42/step_0/user/task_0", "job_42" },
+		{ "system.slice/node1_slurmstepd.scope/job_42/step_batch/user/task_special", "job_42" },
+		{ "system.slice/slurmstepd.scope/system", "" },
+		{ "system.slice/system.slice:docker:jvifp9a6b1lxa1kuw8bwfcovf", "docker build" },
+		{ "docker/buildkit/jvifp9a6b1lxa1kuw8bwfcovf", "docker build" },
+		{ "buildkit/jvifp9a6b1lxa1kuw8bwfcovf", "buildkit" },
+		{ "system.slice/actions.runner.my-org-my-repo.my-host.service",
+		  "actions.runner.my-org-my-repo.my-host" },
+		{ "system.slice/host-containers@admin.service", "host-containers" }, /* Bottlerocket */
+		{ "podruntime/kubelet", "" },					     /* Talos */
+		{ "garden/0a1b2c3d-1111-4222-8333-0123456789ab", "" },
+		{ "mesos/0a1b2c3d-1111-4222-8333-0123456789ab", "" },
 		{ "default/web", "" },
 	};
 	char buf[WORKLOAD_LEN];

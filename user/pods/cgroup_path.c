@@ -156,6 +156,12 @@ static int has_part(const char *path, const char *ending)
 	return 0;
 }
 
+static int has_start(const char *path, const char *start)
+{
+	path += strspn(path, "/");
+	return !strncmp(path, start, strlen(start));
+}
+
 enum runtime cgroup_path_runtime(const char *path, const struct cgroup_ids *ids)
 {
 	static const struct {
@@ -170,18 +176,19 @@ enum runtime cgroup_path_runtime(const char *path, const struct cgroup_ids *ids)
 
 	if (ids->pod_uid[0])
 		return RUNTIME_KUBERNETES;
+	/* `docker build`, whose ids are no containers' */
+	if (!ids->container_id[0] && (has_start(path, "docker/buildkit/") || strstr(path, "system.slice:docker:")))
+		return RUNTIME_DOCKER;
 	if (!ids->container_id[0])
 		return has_part(path, ".service") || has_part(path, ".scope") || has_part(path, ".slice")
 			   ? RUNTIME_SYSTEMD
 			   : RUNTIME_NONE;
-	path += strspn(path, "/");
-	if (!strncmp(path, "ecs/", 4) || !strncmp(path, "ecstasks.slice/", 15))
+	if (has_start(path, "ecs/") || has_start(path, "ecstasks.slice/"))
 		return RUNTIME_ECS;
-	folder += strspn(folder, "/");
 	for (size_t i = 0; i < LEN(rows); i++)
-		if (!strncmp(folder, rows[i].start, strlen(rows[i].start)))
+		if (has_start(folder, rows[i].start))
 			return rows[i].runtime;
-	return !strncmp(path, "docker/", 7) || strstr(path, "/docker/") ? RUNTIME_DOCKER : RUNTIME_NONE;
+	return has_start(path, "docker/") || strstr(path, "/docker/") ? RUNTIME_DOCKER : RUNTIME_NONE;
 }
 
 unsigned int cgroup_path_user(const char *path, size_t len)

@@ -382,8 +382,8 @@ static const struct pod_identity *fill(struct pod_names *names, const struct cgr
 	who->maker = node && node->path[0] ? maker_of(node->path, &names->ids) : 0;
 	if (!who->runtime && node && node->path[0])
 		who->runtime = cgroup_path_runtime(node->path, &names->ids);
-	/* LXC's folder is no unit of systemd's */
-	if (node && (who->runtime == RUNTIME_SYSTEMD || (!who->runtime && !names->ids.container_id[0])))
+	/* by its folder's form: a unit, a machine, a job */
+	if (node && !who->workload[0] && !names->ids.container_id[0] && !names->ids.pod_uid[0])
 		who->workload = workload_of_unit(node->path, names->unit, sizeof(names->unit));
 	return who;
 }

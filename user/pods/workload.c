@@ -23,6 +23,7 @@
 #define SAFE "bcdfghjklmnpqrstvwxz2456789"
 #define HASH_ONLY "456789bcdf"
 #define DIGITS "0123456789"
+#define HEX DIGITS "abcdef"
 #define SUFFIX 5
 #define HASH_MIN 8
 #define HASH_ONLY_MIN 6
@@ -119,7 +120,7 @@ static bool is_ec2_name(const char *s)
 	size_t n;
 
 	if (!strncmp(s, "i-", 2))
-		return strspn(s + 2, "0123456789abcdef") == 17 && ends_name(s + 2 + 17);
+		return strspn(s + 2, HEX) == 17 && ends_name(s + 2 + 17);
 	if (strncmp(s, "ip", 2))
 		return false;
 	s += 2;
@@ -147,16 +148,41 @@ static size_t before_node(const char *pod, const char *node)
 	return 0;
 }
 
-/* s[0..len) is a Deployment's: Knative makes one of each revision, "<service>-<number of 5 digits>-deployment". */
-static size_t strip_revision(const char *s, size_t len)
+/* What stands before "-concurrent-<n>" of a job that GitLab's runner makes: "runner-<token>-project-<n>". */
+static size_t strip_concurrent(const char *s, size_t len)
 {
-	static const char ending[] = "-deployment";
-	size_t part, at;
+	static const char mark[] = "-concurrent-";
+	const char *at = strncmp(s, "runner-", 7) ? NULL : strstr(s, mark);
 
-	if (len < sizeof(ending) || strncmp(s + len - (sizeof(ending) - 1), ending, sizeof(ending) - 1))
+	if (!at || (size_t)(at - s) >= len || !strspn(at + sizeof(mark) - 1, DIGITS))
 		return len;
-	at = before_last_dash(s, len - (sizeof(ending) - 1), &part);
-	return at && part == 5 && is_all(s + at + 1, part, DIGITS) ? at : len;
+	return (size_t)(at - s);
+}
+
+/* s[0..len) is of one version or one run, whose mark of n letters stands before ending. whole: a pod's own name may be so. */
+static size_t strip_revision(const char *s, size_t len, bool whole)
+{
+	static const struct {
+		const char *ending, *letters;
+		size_t n;
+		bool whole;
+	} rows[] = {
+		{ "-deployment", DIGITS, 5, false }, /* Knative's revisions */
+		{ "-runner", SAFE, SUFFIX, false },  /* of GitHub's sets of runners, by their controller */
+		{ "-exec", HEX, 16, false },	     /* Spark's runs: executors, and the driver that has no number */
+		{ "-driver", HEX, 16, true },
+	};
+	size_t part, at, end;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		end = strlen(rows[i].ending);
+		if (len <= end || strncmp(s + len - end, rows[i].ending, end) || (whole && !rows[i].whole))
+			continue;
+		at = before_last_dash(s, len - end, &part);
+		if (at && part == rows[i].n && is_all(s + at + 1, part, rows[i].letters))
+			return at;
+	}
+	return strip_concurrent(s, len);
 }
 
 char *workload_name(const char *pod, const char *node, char *buf, size_t len)
@@ -165,8 +191,7 @@ char *workload_name(const char *pod, const char *node, char *buf, size_t len)
 
 	if (!n)
 		n = strip(pod, all);
-	if (n < all)
-		n = strip_revision(pod, n);
+	n = strip_revision(pod, n, n == all);
 	snprintf(buf, len, "%.*s", (int)n, pod);
 	return buf;
 }
@@ -174,7 +199,7 @@ char *workload_name(const char *pod, const char *node, char *buf, size_t len)
 static bool is_uuid(const char *s)
 {
 	for (size_t i = 0; i < 36; i++)
-		if (i == 8 || i == 13 || i == 18 || i == 23 ? s[i] != '-' : !s[i] || !strchr("0123456789abcdef", s[i]))
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? s[i] != '-' : !s[i] || !strchr(HEX, s[i]))
 			return false;
 	return true;
 }
@@ -184,7 +209,7 @@ static size_t ecs_family(const char *name, size_t len)
 {
 	size_t part, at = before_last_dash(name, len, &part), n, family = 0;
 
-	if (strncmp(name, "ecs-", 4) || part < 16 || part > 20 || !is_all(name + at + 1, part, "0123456789abcdef"))
+	if (strncmp(name, "ecs-", 4) || part < 16 || part > 20 || !is_all(name + at + 1, part, HEX))
 		return 0;
 	/* both names may hold dashes and numbers: where two numbers could be the revision it is not known */
 	for (size_t i = 5; i < at; i++) {
@@ -204,11 +229,12 @@ char *workload_of_container(const char *name, char *buf, size_t len)
 {
 	size_t n = strlen(name), family = ecs_family(name, n);
 
+	if (!family && n > 37 && name[n - 37] == '-' && is_uuid(name + n - 36))
+		n -= 37;
 	if (family)
 		snprintf(buf, len, "%.*s", (int)(family - 4), name + 4);
 	else
-		snprintf(buf, len, "%.*s", (int)(n > 37 && name[n - 37] == '-' && is_uuid(name + n - 36) ? n - 37 : n),
-			 name);
+		snprintf(buf, len, "%.*s", (int)strip_concurrent(name, n), name);
 	return buf;
 }
 
@@ -255,18 +281,40 @@ static const char *domain_of(const char *machine)
 	return machine;
 }
 
+/* Whether s[0..n) is all, or where all begins with '*' ends with the rest. */
+static bool is_like(const char *s, size_t n, const char *all)
+{
+	size_t len;
+
+	if (*all != '*')
+		return strlen(all) == n && !memcmp(s, all, n);
+	len = strlen(++all);
+	return n >= len && !memcmp(s + n - len, all, len);
+}
+
 /*
- * A folder that is a whole machine's: what is below it was made inside. systemd-nspawn and systemd-machined, LXC 4 and
- * Incus, Nomad's drivers without containers ("<allocation>.<task>.scope", its client/lib/cgroupslib).
+ * A folder that is a machine's, a job's, or a service's without systemd: what is below it was made inside. Of
+ * systemd-nspawn and systemd-machined, LXC 4 and Incus, LXC before, OpenRC now and before, Slurm, and of what
+ * `docker build` runs, by systemd's driver and by cgroupfs, and a buildkitd of its own.
  */
-static bool machine_of(const char *folder, size_t n, char *buf, size_t len)
+static bool machine_of(const char *cgroup, const char *folder, size_t n, char *buf, size_t len)
 {
 	static const struct {
-		const char *start, *end;
+		const char *in;		 /* the path before */
+		const char *start, *end; /* of the folder, with a name between */
+		const char *name;	 /* NULL: that one; "": the folder's own */
 	} rows[] = {
-		{ "systemd-nspawn@", ".service" },
-		{ "machine-", ".scope" },
-		{ "lxc.payload.", "" },
+		{ "*", "systemd-nspawn@", ".service", NULL },
+		{ "*", "machine-", ".scope", NULL },
+		{ "*", "lxc.payload.", "", NULL },
+		{ "lxc.payload/", "", "", NULL },
+		{ "lxc/", "", "", NULL },
+		{ "", "openrc.", "", NULL },
+		{ "rc/", "", "", NULL },
+		{ "*slurmstepd.scope/", "job_", "", "" },
+		{ "*", "system.slice:docker:", "", "docker build" },
+		{ "docker/buildkit/", "", "", "docker build" },
+		{ "buildkit/", "", "", "buildkit" },
 	};
 	char name[WORKLOAD_LEN];
 
@@ -274,15 +322,23 @@ static bool machine_of(const char *folder, size_t n, char *buf, size_t len)
 		size_t start = strlen(rows[i].start), end = strlen(rows[i].end);
 
 		if (n <= start + end || strncmp(folder, rows[i].start, start) ||
-		    strncmp(folder + n - end, rows[i].end, end))
+		    strncmp(folder + n - end, rows[i].end, end) || !is_like(cgroup, folder - cgroup, rows[i].in))
 			continue;
+		if (rows[i].name) {
+			snprintf(buf, len, "%.*s", *rows[i].name ? (int)len : (int)n,
+				 *rows[i].name ? rows[i].name : folder);
+			return true;
+		}
 		unescape(folder + start, n - start - end, name, sizeof(name));
 		snprintf(buf, len, "%s", domain_of(name));
 		return true;
 	}
-	if (n <= 37 + 6 || !is_uuid(folder) || folder[36] != '.' || strncmp(folder + n - 6, ".scope", 6))
+	/* Nomad's drivers without containers, "<allocation>.<task>", in cgroup v2 a scope (its client/lib/cgroupslib) */
+	if (n > 6 && !strncmp(folder + n - 6, ".scope", 6))
+		n -= 6;
+	if (n <= 37 || !is_uuid(folder) || folder[36] != '.')
 		return false;
-	snprintf(buf, len, "%.*s", (int)(n - 37 - 6), folder + 37);
+	snprintf(buf, len, "%.*s", (int)(n - 37), folder + 37);
 	return true;
 }
 
@@ -296,7 +352,7 @@ char *workload_of_unit(const char *cgroup, char *buf, size_t len)
 	while (*at) {
 		size_t part = strcspn(at, "/");
 
-		if (machine_of(at, part, buf, len))
+		if (machine_of(cgroup, at, part, buf, len))
 			return buf;
 		if (part >= sizeof(ending) && !memcmp(at + part - (sizeof(ending) - 1), ending, sizeof(ending) - 1)) {
 			found = at;
