@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # imdsnoop: `make` builds ./imdsnoop, static where the .a files exist; `make DYNAMIC=1` links shared libraries.
-# Targets: all check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-valgrind check-fuzz fuzz
-# bench dist install uninstall clean. V=1 shows commands, -s nothing. WERROR=0: a warning is no error (the default outside of
+# Targets: all check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-layers check-valgrind check-fuzz
+# fuzz bench dist install uninstall clean. V=1 shows commands, -s nothing. WERROR=0: a warning is no error (the default outside of
 # git). Packagers: CFLAGS, CPPFLAGS, LDFLAGS, PREFIX, DESTDIR as usual. `make fuzz SECONDS=600` fuzzes with each program that long, FUZZER=afl with AFL++.
 
 VERSION := $(shell sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' scripts/deb/changelog)
@@ -161,6 +161,8 @@ check-kernels: imdsnoop lab $(O)/tests/bpf_tables
 	$(Q)tests/kernels/run
 kernels-table:			# bpf/README.md's, from what the last check-kernels saw
 	$(Q)tests/kernels/table write
+check-layers:			# which file may include which; part of check-lint
+	$(Q)scripts/check-layers
 check-lint: $(SKEL) $(WEB)
 	$(Q)O=$(O) scripts/lint
 check-valgrind: lab
@@ -201,4 +203,4 @@ clean:
 -include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(wildcard $(O)/san/*/*/*.d $(O)/san/*/*.d)
 .DELETE_ON_ERROR:
 .SECONDARY: $(BPF_OBJ) $(patsubst %.c,$(O)/san/%.o,$(SRC) $(wildcard tests/unit/*.c))
-.PHONY: all minimum lab check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-valgrind check-fuzz fuzz bench dist install uninstall version clean FORCE
+.PHONY: all minimum lab check-unit check-bpf check-e2e check-kernels kernels-table check-lint check-layers check-valgrind check-fuzz fuzz bench dist install uninstall version clean FORCE
