@@ -370,6 +370,7 @@ static void folders_of_a_tenant_fill_its_share_only(void **state)
 {
 	struct fixture *f = *state;
 	char path[1024], pad[400];
+	uint64_t maker;
 
 	tree_folder(f->fd, "pods/default_job_" U1);
 	make_link(f, "job_default_main-" C1 ".log", "/nowhere");
@@ -386,6 +387,11 @@ static void folders_of_a_tenant_fill_its_share_only(void **state)
 	assert_true(stats(f).cgroups <= 32 + 20);
 	assert_int_equal(stats(f).evicted, 0);
 	assert_in_range(stats(f).beyond_share, 1000 - 32, 1000);
+	/* what gave way is its own all the same */
+	maker = pod_names_get(f->names, 100999, 0, step(MSEC))->maker;
+	assert_string_equal(pod_names_get(f->names, 100950, 0, step(MSEC))->cgroup, "cgroup:100950");
+	assert_int_equal(pod_names_get(f->names, 100950, 0, step(MSEC))->maker, maker);
+	assert_int_not_equal(pod_names_get(f->names, 4242, 0, step(MSEC))->maker, maker);
 	/* so deep that its own container is not in what is left of the path: each time below another's */
 	memset(pad, 'x', sizeof(pad) - 1);
 	pad[sizeof(pad) - 1] = '\0';
@@ -396,6 +402,9 @@ static void folders_of_a_tenant_fill_its_share_only(void **state)
 	}
 	assert_who(pod_names_get(f->names, 4242, 0, step(MSEC)), "default", "job", "main");
 	assert_int_equal(stats(f).evicted, 0);
+	/* whatever their tails say, these may be anybody's, and have one share as what nobody knows has */
+	assert_int_equal(pod_names_get(f->names, 200999, 0, step(MSEC))->maker,
+			 pod_names_get(f->names, 999999, 0, step(MSEC))->maker);
 	/* what it has made last, or uses, is known */
 	assert_string_equal(pod_names_get(f->names, 100999, 0, step(MSEC))->pod_uid, U2);
 }

@@ -28,6 +28,11 @@ struct cgroup_maker {
 	UT_hash_handle hh;
 };
 
+/* Whose a cgroup was that gave way. */
+struct forgotten {
+	uint64_t id, maker;
+};
+
 struct cgroup_tree {
 	int fd;
 	dev_t dev;
@@ -38,6 +43,7 @@ struct cgroup_tree {
 	uint32_t scan;
 	cgroup_maker_fn maker_of;
 	struct cgroup_maker *makers;
+	struct forgotten *forgotten; /* limit places; ids are given out one by one, so that the oldest gives way */
 	struct cgroup_node *alive;
 	struct cgroup_node *gone;
 };
@@ -55,6 +61,11 @@ static struct cgroup_node *find(struct cgroup_node *table, uint64_t id)
 
 	HASH_FIND(hh, table, &id, sizeof(id), node);
 	return node;
+}
+
+static void remember_maker(struct cgroup_tree *tree, uint64_t id, uint64_t maker)
+{
+	tree->forgotten[id % tree->limit] = (struct forgotten){ .id = id, .maker = maker };
 }
 
 static void leave_maker(struct cgroup_tree *tree, struct cgroup_node *node)
@@ -107,6 +118,8 @@ static int make_room(struct cgroup_tree *tree, int only_gone)
 		return 0;
 	if (!victim)
 		victim = tree->alive->id == tree->root_id ? tree->alive->hh.next : tree->alive;
+	if (victim->maker)
+		remember_maker(tree, victim->id, victim->maker->number);
 	drop(tree, victim);
 	return 1;
 }
@@ -131,8 +144,11 @@ static bool join_maker(struct cgroup_tree *tree, struct cgroup_node *node, int o
 	if (m && m->len >= share) {
 		/* what later scans do not take has been counted */
 		tree->beyond_share += !only_known || tree->scan == 1;
-		if (only_known)
+		if (only_known) {
+			remember_maker(tree, node->id, number);
 			return false;
+		}
+		remember_maker(tree, m->oldest->id, number);
 		drop(tree, m->oldest);
 	} else if (!m) {
 		m = calloc(1, sizeof(*m));
@@ -248,6 +264,13 @@ int cgroup_tree_is_alive(const struct cgroup_tree *tree, uint64_t id)
 	return find(tree->alive, id) != NULL;
 }
 
+uint64_t cgroup_tree_forgotten_maker(const struct cgroup_tree *tree, uint64_t id)
+{
+	const struct forgotten *f = &tree->forgotten[id % tree->limit];
+
+	return f->id == id ? f->maker : 0;
+}
+
 bool cgroup_tree_has_maker(const struct cgroup_tree *tree, uint64_t number)
 {
 	return find_maker(tree, number);
@@ -358,6 +381,11 @@ int cgroup_tree_new(int cgroup_fd, size_t limit, cgroup_maker_fn maker_of, struc
 	tree->dev = st.st_dev;
 	tree->root_id = st.st_ino;
 	tree->limit = limit < LIMIT_MIN ? LIMIT_MIN : limit;
+	tree->forgotten = calloc(tree->limit, sizeof(*tree->forgotten));
+	if (!tree->forgotten) {
+		free(tree);
+		return -ENOMEM;
+	}
 	tree->maker_of = maker_of;
 	cgroup_tree_scan(tree, 0, 0);
 	*ret_tree = tree;
@@ -374,6 +402,7 @@ void cgroup_tree_free(struct cgroup_tree *tree)
 		drop(tree, node);
 	HASH_ITER (hh, tree->gone, node, next)
 		drop(tree, node);
+	free(tree->forgotten);
 	free(tree);
 }
 

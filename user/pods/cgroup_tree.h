@@ -61,6 +61,9 @@ struct cgroup_node *cgroup_tree_peek(const struct cgroup_tree *tree, uint64_t id
 
 int cgroup_tree_is_alive(const struct cgroup_tree *tree, uint64_t id);
 
+/* Whose a cgroup was that gave way, or that a scan did not take; 0: not known, or nobody's. Of as many as the limit. */
+uint64_t cgroup_tree_forgotten_maker(const struct cgroup_tree *tree, uint64_t id);
+
 /* Whether anything of that maker is known, existing or gone. */
 bool cgroup_tree_has_maker(const struct cgroup_tree *tree, uint64_t number);
 

@@ -23,7 +23,7 @@ struct pod_identity {
 	const char *workload; /* the name without what a controller generated, compose service, task family, unit */
 	const char *project;  /* compose project, swarm stack, ECS cluster */
 	enum runtime runtime;
-	uint64_t maker; /* who may make cgroups of this kind, as a number: a pod, a container, a user, a folder; 0: unknown */
+	uint64_t maker; /* who may make cgroups of this kind, as a number: a pod, container, user, folder; 0: none of these */
 };
 
 /* What is counted for nobody. */

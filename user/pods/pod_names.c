@@ -29,6 +29,7 @@
 #define TAIL_MIN 255		  /* no shorter is the tail that the kernel side gives of a long path */
 /* Key of what is known of a process only. Cgroup ids never have this bit: their upper half counts generations. */
 #define PID_KEY (1ull << 63)
+#define UNKNOWN_MAKER 1 /* of all cgroups whose maker cannot be told: anybody may have made them */
 
 struct pod_names {
 	struct pod_names_env env;
@@ -111,7 +112,7 @@ static uint64_t maker_of_path(const char *path, bool cut)
 	struct cgroup_ids ids;
 
 	if (!*path || cut)
-		return cut;
+		return cut ? UNKNOWN_MAKER : 0;
 	cgroup_path_parse(path, strlen(path), &ids);
 	return maker_of(path, &ids);
 }
@@ -363,6 +364,17 @@ static void name_node(struct pod_names *names, struct cgroup_node *node, const s
 	write_note(node, &is);
 }
 
+/* So many of its cgroups as it likes give way in the table, and are its own all the same. */
+static uint64_t row_maker(const struct pod_names *names, const struct cgroup_node *node, uint64_t cgroup_id)
+{
+	uint64_t forgotten;
+
+	if (node && node->path[0])
+		return node->cut ? UNKNOWN_MAKER : maker_of(node->path, &names->ids);
+	forgotten = cgroup_tree_forgotten_maker(names->tree, cgroup_id);
+	return forgotten ? forgotten : UNKNOWN_MAKER;
+}
+
 static const struct pod_identity *fill(struct pod_names *names, const struct cgroup_node *node, uint64_t cgroup_id)
 {
 	struct pod_identity *who = &names->who;
@@ -379,7 +391,7 @@ static const struct pod_identity *fill(struct pod_names *names, const struct cgr
 	who->pod_uid = names->ids.pod_uid;
 	who->container_id = names->ids.container_id;
 	who->cgroup = node && node->path[0] ? node->path : names->text;
-	who->maker = node && node->path[0] ? maker_of(node->path, &names->ids) : 0;
+	who->maker = row_maker(names, node, cgroup_id);
 	if (!who->runtime && node && node->path[0])
 		who->runtime = cgroup_path_runtime(node->path, &names->ids);
 	/* by its folder's form: a unit, a machine, a job */

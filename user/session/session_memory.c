@@ -15,7 +15,7 @@
 
 #define MIB (1024.0 * 1024)
 #define BASE_BYTES (16u << 20) /* program, libraries, their buffers; the kernel's types while it starts */
-#define NAME_BYTES 512	       /* a cgroup, its path and its name */
+#define NAME_BYTES 528	       /* a cgroup, its path, its name and whose it was */
 #define NAMES_PER_POD 8	       /* session_new() */
 #define SEEN_BYTES 192	       /* what was read last of one counter */
 #define STALLED_BYTES 128      /* a running request that was told */
