@@ -320,6 +320,35 @@ static void a_stand_in_does_not_speak_for_the_service(void **state)
 	}
 }
 
+/* Nor does what answers in a pod's own network, at any distance it likes, speak against what is known of the others. */
+static void a_stand_in_hides_no_other_pods_fault(void **state)
+{
+	static const struct answerer own = { .pid = 9, .process = "python3", .address = "169.254.169.254:80" };
+	struct pod_identity hostile = web;
+
+	hostile.container_id = hostile.pod = "hostile";
+	for (int limit_known = 0; limit_known < 2; limit_known++) {
+		struct pod_table *t = table_new();
+		struct snapshot s = { 0 };
+		struct request r = request(IMDS_KIND_TOKEN, 2 * S, MS, 200);
+
+		pod_table_set_drops_watched(t, false);
+		add(t, of_host(request(limit_known ? IMDS_KIND_TOKEN : IMDS_KIND_DATA, S, MS, 200), 1));
+		add(t, request(IMDS_KIND_DATA, S, MS, 200));
+		r.who = &hostile;
+		r.answered_by = &own;
+		r.rec.ttl_synack = 60;
+		r.rec.req.ttl_response = 40;
+		add(t, r);
+		r = add(t, request(IMDS_KIND_TOKEN, 3 * S, S, 0));
+		assert_int_equal(r.outcome, OUTCOME_HOP_LIMIT);
+		assert_int_equal(r.confidence, limit_known ? CONFIDENCE_STRONG : CONFIDENCE_LIKELY);
+		assert_non_null(row_of(t, &s, "web-1"));
+		assert_int_equal(s.node_token_ttl, limit_known);
+		done(t, &s);
+	}
+}
+
 /* GCE's guest agent asks to be told of the next change: minutes are no slowness, and none coming is no silence. */
 static void long_poll_is_neither_slow_nor_silent(void **state)
 {
@@ -604,6 +633,7 @@ int main(void)
 		cmocka_unit_test(row_of_two_networks_needs_what_the_farther_does),
 		cmocka_unit_test(baseline_is_the_one_that_was_used),
 		cmocka_unit_test(a_stand_in_does_not_speak_for_the_service),
+		cmocka_unit_test(a_stand_in_hides_no_other_pods_fault),
 		cmocka_unit_test(long_poll_is_neither_slow_nor_silent),
 		cmocka_unit_test(lost_records_keep_the_cause),
 		cmocka_unit_test(v1_that_is_served),

@@ -8,7 +8,7 @@ void distances_find(const struct distances *ds, struct endpoint_ttl *e, struct r
 	const struct distance *d = &ds->to[r->rec.peer.endpoint % IMDS_MAX_ENDPOINTS];
 	const struct imds_request *q = &r->rec.req;
 
-	if (request_speaks_for_node(r) && r->rec.ttl_synack)
+	if (request_is_host(&r->rec) && request_is_of_service(r) && r->rec.ttl_synack)
 		e->baseline_ttl = r->rec.ttl_synack;
 	r->hops = -1;
 	r->hops_source = HOPS_UNKNOWN;
@@ -113,7 +113,7 @@ static bool limit_was_raised(const struct endpoint_ttl *e, const struct request 
 {
 	const struct imds_request *q = &r->rec.req;
 
-	return q->kind == IMDS_KIND_TOKEN && q->end == IMDS_END_ANSWERED && r->hops > 0 &&
+	return q->kind == IMDS_KIND_TOKEN && q->end == IMDS_END_ANSWERED && request_is_of_service(r) && r->hops > 0 &&
 	       q->ttl_response < r->rec.ttl_synack && q->ttl_response + r->hops > e->token_ttl;
 }
 
@@ -135,7 +135,7 @@ void distances_note(struct distances *ds, struct pod_stats *s, struct endpoint_t
 	}
 	note_distance(ds, s, local, r);
 	/* any other status may come from a proxy, or be no EC2 service's at all */
-	if (request_speaks_for_node(r) && q->kind == IMDS_KIND_TOKEN && q->ttl_response &&
+	if (request_is_host(&r->rec) && request_is_of_service(r) && q->kind == IMDS_KIND_TOKEN && q->ttl_response &&
 	    q->end == IMDS_END_ANSWERED && q->status >= 200 && q->status < 300)
 		e->token_ttl = q->ttl_response;
 	else if (limit_was_raised(e, r))

@@ -84,9 +84,9 @@ bool request_is_host(const struct imds_rec_request *rec)
 	return (rec->req.flags & IMDS_F_NETNS_KNOWN) && (rec->req.flags & IMDS_F_HOST_NETNS);
 }
 
-bool request_speaks_for_node(const struct request *r)
+bool request_is_of_service(const struct request *r)
 {
-	return request_is_host(&r->rec) && !r->answered_by && !(r->rec.req.flags & IMDS_F_REDIRECTED);
+	return !r->answered_by && !(r->rec.req.flags & IMDS_F_REDIRECTED);
 }
 
 bool request_is_answered(const struct request *r)

@@ -47,8 +47,8 @@ uint64_t request_start_ns(const struct request *r); /* CLOCK_MONOTONIC */
 
 /* From a socket of the node's own network. */
 bool request_is_host(const struct imds_rec_request *rec);
-/* The TTLs of its answers are those of the service's own packets on the node: no process here answered in its place. */
-bool request_speaks_for_node(const struct request *r);
+/* No process here is known to have answered in the service's place: its answers and their TTLs are the service's own. */
+bool request_is_of_service(const struct request *r);
 /* True for an answer that came whole, whatever its status. */
 bool request_is_answered(const struct request *r);
 /* True when what was then is still evidence for now: for a minute. then_ns 0: it never was. */
