@@ -16,9 +16,12 @@
 #define NG_INTERFACE 1u
 #define NG_OLD_PACKET 2u
 #define NG_SIMPLE 3u
+#define NG_STATISTICS 5u
 #define NG_PACKET 6u
 #define NG_BYTE_ORDER 0x1a2b3c4du
 #define NG_OPTION_COMMENT 1
+#define NG_OPTION_IFDROP 5
+#define NG_OPTION_OSDROP 7
 #define NG_OPTION_TSRESOL 9
 #define NG_OPTION_TSOFFSET 14
 
@@ -28,7 +31,7 @@ struct interface {
 	uint8_t exponent; /* 6: microseconds */
 	uint32_t snaplen;
 	int64_t offset_s; /* to be added to each time */
-	uint64_t last_ns;
+	uint64_t last_ns, lost;
 };
 
 struct file {
@@ -43,6 +46,7 @@ struct file {
 	uint8_t *bytes;	      /* PACKET_BYTES_MAX + 64 */
 	struct packet packet; /* when pending */
 	uint64_t stepped_ns;  /* by which its clock was set back so far */
+	uint64_t lost;	      /* packets, by its own statistics */
 };
 
 struct packet_files {
@@ -69,7 +73,7 @@ static int refill(struct file *f)
 			f->z.next_in = f->in;
 			f->z.avail_in = fread(f->in, 1, sizeof(f->in), f->f);
 			if (!f->z.avail_in)
-				return ferror(f->f) ? -EIO : 0;
+				return ferror(f->f) ? -EIO : f->z.total_in ? -EPIPE : 0;
 		}
 		err = inflate(&f->z, Z_NO_FLUSH);
 		if (err == Z_STREAM_END)
@@ -143,30 +147,72 @@ static void set_time(struct file *f, struct interface *i, uint64_t ts_ns)
 
 /* --- pcapng ------------------------------------------------------------------------------------------------------- */
 
+/* The option at *at of b[0, len), which moves behind it: its value. NULL: there is none. */
+static const uint8_t *next_option(const struct file *f, const uint8_t *b, size_t *at, size_t len, uint16_t *ret_code,
+				  uint16_t *ret_size)
+{
+	const uint8_t *value = b + *at + 4;
+
+	if (*at + 4 > len)
+		return NULL;
+	*ret_code = u16_at(f, value - 4);
+	*ret_size = u16_at(f, value - 2);
+	if (!*ret_code || *at + 4 + *ret_size > len)
+		return NULL;
+	*at += 4 + ((*ret_size + 3u) & ~3u);
+	return value;
+}
+
+static uint64_t u64_at(const struct file *f, const uint8_t *b)
+{
+	uint64_t v;
+
+	memcpy(&v, b, sizeof(v));
+	return f->swapped ? __builtin_bswap64(v) : v;
+}
+
 static void read_interface(struct file *f, const uint8_t *b, size_t len)
 {
 	struct interface *i = &f->interfaces[f->interfaces_len];
+	const uint8_t *value;
+	uint16_t code, size;
 	size_t at = 8;
 
 	if (len < 8 || f->interfaces_len == PACKET_INTERFACES_MAX)
 		return;
 	*i = (struct interface){ .link = u16_at(f, b), .exponent = 6, .snaplen = u32_at(f, b + 4) };
-	while (at + 4 <= len) {
-		uint16_t code = u16_at(f, b + at), size = u16_at(f, b + at + 2);
-
-		if (!code || at + 4 + size > len)
-			break;
+	while ((value = next_option(f, b, &at, len, &code, &size))) {
 		if (code == NG_OPTION_TSRESOL && size >= 1) {
-			i->binary = b[at + 4] & 0x80;
-			i->exponent = b[at + 4] & 0x7f;
+			i->binary = *value & 0x80;
+			i->exponent = *value & 0x7f;
 		}
 		if (code == NG_OPTION_TSOFFSET && size >= 8)
-			i->offset_s =
-			    (int64_t)(f->swapped ? (uint64_t)u32_at(f, b + at + 4) << 32 | u32_at(f, b + at + 8)
-						 : (uint64_t)u32_at(f, b + at + 8) << 32 | u32_at(f, b + at + 4));
-		at += 4 + ((size + 3u) & ~3u);
+			i->offset_s = (int64_t)u64_at(f, value);
 	}
 	f->interfaces_len++;
+}
+
+/* What the tool that captured lost of an interface's packets since its begin; the kernel's part of it may stand twice. */
+static void read_statistics(struct file *f, const uint8_t *b, size_t len)
+{
+	struct interface *i;
+	const uint8_t *value;
+	uint16_t code, size;
+	size_t at = 12;
+	uint64_t lost;
+
+	if (len < at || u32_at(f, b) >= f->interfaces_len)
+		return;
+	i = &f->interfaces[u32_at(f, b)];
+	while ((value = next_option(f, b, &at, len, &code, &size))) {
+		if ((code != NG_OPTION_IFDROP && code != NG_OPTION_OSDROP) || size < 8)
+			continue;
+		lost = u64_at(f, value);
+		if (lost > i->lost && lost != UINT64_MAX) { /* all ones: not known */
+			f->lost += lost - i->lost;
+			i->lost = lost;
+		}
+	}
 }
 
 static uint64_t ticks_to_ns(const struct interface *i, uint64_t ticks)
@@ -183,20 +229,16 @@ static uint64_t ticks_to_ns(const struct interface *i, uint64_t ticks)
 /* The first comment among the options in bytes[at, len). */
 static void set_comment(struct file *f, size_t at, size_t len)
 {
+	const uint8_t *value;
+	uint16_t code, size;
+
 	f->packet.comment = NULL;
 	f->packet.comment_len = 0;
-	while (at + 4 <= len) {
-		uint16_t code = u16_at(f, f->bytes + at), size = u16_at(f, f->bytes + at + 2);
-
-		if (!code || at + 4 + size > len)
-			return;
+	while (!f->packet.comment && (value = next_option(f, f->bytes, &at, len, &code, &size)))
 		if (code == NG_OPTION_COMMENT) {
-			f->packet.comment = (const char *)f->bytes + at + 4;
+			f->packet.comment = (const char *)value;
 			f->packet.comment_len = size;
-			return;
 		}
-		at += 4 + ((size + 3u) & ~3u);
-	}
 }
 
 /* ticks NULL: no time, that of the packet before stays. */
@@ -277,13 +319,15 @@ static int read_block(struct file *f, uint32_t type)
 		return err;
 	if (type == NG_INTERFACE)
 		read_interface(f, f->bytes, kept);
+	else if (type == NG_STATISTICS)
+		read_statistics(f, f->bytes, kept);
 	else if ((type == NG_PACKET || type == NG_OLD_PACKET) && kept >= 20) {
 		ticks = (uint64_t)u32_at(f, f->bytes + 4) << 32 | u32_at(f, f->bytes + 8);
 		return set_packet(f, type == NG_PACKET ? u32_at(f, f->bytes) : u16_at(f, f->bytes), &ticks,
 				  u32_at(f, f->bytes + 12), u32_at(f, f->bytes + 16), 20, kept);
 	} else if (type == NG_SIMPLE && kept >= 4)
 		return set_simple(f, kept);
-	return 0; /* names, statistics, a journal, secrets, what others made */
+	return 0; /* names, a journal, secrets, what others made */
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
@@ -422,22 +466,35 @@ void packet_files_free(struct packet_files *p)
 	free(p);
 }
 
+static size_t alike(const char *a, const char *b)
+{
+	size_t n = 0;
+
+	while (a[n] && a[n] == b[n])
+		n++;
+	return n;
+}
+
 /*
  * Where it was captured: a file of the same kind of interface that ended before this one begins is the same place, for tcpdump
- * and dumpcap rotate their files. Those of several places at once overlap in time.
+ * and dumpcap rotate their files. Those of several places at once overlap in time; of several that ended, the name tells.
  */
 static void place(struct packet_files *p, struct file *f)
 {
+	struct file *best = NULL;
+
 	f->placed = true;
 	for (size_t i = 0; i < p->len; i++) {
 		struct file *before = p->files[i];
 
-		if (before->ended && before->placed && !before->continued && before->packet.link == f->packet.link) {
-			before->continued = true;
-			f->packet.file = before->packet.file;
-			return;
-		}
+		if (before->ended && before->placed && !before->continued && before->packet.link == f->packet.link &&
+		    (!best || alike(before->name, f->name) > alike(best->name, f->name)))
+			best = before;
 	}
+	if (!best)
+		return;
+	best->continued = true;
+	f->packet.file = best->packet.file;
 }
 
 int packet_files_next(struct packet_files *p, struct packet *ret, char *msg, size_t msg_len)
@@ -475,4 +532,13 @@ int packet_files_next(struct packet_files *p, struct packet *ret, char *msg, siz
 	*ret = best->packet;
 	best->pending = false;
 	return 1;
+}
+
+uint64_t packet_files_lost(const struct packet_files *p)
+{
+	uint64_t lost = 0;
+
+	for (size_t i = 0; i < p->len; i++)
+		lost += p->files[i]->lost;
+	return lost;
 }

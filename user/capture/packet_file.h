@@ -56,5 +56,7 @@ void packet_files_free(struct packet_files *p);
  * says which and why in one line, and the next call goes on with the others.
  */
 int packet_files_next(struct packet_files *p, struct packet *ret, char *msg, size_t msg_len);
+/* How many packets their tools say that they lost, as far as the files were read. */
+uint64_t packet_files_lost(const struct packet_files *p);
 
 #endif

@@ -46,7 +46,7 @@ struct capture_input {
 	char node[256], why[WHY_LEN];
 	struct feature features[1];
 	struct loss losses[LOSSES_MAX];
-	uint64_t files_bad, requests;
+	uint64_t files_bad, packets_lost, requests;
 	struct snapshot snapshot;
 };
 
@@ -265,6 +265,7 @@ static int fill_snapshot(struct capture_input *in)
 	s->features_len = 1;
 	s->losses = in->losses;
 	add_loss(in, "capture_files_bad", "captures that could not be read to their ends", in->files_bad);
+	add_loss(in, "capture_packets_lost", "packets that the tool which captured says it lost", in->packets_lost);
 	add_loss(in, "capture_packets_cut", "metadata packets whose headers the capture cut", st->cut + st->fragments);
 	add_loss(in, "capture_gaps", "times that a client's bytes are missing: the capture lost packets", st->gaps);
 	add_loss(in, "capture_answers_missing", "answers that a client acknowledged and the capture does not have",
@@ -351,6 +352,7 @@ int capture_input_read(const struct options *o, FILE *const *files, const char *
 		if (!capture_flows_stats(in->flows)->packets && in->files_bad == len)
 			err = -EINVAL;
 	}
+	in->packets_lost = packet_files_lost(p);
 	packet_files_free(p);
 	if (!err) {
 		capture_flows_end(in->flows);
