@@ -43,10 +43,6 @@
 #define TCP_STATE_LAST_ACK 9
 #define TCP_STATE_CLOSING 11
 
-#define PORT_HTTP 80
-#define PORT_DNS 53
-#define PORT_HTTPS 443
-
 /* Every cgroup_skb and cgroup/connect program returns this: we never decide about traffic. */
 #define IMDS_PASS 1
 

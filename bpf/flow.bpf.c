@@ -18,18 +18,6 @@ static __always_inline bool request_claim(struct imds_flow *f, struct imds_reque
 	return won;
 }
 
-/* What the scan read of the head, into the request. Without "HTTP/" behind it a path is anybody's bytes: not kept. */
-static __always_inline void request_take_scan(struct imds_request *r, const struct imds_scan *s)
-{
-	r->words = s->words;
-	r->path_len = s->path_len;
-	r->method = s->method;
-	if (!(s->words & IMDS_W_HTTP)) {
-		r->path_len = 0;
-		__builtin_memset(r->path, 0, sizeof(r->path));
-	}
-}
-
 /* Costs its maker no more than us: no answer was needed for it. */
 static __always_inline bool is_cheap(const struct imds_request *r)
 {
@@ -132,7 +120,6 @@ static __always_inline bool request_finish(struct imds_flow *f, struct imds_requ
 	return true;
 }
 
-/* What the request asks for, as far as its head was read: all of it behind the request line, but for a late token header. */
 static __always_inline void request_know(struct imds_flow *f, struct imds_request *r)
 {
 	__u8 class = IMDS_EP_OTHER;
@@ -143,14 +130,7 @@ static __always_inline void request_know(struct imds_flow *f, struct imds_reques
 		class = imds_endpoints[e & (IMDS_MAX_ENDPOINTS - 1)].class;
 		given_port = imds_endpoints[e & (IMDS_MAX_ENDPOINTS - 1)].port;
 	}
-	request_take_scan(r, &f->scan_out);
-	r->kind = f->peer.remote_port == PORT_DNS ? IMDS_KIND_DNS : imds_request_kind(r->method, r->words, class);
-	r->version = imds_request_version(r->method, r->words, class, r->kind);
-	if (r->version == IMDS_VERSION_V1 && !(r->flags & IMDS_F_HEAD_COMPLETE))
-		r->version = IMDS_VERSION_UNKNOWN;
-	/* some other server at a link-local address: the hop limit is the service's own, which has one port */
-	if (r->kind == IMDS_KIND_TOKEN && f->peer.remote_port != PORT_HTTP && !given_port)
-		r->kind = IMDS_KIND_OTHER;
+	imds_request_know(r, &f->scan_out, f->peer.remote_port, class, given_port);
 	if (f->peer.proto == IPPROTO_TCP && !flow_waiting(f) && !r->first_byte_ns)
 		fingerprint_set(f);
 }
@@ -284,7 +264,7 @@ __noinline int imds_finish(__u64 cookie, __u32 query, __u32 what, __u64 now)
 		f->tail = f->head;
 	if (f->in_request) { /* head cut short */
 		r = flow_slot(f, f->head);
-		request_take_scan(r, &f->scan_out);
+		imds_request_take(r, &f->scan_out);
 		if (request_finish(f, r, end, now)) {
 			f->in_request = 0;
 			f->head++;

@@ -106,10 +106,9 @@ static __always_inline __u32 flow_waiting(const struct imds_flow *f)
 	return f->head - f->tail;
 }
 
-/* Not HTTP, or hidden: a request is what goes out until an answer comes. */
 static __always_inline bool flow_opaque(const struct imds_flow *f)
 {
-	return f->peer.remote_port == PORT_DNS || f->peer.remote_port == PORT_HTTPS;
+	return imds_port_is_opaque(f->peer.remote_port);
 }
 
 /* The request that an answer's packet belongs to: the one waiting longest, else the one being sent. NULL: none. */

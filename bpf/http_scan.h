@@ -347,4 +347,43 @@ static __always_inline enum imds_version imds_request_version(enum imds_method m
 	return method == IMDS_METHOD_GET || method == IMDS_METHOD_HEAD ? IMDS_VERSION_V1 : IMDS_VERSION_NONE;
 }
 
+#define PORT_HTTP 80
+#define PORT_DNS 53
+#define PORT_HTTPS 443
+
+/* Not HTTP, or hidden: a request is what goes out until an answer comes. */
+static __always_inline int imds_port_is_opaque(__u16 port)
+{
+	return port == PORT_DNS || port == PORT_HTTPS;
+}
+
+/* What the scan read of the head, into the request. Without "HTTP/" behind it a path is anybody's bytes: not kept. */
+static __always_inline void imds_request_take(struct imds_request *r, const struct imds_scan *s)
+{
+	r->words = s->words;
+	r->path_len = s->path_len;
+	r->method = s->method;
+	if (!(s->words & IMDS_W_HTTP)) {
+		r->path_len = 0;
+		__builtin_memset(r->path, 0, sizeof(r->path));
+	}
+}
+
+/*
+ * What the request asks for, as far as its head was read: all of it behind the request line, but for a late token header.
+ * given_port: the user named the port.
+ */
+static __always_inline void imds_request_know(struct imds_request *r, const struct imds_scan *s, __u16 port,
+					      __u8 endpoint_class, int given_port)
+{
+	imds_request_take(r, s);
+	r->kind = port == PORT_DNS ? IMDS_KIND_DNS : imds_request_kind(r->method, r->words, endpoint_class);
+	r->version = imds_request_version(r->method, r->words, endpoint_class, r->kind);
+	if (r->version == IMDS_VERSION_V1 && !(r->flags & IMDS_F_HEAD_COMPLETE))
+		r->version = IMDS_VERSION_UNKNOWN;
+	/* some other server at a link-local address: the hop limit is the service's own, which has one port */
+	if (r->kind == IMDS_KIND_TOKEN && port != PORT_HTTP && !given_port)
+		r->kind = IMDS_KIND_OTHER;
+}
+
 #endif

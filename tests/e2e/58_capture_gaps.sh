@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Captures that lack packets, and TTLs that are not what they look like: nobody is blamed for what the capture does not have.
+# Connections that are told apart, and answers that end, as in the kernel.
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_need python3
@@ -8,7 +9,7 @@ work=$(mktemp -d)
 e2e_later rm -rf "$work"
 
 cat >"$work/make.py" <<'PY'
-import struct, sys
+import gzip, struct, sys
 folder = sys.argv[1]
 TOKEN = b"PUT /latest/api/token HTTP/1.1\r\nHost: md\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n"
 DATA = b"GET /latest/meta-data/ HTTP/1.1\r\nHost: md\r\n\r\n"
@@ -18,45 +19,47 @@ POD, SERVICE = bytes([10, 0, 0, 2]), bytes([169, 254, 169, 254])
 
 class Connection:
     """TTLs: the client's and the service's packets as the capture sees them. Times in ms."""
-    def __init__(self, client_ttl=64, service_ttl=63):
+    def __init__(self, client_ttl=64, service_ttl=63, isn=1000, port=80):
         self.ttl, self.packets = (service_ttl, client_ttl), []
-        self.out, self.back = 1001, 5001
+        self.isn, self.port = isn, port
+        self.out, self.back = isn + 1, isn + 4001
 
     def put(self, ms, from_client, flags, seq, ack, data=b"", ttl=None):
-        ports, ends = ((40000, 80), POD + SERVICE) if from_client else ((80, 40000), SERVICE + POD)
+        ports, ends = ((40000, self.port), POD + SERVICE) if from_client else ((self.port, 40000), SERVICE + POD)
         tcp = struct.pack(">HHIIBBHHH", *ports, seq, ack, 0x50, flags, 64240, 0, 0) + data
         ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp), 1, 0x4000, ttl or self.ttl[from_client], 6, 0) + ends
         self.packets.append((1700000000 * 10**6 + int(ms * 1000), bytes(12) + b"\x08\x00" + ip + tcp))
 
-    def syn(self, ms): self.put(ms, True, SYN, 1000, 0)
+    def syn(self, ms): self.put(ms, True, SYN, self.isn, 0)
     def ack(self, ms): self.put(ms, True, ACK, self.out, self.back)
     def fin(self, ms): self.put(ms, True, FIN | ACK, self.out, self.back)
     def taken(self, ms): self.put(ms, False, ACK, self.back, self.out)
 
-    def stands(self):
-        self.syn(0)
-        self.put(0.1, False, SYN | ACK, 5000, 1001)
-        self.ack(0.2)
+    def stands(self, ms=0):
+        self.syn(ms)
+        self.put(ms + 0.1, False, SYN | ACK, self.back - 1, self.out)
+        self.ack(ms + 0.2)
 
     def ask(self, ms, request, captured=True):
         if captured:
             self.put(ms, True, ACK, self.out, self.back, request)
         self.out += len(request)
 
-    def answer(self, ms, captured=True, ttl=None):
+    def answer(self, ms, captured=True, ttl=None, data=ANSWER):
         if captured:
-            self.put(ms, False, ACK, self.back, self.out, ANSWER, ttl)
-        self.back += len(ANSWER)
+            self.put(ms, False, ACK, self.back, self.out, data, ttl)
+        self.back += len(data)
 
     def dies(self, *at, ahead=0, ttl=None):
         for ms in at:
             self.put(ms, False, ACK, self.back + ahead, self.out, ANSWER, ttl)
 
-    def write(self, name):
+    def write(self, name, *others, since=0, until=10**9):
         with open(f"{folder}/{name}", "wb") as f:
             f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
-            for us, p in self.packets:
-                f.write(struct.pack("<IIII", us // 10**6, us % 10**6, len(p), len(p)) + p)
+            for us, p in sorted(sum((c.packets for c in others), self.packets), key=lambda p: p[0]):
+                if since <= us // 1000 - 1700000000 * 1000 < until:
+                    f.write(struct.pack("<IIII", us // 10**6, us % 10**6, len(p), len(p)) + p)
 
 for name, acknowledged in (("first-missing", True), ("first-missing-unacknowledged", False)):
     c = Connection()
@@ -89,6 +92,44 @@ c.write("never-taken")
 c = Connection()
 c.stands(); c.ask(1, TOKEN); c.answer(2); c.fin(1900)
 c.write("taken-by-fin")
+c, d = Connection(), Connection(isn=3000000)
+c.stands(); d.stands(1); c.ask(2, TOKEN); c.taken(2.1); d.ask(3, DATA); d.answer(5); d.ack(7); d.fin(9); c.fin(1500); c.taken(1501)
+c.write("two-networks", d)
+for name, data in ("no-length", b"HTTP/1.1 200 OK\r\n\r\nabc"), ("not-http", b"\1\2\3"):
+    c = Connection()
+    c.stands(); c.ask(1, DATA); c.answer(2, data=data); c.ask(10, DATA); c.answer(11, data=data); c.ack(12); c.fin(13)
+    c.write(name)
+c = Connection()
+c.stands(); c.ask(1, TOKEN); c.answer(2, data=b"HTTP/1.1 100 Continue\r\n\r\n"); c.ack(3); c.fin(1500); c.taken(1501)
+c.write("interim")
+c = Connection(port=8080)
+c.stands(); c.ask(1, TOKEN); c.answer(2); c.ack(3); c.fin(4)
+c.write("other-server")
+c = Connection(port=443)
+c.stands(); c.ask(1, DATA); c.ask(1.5, DATA); c.answer(2); c.ack(3); c.fin(4)
+c.write("tls")
+# at two places at once, each of whose tools began a new file in between; nothing but the names tells which belong together
+inside, uplink = Connection(), Connection(client_ttl=63, service_ttl=64)
+for c in inside, uplink:
+    c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.fin(1900)
+uplink.dies(2, 1203, 1604, ttl=1)
+for name, c in ("veth", inside), ("eth0", uplink):
+    c.write(f"{name}.pcap0", until=1000); c.write(f"{name}.pcap1", since=1000)
+
+def block(kind, body):
+    return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+
+c = Connection()
+c.stands(); c.ask(1, DATA.replace(b"latest", b"opc")); c.answer(2); c.ack(3); c.fin(4)
+c.write("whole")
+statistics = struct.pack("<III", 0, 0, 0) + b"".join(struct.pack("<HHQ", code, 8, n) for code, n in ((4, 99), (5, 7), (7, 2**64 - 1)))
+with open(f"{folder}/lossy", "wb") as f:
+    f.write(block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)) + block(1, struct.pack("<HHI", 1, 0, 0)))
+    for us, p in c.packets:
+        f.write(block(6, struct.pack("<IIIII", 0, us >> 32, us & 0xFFFFFFFF, len(p), len(p)) + p + bytes(-len(p) % 4)))
+    f.write(block(5, statistics) + block(5, statistics))
+with open(f"{folder}/whole", "rb") as f, open(f"{folder}/cut.gz", "wb") as cut:
+    cut.write(gzip.compress(f.read())[:-6])
 PY
 python3 "$work/make.py" "$work" || e2e_die "make.py"
 said() { # said NAME WANTED: kinds and outcomes of the requests that are told
@@ -113,3 +154,18 @@ check "a client whose TTL is unusual: its SYN-ACK came with such a TTL" said odd
 check "the same, with an answer" said odd-ttl-answered "token ok - -"
 check "the client closes long behind an answer, without it: it did not get it" said never-taken "token no-response - silent"
 check "an acknowledgement that is not in the capture, and a FIN that takes the answer" said taken-by-fin "token ok - -"
+check "two networks with the same addresses and ports, at once" said two-networks "data ok - -,token no-response - silent"
+check "the client asks again, or leaves: what has no end of its own was whole" said no-length "data ok - -,data ok - -"
+check "and what is not HTTP" said not-http "data ok - -,data ok - -"
+check "100 is no answer" said interim "token no-response - silent"
+check "another server's port has no tokens" said other-server "other ok - -"
+check "hidden by TLS: all until an answer comes is one request" said tls "other ok - -"
+for order in "veth.pcap0 eth0.pcap0 veth.pcap1 eth0.pcap1" "eth0.pcap1 veth.pcap1 eth0.pcap0 veth.pcap0"; do
+	froms=()
+	for f in $order; do froms+=(--from "$work/$f"); done
+	check "two places, rotated: $order" equal "$("$IMDSNOOP" trace --json "${froms[@]}" 2>/dev/null |
+		jq -rc 'select(.type == "request") | [.outcome, .confidence, .required_hop_limit]')" '["hop-limit","proven",2]'
+done
+check "nothing is missing" lost whole '.headline.level == "ok" and (.losses | add // 0) == 0'
+check "the tool that captured says what it lost" lost lossy '.headline.level == "blind" and .losses.capture_packets_lost == 7'
+check "a gzip that lacks its end" lost cut.gz '.headline.level == "blind" and .losses.capture_files_bad == 1'

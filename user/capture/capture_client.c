@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define UNTAKEN_NS 500000000ull /* an acknowledgement is delayed by less */
+#define UNTAKEN_NS 500000000ull	 /* an acknowledgement is delayed by less */
+#define REUSED_NS 60000000000ull /* a port is free for another connection after so long */
 #define COPY_NS 100000000ull /* the same bytes again so soon are a copy at another place: TCP waits 200 ms at least */
 
 static struct imds_request *request_begin(struct flow *f, uint64_t now)
@@ -73,6 +74,16 @@ static void request_bytes(struct capture_flows *c, struct flow *f, const uint8_t
 {
 	uint32_t seq = f->snd_nxt;
 
+	if (imds_port_is_opaque(f->peer.remote_port)) {
+		struct imds_request *q = f->head != f->tail ? flow_slot(f, f->tail) : request_begin(f, now);
+
+		if (f->in_request)
+			flow_request_sent(c, f);
+		q->bytes_out += len;
+		q->seq_end = seq + len;
+		q->sent_ns = now;
+		return;
+	}
 	while (len && !f->tunnel) {
 		struct imds_request *q;
 		uint32_t n, known;
@@ -140,6 +151,20 @@ void flow_client_gap(struct capture_flows *c, struct flow *f, uint32_t seq, bool
 	f->snd_nxt = seq;
 }
 
+/* The client goes on, or leaves, with all that came: it was whole, whatever we could read of it. */
+static void answer_taken(struct capture_flows *c, struct flow *f, const struct segment *s, uint64_t now)
+{
+	bool leaves = s->flags & (SEGMENT_FIN | SEGMENT_RST);
+	bool asks = s->length && seq_before(f->snd_nxt, s->seq + s->length) && !f->in_request && !f->body_out;
+
+	if (f->head - f->tail != 1 || !f->body_in || f->scan_in.body_left != IMDS_BODY_UNTIL_CLOSE || f->closed ||
+	    !(leaves || asks) || !(s->flags & SEGMENT_ACK) || seq_before(s->ack, f->rcv_nxt))
+		return;
+	flow_finish(c, f, flow_slot(f, f->tail++), IMDS_END_ANSWERED, now);
+	f->body_in = false;
+	f->scan_in = (struct imds_scan){ .state = IMDS_HTTP_START_RESPONSE };
+}
+
 static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack, uint64_t now)
 {
 	struct held *h = flow_held(c, f);
@@ -205,13 +230,16 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 		      uint8_t endpoint)
 {
 	bool syn = (s->flags & (SEGMENT_SYN | SEGMENT_ACK)) == SEGMENT_SYN;
-	struct flow *f = flow_find(c, t);
+	struct flow *f = flow_find(c, t, s, true);
 	uint64_t now = p->ts_ns;
 	struct held *h;
 
 	if (syn && f && f->isn != s->seq) {
-		flow_finish_all(c, f, IMDS_END_REUSED, now);
-		flow_forget(c, f);
+		/* one that runs is another network's, with the same addresses and ports */
+		if (f->closed || f->fin || f->last_ns + REUSED_NS < now) {
+			flow_finish_all(c, f, IMDS_END_REUSED, now);
+			flow_forget(c, f);
+		}
 		f = NULL;
 	}
 	if (syn && !f) {
@@ -247,6 +275,7 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 		client_acks(c, f, s->ack, now);
 		return;
 	}
+	answer_taken(c, f, s, now);
 	flow_client_gap(c, f, s->seq, !s->length, now);
 	if (s->flags & SEGMENT_ACK)
 		client_acks(c, f, s->ack, now);

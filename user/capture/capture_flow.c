@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SEQ_WINDOW (1u << 20)
 #define HOLD_NS 2000000000ull /* after its end a request still learns of deaths */
 
 static uint32_t tuple_bucket(const struct tuple *t)
@@ -20,12 +21,28 @@ static uint32_t isn_bucket(uint32_t isn)
 	return (isn * 0x9e3779b1u) >> 16;
 }
 
-struct flow *flow_find(const struct capture_flows *c, const struct tuple *t)
+/* Whether the numbers of a segment can be of this connection. */
+static bool fits(const struct flow *f, const struct segment *s, bool from_client)
 {
-	for (struct name *n = c->names[tuple_bucket(t)]; n; n = n->next)
-		if (!memcmp(&n->tuple, t, sizeof(*t)))
+	uint32_t number = from_client ? s->seq : s->ack;
+
+	if ((s->flags & (SEGMENT_SYN | SEGMENT_ACK)) == SEGMENT_SYN)
+		return s->seq == f->isn;
+	return number - f->isn <= f->snd_nxt - f->isn + SEQ_WINDOW;
+}
+
+struct flow *flow_find(const struct capture_flows *c, const struct tuple *t, const struct segment *s, bool from_client)
+{
+	struct flow *newest = NULL;
+
+	for (struct name *n = c->names[tuple_bucket(t)]; n; n = n->next) {
+		if (memcmp(&n->tuple, t, sizeof(*t)))
+			continue;
+		if (fits(n->flow, s, from_client))
 			return n->flow;
-	return NULL;
+		newest = newest ? newest : n->flow;
+	}
+	return newest;
 }
 
 struct flow *flow_find_isn(const struct capture_flows *c, uint32_t isn, const struct tuple *t)
@@ -246,24 +263,11 @@ struct imds_request *flow_slot(struct flow *f, uint32_t n)
 	return &f->req[n % IMDS_PIPELINE];
 }
 
-static void request_take_scan(const struct capture_flows *c, struct flow *f, struct imds_request *q)
-{
-	uint8_t class = c->o.endpoints[f->peer.endpoint].class;
-
-	q->words = f->scan_out.words;
-	q->path_len = f->scan_out.path_len;
-	q->method = f->scan_out.method;
-	if (!(q->words & IMDS_W_HTTP)) {
-		q->path_len = 0;
-		memset(q->path, 0, sizeof(q->path));
-	}
-	q->kind = imds_request_kind(q->method, q->words, class);
-	q->version = imds_request_version(q->method, q->words, class, q->kind);
-}
-
 void flow_request_sent(const struct capture_flows *c, struct flow *f)
 {
-	request_take_scan(c, f, flow_slot(f, f->head));
+	const struct imds_endpoint *e = &c->o.endpoints[f->peer.endpoint];
+
+	imds_request_know(flow_slot(f, f->head), &f->scan_out, f->peer.remote_port, e->class, e->port);
 	f->in_request = false;
 	f->body_in &= f->head != f->tail;
 	if (f->head == f->tail)

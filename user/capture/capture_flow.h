@@ -64,6 +64,8 @@ struct flow {
 	uint32_t head, tail, requests;
 	uint64_t sent_copy_ns, answer_copy_ns; /* newest first sight of bytes, for telling copies */
 	uint32_t answer_retransmits;
+	uint32_t interim_end; /* behind the last interim answer: bytes before it answer nothing */
+	bool interim;
 	/* of the request at tail, or of the one that ended last */
 	uint32_t dead_seq, dead_end;
 	uint8_t dead_depth;
@@ -119,8 +121,11 @@ static inline bool seq_before(uint32_t a, uint32_t b)
 	return (int32_t)(a - b) < 0;
 }
 
-/* NULL: none. By addresses and ports, behind or before NAT; by what NAT does not touch. */
-struct flow *flow_find(const struct capture_flows *c, const struct tuple *t);
+/*
+ * NULL: none. By addresses and ports, behind or before NAT, of which two networks of one node may have the same: then the
+ * one that the numbers fit, else the newest; by what NAT does not touch.
+ */
+struct flow *flow_find(const struct capture_flows *c, const struct tuple *t, const struct segment *s, bool from_client);
 struct flow *flow_find_isn(const struct capture_flows *c, uint32_t isn, const struct tuple *t);
 void flow_add_name(struct capture_flows *c, struct flow *f, const struct tuple *t);
 /* NULL: no memory. The oldest one gives way when there are too many. */

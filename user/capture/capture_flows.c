@@ -31,7 +31,7 @@ static void dropped(struct capture_flows *c, const struct segment *s, const stru
 		    uint32_t len, uint64_t now)
 {
 	static const char *const forwards[] = { "ip_forward", "ip6_forward" };
-	struct flow *f = flow_find(c, t);
+	struct flow *f = flow_find(c, t, s, false);
 
 	for (int i = 0; f && i < 2; i++)
 		if (s->ttl <= 1 && len == strlen(forwards[i]) && !memcmp(place, forwards[i], len)) {
@@ -43,7 +43,7 @@ static void dropped(struct capture_flows *c, const struct segment *s, const stru
 /* Behind NAT the quoted addresses are the inner ones: then the sequence number alone tells whose it is. */
 static struct flow *find_quoted(struct capture_flows *c, const struct segment *s, const struct tuple *t, bool of_client)
 {
-	struct flow *f = flow_find(c, t);
+	struct flow *f = flow_find(c, t, s, of_client);
 	int left = 1024;
 
 	for (struct flow *n = c->newest; !f && n && left--; n = n->older)

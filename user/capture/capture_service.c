@@ -63,6 +63,11 @@ static void answer_bytes(struct capture_flows *c, struct flow *f, const struct s
 				f->tunnel = done = true;
 			} else if (imds_scan_ended(&f->scan_in) && f->scan_in.status < 200) {
 				f->scan_in = (struct imds_scan){ .state = IMDS_HTTP_START_RESPONSE };
+				q->first_byte_ns = q->last_byte_ns = 0;
+				f->interim = true;
+				f->interim_end = f->rcv_nxt - (len - n);
+				for (int i = 0; n == len && i < f->points_len; i++)
+					f->points[i].answer = false;
 			} else if (imds_scan_ended(&f->scan_in)) {
 				f->body_in = imds_body_begin(&f->scan_in, 1,
 							     q->method == IMDS_METHOD_HEAD || q->status == 204 ||
@@ -133,7 +138,7 @@ static void service_payload(struct capture_flows *c, struct flow *f, const struc
 	}
 	if (seq_before(f->rcv_nxt, s->seq)) /* no client takes it before what is missing */
 		return;
-	if (at)
+	if (at && (!f->interim || seq_before(f->interim_end, s->seq + s->length)))
 		at->answer = true;
 	if (at && !at->depth && flow_held(c, f))
 		flow_held(c, f)->confirmed = true;
@@ -156,7 +161,7 @@ static void service_payload(struct capture_flows *c, struct flow *f, const struc
 void flow_from_service(struct capture_flows *c, const struct packet *p, const struct segment *s, const struct tuple *t)
 {
 	bool synack = (s->flags & (SEGMENT_SYN | SEGMENT_ACK)) == (SEGMENT_SYN | SEGMENT_ACK);
-	struct flow *f = flow_find(c, t);
+	struct flow *f = flow_find(c, t, s, false);
 	struct point *at;
 	uint64_t now = p->ts_ns;
 	int depth;
