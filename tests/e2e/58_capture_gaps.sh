@@ -92,6 +92,17 @@ c.write("never-taken")
 c = Connection()
 c.stands(); c.ask(1, TOKEN); c.answer(2); c.fin(1900)
 c.write("taken-by-fin")
+c = Connection()
+c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.answer(2, ttl=1); c.back -= len(ANSWER); c.fin(400); c.fin(608)
+c.write("still-without")
+# where the service's packets were seen no client's was: nobody knows how far it is from there
+c, d = Connection(), Connection()
+c.stands(); c.ask(1, TOKEN)
+d.put(0.1, False, SYN | ACK, d.back - 1, d.out, ttl=64); d.out = c.out; d.answer(2, ttl=1)
+c.write("here"); d.write("there")
+c = Connection()
+c.stands(); c.ask(1, DATA); c.fin(1.5); c.answer(2)
+c.write("ends-early")
 c, d = Connection(), Connection(isn=3000000)
 c.stands(); d.stands(1); c.ask(2, TOKEN); c.taken(2.1); d.ask(3, DATA); d.answer(5); d.ack(7); d.fin(9); c.fin(1500); c.taken(1501)
 c.write("two-networks", d)
@@ -154,6 +165,14 @@ check "a client whose TTL is unusual: its SYN-ACK came with such a TTL" said odd
 check "the same, with an answer" said odd-ttl-answered "token ok - -"
 check "the client closes long behind an answer, without it: it did not get it" said never-taken "token no-response - silent"
 check "an acknowledgement that is not in the capture, and a FIN that takes the answer" said taken-by-fin "token ok - -"
+check "nor does it take it with the FIN that it sends again" said still-without "token no-response - silent"
+doubt() {
+	"$IMDSNOOP" report --json --from "$work/here" --from "$work/there" >"$work/report" 2>/dev/null
+	e2e_jq "$work/report" '.totals.requests == 0 and .headline.level == "blind" and .losses.capture_requests_missing > 0'
+}
+check "an answer that may die farther on, and no word of the client: it is not told" doubt
+check "a capture that ends before a client that half-closed takes its answer" lost ends-early \
+	'.totals.requests == 0 and .headline.level == "blind" and .losses.capture_answers_missing == 1'
 check "two networks with the same addresses and ports, at once" said two-networks "data ok - -,token no-response - silent"
 check "the client asks again, or leaves: what has no end of its own was whole" said no-length "data ok - -,data ok - -"
 check "and what is not HTTP" said not-http "data ok - -,data ok - -"

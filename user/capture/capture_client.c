@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#define UNTAKEN_NS 500000000ull	 /* an acknowledgement is delayed by less */
 #define REUSED_NS 60000000000ull /* a port is free for another connection after so long */
 #define COPY_NS 100000000ull /* the same bytes again so soon are a copy at another place: TCP waits 200 ms at least */
 
@@ -184,6 +183,8 @@ static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack, u
 	}
 	if (h && h->rec.req.end == IMDS_END_ANSWERED && !seq_before(ack, h->answer_end))
 		h->confirmed = h->acked = true;
+	else if (h && h->rec.req.end == IMDS_END_ANSWERED && now > h->at_ns && now - h->at_ns > UNTAKEN_NS)
+		h->untaken = true; /* what the capture saw was dropped in front of the socket */
 	f->ttl_odd |= f->synack_spent;
 	if (f->deaths && (f->ttl_odd || (f->dead_payload && !seq_before(ack, f->dead_end)))) {
 		/* it arrived after all: this client's packets do not begin with the usual TTL */
@@ -292,12 +293,8 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 		f->fin_ns = now;
 		f->fin_seq = s->seq + s->length + 1;
 		f->flags |= IMDS_F_CLIENT_FIN;
-		if (h) {
+		if (h)
 			h->fin_ns = now;
-			/* long behind the answer, and still without it: what the capture saw was dropped in front of the socket */
-			h->untaken = h->rec.req.end == IMDS_END_ANSWERED && seq_before(s->ack, h->answer_end) &&
-				     now - h->at_ns > UNTAKEN_NS && now > h->at_ns;
-		}
 		if (!f->closed)
 			flow_finish_all(c, f, IMDS_END_CLOSED, now);
 	}

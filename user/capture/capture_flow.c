@@ -148,7 +148,8 @@ static void release_first(struct capture_flows *c)
 	struct held *h = &c->held[c->held_first++ % CAPTURE_HELD_MAX];
 	struct imds_request *q = &h->rec.req;
 
-	if (h->unseen && q->end != IMDS_END_ANSWERED) { /* one direction alone was captured, or packets were lost */
+	/* one direction alone was captured, or packets were lost, or the capture ended before the client took it */
+	if ((h->unseen && q->end != IMDS_END_ANSWERED) || (h->late && !h->acked && h->at_ns + UNTAKEN_NS > c->now_ns)) {
 		c->stats.answers_unseen++;
 		return;
 	}
@@ -161,6 +162,10 @@ static void release_first(struct capture_flows *c)
 		q->status = 0;
 		q->ttl_response = 0;
 		q->bytes_in = 0;
+	}
+	if (q->end == IMDS_END_ANSWERED && h->doubtful && !h->confirmed) {
+		c->stats.orphans++;
+		return;
 	}
 	/* the client had left when it came: slow, but it got through */
 	if (q->end != IMDS_END_ANSWERED && h->confirmed && !h->untaken)
@@ -234,6 +239,7 @@ void flow_finish(struct capture_flows *c, struct flow *f, struct imds_request *q
 	h->unseen = flow_answer_unseen(f);
 	h->cut = f->answer_cut;
 	f->answer_cut = false;
+	h->doubtful = f->doubtful;
 	h->retransmitted = f->answer_retransmits > 0;
 	for (int i = 0; i < f->points_len; i++) /* the client's own place saw it */
 		h->confirmed |= f->points[i].answer && !f->points[i].depth;
@@ -296,6 +302,8 @@ void flow_give_up(struct capture_flows *c, struct flow *f)
 	bool running = f->head != f->tail || f->in_request || !f->requests;
 	uint64_t start_ns = f->head != f->tail || f->in_request ? flow_slot(f, f->tail)->start_ns : f->syn_ns;
 
+	if (f->revived && flow_held(c, f)) /* its answer had begun */
+		flow_held(c, f)->unseen = true;
 	if (running && !f->closed && start_ns + c->o.stall_ns <= c->now_ns &&
 	    !((f->head != f->tail) && flow_slot(f, f->tail)->first_byte_ns) && !(!f->requests && f->synack_ns))
 		flow_finish_all(c, f, IMDS_END_EXPIRED, c->now_ns);

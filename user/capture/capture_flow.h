@@ -12,9 +12,10 @@
 #include "packet_parse.h"
 
 #define BUCKETS 65536
-#define NAMES 3	 /* tuples of one connection: before and behind NAT, and once more */
-#define POINTS 8 /* places where it was seen */
-#define EARLY 64 /* SYN-ACKs that stand before their SYN */
+#define NAMES 3			/* tuples of one connection: before and behind NAT, and once more */
+#define POINTS 8		/* places where it was seen */
+#define UNTAKEN_NS 500000000ull /* an acknowledgement is delayed by less */
+#define EARLY 64		/* SYN-ACKs that stand before their SYN */
 
 struct tuple {
 	struct imds_addr local, remote;
@@ -66,6 +67,7 @@ struct flow {
 	uint32_t answer_retransmits;
 	uint32_t interim_end; /* behind the last interim answer: bytes before it answer nothing */
 	bool interim;
+	bool doubtful; /* the newest bytes were seen where nobody knows how far the client is, with few forwards left */
 	/* of the request at tail, or of the one that ended last */
 	uint32_t dead_seq, dead_end;
 	uint8_t dead_depth;
@@ -85,7 +87,8 @@ struct held {
 	uint32_t answer_end;
 	bool confirmed, client_seen, retransmitted;
 	bool late, acked; /* answered behind the client's FIN; which took it */
-	bool untaken;	  /* the client closed long behind the answer, and had not got it */
+	bool untaken;	  /* the client went on long behind the answer, and had not got it */
+	bool doubtful;	  /* it may not have come so far */
 	bool cut;	  /* of the answer's head the capture has too little */
 	bool unseen;	  /* the client acknowledged an answer that the capture does not have */
 };

@@ -2,6 +2,7 @@
 /* The service's segments: where they were seen, what they answer, and where they died. */
 #include "capture_flow.h"
 
+#define FORWARDS_MAX 10	     /* between the service and any client */
 #define COPY_NS 100000000ull /* the same bytes again so soon are a copy at another place: TCP waits 200 ms at least */
 
 /*
@@ -147,6 +148,7 @@ static void service_payload(struct capture_flows *c, struct flow *f, const struc
 	if (skip < s->length) {
 		revive(c, f);
 		f->raw_answer = s->ttl;
+		f->doubtful = !at && s->ttl <= FORWARDS_MAX;
 		if (!f->closed)
 			answer_bytes(c, f, s, skip, ttl, now);
 		f->answer_copy_ns = now;
