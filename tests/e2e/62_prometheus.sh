@@ -176,6 +176,9 @@ check "fleet: shows the workload that needs more than hop limit 1" equal "$(stat
 check "fleet: shows who uses IMDSv1" equal "$(stat 'Workloads that use IMDSv1' "$fleet")" 2
 # a snapshot serves all who ask within its second, so that a few seconds tell it roughly
 check "fleet: shows that all was watched" becomes 'min(rate(imdsnoop_observed_seconds_total[10s])) > bool 0.7' 1
+# these agents watch the lab's folder: true, and no coverage of a node
+check "rule: time of an agent that watches a part of its node is none of the cluster's" becomes \
+	'cluster:imdsnoop_observed_seconds:ratio_rate1h' 0
 check "scrape.yml: promtool finds nothing to say" promtool check config --syntax-only \
 	<(sed '/kubernetes_sd_configs:/,/namespaces:/d' "$rules/scrape.yml")	# which Debian's promtool does not know
 check "metrics: promtool finds nothing to say" equal \

@@ -147,9 +147,11 @@ static void levels_are_as_deep_as_said(void **state)
 		char *text = NULL;
 		FILE *f = open_memstream(&text, &len);
 
+		s.part = level == METRICS_NODE ? "shop.slice" : NULL;
 		assert_int_equal(prometheus_write(f, &s, &a, &o), 0);
 		fclose(f);
 		has_line(text, "imdsnoop_observed_seconds_total 2.5");
+		has_line(text, level == METRICS_NODE ? "imdsnoop_node_whole 0" : "imdsnoop_node_whole 1");
 		if (level == METRICS_NODE)
 			assert_true(len <= 8192 && count(text, "\n") - count(text, "\n#") <= 41);
 		assert_int_equal(

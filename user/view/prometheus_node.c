@@ -63,6 +63,11 @@ static void write_required(struct writer *w)
 		integer_sample(w, "", NULL, NULL, highest);
 }
 
+static void write_whole(struct writer *w)
+{
+	integer_sample(w, "", NULL, NULL, !w->s->part);
+}
+
 static void write_hop_limit(struct writer *w)
 {
 	if (w->s->node_token_ttl)
@@ -130,6 +135,8 @@ const struct family prometheus_node[] = {
 	  .agent = write_build_info },
 	{ "imdsnoop_observed_seconds", "counter", "Time in which this node's requests were counted.",
 	  .agent = write_observed },
+	{ "imdsnoop_node_whole", "gauge", "1 when all of this node is watched, 0 with --cgroup below its root.",
+	  .agent = write_whole },
 	{ "imdsnoop_node_events_lost", "counter", "What the figures lack, all causes.", .agent = write_lost },
 	{ "imdsnoop_node_features_missing", "gauge", "Parts that do not work on this node.", .agent = write_missing },
 	{ "imdsnoop_node_requests", "counter", "Metadata requests of this node that ended.", .agent = write_outcomes },
