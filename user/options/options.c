@@ -148,7 +148,8 @@ static int bad_value(const struct option_row *row, const char *value, int error,
 		return usage(err, "too many times '--%s': at most %d", row->name, IMDS_MAX_ENDPOINTS);
 	if (row->type == OPTION_DURATION && error == -ERANGE)
 		return usage(err, "bad duration '%s' for '--%s': give %s", buf, row->name, row->bounds);
-	if (row->type == OPTION_DURATION && *value && strspn(value, "0123456789.") == strlen(value))
+	if (row->type == OPTION_DURATION && strpbrk(value, "123456789") &&
+	    strspn(value, "0123456789.") == strlen(value)) /* not of 0, which no unit makes right */
 		return usage(err, "duration '%s' for '--%s' has no unit: write %sms, %ss, %sm or %sh", buf, row->name,
 			     buf, buf, buf, buf);
 	if (row->type == OPTION_DURATION)
@@ -335,6 +336,8 @@ static int check_together(const struct command *c, const struct option_row *live
 		return usage(err, "'--names' names the addresses of a capture: give one with '--from'");
 	if (o->pcapng && !strcmp(o->pcapng, "-") && !o->output)
 		return usage(err, "'--pcapng -' needs standard output: give '--output' a file");
+	if (o->pcapng && o->output && !strcmp(o->pcapng, o->output))
+		return usage(err, "'--pcapng' and '--output' give one file: two things cannot be written there");
 	if (o->brief && o->format != FORMAT_TEXT)
 		return usage(err, "'--brief' is a line of text: leave out '--format'");
 	if (o->self && (o->all || o->watch || o->namespace || o->pod || o->container || o->workload))
@@ -383,7 +386,8 @@ static int apply(struct arguments *a, const struct option_row *row, const char *
 	else if (row->arg)
 		value = take_value(a, rest);
 	if (!value || (rest && !*rest))
-		return usage(a->err, "option '--%s' needs a value: --%s %s", row->name, row->name, row->arg);
+		return usage(a->err, "option '--%s' needs a value: --%s%s%s", row->name, row->name,
+			     value_is_optional(row) ? "" : " ", row->arg);
 	if (row->groups & OPTIONS_LIVE)
 		a->live = row;
 	error = option_set(row, value, o);

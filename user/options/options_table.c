@@ -129,7 +129,7 @@ const struct option_row options_table[] = {
 	STRING("pcapng", 0, pcapng, OPTIONS_FROM | OPTIONS_LIVE, "FILE", NULL,
 	       "also write the headers of metadata packets, and of dropped ones, as pcapng, with verdicts as comments"),
 	CALL("what-if", 0, options_parse_what_if, OPTIONS_REPORT | OPTIONS_READY, "hop-limit=N[,tokens=required]",
-	     "hop-limit=N[,tokens=required] with N from 1 to 64",
+	     "hop-limit=N[,tokens=required] with N from 1 to 64; 'ready' also knows endpoint=off and role-delivery=2.0",
 	     "tell who would break if the node were set so; 'ready' also knows endpoint=off and role-delivery=2.0"),
 	STRING("baseline", 0, baseline, OPTIONS_REPORT, "FILE", NULL, "compare with an earlier report's JSON"),
 	CALL("exit-code", 0, set_exit_code, OPTIONS_REPORT | OPTIONS_READY, "[=N]", "a whole number from 1 to 255",
