@@ -34,12 +34,14 @@ is "a container of containerd by systemd's cgroup driver gets no token: hop limi
 	.required_hop_limit == 2 and .confidences.proven == 1 and (.cgroup | test("^/?kubepods[.]slice/.*[.]scope")))'
 ended hup 0
 unit "SIGHUP does no harm" reloaded ActiveState=active SubState=running NRestarts=0 "$(grep MainPID= "$work/started")"
-text "runs as nobody, for good, behind a filter" status \
-	'test("Uid: 65534 65534 65534 65534\n") and test("NoNewPrivs: 1\n") and test("Seccomp: 2\n") and test("CapBnd: 0+\n")'
+text "runs as a user of its own, for good, behind a filter" status \
+	'(capture("Uid: (?<uid>[0-9]+) (?<saved>[0-9]+)") | (.uid | tonumber) >= 61184 and (.uid | tonumber) <= 65519 and .uid == .saved) and test("NoNewPrivs: 1\n") and test("Seccomp: 2\n") and test("CapBnd: 0+\n")'
 unit "is started again after kill -9" restarted ActiveState=active SubState=running NRestarts=1
 is "is ready again" second.readyz.code '. == 200'
 text "counts anew" second.metrics 'metric("imdsnoop_requests_total{'$web',kind=token,imds_version=v2,outcome=ok}") == "1" and
 	metric("imdsnoop_fallbacks_total{'$web'}") == "0"'
+text "keeps the ledger in its StateDirectory, closed to others" ledger \
+	'test("/var/lib/imdsnoop [0-9]+ 700\n") and test("/var/lib/imdsnoop/[a-z.]+ [1-9][0-9]{3,} 600\n")'
 ended stop 0
 is "systemctl stop takes less than 10 s" stop.ms '. < 10000'
 unit "stops well" stopped ActiveState=inactive SubState=dead Result=success ExecMainStatus=0
