@@ -44,6 +44,12 @@ static bool is_no_lower(const struct what_if *w, const struct snapshot *s)
 	return s->node_token_ttl > 0 && (int)w->hop_limit >= s->node_token_ttl;
 }
 
+/* No socket of the node told what the service sends: a rule on the way may have changed the TTL that the hops are counted from. */
+static bool is_guessed(const struct pod_stats *p)
+{
+	return p->hops_source == HOPS_FROM_INITIAL_TTL || pod_stats_seems_near(p);
+}
+
 /* Its requests bear tokens; one that was kept from before the watch is asked for again, within six hours. */
 static bool uses_tokens(const struct pod_stats *p)
 {
@@ -85,7 +91,7 @@ static bool is_half_seen(const struct what_if *w, const struct pod_stats *p)
  * | it gets tokens, or has one, and needs more than would be | breaks    |
  * | v1 is answered, tokens would be required                 | breaks    |
  * | it gets tokens although it needs more than is set        | untouched | (not by the limit)
- * | nothing seems to forward, and the limit would be lower   | unknown   | (or a rule raises the TTL)
+ * | nothing seems to forward, or hops are counted from the usual TTLs, and the limit may be lower | unknown | (a rule may raise the TTL)
  * | tokens, or some, die of their TTL, what it needs is known: <=, >   | cured, broken |
  * | tokens get no answer for another reason, or what it needs was not seen, or some of its requests | unknown |
  */
@@ -100,7 +106,7 @@ enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s
 			return WHAT_IF_UNKNOWN;
 		if (is_beyond_limit(s, p))
 			return WHAT_IF_UNTOUCHED;
-		if (!known || (pod_stats_seems_near(p) && !finding_is_local_service(p) && !is_no_lower(w, s)))
+		if (!known || (is_guessed(p) && !finding_is_local_service(p) && !is_no_lower(w, s)))
 			return WHAT_IF_UNKNOWN;
 		if ((p->token_requests && !p->token_answered) || dies_now(p)) {
 			if (!p->outcomes[OUTCOME_HOP_LIMIT])
