@@ -78,7 +78,9 @@ static __always_inline bool request_finish(struct imds_flow *f, struct imds_requ
 	r->end_ns = now;
 	r->end = end;
 	r->flags |= f->flags;
-	f->last_kind = r->kind;
+	/* of several that end without an answer: what may come late is the first one's */
+	if (end == IMDS_END_ANSWERED || f->last_end == IMDS_END_ANSWERED || f->last_end == IMDS_END_NONE)
+		f->last_kind = r->kind;
 	f->last_end = end;
 
 	c = request_counters(f, r);

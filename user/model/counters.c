@@ -39,7 +39,7 @@ static const struct span reported[] = {
 	SPAN(packets),
 	HISTOGRAM(latency),
 };
-static const struct span others[] = { SPAN(bytes), SPAN(silences), SPAN(late_after), HISTOGRAM(connect) };
+static const struct span others[] = { SPAN(bytes), SPAN(silences), SPAN(late_after), SPAN(late_died), HISTOGRAM(connect) };
 
 #define PROCESS_FIGURES 3
 

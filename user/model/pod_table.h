@@ -45,8 +45,8 @@ void pod_table_add_request(struct pod_table *t, struct request *r, uint64_t now_
  */
 bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_t now_ns);
 
-/* An answer came that no request waits for any more. */
-void pod_table_add_late_answer(struct pod_table *t, const struct pod_identity *who);
+/* An answer came that no request waits for any more, or died of its TTL. */
+void pod_table_add_late_answer(struct pod_table *t, const struct pod_identity *who, bool died);
 /* What came after a connection's last request. */
 void pod_table_add_flow_end(struct pod_table *t, const struct pod_identity *who, const struct imds_rec_flow_end *rec);
 

@@ -463,7 +463,7 @@ static bool find_no_response(struct draft *d)
 	const struct snapshot *s = d->s;
 	const struct pod_stats *p = d->p;
 	uint64_t silent = p->outcomes[OUTCOME_NO_RESPONSE], reset = p->outcomes[OUTCOME_RESET];
-	char who[SUBJECT_LEN];
+	char who[SUBJECT_LEN], needs[96];
 
 	silent -= silent > p->causes[CAUSE_SLOW] ? p->causes[CAUSE_SLOW] : silent; /* told as late */
 	if (!silent && !reset)
@@ -486,6 +486,12 @@ static bool find_no_response(struct draft *d)
 			"%s: %llu of %llu request%s without an answer in time: it came when the client had long gone, "
 			"whoever answers is slow",
 			d->subject, OF(silent, p->requests));
+	else if (p->late_died && p->late_died + p->late_after >= silent && !reset)
+		SUMMARY(d,
+			"%s: %llu of %llu request%s without an answer in time: when it came the client had long gone, "
+			"and it "
+			"died on this node with its TTL used up%s",
+			d->subject, OF(silent, p->requests), needs_text(d, needs, sizeof(needs)));
 	else
 		SUMMARY(d, "%s: %llu of %llu request%s%s without an answer, cause not seen", d->subject,
 			OF(silent + reset, p->requests),
@@ -501,6 +507,9 @@ static bool find_no_response(struct draft *d)
 		    "%llu answer%s came after all, seconds after the client had closed: no filter, no route and no "
 		    "hop limit kept %s away",
 		    PLURAL(p->late_after), p->late_after == 1 ? "it" : "them");
+	if (p->late_died)
+		EVIDENCE(d, "%llu answer%s died here with %s TTL used up, seconds after the client had closed",
+			 PLURAL(p->late_died), p->late_died == 1 ? "its" : "their");
 	if (p->token_requests)
 		finding_add_tokens(d);
 	for (size_t i = 0; i < p->drops_len; i++)

@@ -151,6 +151,15 @@ static void note_death(struct session *s, uint64_t cookie, const struct imds_dro
 		*d = (struct session_death){ cookie, end_ns, *drop };
 }
 
+/*
+ * Whether the answer to such a request can have died so: what was on its way to one that waits for a token is none of what was
+ * asked for behind that, which may have no limit of its own.
+ */
+static bool may_be_of(const struct imds_drop *drop, enum imds_kind kind)
+{
+	return kind == IMDS_KIND_TOKEN || !(drop->flags & IMDS_D_WAITING_TOKEN);
+}
+
 /* The death that was read before its request, or that of the answer ahead of this one's. */
 static void find_death(struct session *s, struct imds_rec_request *rec)
 {
@@ -161,7 +170,7 @@ static void find_death(struct session *s, struct imds_rec_request *rec)
 	    (q->flags & IMDS_F_LATE_ANSWER))
 		return;
 	if (d->cookie == rec->peer.cookie && (d->drop.ts_ns >= q->start_ns || d->end_ns == rec->hdr.ts_ns) &&
-	    outranks(&d->drop, &q->drop)) {
+	    may_be_of(&d->drop, q->kind) && outranks(&d->drop, &q->drop)) {
 		q->drop = d->drop;
 		q->drops++;
 	}
@@ -240,7 +249,7 @@ static void join_late_drop(struct session *s, const struct imds_peer *p, uint64_
 	uint64_t *known = &s->late_cookies[p->cookie % SESSION_LATE_COOKIES];
 
 	if (!join_late_answer(s, p->cookie, when_ns) && *known != p->cookie)
-		pod_table_add_late_answer(s->table, pod_names_get(s->names, p->cgroup_id, p->pid, when_ns));
+		pod_table_add_late_answer(s->table, pod_names_get(s->names, p->cgroup_id, p->pid, when_ns), false);
 	*known = p->cookie;
 }
 
@@ -258,31 +267,48 @@ static void on_flow_end(void *arg, const struct imds_rec_flow_end *rec)
 }
 
 /* A death behind the client's close is the cause of the requests that ended last on that connection. */
-static void join_late(struct session *s, const struct imds_rec_drop *rec)
+static bool join_late(struct session *s, const struct imds_rec_drop *rec)
 {
+	bool found = false;
+
 	for (size_t i = 0; i < s->held_len; i++) {
 		struct imds_rec_request *held = &s->held[i].rec;
 
-		if (held->peer.cookie != rec->peer.cookie)
+		if (held->peer.cookie != rec->peer.cookie || !may_be_of(&rec->drop, held->req.kind))
 			continue;
+		found = true;
 		if (outranks(&rec->drop, &held->req.drop))
 			held->req.drop = rec->drop;
 		held->req.drops++;
 	}
 	release_held(s, rec->peer.cookie, session_now_ns(), false);
+	return found;
+}
+
+/* One that comes when its request was told as silent, and given away, is counted, once for a connection. */
+static void add_late_death(struct session *s, const struct imds_peer *p, uint64_t when_ns)
+{
+	uint64_t *known = &s->late_cookies[p->cookie % SESSION_LATE_COOKIES];
+
+	if (*known != p->cookie)
+		pod_table_add_late_answer(s->table, pod_names_get(s->names, p->cgroup_id, p->pid, when_ns), true);
+	*known = p->cookie;
 }
 
 static void on_drop(void *arg, const struct imds_rec_drop *rec)
 {
 	struct session *s = arg;
 	const char *location = drop_reasons_location(s->reasons, rec->drop.location), *reason = "";
+	bool known;
 
 	if (rec->drop.flags & IMDS_D_HAS_REASON)
 		reason = drop_reasons_name(s->reasons, rec->drop.reason);
 	if (is_death(&rec->drop)) {
+		known = death_place(s, rec->peer.cookie)->cookie == rec->peer.cookie;
 		note_death(s, rec->peer.cookie, &rec->drop, 0);
-		if (rec->late && s->held_len)
-			join_late(s, rec);
+		if (rec->late && !join_late(s, rec) && !known && (rec->drop.flags & IMDS_D_PAYLOAD) &&
+		    verdict_is_ttl_death(&rec->drop, reason, location))
+			add_late_death(s, &rec->peer, rec->drop.ts_ns);
 	} else if (rec->late && verdict_is_late_answer(&rec->drop, reason, location)) {
 		join_late_drop(s, &rec->peer, rec->drop.ts_ns);
 	}
