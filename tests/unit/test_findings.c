@@ -789,6 +789,17 @@ static const struct row rows[] = {
 	    .ttl_token_response = 64,
 	    .providers = EC2 },
 	  TTLS(64, 1) },
+	{ ROW("as high as on the node; the service's other address has another", FINDING_INTERCEPTED, NONE),
+	  { 0 },
+	  { 0 },
+	  { .requests = 1,
+	    .own_network = true,
+	    .ttl_above_baseline = true,
+	    .ttl_synack = 64,
+	    .node_ttl = 64,
+	    .ttl_token_response = 2,
+	    .providers = EC2 },
+	  TTLS(255, 0) },
 	{ ROW("host network under another start TTL", FINDING_INTERCEPTED, NONE),
 	  { 0 },
 	  { 0 },
@@ -823,6 +834,8 @@ static void each_row_is_found_as_written(void **state)
 		char text[8192];
 		size_t len;
 
+		if (!p.node_ttl)
+			p.node_ttl = row->baseline;
 		p.who = (struct pod_identity){ 1, "ns", "pod", "c", "", "", "cg", "", "", RUNTIME_NONE };
 		assert_int_equal(findings_collect(&s, &f, &len), 0);
 		for (size_t n = 0; n < len; n++)

@@ -97,6 +97,7 @@ static void note_distance(struct distances *ds, struct pod_stats *s, uint32_t lo
 	for (unsigned int i = 0; i < IMDS_MAX_ENDPOINTS; i++)
 		if (is_farther(ds, local, i, far - ds->to))
 			far = &ds->to[i];
+	ds->far = far - ds->to;
 	s->hops = far->hops;
 	s->hops_source = far->source;
 	s->required_hop_limit = far->required;

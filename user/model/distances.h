@@ -17,6 +17,7 @@ struct distances {
 		enum hops_source source;
 		bool mixed; /* its sockets are not all as far: they live in several networks */
 	} to[IMDS_MAX_ENDPOINTS];
+	unsigned int far; /* which of them the row's figures are of */
 };
 
 /* What an endpoint's answers have at host-network sockets of this node; 0: not seen. */

@@ -22,7 +22,7 @@ static bool is_intercepted(const struct snapshot *s, const struct pod_stats *p)
 		return true;
 	if (!is_fresh(p->ttl_synack) || p->hops != 0)
 		return false;
-	if (s->baseline_ttl > 0 && s->baseline_ttl != p->ttl_synack)
+	if (p->node_ttl > 0 && p->node_ttl != p->ttl_synack)
 		return true;
 	return s->node_token_ttl > 0 && p->ttl_token_response == p->ttl_synack &&
 	       p->ttl_token_response != s->node_token_ttl;
@@ -33,17 +33,17 @@ static bool find_ttl_rewritten(struct draft *d)
 	const struct snapshot *s = d->s;
 	const struct pod_stats *p = d->p;
 
-	if (!p->ttl_above_baseline || !p->own_network || finding_is_local_service(p) || p->answered_by ||
-	    is_intercepted(s, p))
+	if (!p->ttl_above_baseline || !p->node_ttl || !p->own_network || finding_is_local_service(p) ||
+	    p->answered_by || is_intercepted(s, p))
 		return false;
 	/* A pod whose interface is the network card's own (ipvlan, macvlan, passed in) gets the same TTL. */
-	d->severity = p->ttl_synack > s->baseline_ttl ? SEVERITY_WARNING : SEVERITY_INFO;
+	d->severity = p->ttl_synack > p->node_ttl ? SEVERITY_WARNING : SEVERITY_INFO;
 	SUMMARY(d, "%s has a network of its own, yet the service's TTL is not lower there than on the node: %s",
 		d->subject,
-		p->ttl_synack > s->baseline_ttl ? "a rule raises it"
-						: "nothing forwards in between, a rule raises it, or a process on this "
-						  "node answers in the service's place");
-	EVIDENCE(d, "SYN-ACK with TTL %d in the pod, %d on the node", p->ttl_synack, s->baseline_ttl);
+		p->ttl_synack > p->node_ttl ? "a rule raises it"
+					    : "nothing forwards in between, a rule raises it, or a process on this "
+					      "node answers in the service's place");
+	EVIDENCE(d, "SYN-ACK with TTL %d in the pod, %d on the node", p->ttl_synack, p->node_ttl);
 	if (p->ttl_token_response)
 		EVIDENCE(d, "token answers with TTL %d in the pod%s", p->ttl_token_response,
 			 s->node_token_ttl && p->ttl_token_response >= s->node_token_ttl ? ", not lower than on the "
@@ -73,8 +73,8 @@ static bool find_intercepted(struct draft *d)
 		EVIDENCE(d, "its connections were accepted by pid %u", p->answered_by->pid);
 	if (p->ttl_synack && p->hops == 0)
 		EVIDENCE(d, "answers arrive with TTL %d although the pod has a network of its own", p->ttl_synack);
-	if (s->baseline_ttl > 0)
-		EVIDENCE(d, "the node itself receives the service with TTL %d", s->baseline_ttl);
+	if (p->node_ttl > 0)
+		EVIDENCE(d, "the node itself receives the service with TTL %d", p->node_ttl);
 	return true;
 }
 

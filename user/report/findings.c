@@ -286,6 +286,7 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 			sum->required_hop_limit = pods[i]->required_hop_limit;
 			sum->hops = pods[i]->hops;
 			sum->baseline_ttl = pods[i]->baseline_ttl;
+			sum->node_ttl = pods[i]->node_ttl;
 			sum->ttl_synack = pods[i]->ttl_synack;
 			sum->hops_source = pods[i]->hops_source;
 		}
