@@ -12,6 +12,7 @@ static __always_inline void fill_process(struct imds_peer *peer)
 	struct task_struct *task = (void *)bpf_get_current_task(), *leader = BPF_CORE_READ(task, group_leader);
 
 	bpf_probe_read_kernel_str(peer->comm, IMDS_COMM_LEN, &leader->comm);
+	peer->born = BPF_CORE_READ(leader, start_time) >> 20;
 	for (int i = 0; i < IMDS_ANCESTORS; i++) {
 		struct task_struct *parent = BPF_CORE_READ(task, real_parent);
 

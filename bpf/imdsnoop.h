@@ -248,8 +248,8 @@ struct imds_peer {
 	__u8 family;   /* 4 or 6 */
 	__u8 endpoint; /* index in the endpoint list */
 	__u8 pad;
-	__u32 pid; /* thread group, 0 where unknown */
-	__u32 pad2;
+	__u32 pid;  /* thread group, 0 where unknown */
+	__u32 born; /* when it began, in about ms since the boot, modulo 2^32; 0 where unknown. A pid is used again */
 	char comm[IMDS_COMM_LEN];
 	char ancestors[IMDS_ANCESTORS][IMDS_COMM_LEN]; /* nearest first */
 };

@@ -238,6 +238,7 @@ struct cgroup {
 
 struct task_struct {
 	int tgid;
+	__u64 start_time;
 	char comm[16];
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;

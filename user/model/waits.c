@@ -10,21 +10,21 @@
 #define PAUSE_SHORT_NS (2ull * 1000000000)
 #define PAUSE_MAX_NS (10ull * 1000000000)
 
-static struct wait_client *client_get(struct waits *w, uint32_t pid, uint64_t now_ns)
+static struct wait_client *client_get(struct waits *w, const struct imds_peer *peer, uint64_t now_ns)
 {
 	struct wait_client *oldest = &w->clients[0];
 
 	for (int i = 0; i < WAIT_CLIENTS; i++) {
 		struct wait_client *c = &w->clients[i];
 
-		if (c->pid == pid && c->used_ns) {
+		if (c->pid == peer->pid && c->born == peer->born && c->used_ns) {
 			c->used_ns = now_ns;
 			return c;
 		}
 		if (c->used_ns < oldest->used_ns)
 			oldest = c;
 	}
-	*oldest = (struct wait_client){ .pid = pid, .used_ns = now_ns };
+	*oldest = (struct wait_client){ .pid = peer->pid, .born = peer->born, .used_ns = now_ns };
 	return oldest;
 }
 
@@ -77,7 +77,7 @@ static bool is_after_wait(uint64_t silent_start_ns, uint64_t start_ns, uint64_t 
 
 double waits_follow(struct waits *w, struct request *r, uint64_t stall_ns, uint64_t now_ns)
 {
-	struct wait_client *c = client_get(w, r->rec.peer.pid, now_ns);
+	struct wait_client *c = client_get(w, &r->rec.peer, now_ns);
 	uint64_t start_ns = wait_start_ns(&r->rec), end_ns = r->rec.req.end_ns;
 	bool token = r->rec.req.kind == IMDS_KIND_TOKEN;
 	bool vain = waited_in_vain(r);

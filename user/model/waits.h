@@ -14,8 +14,8 @@
  * over IPv4 and IPv6 at once. counted_* is the newest stretch that was counted.
  */
 struct wait_client {
-	uint32_t pid;
-	bool silent;  /* the newest token request got no answer, so far */
+	uint32_t pid, born; /* peer.born: a number is used again */
+	bool silent;	    /* the newest token request got no answer, so far */
 	bool asks_v1; /* it did when nobody had waited in vain: what goes on so is no fallback from another's wait */
 	uint64_t silent_start_ns; /* when it began to wait */
 	uint64_t gave_up_ns;	/* a fallback began while that request was still open: it waited no longer than that */
