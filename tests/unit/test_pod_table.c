@@ -461,6 +461,53 @@ static void fallback_is_not_what_was_asked_before(void **state)
 	done(t, &s);
 }
 
+/* A process that got the number of one that had waited has not waited itself. */
+static void a_pid_is_used_again(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request reborn = request(IMDS_KIND_DATA, 70 * S, MS, 200);
+
+	add(t, died(request(IMDS_KIND_TOKEN, 2 * S, S, 0)));
+	reborn.rec.peer.born = 60000;
+	assert_false(add(t, reborn).fallback);
+	assert_int_equal(row_of(t, &s, "web-1")->fallbacks, 0);
+	reborn.rec.peer.born = 0; /* it goes on without a token, however long */
+	assert_true(add(t, reborn).fallback);
+	done(t, &s);
+}
+
+/* The limit that the node saw may have been raised since: where deaths show, silence is none of them. */
+static void silence_after_deaths_that_showed(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+
+	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 1));
+	assert_int_equal(add(t, request(IMDS_KIND_TOKEN, 2 * S, S, 0)).outcome, OUTCOME_HOP_LIMIT);
+	assert_int_equal(add(t, died(request(IMDS_KIND_TOKEN, 4 * S, S, 0))).confidence, CONFIDENCE_PROVEN);
+	assert_int_equal(add(t, request(IMDS_KIND_TOKEN, 6 * S, S, 0)).outcome, OUTCOME_NO_RESPONSE);
+	done(t, &s);
+}
+
+/* The TTL on the node of the endpoint that the row's own is of, not of the first that there is. */
+static void node_ttl_is_the_same_endpoints(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request other = of_host(request(IMDS_KIND_DATA, 2 * S, MS, 200), 60),
+		       r = request(IMDS_KIND_DATA, 3 * S, MS, 200);
+
+	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 1));
+	other.rec.ttl_synack = 255;
+	other.rec.peer.endpoint = r.rec.peer.endpoint = 2;
+	add(t, other);
+	r.rec.ttl_synack = 254;
+	add(t, r);
+	assert_int_equal(row_of(t, &s, "web-1")->node_ttl, 255);
+	done(t, &s);
+}
+
 /* Two TTLs at one address are two servers; a pod's second interface may be nearer to the same one. */
 static void a_second_way_is_no_second_server(void **state)
 {
@@ -639,6 +686,9 @@ int main(void)
 		cmocka_unit_test(v1_that_is_served),
 		cmocka_unit_test(a_second_way_is_no_second_server),
 		cmocka_unit_test(fallback_is_not_what_was_asked_before),
+		cmocka_unit_test(a_pid_is_used_again),
+		cmocka_unit_test(silence_after_deaths_that_showed),
+		cmocka_unit_test(node_ttl_is_the_same_endpoints),
 		cmocka_unit_test(addresses_are_known_with_what_died),
 		cmocka_unit_test(what_a_snapshot_points_to_is_told_when_it_goes),
 		cmocka_unit_test(one_maker_does_not_fill_the_table),

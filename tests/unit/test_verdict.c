@@ -36,7 +36,7 @@ struct row {
 	enum imds_drop_match match;
 	const char *reason, *location;
 	/* the rest */
-	bool drops_off, others, contradiction;
+	bool drops_off, others, contradiction, deaths_seen;
 	int hops, node_ttl; /* hops: 1 more than the figure, 0 unknown */
 	enum imds_endpoint_class endpoint;
 };
@@ -148,6 +148,10 @@ static const struct row rows[] = {
 	  .contradiction = true },
 	{ "TTLs say so, and the data path tells of no drop", STRONG, TOKEN, .flags = IMDS_F_REQUEST_ACKED, .hops = 2,
 	  .node_ttl = 1 },
+	{ "TTLs say so, but deaths show here and none was seen", SILENT, TOKEN, .flags = IMDS_F_REQUEST_ACKED,
+	  .hops = 2, .node_ttl = 1, .deaths_seen = true },
+	{ "TTLs say so, deaths show here, but not all drops were seen", STRONG, TOKEN, .flags = IMDS_F_REQUEST_ACKED,
+	  .drops_off = true, .hops = 2, .node_ttl = 1, .deaths_seen = true },
 	{ "TTLs say so, but the request was not acknowledged", SILENT, TOKEN, .hops = 2, .node_ttl = 1 },
 	{ "TTLs say so, but the client left at once", ABORTED, TOKEN, .waited = 50 * MS, .drops_off = true, .hops = 2,
 	  .node_ttl = 1 },
@@ -371,6 +375,7 @@ static void build(const struct row *row, struct imds_rec_request *rec, struct ve
 		.drops_watched = !row->drops_off,
 		.others_answered = row->others,
 		.token_contradiction = row->contradiction,
+		.deaths_seen = row->deaths_seen,
 		.hops = row->hops - 1,
 		.node_token_ttl = row->node_ttl,
 		.stall_ns = STALL,

@@ -63,6 +63,7 @@ struct pod_table {
 	bool drops_watched;
 	uint64_t drops_lost_ns; /* newest moment at which a drop may have been missed */
 	struct address addresses[ADDRESSES];
+	bool deaths_seen;     /* an answer did, packet and place */
 	bool died_behind_nat; /* an answer did before NAT was undone: addressed to the node */
 	uint64_t overflowed, stray_ttl_drops, stray_drops;
 	uint64_t host_silent_ns[IMDS_MAX_ENDPOINTS]; /* newest unanswered token request of a host-network socket */
@@ -309,6 +310,7 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 		.drop_reason = r->drop_reason,
 		.drop_location = r->drop_location,
 		.drops_watched = are_drops_watched(t, &r->rec),
+		.deaths_seen = t->deaths_seen,
 		.node_token_ttl = e->token_ttl,
 		.stall_ns = t->o.stall_ns,
 		.now_ns = now_ns,
@@ -323,6 +325,7 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 	v = verdict_judge(&in);
 	r->outcome = v.outcome;
 	r->confidence = v.confidence;
+	t->deaths_seen |= v.confidence == CONFIDENCE_PROVEN;
 	distances_correct(&row->distances, &row->s, e, r);
 	r->judged_ns = now_ns;
 	r->drops_watched = in.drops_watched;
@@ -404,12 +407,12 @@ bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_
 	return row && !(row->answered_ns > q->start_ns);
 }
 
-void pod_table_add_late_answer(struct pod_table *t, const struct pod_identity *who)
+void pod_table_add_late_answer(struct pod_table *t, const struct pod_identity *who, bool died)
 {
 	struct row *row = row_get(t, who);
 
-	if (row && row->s.late_after < row->s.silences[SILENCE_UNANSWERED])
-		row->s.late_after++;
+	if (row && row->s.late_after + row->s.late_died < row->s.silences[SILENCE_UNANSWERED])
+		(*(died && row->s.hops ? &row->s.late_died : &row->s.late_after))++;
 }
 
 void pod_table_add_flow_end(struct pod_table *t, const struct pod_identity *who, const struct imds_rec_flow_end *rec)
@@ -632,6 +635,7 @@ int pod_table_snapshot(struct pod_table *t, struct snapshot *s)
 		/* the last packets of a connection older than us are no reason for a row */
 		if (!r->s.requests && !r->s.in_flight && !r->other_packets && !r->s.untracked)
 			continue;
+		r->s.node_ttl = t->endpoints[r->distances.far].baseline_ttl;
 		t->sorted[n++] = &r->s;
 	}
 	if (t->other)

@@ -96,7 +96,8 @@ struct pod_stats {
 	uint64_t responses[IMDS_STATUS_COUNT];
 	uint64_t slow_begin_us;		       /* longest that the first byte of a slow one took; 0: unknown */
 	uint64_t late_waited_us, late_took_us; /* longest of requests answered after their client had left; 0: unknown */
-	uint64_t late_after; /* answers that came when their requests had long been told, as silent; no more than these */
+	/* answers that came when their requests had long been told, as silent, or died of their TTL then; no more than these */
+	uint64_t late_after, late_died;
 	uint64_t v1_unauthorized; /* 401 to a request without a token; with one it is an old token or a probe */
 	uint64_t fallback_answered_us_sum, fallbacks_answered;
 
@@ -106,6 +107,7 @@ struct pod_stats {
 	int hops;		/* -1: unknown */
 	int required_hop_limit; /* 0: unknown; else the highest that was seen needed; at least that while hops is -1 */
 	int baseline_ttl;	/* TTL on the node that its own was compared with for hops; 0: there was none */
+	int node_ttl;		/* TTL on the node of the endpoint that ttl_synack is of; 0: not seen */
 	enum hops_source hops_source;
 	enum hop_limit_state hop_limit;
 	int ttl_synack, ttl_response, ttl_token_response, ttl_dropped; /* newest; 0: not seen */

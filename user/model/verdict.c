@@ -339,8 +339,12 @@ static enum confidence hop_limit_confidence(const struct verdict_input *in)
 	if (q->kind != IMDS_KIND_TOKEN || verdict_is_local(in->endpoint) || in->token_contradiction || cut_by_peer ||
 	    !waited || ttl_suffices(in) || (q->flags & IMDS_F_HOST_NETNS) || explains_silence(in))
 		return CONFIDENCE_NONE;
-	/* Arithmetic: a data path may eat the packet without any drop event, so the drop hook does not speak against it. */
-	if (is_too_far(in) && (q->flags & IMDS_F_REQUEST_ACKED) && (q->flags & IMDS_F_HEAD_COMPLETE))
+	/*
+	 * Arithmetic: a data path may eat the packet without any drop event, so the drop hook does not speak against it. Where
+	 * deaths were seen it does: the limit that the node saw may have been raised since.
+	 */
+	if (is_too_far(in) && !(in->drops_watched && in->deaths_seen) && (q->flags & IMDS_F_REQUEST_ACKED) &&
+	    (q->flags & IMDS_F_HEAD_COMPLETE))
 		return CONFIDENCE_STRONG;
 	/*
 	 * With the drop hook on, a death on this node would have been seen: the answer is late, or never came here. That
