@@ -233,11 +233,14 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 	bool syn = (s->flags & (SEGMENT_SYN | SEGMENT_ACK)) == SEGMENT_SYN;
 	struct flow *f = flow_find(c, t, s, true);
 	uint64_t now = p->ts_ns;
+	uint8_t twin = 0;
 	struct held *h;
 
 	if (syn && f && f->isn != s->seq) {
 		/* one that runs is another network's, with the same addresses and ports */
-		if (f->closed || f->fin || f->last_ns + REUSED_NS < now) {
+		twin = f->twin + 1;
+		if (f->closed || f->fin || f->last_ns + REUSED_NS < now || twin == TWINS) {
+			twin = f->twin;
 			flow_finish_all(c, f, IMDS_END_REUSED, now);
 			flow_forget(c, f);
 		}
@@ -250,8 +253,10 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 	}
 	if (!f && (syn || (s->length && begins_request(s)))) {
 		f = flow_new(c, t, s, endpoint);
-		if (f && !syn)
-			f->flags |= IMDS_F_MIDSTREAM;
+		if (!f)
+			return;
+		f->twin = twin;
+		f->flags |= syn ? 0 : IMDS_F_MIDSTREAM;
 	}
 	if (!f)
 		return;

@@ -8,17 +8,17 @@
 #define SEQ_WINDOW (1u << 20)
 #define HOLD_NS 2000000000ull /* after its end a request still learns of deaths */
 
-static uint32_t tuple_bucket(const struct tuple *t)
+/* Whoever made the capture does not know the factors, and so not what falls into one bucket. */
+static uint32_t tuple_bucket(const struct capture_flows *c, const struct tuple *t)
 {
-	uint64_t h = t->local.d[1] * 0x9e3779b97f4a7c15ull ^ t->remote.d[1];
-
-	h = (h ^ t->local.d[0] ^ t->remote.d[0] ^ (uint64_t)t->local_port << 16 ^ t->remote_port) * 0x9e3779b97f4a7c15ull;
-	return h >> 48;
+	return (t->local.d[0] * c->factors[0] + t->local.d[1] * c->factors[1] + t->remote.d[0] * c->factors[2] +
+		t->remote.d[1] * c->factors[3] + ((uint64_t)t->local_port << 16 | t->remote_port) * c->factors[4]) >>
+	       48;
 }
 
-static uint32_t isn_bucket(uint32_t isn)
+static uint32_t isn_bucket(const struct capture_flows *c, uint32_t isn, uint16_t remote_port)
 {
-	return (isn * 0x9e3779b1u) >> 16;
+	return (((uint64_t)isn << 16 | remote_port) * c->factors[5]) >> 48;
 }
 
 /* Whether the numbers of a segment can be of this connection. */
@@ -35,7 +35,7 @@ struct flow *flow_find(const struct capture_flows *c, const struct tuple *t, con
 {
 	struct flow *newest = NULL;
 
-	for (struct name *n = c->names[tuple_bucket(t)]; n; n = n->next) {
+	for (struct name *n = c->names[tuple_bucket(c, t)]; n; n = n->next) {
 		if (memcmp(&n->tuple, t, sizeof(*t)))
 			continue;
 		if (fits(n->flow, s, from_client))
@@ -47,7 +47,7 @@ struct flow *flow_find(const struct capture_flows *c, const struct tuple *t, con
 
 struct flow *flow_find_isn(const struct capture_flows *c, uint32_t isn, const struct tuple *t)
 {
-	for (struct flow *f = c->isns[isn_bucket(isn)]; f; f = f->isn_next)
+	for (struct flow *f = c->isns[isn_bucket(c, isn, t->remote_port)]; f; f = f->isn_next)
 		if (f->isn == isn && f->peer.remote_port == t->remote_port &&
 		    !memcmp(&f->peer.remote, &t->remote, sizeof(t->remote)))
 			return f;
@@ -56,7 +56,7 @@ struct flow *flow_find_isn(const struct capture_flows *c, uint32_t isn, const st
 
 void flow_add_name(struct capture_flows *c, struct flow *f, const struct tuple *t)
 {
-	struct name **bucket = &c->names[tuple_bucket(t)];
+	struct name **bucket = &c->names[tuple_bucket(c, t)];
 
 	for (int i = 0; i < NAMES; i++) {
 		if (f->names[i].flow)
@@ -91,7 +91,7 @@ void flow_make_newest(struct capture_flows *c, struct flow *f)
 void flow_forget(struct capture_flows *c, struct flow *f)
 {
 	for (int i = 0; i < NAMES; i++) {
-		struct name **n = &c->names[tuple_bucket(&f->names[i].tuple)];
+		struct name **n = &c->names[tuple_bucket(c, &f->names[i].tuple)];
 
 		if (!f->names[i].flow)
 			continue;
@@ -99,7 +99,7 @@ void flow_forget(struct capture_flows *c, struct flow *f)
 			n = &(*n)->next;
 		*n = f->names[i].next;
 	}
-	for (struct flow **n = &c->isns[isn_bucket(f->isn)]; *n; n = &(*n)->isn_next)
+	for (struct flow **n = &c->isns[isn_bucket(c, f->isn, f->peer.remote_port)]; *n; n = &(*n)->isn_next)
 		if (*n == f) {
 			*n = f->isn_next;
 			break;
@@ -130,8 +130,10 @@ struct flow *flow_new(struct capture_flows *c, const struct tuple *t, const stru
 				      .family = s->family,
 				      .endpoint = endpoint };
 	f->isn = s->seq;
-	f->isn_next = c->isns[isn_bucket(f->isn)];
-	c->isns[isn_bucket(f->isn)] = f;
+	if (s->flags & SEGMENT_SYN) {
+		f->isn_next = c->isns[isn_bucket(c, f->isn, f->peer.remote_port)];
+		c->isns[isn_bucket(c, f->isn, f->peer.remote_port)] = f;
+	}
 	flow_add_name(c, f, t);
 	make_newest(c, f);
 	c->len++;

@@ -6,13 +6,13 @@
 #ifndef IMDSNOOP_CAPTURE_FLOW_H
 #define IMDSNOOP_CAPTURE_FLOW_H
 
-#include <sys/queue.h>
-
 #include "capture_flows.h"
 #include "packet_parse.h"
 
 #define BUCKETS 65536
-#define NAMES 3			/* tuples of one connection: before and behind NAT, and once more */
+#define NAMES 3 /* tuples of one connection: before and behind NAT, and once more */
+#define TWINS 4 /* connections at once of one tuple */
+#define WAITING_MAX 4096
 #define POINTS 8		/* places where it was seen */
 #define UNTAKEN_NS 500000000ull /* an acknowledgement is delayed by less */
 #define EARLY 64		/* SYN-ACKs that stand before their SYN */
@@ -74,6 +74,7 @@ struct flow {
 	uint32_t deaths;
 	uint64_t death_ns;
 	bool dead_payload, told, recorded, fin_acked, fin_resent;
+	uint8_t twin;	   /* which of its tuple it is */
 	bool synack_spent; /* so its TTL says; where the client went on, it does not tell how far the client is */
 	bool ttl_odd;	   /* the client's packets do not begin with a usual TTL */
 	uint64_t held;	   /* number of its last ended request, 0: none */
@@ -95,7 +96,7 @@ struct held {
 
 /* A packet that waits for earlier ones, which may stand behind it in the capture. */
 struct waiting {
-	TAILQ_ENTRY(waiting) link;
+	uint64_t serial;
 	struct packet p; /* data is not kept */
 	struct segment s;
 	int endpoint;
@@ -113,7 +114,8 @@ struct capture_flows {
 	struct early early[EARLY];
 	uint32_t early_next;
 	uint64_t serial, now_ns;
-	TAILQ_HEAD(waiting_list, waiting) waiting; /* by time */
+	uint64_t factors[6];			  /* odd */
+	struct waiting *waiting[WAITING_MAX + 1]; /* a heap: none is earlier than the one at half its place */
 	size_t waiting_len;
 	uint64_t held_first, held_next; /* numbers, from 1 */
 	struct held held[CAPTURE_HELD_MAX];

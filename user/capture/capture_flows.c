@@ -3,12 +3,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "capture_flow.h"
 
 #define IDLE_NS 130000000000ull
 #define ORDER_NS 100000000ull /* queues, processors and merged files disorder packets by less */
-#define WAITING_MAX 4096
 
 /* Where the kernel dropped it, if the capture is one of ours: see session_copies.c. NULL: it was not dropped. */
 static const char *dropped_at(const struct packet *p, uint32_t *ret_len)
@@ -129,45 +129,68 @@ static void take_segment(struct capture_flows *c, const struct packet *p, const 
 	}
 }
 
+static bool is_earlier(const struct waiting *a, const struct waiting *b)
+{
+	return a->p.ts_ns != b->p.ts_ns ? a->p.ts_ns < b->p.ts_ns : a->serial < b->serial;
+}
+
+static void waiting_push(struct capture_flows *c, struct waiting *w)
+{
+	size_t i = c->waiting_len++;
+
+	for (; i && is_earlier(w, c->waiting[(i - 1) / 2]); i = (i - 1) / 2)
+		c->waiting[i] = c->waiting[(i - 1) / 2];
+	c->waiting[i] = w;
+}
+
+/* The earliest; there is one. */
+static struct waiting *waiting_pop(struct capture_flows *c)
+{
+	struct waiting *first = c->waiting[0], *last = c->waiting[--c->waiting_len];
+	size_t i = 0, next;
+
+	while ((next = 2 * i + 1) < c->waiting_len) {
+		next += next + 1 < c->waiting_len && is_earlier(c->waiting[next + 1], c->waiting[next]);
+		if (is_earlier(last, c->waiting[next]))
+			break;
+		c->waiting[i] = c->waiting[next];
+		i = next;
+	}
+	c->waiting[i] = last;
+	return first;
+}
+
 /* Those that no earlier one can precede any more, or all. */
 static void take_waiting(struct capture_flows *c, bool all)
 {
-	struct waiting *w;
+	while (c->waiting_len &&
+	       (all || c->waiting_len > WAITING_MAX || c->waiting[0]->p.ts_ns + ORDER_NS < c->stats.last_ns)) {
+		struct waiting *w = waiting_pop(c);
 
-	while ((w = TAILQ_FIRST(&c->waiting)) &&
-	       (all || c->waiting_len > WAITING_MAX || w->p.ts_ns + ORDER_NS < c->stats.last_ns)) {
-		TAILQ_REMOVE(&c->waiting, w, link);
-		c->waiting_len--;
 		take_segment(c, &w->p, w);
 		free(w);
 	}
 }
 
-/* A copy of it waits in its place by time, behind those of the same time. */
+/* A copy of it waits for its turn by time, behind those of the same time. */
 static void wait_turn(struct capture_flows *c, const struct packet *p, const struct waiting *now)
 {
 	size_t captured = now->s.payload ? now->s.captured : 0;
-	struct waiting *w = malloc(sizeof(*w) + captured + p->comment_len), *before;
+	struct waiting *w = malloc(sizeof(*w) + captured + p->comment_len);
 
 	if (!w) {
 		take_segment(c, p, now);
 		return;
 	}
 	*w = *now;
+	w->serial = c->stats.packets;
 	w->p = *p;
 	w->p.data = NULL;
 	if (captured)
 		w->s.payload = memcpy(w->bytes, now->s.payload, captured);
 	if (p->comment)
 		w->p.comment = memcpy(w->bytes + captured, p->comment, p->comment_len);
-	before = TAILQ_LAST(&c->waiting, waiting_list);
-	while (before && before->p.ts_ns > p->ts_ns)
-		before = TAILQ_PREV(before, waiting_list, link);
-	if (before)
-		TAILQ_INSERT_AFTER(&c->waiting, before, w, link);
-	else
-		TAILQ_INSERT_HEAD(&c->waiting, w, link);
-	c->waiting_len++;
+	waiting_push(c, w);
 }
 
 void capture_flows_packet(struct capture_flows *c, const struct packet *p)
@@ -223,19 +246,18 @@ struct capture_flows *capture_flows_new(const struct capture_flows_options *o)
 	if (c) {
 		c->o = *o;
 		c->held_first = c->held_next = 1;
-		TAILQ_INIT(&c->waiting);
+		if (getrandom(c->factors, sizeof(c->factors), GRND_NONBLOCK) < 0) /* at boot: better the same than none */
+			memset(c->factors, 0x9d, sizeof(c->factors));
+		for (int i = 0; i < 6; i++)
+			c->factors[i] |= 1;
 	}
 	return c;
 }
 
 void capture_flows_free(struct capture_flows *c)
 {
-	struct waiting *w;
-
-	while (c && (w = TAILQ_FIRST(&c->waiting))) {
-		TAILQ_REMOVE(&c->waiting, w, link);
-		free(w);
-	}
+	while (c && c->waiting_len)
+		free(waiting_pop(c));
 	while (c && c->oldest)
 		flow_forget(c, c->oldest); /* NOLINT(clang-analyzer-unix.Malloc): it takes the oldest off the list */
 	free(c);
