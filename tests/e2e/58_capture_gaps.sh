@@ -127,6 +127,17 @@ uplink.dies(2, 1203, 1604, ttl=1)
 for name, c in ("veth", inside), ("eth0", uplink):
     c.write(f"{name}.pcap0", until=1000); c.write(f"{name}.pcap1", since=1000)
 
+c, d = Connection(), Connection(isn=3000000)
+c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.fin(900); c.taken(901)
+d.stands(1000); d.ask(1001, DATA); d.answer(1002); d.ack(1003); d.fin(1004)
+c.write("silence", d)
+# behind NAT: the one waits in vain, and then another, at the same distance or not, asks without a token
+for name, ttl in ("one-behind-nat", 63), ("several-behind-nat", 62):
+    c, d = Connection(client_ttl=63, service_ttl=64), Connection(client_ttl=ttl, service_ttl=64, isn=3000000)
+    c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.dies(2, 203, 604, ttl=1); c.fin(900)
+    d.stands(1000); d.ask(1001, DATA); d.answer(1002); d.ack(1003); d.fin(1004)
+    c.write(name, d)
+
 def block(kind, body):
     return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
 
@@ -185,6 +196,10 @@ for order in "veth.pcap0 eth0.pcap0 veth.pcap1 eth0.pcap1" "eth0.pcap1 veth.pcap
 	check "two places, rotated: $order" equal "$("$IMDSNOOP" trace --json "${froms[@]}" 2>/dev/null |
 		jq -rc 'select(.type == "request") | [.outcome, .confidence, .required_hop_limit]')" '["hop-limit","proven",2]'
 done
+fallbacks() { "$IMDSNOOP" trace --json --from "$work/$1" 2>/dev/null | jq -rc 'select(.type == "request") | .fallback' | paste -sd,; }
+check "a client that waited in vain asks without a token" equal "$(fallbacks one-behind-nat)" false,true
+check "also where nothing tells why it waited" equal "$(fallbacks silence)" true,false
+check "what asks there is another one, behind one more router" equal "$(fallbacks several-behind-nat)" false,false
 check "nothing is missing" lost whole '.headline.level == "ok" and (.losses | add // 0) == 0'
 check "the tool that captured says what it lost" lost lossy '.headline.level == "blind" and .losses.capture_packets_lost == 7'
 check "a gzip that lacks its end" lost cut.gz '.headline.level == "blind" and .losses.capture_files_bad == 1'

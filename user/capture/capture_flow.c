@@ -245,6 +245,7 @@ void flow_finish(struct capture_flows *c, struct flow *f, struct imds_request *q
 	h->retransmitted = f->answer_retransmits > 0;
 	for (int i = 0; i < f->points_len; i++) /* the client's own place saw it */
 		h->confirmed |= f->points[i].answer && !f->points[i].depth;
+	h->evidence.routers = f->nearest;
 	if (end != IMDS_END_ANSWERED)
 		take_evidence(f, q, &h->evidence);
 	h->rec = (struct imds_rec_request){

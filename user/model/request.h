@@ -28,6 +28,7 @@ struct request {
 	enum cause cause;		    /* NONE only when outcome is ok */
 	const struct answerer *answered_by; /* NULL: not known to be anyone but the service */
 	bool fallback;
+	bool several;		/* who is several clients: what one asks says nothing of another's wait */
 	int hops;		/* -1: unknown */
 	int required_hop_limit; /* 0: unknown */
 	enum hops_source hops_source;

@@ -96,8 +96,9 @@ double waits_follow(struct waits *w, struct request *r, uint64_t stall_ns, uint6
 	if (r->rec.req.version == IMDS_VERSION_V1) {
 		bool same_process = c->silent && r->rec.peer.pid && is_after_wait(c->silent_start_ns, start_ns, stall_ns);
 
-		r->fallback = same_process || (!c->asks_v1 && is_after_wait(w->silent_start_ns, start_ns, stall_ns) &&
-					       request_is_recent(w->silent_ns, start_ns));
+		r->fallback = same_process ||
+			      (!r->several && !c->asks_v1 && is_after_wait(w->silent_start_ns, start_ns, stall_ns) &&
+			       request_is_recent(w->silent_ns, start_ns));
 		c->asks_v1 |= !r->fallback && r->rec.peer.pid;
 		if (same_process && !c->gave_up_ns && !c->pause_from_ns)
 			c->gave_up_ns = start_ns;

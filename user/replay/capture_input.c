@@ -24,6 +24,8 @@ struct client {
 	struct imds_addr addr;
 	struct pod_identity who;
 	char text[64];
+	bool seen, several; /* they are at several distances: NAT gave them one address */
+	uint8_t routers;
 	char *names; /* what who points to, from --names */
 	UT_hash_handle hh;
 };
@@ -173,14 +175,27 @@ static void set_drop(struct request *r, const struct capture_evidence *e)
 	r->drop_location = "nf_hook_slow (a filter told so by ICMP)";
 }
 
-static void add(struct capture_input *in, const struct imds_rec_request *rec, const struct capture_evidence *e)
+static struct request request_of(struct capture_input *in, const struct imds_rec_request *rec,
+				 const struct capture_evidence *e)
 {
 	struct request r = { .rec = *rec, .node = in->node, .drop_reason = "", .drop_location = "" };
+	struct client *c = client_get(in, &rec->peer.local);
+
+	c->several |= c->seen && c->routers != e->routers;
+	c->seen = true;
+	c->routers = e->routers;
+	r.who = &c->who;
+	r.several = c->several;
+	r.wall_ns = request_start_ns(&r);
+	return r;
+}
+
+static void add(struct capture_input *in, const struct imds_rec_request *rec, const struct capture_evidence *e)
+{
+	struct request r = request_of(in, rec, e);
 	uint64_t now_ns = rec->hdr.ts_ns;
 
-	r.who = &client_get(in, &rec->peer.local)->who;
 	in->requests++;
-	r.wall_ns = request_start_ns(&r);
 	r.judged_ns = now_ns;
 	set_drop(&r, e);
 	pod_table_set_drops_watched(in->table, e->watched);
@@ -206,7 +221,7 @@ static void add_later(struct capture_input *in, uint64_t now_ns, bool all)
 
 	for (size_t i = 0; i < in->later_len; i++) {
 		struct later *l = &in->later[i];
-		struct request r = { .rec = l->rec, .who = &client_get(in, &l->rec.peer.local)->who };
+		struct request r = request_of(in, &l->rec, &l->evidence);
 
 		pod_table_set_drops_watched(in->table, l->evidence.watched);
 		if (!all && pod_table_wants_later(in->table, &r, now_ns))
@@ -220,11 +235,13 @@ static void add_later(struct capture_input *in, uint64_t now_ns, bool all)
 static void on_request(void *arg, const struct imds_rec_request *rec, const struct capture_evidence *e)
 {
 	struct capture_input *in = arg;
-	struct request r = { .rec = *rec, .who = &client_get(in, &rec->peer.local)->who };
+	struct request r = request_of(in, rec, e);
 
 	pod_table_set_drops_watched(in->table, e->watched);
 	if (in->later_len < LATER_MAX && pod_table_wants_later(in->table, &r, rec->hdr.ts_ns)) {
 		in->later[in->later_len++] = (struct later){ *rec, *e };
+		r.running = true; /* its client is remembered now: what it falls back to comes before the verdict */
+		pod_table_add_request(in->table, &r, rec->hdr.ts_ns);
 		return;
 	}
 	add(in, rec, e);
