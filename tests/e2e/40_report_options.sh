@@ -18,7 +18,7 @@ from() {			# from FILE [ARGS...]
 # Without times of running, and what is measured: two observers stamp the same packet at times of their own, and dead
 # answers go on dying between the end of the one and of the other.
 same_facts() {			# same_facts A B
-	local filter='del(.started, .duration_s, .boot_id, .scope) |
+	local filter='del(.started, .duration_s, .boot_id) |
 		del(.. | .seconds_lost?, .latency_us?, .latency_buckets_us?, .hop_limit_drops?, .drops?) |
 		.pods |= sort_by(.cgroup) | .findings |= sort_by(.code, .cgroup) |
 		walk(if type == "string" then gsub("[0-9.]+ (us|ms|s|answer packets?)\\b"; "N") else . end)'

@@ -151,6 +151,8 @@ static int read_start(struct trace_input *t, char *msg, size_t len)
 	s->version = json_text_of(t->start, "version");
 	s->node = json_text_of(t->start, "node");
 	s->kernel = json_text_of(t->start, "kernel");
+	if (*json_text_of(t->start, "scope") && strcmp(json_text_of(t->start, "scope"), "node") != 0)
+		s->part = json_text_of(t->start, "scope");
 	s->started_wall_ns = time_from(json_text_of(t->start, "time"));
 	s->started_ns = json_count_of(t->start, "started_ns");
 	s->features = t->features;

@@ -546,6 +546,11 @@ static json_t *unowned_at(const void *rows, size_t i)
 	return end(&b);
 }
 
+static json_t *scope_value(const struct snapshot *s)
+{
+	return json_unless_empty(s->part ? s->part : s->boot_id ? "node" : NULL);
+}
+
 json_t *json_report(const struct snapshot *s)
 {
 	struct report r;
@@ -578,7 +583,7 @@ json_t *json_said(const struct report *r)
 	put(&b, "findings", json_list(s->findings, s->findings_len, finding_at));
 	put(&b, "unowned", json_list(s->unowned, s->unowned_len, unowned_at));
 	put(&b, "boot_id", json_unless_empty(s->boot_id));
-	put(&b, "scope", json_unless_empty(s->part ? s->part : s->boot_id ? "node" : NULL));
+	put(&b, "scope", scope_value(s));
 	return end(&b);
 }
 
@@ -593,6 +598,7 @@ json_t *json_start(const struct snapshot *s)
 	put(&b, "node", json_text(s->node));
 	put(&b, "endpoints", json_texts(s->endpoints));
 	put(&b, "features", json_features(s->features, s->features_len));
+	put(&b, "scope", scope_value(s));
 	put(&b, "abi", json_integer(IMDS_ABI_VERSION));
 	put(&b, "started_ns", json_integer(s->started_ns));
 	return end(&b);
