@@ -39,23 +39,17 @@ static int read_files(const struct options *o, struct merged *m, size_t *ret_ski
 	return 0;
 }
 
-static int print(const struct options *o, const struct merged *m)
+static int print(FILE *out, const struct options *o, const void *m)
 {
-	FILE *out = session_open_output(o, true);
-	struct text_options text;
-	int err = 0;
+	const struct text_options text = session_text_options(o, out);
 
-	if (!out)
-		return -1;
-	if (o->format == FORMAT_JSON) {
-		err = json_merge(m, IMDSNOOP_VERSION, out);
-	} else if (o->format == FORMAT_HTML) {
+	if (o->format == FORMAT_JSON)
+		return json_merge(m, IMDSNOOP_VERSION, out);
+	if (o->format == FORMAT_HTML)
 		html_merge(out, m, IMDSNOOP_VERSION);
-	} else {
-		text = session_text_options(o, out);
+	else
 		text_merge(out, m, &text);
-	}
-	return session_close_output(o, out, err);
+	return 0;
 }
 
 int cmd_merge(const struct options *o)
@@ -70,7 +64,7 @@ int cmd_merge(const struct options *o)
 		session_log("no report to merge");
 	else if (merge_end(&m))
 		session_log("out of memory");
-	else if (!print(o, &m) && !skipped)
+	else if (!session_write_output(o, print, &m) && !skipped)
 		code = EXIT_FINE;
 	merge_clear(&m);
 	return code;

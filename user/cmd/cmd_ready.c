@@ -72,21 +72,14 @@ static void free_inputs(struct inputs *in)
 	free(in->nodes);
 }
 
-static int print(const struct options *o, const struct ready *r)
+static int print(FILE *out, const struct options *o, const void *r)
 {
-	FILE *out = session_open_output(o, true);
-	struct text_options text;
-	int err = 0;
+	const struct text_options text = session_text_options(o, out);
 
-	if (!out)
-		return -1;
-	if (o->format == FORMAT_JSON) {
-		err = json_print(json_ready(r, IMDSNOOP_VERSION), true, out);
-	} else {
-		text = session_text_options(o, out);
-		text_ready(out, r, &text);
-	}
-	return session_close_output(o, out, err);
+	if (o->format == FORMAT_JSON)
+		return json_print(json_ready(r, IMDSNOOP_VERSION), true, out);
+	text_ready(out, r, &text);
+	return 0;
 }
 
 int cmd_ready(const struct options *o)
@@ -122,7 +115,7 @@ int cmd_ready(const struct options *o)
 		session_log("out of memory");
 		goto out;
 	}
-	if (!print(o, &r) && !in.skipped)
+	if (!session_write_output(o, print, &r) && !in.skipped)
 		code = o->exit_code && (r.counts[READY_SAFE] != r.rows_len || !r.rows_len) ? o->exit_code : EXIT_FINE;
 	ready_clear(&r);
 out:

@@ -33,6 +33,7 @@ struct session_callbacks {
 struct session *session_new(const struct options *o, const struct session_callbacks *cb);
 void session_free(struct session *s);
 
+/* What the session runs on, and owns: for timers and sockets of the command. */
 struct event_base *session_base(struct session *s);
 uint64_t session_now_ns(void); /* CLOCK_MONOTONIC */
 
@@ -98,6 +99,12 @@ struct text_options session_text_options(const struct options *o, FILE *f);
  * negative errno. A reader that left (head, grep -m1) has what it wanted: no error.
  */
 int session_close_output(const struct options *o, FILE *f, int err);
+/*
+ * A command's one document: opened as session_open_output() does, written by write(), closed. write() returns 0 or a negative
+ * errno. Returns 0, or negative when that was told.
+ */
+int session_write_output(const struct options *o, int (*write)(FILE *out, const struct options *o, const void *what),
+			 const void *what);
 
 /*
  * Folders of the container runtimes' state that are there, as this process sees them: what names are read from later.

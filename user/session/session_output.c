@@ -175,6 +175,14 @@ FILE *session_open_output(const struct options *o, bool whole)
 	return f;
 }
 
+int session_write_output(const struct options *o, int (*write)(FILE *out, const struct options *o, const void *what),
+			 const void *what)
+{
+	FILE *out = session_open_output(o, true);
+
+	return out ? session_close_output(o, out, write(out, o, what)) : -1;
+}
+
 static bool is_utf8(void)
 {
 	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
