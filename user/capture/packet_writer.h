@@ -27,6 +27,7 @@ struct packet_writer_packet {
 	const char *comment; /* UTF-8, NULL: none */
 };
 
+/* Nothing that p points to is kept. */
 void packet_writer_add(struct packet_writer *w, const struct packet_writer_packet *p);
 
 #endif

@@ -56,6 +56,7 @@ int tracer_attach_again(struct tracer *t, const char *cgroup);
 /* Forgets all connections: of those that we did not see all packets of, nothing can be said. 0 or a negative errno. */
 int tracer_forget_flows(struct tracer *t);
 
+/* For epoll: readable when tracer_consume() has something. The tracer closes it. */
 int tracer_ring_fd(const struct tracer *t);
 /*
  * Hands out what is in the rings now, TRACER_RECORDS and TRACER_READ_MS at most. *ret_more: there is more. Returns the

@@ -20,6 +20,7 @@ struct histogram {
 /* 100us 250us 500us 1ms 2.5ms 5ms 10ms 50ms 100ms 250ms 500ms 1s 5s +Inf (UINT64_MAX) */
 extern const uint64_t histogram_bounds_us[HISTOGRAM_BUCKETS];
 
+/* One more, of us microseconds. */
 void histogram_add(struct histogram *h, uint64_t us);
 /* quantile in 0..1; 0 when empty. Upper edge of the step that holds it, never above max_us. */
 uint64_t histogram_quantile_us(const struct histogram *h, double quantile);

@@ -29,6 +29,7 @@ struct verdict {
 	enum confidence confidence; /* NONE unless outcome is hop-limit */
 };
 
+/* Of one request, from what is in alone. Pure. */
 struct verdict verdict_judge(const struct verdict_input *in);
 
 /* It answers on the node itself, with a fresh TTL, and knows no hop limit. */
@@ -81,6 +82,7 @@ bool verdict_is_failure(enum outcome outcome, enum imds_kind kind);
  */
 enum outcome verdict_from_key(const struct imds_request_key *key, int hops, int node_token_ttl);
 
+/* Whose service a request is for, by its address and what its head says; OTHER where nothing tells. */
 enum provider verdict_provider(enum imds_endpoint_class endpoint, const struct imds_request *q);
 
 #endif

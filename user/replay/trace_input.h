@@ -33,6 +33,7 @@ int trace_input_read(const struct options *o, FILE *f, const struct session_call
 		     char *msg, size_t msg_len);
 void trace_input_free(struct trace_input *t);
 
+/* What was read, as of its end; it and all it points to live as long as t. Never NULL. */
 const struct snapshot *trace_input_snapshot(const struct trace_input *t);
 void trace_input_get_stats(const struct trace_input *t, struct trace_input_stats *ret);
 

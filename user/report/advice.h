@@ -12,6 +12,7 @@ struct lines {
 	bool failed;
 };
 
+/* One line more, printf-like; without memory none, and failed says so. The owner of v calls lines_free(). */
 void lines_add(struct lines *lines, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* To the end of the last line. */
 void lines_append(struct lines *lines, const char *format, ...) __attribute__((format(printf, 2, 3)));

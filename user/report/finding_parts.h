@@ -74,6 +74,7 @@ const char *finding_request_text(const struct error_count *e, char *buf, size_t 
 /* "pid 4513"; of a process name that several pods have: "in several pods" */
 const char *finding_pid_text(const struct process_count *c, char *buf, size_t len);
 
+/* These add lines to the evidence of d, or none. Who answers in the service's place: */
 void finding_add_answerer(struct draft *d);
 /* Of this status alone; 0: all. */
 void finding_add_errors(struct draft *d, unsigned int only);

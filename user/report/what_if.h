@@ -34,6 +34,7 @@ struct what_if_result {
 	char *basis;   /* "judged only from what was seen in 30 s: ..." */
 };
 
+/* Of one row. s: the whole that it is from. */
 enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s, const struct pod_stats *p);
 
 /* Returns 0 or -ENOMEM. Findings borrow names from s. */

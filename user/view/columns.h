@@ -39,6 +39,7 @@ extern const struct column pod_columns[COLUMNS];
 /* Without a rate, counts in full. */
 void columns_cells(const struct pod_stats *p, struct cells *ret);
 
+/* The same of a row of many nodes. */
 void columns_merge_cells(const struct merge_pod *p, struct cells *ret);
 
 /* The columns whose bit is set: titles, or a row's cells, each behind a blank. As text; in HTML those with a heading. */
