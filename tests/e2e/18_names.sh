@@ -54,3 +54,24 @@ trace_stop
 lab_pod_load before
 expect_trace "$t.nested" "what a pod nests, however deep, is the pod's own container's" "(requests | length) == 2 and
 	(requests | all_are(.pod == \"before\" and .container_id == \"$pod_id\"))"
+
+# What is no pod's and no container's: a machine, a job, a build, a service without systemd. Each by the name that its people use.
+forms='lxc.payload.web/init none web
+machine.slice/systemd-nspawn@mail.service/payload systemd mail
+nomad.slice/share.slice/0a1b2c3d-1111-4222-8333-0123456789ab.api.scope systemd api
+system.slice/slurmstepd.scope/job_42/step_0/user/task_0 systemd job_42
+system.slice/system.slice:docker:jvifp9a6b1lxa1kuw8bwfcovf docker docker build
+openrc.nginx none nginx
+system.slice/actions.runner.org-repo.host.service systemd actions.runner.org-repo.host'
+lab_pod_bridge outside --namespace none
+trace_start "$t.forms"
+while read -r cgroup _; do
+	mkdir -p "$(lab_cgroup)/$cgroup"
+	# shellcheck disable=SC2016
+	nsenter --net="/run/netns/$LAB_ID-p-outside" -- sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$(lab_cgroup)/$cgroup" \
+		curl -s -o /dev/null -m 2 "http://$LAB_IMDS4/latest/meta-data/instance-id"
+done <<<"$forms"
+trace_stop
+got=$(jq -r --arg root "${LAB_CG##*/}/$LAB_NODE/" 'select(.type == "request") |
+	"\(.cgroup | ltrimstr($root)) \(.runtime) \(.workload)"' "$t.forms" | sort)
+check "what is no container has the name that its people use" equal "$got" "$(sort <<<"$forms")"

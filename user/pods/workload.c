@@ -309,7 +309,7 @@ static bool machine_of(const char *cgroup, const char *folder, size_t n, char *b
 		{ "*", "lxc.payload.", "", NULL },
 		{ "lxc.payload/", "", "", NULL },
 		{ "lxc/", "", "", NULL },
-		{ "", "openrc.", "", NULL },
+		{ "*", "openrc.", "", NULL },
 		{ "rc/", "", "", NULL },
 		{ "*slurmstepd.scope/", "job_", "", "" },
 		{ "*", "system.slice:docker:", "", "docker build" },
