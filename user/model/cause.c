@@ -145,7 +145,7 @@ static bool is_ec2(const struct cause_input *in)
 	return in->provider == PROVIDER_EC2;
 }
 
-/* PUT to /latest/api/token; by any other path, dated or with a slash behind it, EC2 answers 403 by design. */
+/* PUT to /latest/api/token; by any other path, dated or with a slash behind it, EC2 answers 403 by design. It redirects none. */
 static enum cause cause_of_token_error(const struct cause_input *in)
 {
 	const struct imds_request *q = &in->rec->req;
@@ -157,7 +157,8 @@ static enum cause cause_of_token_error(const struct cause_input *in)
 									       : CAUSE_ENDPOINT_DISABLED;
 	if (q->status == 400 && !(q->words & IMDS_W_H_TOKEN_TTL))
 		return CAUSE_ANSWERED_WITH_ERROR; /* EC2 says so to a request without a lifetime */
-	if (q->status == 400 || q->status == 404 || q->status == 405 || q->status == 410 || q->status == 501)
+	if (q->status < 400 || q->status == 400 || q->status == 404 || q->status == 405 || q->status == 410 ||
+	    q->status == 501)
 		return CAUSE_NOT_THIS_CLOUD;
 	return CAUSE_ANSWERED_WITH_ERROR;
 }

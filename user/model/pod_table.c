@@ -347,7 +347,7 @@ static void add(struct pod_table *t, struct row *row, const struct request *r, u
 		row->answered_ns = q->end_ns;
 	if (q->kind != IMDS_KIND_TOKEN)
 		return;
-	if (((answered && q->status < 400) || r->cause == CAUSE_SLOW) && request_is_of_service(r)) /* its answers pass */
+	if (((answered && !verdict_is_error(q)) || r->cause == CAUSE_SLOW) && request_is_of_service(r)) /* its answers pass */
 		row->token_ok_ns = q->end_ns;
 	if (request_is_host(&r->rec))
 		t->host_silent_ns[endpoint] = !q->first_byte_ns && r->outcome == OUTCOME_NO_RESPONSE ? q->end_ns : 0;

@@ -166,6 +166,14 @@ bool verdict_is_policy_drop(const struct imds_drop *drop, const char *reason, co
 	return drop->ts_ns && !(drop->flags & IMDS_D_FROM_ENDPOINT) && is_filter(reason, location);
 }
 
+/* A list of roles is asked for without its last slash, too, and EC2 redirects that; so may be what has no path here. */
+bool verdict_is_error(const struct imds_request *q)
+{
+	if (q->kind == IMDS_KIND_CREDENTIALS && (!q->path[0] || cause_is_role_list(q->path)))
+		return q->status >= 400;
+	return q->status >= (q->kind == IMDS_KIND_TOKEN || q->kind == IMDS_KIND_CREDENTIALS ? 300 : 400);
+}
+
 bool verdict_is_refused_at_socket(const struct imds_drop *drop)
 {
 	return drop->ts_ns && (drop->flags & IMDS_D_FROM_ENDPOINT) && (drop->flags & IMDS_D_ARRIVED);
@@ -489,7 +497,7 @@ struct verdict verdict_judge(const struct verdict_input *in)
 	bool rest_died;
 
 	if (q->end == IMDS_END_ANSWERED && !verdict_is_refused_at_socket(&q->drop)) {
-		v.outcome = q->status >= 400 ? OUTCOME_HTTP_ERROR : OUTCOME_OK;
+		v.outcome = verdict_is_error(q) ? OUTCOME_HTTP_ERROR : OUTCOME_OK;
 		return v;
 	}
 	if (q->end == IMDS_END_ANSWERED) { /* it reached the socket's door and no further */

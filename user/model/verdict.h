@@ -52,6 +52,9 @@ static inline bool verdict_is_long_poll(const struct imds_request *q)
 	return (q->words & poll) == poll && (q->first_byte_ns || (q->flags & has_it) == has_it);
 }
 
+/* The status of its answer is an error to who asked: a redirect, which SDKs do not follow, gives neither token nor credentials. */
+bool verdict_is_error(const struct imds_request *q);
+
 /* True for an answer that arrived and was refused behind our ingress hook. */
 bool verdict_is_refused_at_socket(const struct imds_drop *drop);
 
