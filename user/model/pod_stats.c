@@ -185,6 +185,8 @@ static enum silence silence_of(const struct imds_rec_request *rec)
 		return SILENCE_BEHEADED;
 	if (q->flags & IMDS_F_REQUEST_ACKED)
 		return SILENCE_UNANSWERED;
+	if (q->bytes_out && !(q->flags & (IMDS_F_HEAD_COMPLETE | IMDS_F_HEAD_CUT | IMDS_F_MIDSTREAM)))
+		return SILENCE_UNFINISHED; /* nor was its acknowledgement looked for */
 	return rec->synack_ns || (q->flags & IMDS_F_MIDSTREAM) ? SILENCE_UNACKED : SILENCE_UNCONNECTED;
 }
 
@@ -193,7 +195,7 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 	const struct imds_request *q = &r->rec.req;
 	bool ok = r->outcome == OUTCOME_OK && q->end == IMDS_END_ANSWERED;
 
-	if (q->end == IMDS_END_ANSWERED && q->status >= 400)
+	if (q->end == IMDS_END_ANSWERED && verdict_is_error(q))
 		note_error(s, r);
 	if ((q->end != IMDS_END_ANSWERED || r->outcome == OUTCOME_BLOCKED || r->outcome == OUTCOME_DROPPED) &&
 	    cause_drop_counts(&r->rec))
@@ -205,6 +207,7 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 	}
 	if (ok) {
 		s->providers_ok |= 1u << r->provider;
+		s->endpoints_ok |= 1u << (r->rec.peer.endpoint % 32);
 		s->last_ok_ns = q->end_ns;
 	}
 	if (q->kind == IMDS_KIND_TOKEN)
@@ -214,7 +217,8 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 		s->providers_failed |= 1u << r->provider;
 		s->endpoints_failed |= 1u << (r->rec.peer.endpoint % 32);
 	}
-	if (r->outcome == OUTCOME_NO_RESPONSE && r->cause == CAUSE_SILENT && q->kind != IMDS_KIND_DNS)
+	if ((r->cause == CAUSE_SILENT && r->outcome == OUTCOME_NO_RESPONSE && q->kind != IMDS_KIND_DNS) ||
+	    (r->cause == CAUSE_RESET && silence_of(&r->rec) == SILENCE_UNFINISHED))
 		s->silences[silence_of(&r->rec)]++;
 	if (r->outcome == OUTCOME_REFUSED) {
 		bool rst = q->end == IMDS_END_REFUSED || q->end == IMDS_END_PEER_RST;
@@ -283,7 +287,7 @@ void pod_stats_add(struct pod_stats *s, const struct request *r, enum imds_endpo
 		s->responses[status]++;
 	if (r->fallback) {
 		s->fallbacks++;
-		if (answered && q->status < 400) {
+		if (answered && !verdict_is_error(q)) {
 			s->fallbacks_answered++;
 			s->fallback_answered_us_sum += request_duration_us(r, now_ns);
 		}
@@ -296,7 +300,7 @@ void pod_stats_add(struct pod_stats *s, const struct request *r, enum imds_endpo
 	if (request_connect_us(r) >= 0 && ((q->flags & IMDS_F_FIRST) || q->kind == IMDS_KIND_CONNECT_ONLY))
 		add_coarse(&s->connect, request_connect_us(r));
 	if (q->kind == IMDS_KIND_TOKEN) {
-		if (answered && q->status < 400) {
+		if (answered && !verdict_is_error(q)) {
 			s->token_answered++;
 			if (!s->other || s->hop_limit != HOP_LIMIT_EXHAUSTED)
 				s->hop_limit = HOP_LIMIT_OK;
@@ -305,7 +309,7 @@ void pod_stats_add(struct pod_stats *s, const struct request *r, enum imds_endpo
 		}
 	}
 	if (q->kind == IMDS_KIND_CREDENTIALS && verdict_is_local(class))
-		s->uses_pod_identity |= answered && q->status < 400;
+		s->uses_pod_identity |= answered && !verdict_is_error(q);
 	s->needs_credentials |= q->kind == IMDS_KIND_CREDENTIALS && !verdict_is_local(class);
 	s->providers |= 1u << r->provider;
 	s->endpoints |= 1u << (r->rec.peer.endpoint % 32);

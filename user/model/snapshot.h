@@ -24,6 +24,7 @@ enum silence {
 	SILENCE_UNACKED,     /* the connection stood, the request was not acknowledged */
 	SILENCE_UNANSWERED,  /* it was, and nothing came back */
 	SILENCE_BEHEADED,    /* the answer's end came, but not its beginning */
+	SILENCE_UNFINISHED,  /* what was sent is no whole HTTP request, so far as it was read to its end */
 	SILENCE_COUNT
 };
 
@@ -89,7 +90,7 @@ struct pod_stats {
 	FIGURES_HERE;
 	uint64_t outcomes[OUTCOME_COUNT];
 	uint64_t causes[CAUSE_COUNT];
-	uint64_t silences[SILENCE_COUNT];	/* of those of CAUSE_SILENT over TCP */
+	uint64_t silences[SILENCE_COUNT];	/* of those of CAUSE_SILENT or CAUSE_RESET over TCP */
 	uint64_t confidences[CONFIDENCE_COUNT]; /* of the hop-limit outcomes */
 	uint64_t kinds[IMDS_KIND_COUNT];
 	struct kind_stats *by_kind[IMDS_KIND_COUNT]; /* owned by the table; NULL: none of that kind */
@@ -125,9 +126,9 @@ struct pod_stats {
 	uint64_t bytes[IMDS_DIRECTION_COUNT];
 	unsigned int providers;				 /* bit per enum provider */
 	unsigned int endpoints;				 /* bit per endpoint index */
-	unsigned int providers_ok;			 /* those whose answer was below 400 */
+	unsigned int providers_ok, endpoints_ok;	 /* those that gave what was asked for */
 	unsigned int providers_failed, endpoints_failed; /* as providers, endpoints: those of requests that failed */
-	uint64_t credentials_requests, credentials_ok;	 /* ok: answered below 400 */
+	uint64_t credentials_requests, credentials_ok;	 /* ok: answered, and with them */
 	uint64_t last_failed_ns, last_ok_ns; /* newest request that failed, newest answered below 400; 0: none */
 	bool token_fails; /* its newest token request failed: what is answered without one since is no cure */
 	struct error_count errors[POD_STATS_ERRORS]; /* what is over is in responses alone */

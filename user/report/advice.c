@@ -106,6 +106,16 @@ static const struct row {
 #define LOOK_AT_IT                                                                                              \
 	"What answers in the service's place is that process: look at its log and at what it asks itself. The " \
 	"metadata service's own limits and switches are not what this pod met."
+#define PLAIN_HTTP \
+	"A metadata service speaks plain HTTP here: an https:// URL (TLS), or another protocol, gets nothing from it."
+#define LEAVE_OUT                                                                                                \
+	"Where a mesh's proxy takes these requests: leave %a out of its redirect (Istio: "                       \
+	"traffic.sidecar.istio.io/excludeOutboundIPRanges, Linkerd: config.linkerd.io/skip-subnets), or let it " \
+	"pass them on as they are."
+#define AZWI                                                                                                           \
+	"Where Azure Workload Identity's proxy (azwi-proxy) takes them, it is meant to: see its log, and the service " \
+	"account's "                                                                                                   \
+	"federated credential."
 #include "advice_path.def"
 #include "advice_answers.def"
 };
@@ -172,6 +182,14 @@ static bool has_old_path(const struct pod_stats *p)
 	return false;
 }
 
+static bool has_redirect(const struct pod_stats *p)
+{
+	for (size_t i = 0; i < p->errors_len; i++)
+		if (p->errors[i].status < 400)
+			return true;
+	return false;
+}
+
 static bool is_limit_known(const struct pod_stats *p)
 {
 	return p && p->required_hop_limit >= 2 && p->required_hop_limit <= HOP_LIMIT_MAX;
@@ -232,7 +250,9 @@ static bool has_error(const struct pod_stats *p, unsigned int status, enum when 
 		const struct error_count *e = &p->errors[i];
 		const bool fits[NOT_BARE + 1] = {
 			[TO_TOKEN] = e->kind == IMDS_KIND_TOKEN,
-			[NOT_TO_TOKEN] = e->kind != IMDS_KIND_TOKEN,
+			[NOT_TO_TOKEN] = e->kind != IMDS_KIND_TOKEN && e->method,
+			[TO_NO_HTTP] = !e->method && !e->path[0],
+			[TO_CREDENTIALS] = e->kind == IMDS_KIND_CREDENTIALS,
 			[TO_ROLE] = e->kind == IMDS_KIND_CREDENTIALS && e->provider == PROVIDER_EC2,
 			[TO_INSTANCE_ID] = strstr(e->path, "/instance-id"),
 			[UNREAD] = !e->header,

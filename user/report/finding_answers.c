@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../base/text_add.h"
+#include "../model/verdict.h"
 #include "finding_parts.h"
 #include "findings.h"
 
@@ -285,7 +286,8 @@ static uint64_t missing_of(const struct draft *d, const struct error_count *e)
 static bool find_other_errors(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
-	uint64_t broken = 0, refused = 0, not_found = 0, probes = 0, missing = 0;
+	uint64_t broken = 0, refused = 0, not_found = 0, probes = 0, missing = 0, part = 0;
+	uint64_t told = p->causes[CAUSE_TOKEN_REQUIRED] + p->causes[CAUSE_FORWARDED];
 	uint64_t stale = p->responses[IMDS_STATUS_401] > p->v1_unauthorized && p->token_answered &&
 				 p->outcomes[OUTCOME_OK] <= p->token_answered
 			     ? p->responses[IMDS_STATUS_401] - p->v1_unauthorized
@@ -300,6 +302,9 @@ static bool find_other_errors(struct draft *d)
 		if (e->kind == IMDS_KIND_TOKEN && !p->token_answered)
 			continue; /* told by a finding of its own */
 		missing += missing_of(d, e);
+		part += verdict_is_failure(OUTCOME_HTTP_ERROR, e->kind) && e->status != 429 && e->status != 503
+			    ? e->requests
+			    : 0;
 		if (is_error_of_server(e->status)) {
 			broken += e->requests;
 			status = e->status;
@@ -326,6 +331,11 @@ static bool find_other_errors(struct draft *d)
 			finding_verb(d, "asks", "ask"),
 			p->providers & 1u << PROVIDER_GCE ? "machine with a service account" : "metadata service",
 			finding_by_whom(d, who, sizeof(who)), PLURAL(missing));
+	} else if (part > told && p->failed) {
+		d->severity = findings_is_past(p) ? SEVERITY_INFO : SEVERITY_WARNING;
+		SUMMARY(d, "%s %s tokens or credentials only in part%s: %llu answer%s %s", d->subject,
+			finding_verb(d, "gets", "get"), finding_by_whom(d, who, sizeof(who)), PLURAL(part),
+			statuses_text(p, statuses, sizeof(statuses)));
 	} else if (refused + not_found && !p->last_ok_ns && !p->failed && !p->causes[CAUSE_FORWARDED] &&
 		   !p->causes[CAUSE_TOKEN_REQUIRED] && !p->causes[CAUSE_NOT_THIS_CLOUD] && !is_off(d)) {
 		/* one that asks another cloud's service, or all of them, is turned away rightly */

@@ -38,8 +38,10 @@ const char *finding_port_text(const struct snapshot *s, const struct pod_stats *
 {
 	const char *text = endpoint_given(s, p), *port = strrchr(text, ':');
 	bool has_port = port && (strchr(text, '.') || port[-1] == ']') && strcmp(port, ":80");
+	/* of several addresses it is another one than the service's own */
+	bool is_other = p->endpoints_failed && (p->endpoints & ~p->endpoints_failed) && strcmp(text, "169.254.169.254");
 
-	snprintf(buf, len, "%s%s", has_port ? " at " : "", has_port ? text : "");
+	snprintf(buf, len, "%s%s", has_port || is_other ? " at " : "", has_port || is_other ? text : "");
 	return buf;
 }
 
@@ -95,6 +97,21 @@ bool finding_any_stood(const struct snapshot *s)
 		if (s->pods[i]->ttl_synack || s->pods[i]->ttl_response || s->pods[i]->last_ok_ns)
 			return true;
 	return false;
+}
+
+bool finding_any_answered_at(const struct snapshot *s, const struct pod_stats *p)
+{
+	for (size_t i = 0; i < s->pods_len; i++)
+		if (s->pods[i]->endpoints_ok & p->endpoints_failed)
+			return true;
+	return false;
+}
+
+bool finding_is_at(const struct draft *d, const char *address)
+{
+	char asked[64];
+
+	return !strcmp(finding_endpoint(d->s, d->p, asked, sizeof(asked)), address);
 }
 
 bool finding_is_spare(const struct snapshot *s, const struct pod_stats *p)
@@ -211,7 +228,10 @@ const char *finding_request_text(const struct error_count *e, char *buf, size_t 
 	const char *method = method_word(e->method);
 	bool cut = strlen(e->path) == sizeof(e->path) - 1;
 
-	snprintf(buf, len, "%s%s%s%s", method, method[0] ? " " : "", e->path[0] ? e->path : kind_word(e->kind),
+	snprintf(buf, len, "%s%s%s%s", method, method[0] ? " " : "",
+		 e->path[0]				   ? e->path
+		 : method[0] || e->kind != IMDS_KIND_OTHER ? kind_word(e->kind)
+							   : "what is no whole HTTP request",
 		 cut ? "..." : "");
 	return buf;
 }

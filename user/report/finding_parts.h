@@ -43,6 +43,9 @@ const struct pod_stats *finding_silent_host(const struct snapshot *s, const stru
 const char *finding_cloud_text(const struct draft *d, char *buf, size_t len);
 /* Any connection of any row to the service stood, or was answered: somebody has the address. */
 bool finding_any_stood(const struct snapshot *s);
+/* Anything of this node was answered at the addresses that failed it; it asked this one. */
+bool finding_any_answered_at(const struct snapshot *s, const struct pod_stats *p);
+bool finding_is_at(const struct draft *d, const char *address);
 /* Nothing failed but what was asked over IPv6, beside IPv4, by which it is served. */
 bool finding_is_spare(const struct snapshot *s, const struct pod_stats *p);
 /* What stopped the most requests; p may be NULL. NULL: nothing was seen to. */

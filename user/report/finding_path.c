@@ -451,6 +451,7 @@ static void add_silences(struct draft *d)
 		[SILENCE_UNACKED] = "the connection stood, and the request itself was never acknowledged",
 		[SILENCE_UNANSWERED] = "the request was acknowledged, and nothing came back",
 		[SILENCE_BEHEADED] = "the end of an answer came, and its beginning did not",
+		[SILENCE_UNFINISHED] = "the connection stood, and what the client sent is no whole HTTP request",
 	};
 
 	for (int i = 0; i < SILENCE_COUNT; i++)

@@ -79,15 +79,11 @@ static bool dns_fails(const struct pod_stats *p)
 	return all && !ok;
 }
 
-/* An answer of the cloud's service says nothing of an agent on the node, and the other way round. */
+/* An answer at one address says nothing of another: an agent on the node, the WireServer. */
 static bool was_answered_since(const struct pod_stats *p)
 {
-	const unsigned int local = 1u << PROVIDER_ECS | 1u << PROVIDER_EKS_POD_IDENTITY;
-
-	if (!p->last_failed_ns || p->last_ok_ns <= p->last_failed_ns || p->token_fails || dns_fails(p))
-		return false;
-	return (!(p->providers_failed & ~local) || (p->providers_ok & ~local)) &&
-	       !(p->providers_failed & local & ~p->providers_ok);
+	return p->last_failed_ns && p->last_ok_ns > p->last_failed_ns && !p->token_fails && !dns_fails(p) &&
+	       !(p->endpoints_failed & ~p->endpoints_ok);
 }
 
 bool findings_is_past(const struct pod_stats *p)
@@ -281,6 +277,7 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 		add_processes(sum, pods[i]);
 		sum->providers |= pods[i]->providers;
 		sum->providers_failed |= pods[i]->providers_failed;
+		sum->endpoints_ok |= pods[i]->endpoints_ok;
 		sum->endpoints_failed |= pods[i]->endpoints_failed;
 		if (pods[i]->required_hop_limit > sum->required_hop_limit) {
 			sum->required_hop_limit = pods[i]->required_hop_limit;

@@ -209,8 +209,8 @@ static void report_limits(FILE *out, const struct snapshot *s, const struct text
 	if (s->totals.in_flight)
 		SAY("%llu request%s still unanswered when watching ended", PLURAL(s->totals.in_flight, " was", "s were"));
 	if (!s->baseline_ttl && s->totals.requests)
-		SAY("no process in the node's own network asked the service: hops are counted from the usual start "
-		    "TTLs");
+		SAY("no process in the node's own network was answered by the service: hops are counted from the "
+		    "usual start TTLs");
 #undef SAY
 	if (!head)
 		fprintf(out, "\n%sNothing was lost, every part worked: the counts are exact.%s\n", text_on(o, TEXT_DIM),
