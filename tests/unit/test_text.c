@@ -14,6 +14,7 @@
 #include "../../user/base/small.h"
 #include "../../user/report/findings.h"
 #include "../../user/view/text.h"
+#include "../../user/view/text_layout.h"
 #include "unit.h"
 #include "golden/case.h"
 
@@ -259,6 +260,12 @@ static void escaping_keeps_good_text_and_cuts_visibly(void **state)
 		assert_string_equal(text_escape(cases[i].in, cases[i].utf8, cases[i].columns, buf, sizeof(buf)),
 				    cases[i].out);
 	assert_string_equal(text_escape("abcdef", true, 0, buf, 6), "ab…");
+	strcpy(buf, "shop/cart-7d9f-x2x4q (app)");
+	assert_string_equal(text_cut_middle(buf, 26, true), "shop/cart-7d9f-x2x4q (app)");
+	assert_string_equal(text_cut_middle(buf, 20, true), "shop/cart-…x4q (app)");
+	assert_string_equal(text_cut_middle(buf, 19, false), "shop/cart~x4q (app)");
+	strcpy(buf, "äöüß");
+	assert_string_equal(text_cut_middle(buf, 3, true), "ä…ß");
 	for (size_t len = 1; len < 12; len++)
 		assert_true(strlen(text_escape("ä\001äbcdefgh", true, 3, buf, len)) < len);
 }

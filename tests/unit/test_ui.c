@@ -276,8 +276,8 @@ static void table_fits_80_columns(void **state)
 
 	screen_open(&s, 80, 24, true, false);
 	assert_shows("\nPOD                   REQS  ANSW FAIL WAIT  LOST   P99 HOPS CAUSE\n", true);
-	assert_shows("\nshop/cart-7d9f6c5b8…     6     2    4    0  4.4s 3.3ms  1/2 hop limit, needs 2\n", true);
-	assert_shows("\njobs/batch-29301-9s…     2     0    2    0  2.0s     -    - dropped by a filter\n", true);
+	assert_shows("\nshop/cart-…x1q (app)     6     2    4    0  4.4s 3.3ms  1/2 hop limit, needs 2\n", true);
+	assert_shows("\njobs/batch… (worker)     2     0    2    0  2.0s     -    - dropped by a filter\n", true);
 	assert_shows("\nPROBLEM  1 of 3 pods on ip-10-0-1-17 gets no metadata token: hop limit 1 is too", true);
 	assert_shows("20 requests: 14 answered, 6 failed, 0 running; 6.4 s lost; p99 3.3 ms\n", true);
 	screen_close(&s);

@@ -34,6 +34,30 @@ size_t text_columns(const char *s)
 	return n;
 }
 
+/* Where the nth character behind s begins. */
+static char *skip_columns(char *s, size_t n)
+{
+	while (*s && n--)
+		for (s++; ((unsigned char)*s & 0xc0) == 0x80; s++)
+			;
+	return s;
+}
+
+char *text_cut_middle(char *s, size_t columns, bool utf8)
+{
+	const char *mark = utf8 ? "…" : "~";
+	size_t all = text_columns(s), head = columns / 2;
+	char *to, *from;
+
+	if (!columns || all <= columns)
+		return s;
+	to = skip_columns(s, head);
+	from = skip_columns(to, all - columns + 1);
+	memmove(to + strlen(mark), from, strlen(from) + 1);
+	memcpy(to, mark, strlen(mark));
+	return s;
+}
+
 const char *text_us(int64_t us, char buf[32])
 {
 	return us < 0 ? "-" : findings_duration((uint64_t)us, buf, 32);

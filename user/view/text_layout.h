@@ -17,6 +17,8 @@ const char *text_on(const struct text_options *o, enum text_style style); /* "" 
 const char *text_off(const struct text_options *o);
 int text_width(const struct text_options *o);
 size_t text_columns(const char *s); /* characters, whatever their bytes */
+/* Of more than `columns` the middle gives way to a mark: a pod's end tells replicas apart. In place, where a byte more has room. */
+char *text_cut_middle(char *s, size_t columns, bool utf8);
 /* "3.1 ms", or "-" below 0; 32 bytes suffice. Returns buf. */
 const char *text_us(int64_t us, char buf[32]);
 /* The same, and a number or "-", as a cell: a blank, then right-aligned. */

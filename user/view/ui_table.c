@@ -56,7 +56,9 @@ static void draw_row(const struct ui *ui, int y, const struct ui_row *r, const s
 
 	attrset(attr);
 	mvhline(y, 0, ' ', getmaxx(stdscr));
-	mvaddstr(y, 0, text_escape(r->name, ui->o.utf8, l->name, escaped, sizeof(escaped)));
+	if (strchr(text_escape(r->name, ui->o.utf8, 0, escaped, sizeof(escaped) - 1), '\\')) /* never half an escape */
+		text_escape(r->name, ui->o.utf8, l->name, escaped, sizeof(escaped));
+	mvaddstr(y, 0, text_cut_middle(escaped, l->name, ui->o.utf8));
 	for (size_t i = 0; i < COLUMNS; i++) {
 		if (!(l->bits & 1u << i))
 			continue;
