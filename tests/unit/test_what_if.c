@@ -80,6 +80,7 @@ static void some_tokens_die(void **state)
 	static const struct what_if one = { .hop_limit = 1 }, two = { .hop_limit = 2 }, three = { .hop_limit = 3 };
 	struct snapshot s = { .node_token_ttl = 2 };
 	struct pod_stats p = far();
+	struct kind_stats tokens = { 0 };
 
 	p.token_answered = p.answered = 2;
 	p.outcomes[OUTCOME_HOP_LIMIT] = p.confidences[CONFIDENCE_PROVEN] = 2;
@@ -88,6 +89,11 @@ static void some_tokens_die(void **state)
 	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_BREAKS);
 	assert_int_equal(what_if_fate(&two, &s, &p), WHAT_IF_BROKEN);
 	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_CURED);
+	p.by_kind[IMDS_KIND_TOKEN] = &tokens;
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_CURED);
+	tokens.cells[IMDS_VERSION_V2][OUTCOME_BLOCKED] = 1; /* by a filter, whatever the limit */
+	assert_int_equal(what_if_fate(&two, &s, &p), WHAT_IF_BROKEN);
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNKNOWN);
 	p.last_failed_ns = 1; /* it is over: the limit was raised meanwhile */
 	p.last_ok_ns = 3600000000000ull;
 	assert_int_equal(what_if_fate(&two, &s, &p), WHAT_IF_BREAKS);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../base/small.h"
 #include "finding_parts.h"
 #include "findings.h"
 
@@ -48,6 +49,19 @@ static bool is_no_lower(const struct what_if *w, const struct snapshot *s)
 static bool is_guessed(const struct pod_stats *p)
 {
 	return p->hops_source == HOPS_FROM_INITIAL_TTL || pod_stats_seems_near(p);
+}
+
+/* Some of its tokens were kept away by something else, too, that a limit does not move. */
+static bool loses_tokens_otherwise(const struct pod_stats *p)
+{
+	static const enum outcome others[] = { OUTCOME_NO_RESPONSE, OUTCOME_BLOCKED, OUTCOME_DROPPED, OUTCOME_RESET };
+	const struct kind_stats *tokens = p->by_kind[IMDS_KIND_TOKEN];
+
+	for (size_t i = 0; tokens && i < LEN(others); i++)
+		for (int v = 0; v < IMDS_VERSION_COUNT; v++)
+			if (tokens->cells[v][others[i]])
+				return true;
+	return false;
 }
 
 /* Its requests bear tokens; one that was kept from before the watch is asked for again, within six hours. */
@@ -113,7 +127,7 @@ enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s
 				return WHAT_IF_UNKNOWN;
 			if (p->required_hop_limit > (int)w->hop_limit)
 				return WHAT_IF_BROKEN;
-			if (p->hops < 0) /* at least that many */
+			if (p->hops < 0 || loses_tokens_otherwise(p)) /* at least that many; or that, and more */
 				return WHAT_IF_UNKNOWN;
 			/* likely is no proof that the limit is all that is wrong */
 			return p->confidences[CONFIDENCE_PROVEN] || p->confidences[CONFIDENCE_STRONG] ? WHAT_IF_CURED
