@@ -43,6 +43,7 @@ static __always_inline void flow_fill(struct imds_flow *f, const struct imds_flo
 	f->peer.proto = p->proto;
 	f->peer.family = p->family;
 	f->peer.endpoint = endpoint;
+	f->taken = p->seq;
 	flow_tuple(f, &t);
 	if (bpf_map_update_elem(&imds_tuples, &t, key, BPF_ANY)) {
 		count_loss(IMDS_LOSS_TUPLE_FULL);
@@ -313,11 +314,8 @@ static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct p
 		}
 		return;
 	}
-	if ((p->tcp_flags & TCP_ACK) && flow_waiting(f)) {
-		r = flow_slot(f, f->tail);
-		if ((__s32)(p->ack - r->seq_end) >= 0)
-			r->flags |= IMDS_F_REQUEST_ACKED;
-	}
+	if ((p->tcp_flags & TCP_ACK) && (__s32)(p->ack - f->taken) > 0)
+		f->taken = p->ack;
 	if (p->payload_len) {
 		ahead = p->seq - f->rcv_nxt;
 		if (ahead > 0) {

@@ -77,7 +77,7 @@ static __always_inline bool request_finish(struct imds_flow *f, struct imds_requ
 		return false;
 	r->end_ns = now;
 	r->end = end;
-	r->flags |= f->flags;
+	r->flags |= f->flags | imds_acked(f, r);
 	/* of several that end without an answer: what may come late is the first one's */
 	if (end == IMDS_END_ANSWERED || f->last_end == IMDS_END_ANSWERED || f->last_end == IMDS_END_NONE)
 		f->last_kind = r->kind;
@@ -425,8 +425,6 @@ static __always_inline int request_bytes(struct __sk_buff *skb, __u64 cookie, __
 	r = flow_slot(f, f->head - within);
 	r->sent_ns = now;
 	r->seq_end = seq_end - len;
-	if (within)
-		r->flags &= ~IMDS_F_REQUEST_ACKED; /* that was of its head */
 	if (f->scan_out.body_left) {
 		n = imds_body_skip(&f->scan_out, len);
 	} else {

@@ -461,13 +461,19 @@ struct imds_flow {
 	__u8 tunnel;	      /* 101: what follows is not HTTP */
 	__u8 late_rank;	      /* imds_drop_rank() of the gravest drop since the last request's record */
 	__u8 pad[1];
-	__u32 own; /* the request that req is; others have a place of their own (IMDS_FLOW_SLOT) */
-	__u32 pad2;
+	__u32 own;   /* the request that req is; others have a place of their own (IMDS_FLOW_SLOT) */
+	__u32 taken; /* by the service: behind the last byte that it acknowledged */
 	struct imds_scan scan_out;
 	struct imds_scan scan_in;
 	struct imds_request req;
 };
 _Static_assert(sizeof(struct imds_flow) <= 700, "memory of a connection");
+
+/* IMDS_F_REQUEST_ACKED, if the service acknowledged all of this request of f, waiting behind others or not. */
+static inline __attribute__((always_inline)) __u32 imds_acked(const struct imds_flow *f, const struct imds_request *r)
+{
+	return r->bytes_out && f->peer.proto == 6 && (__s32)(f->taken - r->seq_end) >= 0 ? IMDS_F_REQUEST_ACKED : 0;
+}
 
 /*
  * Map keys are written in words of 64 bits: without CAP_PERFMON a verifier like that of 6.1 does not let a program

@@ -201,8 +201,9 @@ void flow_from_service(struct capture_flows *c, const struct packet *p, const st
 		f->has_rcv = true;
 		return;
 	}
-	if ((s->flags & SEGMENT_ACK) && f->head != f->tail && !seq_before(s->ack, flow_slot(f, f->tail)->seq_end))
-		flow_slot(f, f->tail)->flags |= IMDS_F_REQUEST_ACKED;
+	for (uint32_t n = f->tail; (s->flags & SEGMENT_ACK) && n != f->head; n++)
+		if (!seq_before(s->ack, flow_slot(f, n)->seq_end))
+			flow_slot(f, n)->flags |= IMDS_F_REQUEST_ACKED;
 	if ((s->flags & SEGMENT_ACK) && f->fin && !seq_before(s->ack, f->fin_seq)) {
 		f->fin_acked = true;
 		flow_evidence_changed(c, f);

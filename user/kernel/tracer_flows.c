@@ -62,7 +62,7 @@ static void flow_to_record(const struct imds_flow *f, const struct imds_request 
 	ret->ttl_synack = f->ttl_synack;
 	ret->syn_retransmits = f->syn_retransmits;
 	ret->req = *r;
-	ret->req.flags |= f->flags;
+	ret->req.flags |= f->flags | imds_acked(f, r);
 	ret->req.end = end;
 	ret->req.end_ns = end == IMDS_END_NONE ? 0 : f->last_ns;
 }
