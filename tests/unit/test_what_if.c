@@ -133,6 +133,11 @@ static void as_if_sent_with_64(void **state)
 	p.token_answered = p.answered = s.node_token_ttl = 0;
 	p.outcomes[OUTCOME_HOP_LIMIT] = p.confidences[CONFIDENCE_PROVEN] = 4;
 	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNKNOWN);
+	s.node_token_ttl = 1; /* a higher limit than is set: enough for what is hidden, too? */
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNKNOWN);
+	p.ttl_synack = 62;
+	p.node_ttl = 64; /* the node asked later, and was sent what was taken for granted */
+	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_CURED);
 }
 
 static void asked_of_a_node(void **state)

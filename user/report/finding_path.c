@@ -536,8 +536,8 @@ static bool find_no_response(struct draft *d)
 	if (finding_is_ec2(p) && p->token_requests > p->token_answered && s->node_token_ttl > 0 &&
 	    p->hops >= s->node_token_ttl)
 		EVIDENCE(d,
-			 "token answers reach the node with TTL %d and this pod is %d forward%s further: even an "
-			 "answer would not arrive, hop limit %d is needed",
+			 "token answers last reached the node with TTL %d and this pod is %d forward%s further: with "
+			 "that limit even an answer would not arrive, hop limit %d is needed",
 			 s->node_token_ttl, p->hops, ENDING(p->hops), p->required_hop_limit);
 	return true;
 }
