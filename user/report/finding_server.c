@@ -33,8 +33,9 @@ static bool find_ttl_rewritten(struct draft *d)
 	const struct snapshot *s = d->s;
 	const struct pod_stats *p = d->p;
 
-	if (!p->ttl_above_baseline || !p->node_ttl || !p->own_network || finding_is_local_service(p) ||
-	    p->answered_by || is_intercepted(s, p))
+	/* both are the newest: the service may send otherwise than it did */
+	if (!p->ttl_above_baseline || !p->node_ttl || p->ttl_synack < p->node_ttl || !p->own_network ||
+	    finding_is_local_service(p) || p->answered_by || is_intercepted(s, p))
 		return false;
 	/* A pod whose interface is the network card's own (ipvlan, macvlan, passed in) gets the same TTL. */
 	d->severity = p->ttl_synack > p->node_ttl ? SEVERITY_WARNING : SEVERITY_INFO;
