@@ -150,8 +150,8 @@ static void release_first(struct capture_flows *c)
 	struct held *h = &c->held[c->held_first++ % CAPTURE_HELD_MAX];
 	struct imds_request *q = &h->rec.req;
 
-	/* one direction alone was captured, or packets were lost, or the capture ended before the client took it */
-	if ((h->unseen && q->end != IMDS_END_ANSWERED) || (h->late && !h->acked && h->at_ns + UNTAKEN_NS > c->now_ns)) {
+	/* one direction alone was captured, packets were lost, or the capture ended: nor does it show what the client did */
+	if ((h->unseen && q->end != IMDS_END_ANSWERED) || (h->late && !h->acked && !h->untaken && !h->retransmitted)) {
 		c->stats.answers_unseen++;
 		return;
 	}
@@ -219,7 +219,6 @@ bool flow_answer_unseen(const struct flow *f)
 void flow_finish(struct capture_flows *c, struct flow *f, struct imds_request *q, enum imds_end end, uint64_t now)
 {
 	struct held *h;
-	uint64_t fin_ns;
 	bool late;
 
 	flow_release(c, false);
@@ -232,12 +231,13 @@ void flow_finish(struct capture_flows *c, struct flow *f, struct imds_request *q
 		f->revived = false;
 		return;
 	}
-	fin_ns = late ? h->fin_ns : 0;
 	if (!late)
 		h = &c->held[c->held_next % CAPTURE_HELD_MAX];
-	*h = (struct held){
-		.at_ns = now, .late = late, .fin_ns = fin_ns, .answer_end = f->rcv_nxt, .client_seen = f->client_seen
-	};
+	*h = (struct held){ .at_ns = now,
+			    .late = late,
+			    .fin_ns = f->fin ? f->fin_ns : 0,
+			    .answer_end = f->rcv_nxt,
+			    .client_seen = f->client_seen };
 	h->unseen = flow_answer_unseen(f);
 	h->cut = f->answer_cut;
 	f->answer_cut = false;
