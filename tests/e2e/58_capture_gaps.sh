@@ -14,7 +14,7 @@ folder = sys.argv[1]
 TOKEN = b"PUT /latest/api/token HTTP/1.1\r\nHost: md\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n"
 DATA = b"GET /latest/meta-data/ HTTP/1.1\r\nHost: md\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd"
-FIN, SYN, ACK = 1, 2, 16
+FIN, SYN, RST, ACK = 1, 2, 4, 16
 POD, SERVICE = bytes([10, 0, 0, 2]), bytes([169, 254, 169, 254])
 
 class Connection:
@@ -103,6 +103,11 @@ c.write("here"); d.write("there")
 c = Connection()
 c.stands(); c.ask(1, DATA); c.fin(1.5); c.answer(2)
 c.write("ends-early")
+c.put(3000, True, ACK, c.out, c.back - len(ANSWER), ttl=64)
+c.write("late-ack")
+c.packets[-1:] = []
+c.put(2.1, True, RST, c.back, 0)
+c.write("gone")
 c, d = Connection(), Connection(isn=3000000)
 c.stands(); d.stands(1); c.ask(2, TOKEN); c.taken(2.1); d.ask(3, DATA); d.answer(5); d.ack(7); d.fin(9); c.fin(1500); c.taken(1501)
 c.write("two-networks", d)
@@ -184,6 +189,8 @@ doubt() {
 check "an answer that may die farther on, and no word of the client: it is not told" doubt
 check "a capture that ends before a client that half-closed takes its answer" lost ends-early \
 	'.totals.requests == 0 and .headline.level == "blind" and .losses.capture_answers_missing == 1'
+check "one that did not take it is told" said late-ack "data aborted - aborted"
+check "one that was gone is told" said gone "data aborted - aborted"
 check "two networks with the same addresses and ports, at once" said two-networks "data ok - -,token no-response - silent"
 check "the client asks again, or leaves: what has no end of its own was whole" said no-length "data ok - -,data ok - -"
 check "and what is not HTTP" said not-http "data ok - -,data ok - -"
