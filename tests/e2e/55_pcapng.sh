@@ -86,6 +86,6 @@ check "to standard output" equal "${PIPESTATUS[*]}" "0 0"
 check "a folder that is not there: exit 1, and why" equal "$? $(grep -c "cannot write to '/nowhere/x'" "$LAB_ROOT/out")" "1 1"
 "$IMDSNOOP" report "${LAB_ARGS[@]}" --duration 1s --pcapng /dev/full >"$LAB_ROOT/out" 2>&1
 check "a full disk: exit 1" equal $? 1
-check "a full disk: why, and the report all the same" equal "$(grep -c 'cannot write to ./dev/full.: ' "$LAB_ROOT/out") $(grep -c '^QUIET' "$LAB_ROOT/out")" "1 2"
+check "a full disk: why, and the report all the same" equal "$(grep -c 'cannot write to ./dev/full.: No space left' "$LAB_ROOT/out") $(grep -c '^QUIET' "$LAB_ROOT/out")" "1 2"
 "$IMDSNOOP" trace --pcapng - >"$LAB_ROOT/out" 2>&1
 check "two to standard output: usage" equal $? 2

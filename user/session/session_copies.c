@@ -52,6 +52,7 @@ struct copies {
 	struct connection *connections;
 	struct packet_writer writer;
 	FILE *f;
+	int err; /* of the first write that failed; 0: not known */
 	uint64_t wall_offset_ns;
 };
 
@@ -257,6 +258,7 @@ void session_copies_write(struct session *s, uint64_t now_ns, bool all)
 
 	if (!cs)
 		return;
+	errno = 0;
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed is off the list */
 	while ((first = TAILQ_FIRST(&cs->waiting)) && (all || is_due(first, now_ns)))
 		write_first(s);
@@ -264,8 +266,11 @@ void session_copies_write(struct session *s, uint64_t now_ns, bool all)
 		if (TAILQ_EMPTY(&c->copies) && c->seen_ns + KEPT_NS <= now_ns)
 			connection_free(cs, c);
 	fflush(cs->f);
-	if (ferror(cs->f))
-		session_stop(s);
+	if (!ferror(cs->f))
+		return;
+	if (!cs->err)
+		cs->err = errno;
+	session_stop(s);
 }
 
 void session_copies_add(struct session *s, const struct imds_rec_copy *rec)
@@ -342,7 +347,7 @@ int session_copies_close(struct session *s)
 		write_first(s);
 	HASH_ITER (hh, cs->connections, c, tmp)
 		connection_free(cs, c);
-	errno = 0;
+	errno = cs->err;
 	failed = ferror(cs->f);
 	failed |= fclose(cs->f) != 0;
 	if (failed)
