@@ -374,10 +374,10 @@ static void start_and_end_frame_a_trace(void **state)
 	sample_fill(&x);
 	line = line_of(json_start(&x.s));
 	assert_string_equal(
-	    line,
-	    "{\"type\":\"start\",\"time\":\"2023-11-14T22:13:20.000000Z\",\"version\":\"0.1.0\","
-	    "\"kernel\":\"6.1\",\"node\":\"n1\",\"endpoints\":[\"169.254.169.254\"],\"features\":[{\"name\":"
-	    "\"drops\",\"state\":\"missing\",\"why\":\"needs kernel BTF\"}],\"scope\":null,\"abi\":1,\"started_ns\":1000000000}");
+	    line, "{\"type\":\"start\",\"time\":\"2023-11-14T22:13:20.000000Z\",\"version\":\"0.1.0\","
+		  "\"kernel\":\"6.1\",\"node\":\"n1\",\"endpoints\":[\"169.254.169.254\"],\"features\":[{\"name\":"
+		  "\"drops\",\"state\":\"missing\",\"why\":\"needs kernel "
+		  "BTF\"}],\"scope\":null,\"abi\":1,\"started_ns\":1000000000}");
 	free(line);
 	line = line_of(json_end(&x.s));
 	assert_memory_equal(line, "{\"type\":\"end\"", 13);
