@@ -288,8 +288,8 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 	if (s->length && !f->closed)
 		client_payload(c, f, s, now);
 	h = flow_held(c, f);
-	if ((s->flags & SEGMENT_RST) && h && h->late) /* the socket was gone */
-		h->untaken = true;
+	if ((s->flags & SEGMENT_RST) && h && h->late)
+		h->gone = true;
 	if ((s->flags & SEGMENT_RST) && !f->closed) {
 		flow_finish_all(c, f, IMDS_END_CLIENT_RST, now);
 	} else if ((s->flags & SEGMENT_FIN) && f->fin && now - f->fin_ns > COPY_NS) {

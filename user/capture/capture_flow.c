@@ -151,7 +151,8 @@ static void release_first(struct capture_flows *c)
 	struct imds_request *q = &h->rec.req;
 
 	/* one direction alone was captured, packets were lost, or the capture ended: nor does it show what the client did */
-	if ((h->unseen && q->end != IMDS_END_ANSWERED) || (h->late && !h->acked && !h->untaken && !h->retransmitted)) {
+	if ((h->unseen && q->end != IMDS_END_ANSWERED) ||
+	    (h->late && !h->acked && !h->untaken && !h->gone && !h->retransmitted)) {
 		c->stats.answers_unseen++;
 		return;
 	}

@@ -89,6 +89,7 @@ struct held {
 	bool confirmed, client_seen, retransmitted;
 	bool late, acked; /* answered behind the client's FIN; which took it */
 	bool untaken;	  /* the client went on long behind the answer, and had not got it */
+	bool gone;	  /* the client's socket was: it came, too late */
 	bool doubtful;	  /* it may not have come so far */
 	bool cut;	  /* of the answer's head the capture has too little */
 	bool unseen;	  /* the client acknowledged an answer that the capture does not have */
