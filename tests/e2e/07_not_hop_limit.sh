@@ -79,7 +79,7 @@ finding_is dropped blocked-by-policy
 finding_is silent no-response
 finding_is down endpoint-refused
 finding_is giveup slow
-said() { expect_report "$r" "$1: $2" "[.findings[] | select(.pod == \"$1\") | .summary, .evidence[], .advice[]] | join(\" \") | $3"; }
+said() { expect_words "$r" "$@"; }
 said giveup "answered when the client had left, with both times" \
 	'test("answered too late") and test("waited [4-6][0-9]{2} ms, the answer arrived 1.[2-9] s") and (test("cause not seen") | not)'
 said beyond "by an ICMP error, not by the service" 'test("by an ICMP error") and (test("Nothing listens") | not)'

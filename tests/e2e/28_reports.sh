@@ -41,7 +41,7 @@ sleep 4
 trace_stop
 report_stop
 
-said() { expect_report "$r" "$1: $2" "[.findings[] | select(.pod == \"$1\") | .summary, .evidence[], .advice[]] | join(\" \") | $3"; }
+said() { expect_words "$r" "$@"; }
 said mac "its answers are addressed to another host" 'test("thrown away as another host.s") and test("ip neigh") and (test("cause not seen|hop limit") | not)'
 said dns "DNS is blocked, the service is not" 'test("kept from DNS at the metadata server.s address")'
 said stack "unavailable, not throttled" 'test("service unavailable.*503") and test("reaches nobody") and (test("limits queries|is throttled") | not)'

@@ -16,16 +16,9 @@ IMDSNOOP=$(e2e_in_node)
 t=$LAB_ROOT/trace r=$LAB_ROOT/report
 roles=http://169.254.169.254/latest/meta-data/iam/security-credentials
 
-with() {			# with STATUS COMMAND...: the service answers this status meanwhile
-	lab_server_set status "$1"
-	"${@:2}"
-	lab_server_set status 0
-}
+with() { e2e_with_status "$@"; }
 ask() { lab_exec "$1" curl -s -o /dev/null -m 2 -w '%{http_code}' "${@:2}"; }
-said() {			# said POD CODE WHAT HOLDS: of its one finding of that code, all its words being $all
-	expect_report "$r" "$1: $3" ".findings | map(select(.pod == \"$1\" and .code == \"$2\")) | length == 1 and
-		(.[0] | ([.summary, .evidence[], .advice[]] | join(\" \")) as \$all | $4)"
-}
+said() { expect_finding "$r" "$@"; }
 
 report_start "$r"
 trace_start "$t"

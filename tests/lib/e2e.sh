@@ -92,6 +92,21 @@ expect_report() {		# expect_report FILE NAME FILTER: the filter reads the report
 	check "$2" e2e_jq "$1" "$3"
 }
 
+expect_finding() {		# expect_finding FILE POD CODE NAME FILTER: reads its one finding of that code; $all is all its words
+	expect_report "$1" "$2: $4" ".findings | map(select(.pod == \"$2\" and .code == \"$3\")) | length == 1 and
+		(.[0] | ([.summary, .evidence[], .advice[]] | join(\" \")) as \$all | $5)"
+}
+
+expect_words() {		# expect_words FILE POD NAME FILTER: reads all the words of the pod's findings
+	expect_report "$1" "$2: $3" "[.findings[] | select(.pod == \"$2\") | .summary, .evidence[], .advice[]] | join(\" \") | $4"
+}
+
+e2e_with_status() {		# e2e_with_status STATUS COMMAND...: the service answers this status meanwhile
+	lab_server_set status "$1"
+	"${@:2}"
+	lab_server_set status 0
+}
+
 # --- clients ---------------------------------------------------------------------------------------------------------
 
 E2E_TTL='X-aws-ec2-metadata-token-ttl-seconds: 21600'
