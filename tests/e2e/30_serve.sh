@@ -45,6 +45,10 @@ else
 	echo "skip metrics: no promtool here"
 fi
 ask /metrics -D "$LAB_ROOT/head" -H 'Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.4' >"$m.open"
+sleep 3				# what was made is not taken any more
+code=(-s -o /dev/null -w '%{http_code} ' "$SERVE_URL/metrics")
+check "who asks for one format takes it from nobody who asks for the other" equal "$(curl "${code[@]}" --next "${code[@]}" \
+	-H 'Accept: application/openmetrics-text' --next "${code[@]}" --next "${code[@]}" -H 'Accept: application/openmetrics-text')" "200 200 200 200 "
 check "OpenMetrics when asked" grep -qi '^content-type: application/openmetrics-text; version=1.0.0' "$LAB_ROOT/head"
 check "OpenMetrics: ends in EOF" equal "$(tail -1 "$m.open")" "# EOF"
 check "OpenMetrics: family without _total" grep -qx '# TYPE imdsnoop_requests counter' "$m.open"

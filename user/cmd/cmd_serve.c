@@ -101,7 +101,7 @@ static bool wants_openmetrics(const struct http_request *req)
 static unsigned int metrics_key(const struct http_request *req, char key[HTTP_KEY_LEN])
 {
 	snprintf(key, HTTP_KEY_LEN, "%s", wants_openmetrics(req) ? "openmetrics" : "text");
-	return 1;
+	return 2;
 }
 
 static void on_metrics(void *arg, const struct http_request *req, FILE *body, struct http_reply *reply)
