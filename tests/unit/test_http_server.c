@@ -409,28 +409,6 @@ static void an_answer_is_shared_for_a_moment(void **state)
 	assert_true(t.calls > calls);
 }
 
-/* Whoever varies what is asked for does not make us render more. */
-static void many_keys_are_bounded_in_time(void **state)
-{
-	char request[128];
-	int refused = 0;
-
-	for (int i = 0; i < 40; i++) {
-		char buf[2048] = "";
-		int fd = dial();
-
-		snprintf(request, sizeof(request), "GET /shared?%d" TAIL "\r\n", i);
-		send(fd, request, strlen(request), 0);
-		spin(3);
-		refused += recv(fd, buf, sizeof(buf) - 1, 0) > 0 && strstr(buf, "503 Service Unavailable") &&
-			   strstr(buf, "Retry-After: 1");
-		close(fd);
-	}
-	assert_true(t.calls >= 1 && t.calls <= 4);
-	assert_true(refused >= 36 && refused == 40 - t.calls);
-	answers("GET /vital" TAIL "\r\n", "HTTP/1.1 200 ", "ok\n");
-}
-
 /* Keys of which there are few are answered each, whatever is asked for beside them, and take no more time together. */
 static void few_keys_are_nobody_elses(void **state)
 {
@@ -754,7 +732,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(probes_have_places_of_their_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_answer_is_shared_for_a_moment, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(few_keys_are_nobody_elses, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(many_keys_are_bounded_in_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(loopback_answers_to_its_own_names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_user_has_a_share_of_a_unix_socket, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_unix_socket_serves_too, set_up, tear_down),

@@ -13,8 +13,6 @@
 #define GZIP_FROM 512	       /* smaller bodies are not worth it */
 #define SHARES 16	       /* bodies kept */
 #define FRESH_NS 1000000000ull /* at most; and ten times what it took to make */
-#define STALE_NS (2 * FRESH_NS)
-#define ROUTES_MAX 16
 
 /* A body that others may have, too. Its bytes are never changed: readers refer to them. */
 struct share {
@@ -26,10 +24,8 @@ struct share {
 };
 
 struct http_bodies {
-	const struct http_route *routes;
 	void *arg;
 	struct share shares[SHARES];
-	uint64_t busy_ns[ROUTES_MAX]; /* so long, a route renders nothing new */
 };
 
 static ssize_t write_body(void *cookie, const char *data, size_t len)
@@ -166,7 +162,7 @@ static size_t shared_bytes(const struct http_bodies *b)
 void http_bodies_expire(struct http_bodies *b, uint64_t now)
 {
 	for (size_t i = 0; i < SHARES; i++)
-		if (b->shares[i].route && now - b->shares[i].made_ns > STALE_NS + b->shares[i].fresh_ns)
+		if (b->shares[i].route && now - b->shares[i].made_ns > b->shares[i].fresh_ns)
 			share_clear(&b->shares[i]);
 }
 
@@ -174,17 +170,14 @@ void http_bodies_expire(struct http_bodies *b, uint64_t now)
 static int share_get(struct http_bodies *b, const struct http_route *route, const struct http_request *req,
 		     const char *key, unsigned int parts, struct share **ret)
 {
-	uint64_t begin = clock_now_ns(), *busy_ns = &b->busy_ns[route - b->routes], busy_until_ns, took;
+	uint64_t begin = clock_now_ns(), took;
 	struct share *s = share_find(b, route, key), *oldest;
 	struct http_reply reply;
 	struct evbuffer *body;
 
-	busy_until_ns = parts == 1 ? *busy_ns : s ? s->made_ns + s->fresh_ns : 0;
 	*ret = s;
-	if (s && s->plain && begin - s->made_ns < (parts == 1 && begin < busy_until_ns ? STALE_NS : s->fresh_ns))
-		return 0;
-	if (begin < busy_until_ns)
-		return -EBUSY;
+	if (s && begin - s->made_ns < s->fresh_ns)
+		return s->plain ? 0 : -EBUSY;
 	body = render(b, route, req, &reply);
 	if (!body)
 		return -ENOMEM;
@@ -196,8 +189,6 @@ static int share_get(struct http_bodies *b, const struct http_route *route, cons
 	s = share_place(b);
 	*s = (struct share){ .route = route, .reply = reply, .plain = body, .made_ns = begin + took };
 	s->fresh_ns = parts * (10 * took < FRESH_NS ? 10 * took : FRESH_NS);
-	if (parts == 1)
-		*busy_ns = s->made_ns + s->fresh_ns;
 	snprintf(s->key, sizeof(s->key), "%s", key);
 	*ret = s;
 	return 0;
@@ -252,19 +243,12 @@ int http_bodies_get(struct http_bodies *b, const struct http_route *route, const
 	return *ret_body ? 0 : -ENOMEM;
 }
 
-struct http_bodies *http_bodies_new(const struct http_route *routes, void *arg)
+struct http_bodies *http_bodies_new(void *arg)
 {
 	struct http_bodies *b = calloc(1, sizeof(*b));
-	size_t n = 0;
 
-	while (routes[n].path)
-		n++;
-	if (!b || n > ROUTES_MAX) {
-		free(b);
-		return NULL;
-	}
-	b->routes = routes;
-	b->arg = arg;
+	if (b)
+		b->arg = arg;
 	return b;
 }
 

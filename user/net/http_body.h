@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What handlers write: the body of an answer, rendered once for all who ask for the same meanwhile. However many readers
- * there are, a route whose answers are shared takes a tenth of the processor at most, and its keys of their own as much.
+ * there are, a set of keys that share their time (http_key) takes a tenth of the processor at most.
  */
 #ifndef IMDSNOOP_HTTP_BODY_H
 #define IMDSNOOP_HTTP_BODY_H
@@ -11,8 +11,8 @@
 struct evbuffer; /* libevent */
 struct http_bodies;
 
-/* routes and arg as http_server_new() has them. NULL without memory. */
-struct http_bodies *http_bodies_new(const struct http_route *routes, void *arg);
+/* arg as http_server_new() has it. NULL without memory. */
+struct http_bodies *http_bodies_new(void *arg);
 void http_bodies_free(struct http_bodies *b);
 
 /*

@@ -664,7 +664,7 @@ int http_server_new(struct event_base *base, const char *host, uint16_t port, co
 	else if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) || listen(s->fd, SOMAXCONN))
 		err = -errno;
 	if (!err) {
-		s->bodies = http_bodies_new(routes, arg);
+		s->bodies = http_bodies_new(arg);
 		err = s->bodies ? set_up(s) : -ENOMEM;
 	}
 	if (err) {

@@ -45,13 +45,13 @@ typedef void (*http_handler)(void *arg, const struct http_request *req, FILE *bo
 
 /*
  * Answers to requests with the same key are the same for a moment: what it takes to make one, ten times, and a second at
- * most. Writes the key, and returns whose time it is: 1 that of the route, n an n-th of as much, its own, of a key of which
- * there are n at most: nobody takes it by asking for others. 0: this request must have an answer of its own.
+ * most. Writes the key, and returns of how many keys it is one: as many share that time, and nobody takes another's by asking
+ * for others. 0: this request must have an answer of its own.
  */
 typedef unsigned int (*http_key)(const struct http_request *req, char key[HTTP_KEY_LEN]);
 
 struct http_route {
-	const char *path; /* whole; NULL ends a table, of at most 16 */
+	const char *path; /* whole; NULL ends a table */
 	http_handler handler;
 	http_key key; /* NULL: each request has an answer of its own */
 	bool vital;   /* probes: small, and answered whatever others do */
