@@ -106,7 +106,7 @@ check "html: valid UTF-8, each element closed" well_formed
 
 # --- after the fix: baseline and what-if -----------------------------------------------------------------------------
 lab_server_set hop-limit 2
-IMDSNOOP=$(e2e_in_node) trace_start "$LAB_ROOT/after.jsonl"
+trace_start "$LAB_ROOT/after.jsonl"
 put $cart >/dev/null
 put updater >/dev/null
 get updater >/dev/null

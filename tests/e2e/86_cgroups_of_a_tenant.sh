@@ -45,7 +45,7 @@ expect_report "$r" "nor the container" "[.pods[] | select(.container_id == \"$(h
 
 lab_server_set hop-limit 2
 lab_pod_load evil
-report_start "$r" --max-pods 64 --what-if tokens=required
+report_start "$r" --max-pods 64 --what-if hop-limit=2
 python3 - "$pod_cgroup" "$own" <<'P'
 import os, sys, uuid
 for i in range(1500):

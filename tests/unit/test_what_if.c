@@ -118,28 +118,6 @@ static void as_if_nothing_forwards(void **state)
 	assert_int_equal(what_if_fate(&one, &s, &p), WHAT_IF_UNTOUCHED);
 }
 
-/* Counted from the usual start TTLs, with no socket of the node to compare with: a rule that raises it by one hides a forward. */
-static void as_if_sent_with_64(void **state)
-{
-	static const struct what_if two = { .hop_limit = 2 }, three = { .hop_limit = 3 };
-	struct snapshot s = { .node_token_ttl = 0 };
-	struct pod_stats p = far();
-
-	p.hops_source = HOPS_FROM_INITIAL_TTL;
-	assert_int_equal(what_if_fate(&two, &s, &p), WHAT_IF_BREAKS);
-	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNKNOWN);
-	s.node_token_ttl = 3; /* the limit that is set, and it works */
-	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNTOUCHED);
-	p.token_answered = p.answered = s.node_token_ttl = 0;
-	p.outcomes[OUTCOME_HOP_LIMIT] = p.confidences[CONFIDENCE_PROVEN] = 4;
-	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNKNOWN);
-	s.node_token_ttl = 1; /* a higher limit than is set: enough for what is hidden, too? */
-	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_UNKNOWN);
-	p.ttl_synack = 62;
-	p.node_ttl = 64; /* the node asked later, and was sent what was taken for granted */
-	assert_int_equal(what_if_fate(&three, &s, &p), WHAT_IF_CURED);
-}
-
 static void asked_of_a_node(void **state)
 {
 	static const struct what_if w = { .hop_limit = 1, .tokens_required = true };
@@ -238,7 +216,6 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(fates),
 					    cmocka_unit_test(some_tokens_die),
 					    cmocka_unit_test(as_if_nothing_forwards),
-					    cmocka_unit_test(as_if_sent_with_64),
 					    cmocka_unit_test(asked_of_a_node),
 					    cmocka_unit_test(half_seen),
 					    cmocka_unit_test(nobody_would_break) };

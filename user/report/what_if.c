@@ -45,12 +45,6 @@ static bool is_no_lower(const struct what_if *w, const struct snapshot *s)
 	return s->node_token_ttl > 0 && (int)w->hop_limit >= s->node_token_ttl;
 }
 
-/* No socket of the node told what the service sends: a rule on the way may have changed the TTL that the hops are counted from. */
-static bool is_guessed(const struct pod_stats *p)
-{
-	return p->hops_source == HOPS_FROM_INITIAL_TTL && p->node_ttl != p->ttl_synack + p->hops;
-}
-
 /* Some of its tokens were kept away by something else, too, that a limit does not move. */
 static bool loses_tokens_otherwise(const struct pod_stats *p)
 {
@@ -105,7 +99,7 @@ static bool is_half_seen(const struct what_if *w, const struct pod_stats *p)
  * | it gets tokens, or has one, and needs more than would be | breaks    |
  * | v1 is answered, tokens would be required                 | breaks    |
  * | it gets tokens although it needs more than is set        | untouched | (not by the limit)
- * | nothing seems to forward, or hops are counted from the usual TTLs, and the limit may be lower | unknown | (a rule may raise the TTL)
+ * | nothing seems to forward, and the limit would be lower   | unknown   | (or a rule raises the TTL)
  * | tokens, or some, die of their TTL, what it needs is known: <=, >   | cured, broken |
  * | tokens get no answer for another reason, or what it needs was not seen, or some of its requests | unknown |
  */
@@ -120,16 +114,15 @@ enum what_if_fate what_if_fate(const struct what_if *w, const struct snapshot *s
 			return WHAT_IF_UNKNOWN;
 		if (is_beyond_limit(s, p))
 			return WHAT_IF_UNTOUCHED;
-		if (!known ||
-		    ((is_guessed(p) || pod_stats_seems_near(p)) && !finding_is_local_service(p) && !is_no_lower(w, s)))
+		if (!known || (pod_stats_seems_near(p) && !finding_is_local_service(p) && !is_no_lower(w, s)))
 			return WHAT_IF_UNKNOWN;
 		if ((p->token_requests && !p->token_answered) || dies_now(p)) {
 			if (!p->outcomes[OUTCOME_HOP_LIMIT])
 				return WHAT_IF_UNKNOWN;
 			if (p->required_hop_limit > (int)w->hop_limit)
 				return WHAT_IF_BROKEN;
-			/* at least that many; or that, and more */
-			if (p->hops < 0 || is_guessed(p) || loses_tokens_otherwise(p))
+			/* at least that many; or the limit is not all */
+			if (p->hops < 0 || loses_tokens_otherwise(p))
 				return WHAT_IF_UNKNOWN;
 			/* likely is no proof that the limit is all that is wrong */
 			return p->confidences[CONFIDENCE_PROVEN] || p->confidences[CONFIDENCE_STRONG] ? WHAT_IF_CURED
