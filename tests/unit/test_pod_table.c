@@ -477,16 +477,23 @@ static void a_pid_is_used_again(void **state)
 	done(t, &s);
 }
 
-/* The limit that the node saw may have been raised since: where deaths show, silence is none of them. */
+/*
+ * The limit that the node saw may have been raised since: where a pod's deaths show, silence is none of them. Another pod's
+ * data path may be another.
+ */
 static void silence_after_deaths_that_showed(void **state)
 {
 	struct pod_table *t = table_new();
 	struct snapshot s = { 0 };
+	struct request r;
 
 	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 1));
 	assert_int_equal(add(t, request(IMDS_KIND_TOKEN, 2 * S, S, 0)).outcome, OUTCOME_HOP_LIMIT);
 	assert_int_equal(add(t, died(request(IMDS_KIND_TOKEN, 4 * S, S, 0))).confidence, CONFIDENCE_PROVEN);
 	assert_int_equal(add(t, request(IMDS_KIND_TOKEN, 6 * S, S, 0)).outcome, OUTCOME_NO_RESPONSE);
+	r = request(IMDS_KIND_TOKEN, 8 * S, S, 0);
+	r.who = &agent;
+	assert_int_equal(add(t, r).confidence, CONFIDENCE_STRONG);
 	done(t, &s);
 }
 

@@ -39,6 +39,7 @@ struct row {
 	uint64_t token_ok_ns;	/* newest answered token request */
 	uint64_t running;	/* of the round under way */
 	uint64_t other_packets; /* neither TCP nor DNS requests: ICMP, other UDP */
+	bool deaths_seen;	/* an answer died, packet and place: on its way that shows */
 	struct maker *maker;	/* as known when the row was made; NULL: it was not */
 	UT_hash_handle hh;
 	char key[];
@@ -63,7 +64,6 @@ struct pod_table {
 	bool drops_watched;
 	uint64_t drops_lost_ns; /* newest moment at which a drop may have been missed */
 	struct address addresses[ADDRESSES];
-	bool deaths_seen;     /* an answer did, packet and place */
 	bool died_behind_nat; /* an answer did before NAT was undone: addressed to the node */
 	uint64_t overflowed, stray_ttl_drops, stray_drops;
 	uint64_t host_silent_ns[IMDS_MAX_ENDPOINTS]; /* newest unanswered token request of a host-network socket */
@@ -310,7 +310,7 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 		.drop_reason = r->drop_reason,
 		.drop_location = r->drop_location,
 		.drops_watched = are_drops_watched(t, &r->rec),
-		.deaths_seen = t->deaths_seen,
+		.deaths_seen = row->deaths_seen,
 		.node_token_ttl = e->token_ttl,
 		.stall_ns = t->o.stall_ns,
 		.now_ns = now_ns,
@@ -325,7 +325,7 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 	v = verdict_judge(&in);
 	r->outcome = v.outcome;
 	r->confidence = v.confidence;
-	t->deaths_seen |= v.confidence == CONFIDENCE_PROVEN;
+	row->deaths_seen |= v.confidence == CONFIDENCE_PROVEN;
 	distances_correct(&row->distances, &row->s, e, r);
 	r->judged_ns = now_ns;
 	r->drops_watched = in.drops_watched;

@@ -349,7 +349,7 @@ static enum confidence hop_limit_confidence(const struct verdict_input *in)
 		return CONFIDENCE_NONE;
 	/*
 	 * Arithmetic: a data path may eat the packet without any drop event, so the drop hook does not speak against it. Where
-	 * deaths were seen it does: the limit that the node saw may have been raised since.
+	 * its deaths were seen it does: the limit that the node saw may have been raised since.
 	 */
 	if (is_too_far(in) && !(in->drops_watched && in->deaths_seen) && (q->flags & IMDS_F_REQUEST_ACKED) &&
 	    (q->flags & IMDS_F_HEAD_COMPLETE))

@@ -18,7 +18,7 @@ struct verdict_input {
 	/* token requests with as many hops or more are answered on this node, or host-network ones are not */
 	bool token_contradiction;
 	int hops;	    /* -1: unknown */
-	bool deaths_seen;   /* deaths by TTL on this node were seen before: they do show here */
+	bool deaths_seen;   /* deaths by TTL of this row's answers were seen before: they do show on its way */
 	int node_token_ttl; /* TTL of token answers as this node's host-network sockets receive it; 0: unknown */
 	uint64_t stall_ns;  /* --stall */
 	uint64_t now_ns;    /* for a request that still runs */
