@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include "base/hash.h"
 #include "cmd/command.h"
 
 #include <errno.h>
@@ -98,6 +99,7 @@ int main(int argc, char **argv)
 	if (hold_standard_files())
 		return EXIT_CANNOT_RUN;
 	hear_signals();
+	hash_draw_secret();
 	code = options_parse(commands, argc, argv, stdout, stderr, &o);
 	if (code < 0)
 		code = o.command->run(&o);

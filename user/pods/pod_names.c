@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../base/hash.h"
 #include "cgroup_path.h"
 #include "cgroup_tree.h"
 #include "log_dirs.h"
@@ -81,13 +82,10 @@ static int find_v1(const struct pod_names *names)
 
 #define FOLDERS 2 /* of a path without ids that tell one maker from another: /user.slice/x, /system.slice/x */
 
-static uint64_t hash(const char *s, size_t len)
+/* 0 is nobody. */
+static uint64_t maker_number(const void *key, size_t len)
 {
-	uint64_t n = 14695981039346656037ull; /* FNV-1a */
-
-	while (len--)
-		n = (n ^ (unsigned char)*s++) * 1099511628211ull;
-	return n | 1;
+	return hash_bytes(0, key, len) | 1;
 }
 
 /* Whatever names a tenant gives to what it makes, it is one maker: that of the outermost thing which is its own. */
@@ -98,12 +96,12 @@ static uint64_t maker_of(const char *path, const struct cgroup_ids *ids)
 	size_t len = 0;
 
 	if (user)
-		return hash((const char *)&user, sizeof(user));
+		return maker_number(&user, sizeof(user));
 	if (*id)
-		return hash(id, strlen(id));
+		return maker_number(id, strlen(id));
 	for (int i = 0; i < FOLDERS && path[len]; i++)
 		len += strcspn(path + len, "/") + (path[len + strcspn(path + len, "/")] == '/');
-	return hash(path, len);
+	return maker_number(path, len);
 }
 
 /* The same of a path alone. Of one that was cut the head, which would tell, is not there: these are all one maker's. */
@@ -216,7 +214,7 @@ static int knows_uid(const struct pod_names *names, const char *uid)
 /* Whether that pod or container has a cgroup of its own, below no other. */
 static bool is_elsewhere(const struct pod_names *names, const char *id)
 {
-	return cgroup_tree_has_maker(names->tree, hash(id, strlen(id)));
+	return cgroup_tree_has_maker(names->tree, maker_number(id, strlen(id)));
 }
 
 /*

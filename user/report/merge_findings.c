@@ -105,15 +105,9 @@ static int group_of(struct merged *m, const struct report_finding *f, struct mer
 	return 0;
 }
 
-#define FNV_BASIS 0xcbf29ce484222325ull
-#define FNV_PRIME 0x100000001b3ull
-
 static uint64_t hash_text(uint64_t hash, const char *s)
 {
-	do {
-		hash = (hash ^ (unsigned char)*s) * FNV_PRIME;
-	} while (*s++);
-	return hash;
+	return hash_bytes(hash, s, strlen(s));
 }
 
 static struct merge_seen *seen_place(struct merge_seen *seen, size_t room, uint64_t hash)
@@ -209,7 +203,7 @@ static int add_finding(struct merged *m, const struct merge_node *node, const st
 	     (f->severity == g->severity && g->worst != node && merge_by_node(node, g->worst) < 0)) &&
 	    set_words(g, node, f))
 		return -ENOMEM;
-	hash = hash_text(FNV_BASIS ^ (uintptr_t)g, node->node);
+	hash = hash_text((uintptr_t)g, node->node);
 	if (see(m, node, hash, &fresh))
 		return -ENOMEM;
 	g->nodes += fresh && g->newest != node;

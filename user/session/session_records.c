@@ -96,11 +96,9 @@ static bool hold(struct session *s, const struct request *r, const struct imds_r
 {
 	const struct pod_identity *who = r->who;
 	const char *owner = *who->pod_uid ? who->pod_uid : *who->container_id ? who->container_id : who->cgroup;
-	uint64_t pod = 14695981039346656037ull; /* FNV-1a */
+	uint64_t pod = hash_bytes(0, owner, strlen(owner));
 	size_t own = 0;
 
-	for (; *owner; owner++)
-		pod = (pod ^ (unsigned char)*owner) * 1099511628211ull;
 	for (size_t i = 0; i < s->held_len; i++)
 		own += s->held[i].pod == pod;
 	if (own >= SESSION_HELD_SHARE || s->held_len == SESSION_HELD_MAX) {
