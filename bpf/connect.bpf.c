@@ -148,7 +148,7 @@ int imds_release(struct bpf_sock *ctx)
 	struct imds_flow_key key = { .cookie = bpf_get_socket_cookie(ctx) };
 	__u64 now = bpf_ktime_get_ns();
 	struct imds_flow *f;
-	bool stands, answered, crowded;
+	bool stands, answered, waits, crowded;
 
 	f = bpf_map_lookup_elem(&imds_flows, &key);
 	if (!f)
@@ -159,15 +159,16 @@ int imds_release(struct bpf_sock *ctx)
 	if (flow_waiting(f) && f->scan_in.body_left == IMDS_BODY_UNTIL_CLOSE) /* read all that it wanted */
 		imds_answered(key.cookie, 0, now);
 	/*
-	 * A socket without a SYN-ACK is gone at once, and nothing more is to come for one whose requests were all answered:
-	 * the service's FIN meets a TIME_WAIT socket, where no cgroup program runs. To any other, late drops may come: user
-	 * space forgets it some seconds later, unless its pod makes so many that the next would find no room.
+	 * Nothing more is to come for one whose requests were all answered: the service's FIN meets a TIME_WAIT socket, where
+	 * no cgroup program runs. To any other, late drops may come, to a SYN that waits for a neighbour's address 3 s after it
+	 * left: user space forgets it some seconds later, unless its pod makes so many that the next would find no room.
 	 */
 	stands = f->synack_ns || (f->flags & IMDS_F_MIDSTREAM);
 	answered = f->requests && !f->in_request && !flow_waiting(f) && f->last_end == IMDS_END_ANSWERED;
+	waits = stands ? !answered : f->syn_ns && !(f->flags & IMDS_F_SOCKET_DEAD);
 	crowded = share_is_crowded(f->share);
-	if (stands && !answered && crowded)
+	if (stands && waits && crowded)
 		f->flags |= IMDS_F_UNFINDABLE;
-	imds_finish(key.cookie, 0, IMDS_END_CLOSED | (stands && !answered && !crowded ? 0 : FLOW_DELETE), now);
+	imds_finish(key.cookie, 0, IMDS_END_CLOSED | (waits && !crowded ? 0 : FLOW_DELETE), now);
 	return IMDS_PASS;
 }

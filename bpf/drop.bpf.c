@@ -421,6 +421,8 @@ static __always_inline void tell_drop(const struct imds_flow *f, const struct im
 	rec->hdr.ts_ns = drop->ts_ns;
 	__builtin_memcpy(&rec->peer, &f->peer, sizeof(rec->peer));
 	rec->drop = *drop;
+	rec->to = f->to;
+	rec->to_port = f->to_port;
 	rec->kind = r ? r->kind : f->last_kind;
 	rec->late = !r;
 	__builtin_memset(rec->pad, 0, sizeof(rec->pad));

@@ -318,11 +318,13 @@ struct imds_rec_drop {
 	struct imds_record hdr;
 	struct imds_peer peer;
 	struct imds_drop drop;
+	struct imds_addr to; /* as in imds_rec_request, with to_port */
+	__u16 to_port;
 	__u8 kind;
 	__u8 late; /* no request was waiting any more: it belongs to the one that ended last */
-	__u8 pad[6];
+	__u8 pad[4];
 };
-_Static_assert(sizeof(struct imds_rec_drop) == 192, "drop record is ABI");
+_Static_assert(sizeof(struct imds_rec_drop) == 208, "drop record is ABI");
 
 struct imds_rec_cgroup { /* mkdir and rmdir; only as much of path as needed is sent */
 	struct imds_record hdr;

@@ -258,6 +258,22 @@ static void row_of_two_networks_needs_what_the_farther_does(void **state)
 	done(t, &s);
 }
 
+/* Its client gave up after a second, and the SYN is dropped after three: no neighbour has the address. */
+static void syn_without_an_answer_may_still_be_dropped(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r = request(IMDS_KIND_CONNECT_ONLY, S, S, 0);
+
+	r.rec.syn_ns = S;
+	r.rec.synack_ns = 0;
+	assert_true(pod_table_wants_later(t, &r, r.rec.req.end_ns));
+	assert_false(pod_table_wants_later(t, &r, r.rec.req.end_ns + 5 * S));
+	r.rec.synack_ns = S + MS;
+	assert_false(pod_table_wants_later(t, &r, r.rec.req.end_ns));
+	done(t, &s);
+}
+
 /* The service's acknowledgement of the client's FIN may die first: the answer itself is still waited for. */
 static void dead_acknowledgement_is_not_the_last_word(void **state)
 {
@@ -682,6 +698,7 @@ int main(void)
 		cmocka_unit_test(limit_that_was_lowered_leaves_the_hops),
 		cmocka_unit_test(limit_that_was_raised_is_unlearned),
 		cmocka_unit_test(limits_that_differ_are_not_one),
+		cmocka_unit_test(syn_without_an_answer_may_still_be_dropped),
 		cmocka_unit_test(dead_acknowledgement_is_not_the_last_word),
 		cmocka_unit_test(near_agent_does_not_shorten_the_way),
 		cmocka_unit_test(row_of_two_networks_needs_what_the_farther_does),

@@ -6,8 +6,9 @@
 #include <string.h>
 #include <netinet/in.h>
 
-#define CLOSED_NS 1000000000ull	   /* a connection is closed, and nobody was left waiting */
-#define LATE_NS (10 * CLOSED_NS)   /* closed before the answer: this long, late drops are told as its */
+#define CLOSED_NS 1000000000ull	 /* a connection is closed, and nobody was left waiting */
+#define LATE_NS (10 * CLOSED_NS) /* closed before the answer: this long, late drops are told as its */
+#define SYN_NS (5 * CLOSED_NS) /* closed before it stood: three questions for a neighbour's address take 3 s (arp(7)) */
 #define POLL_NS (3600 * CLOSED_NS) /* a request that waits for a change may take as long as nothing changes */
 #define QUERY_NS (15 * CLOSED_NS)  /* a DNS query: resolvers give up after 5 s a try */
 
@@ -122,7 +123,9 @@ static uint64_t keep_ns(const struct imds_flow_key *k, const struct imds_flow *f
 		return POLL_NS;
 	if ((k->query & IMDS_FLOW_SLOT) || !(f->flags & (IMDS_F_RELEASED | IMDS_F_CLIENT_FIN)) || !done)
 		return idle_ns;
-	return f->last_end == IMDS_END_ANSWERED || f->last_kind == IMDS_KIND_CONNECT_ONLY ? CLOSED_NS : LATE_NS;
+	if (f->last_kind == IMDS_KIND_CONNECT_ONLY)
+		return f->synack_ns ? CLOSED_NS : SYN_NS;
+	return f->last_end == IMDS_END_ANSWERED ? CLOSED_NS : LATE_NS;
 }
 
 static bool on_flow(void *arg, const void *key, const void *value)

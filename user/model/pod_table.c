@@ -395,10 +395,10 @@ bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_
 
 	if (q->end == IMDS_END_ANSWERED)
 		return verdict_is_refused_at_socket(&q->drop) && now_ns < r->rec.hdr.ts_ns + LATE_DEATH_NS;
-	if (t->drops_watched) /* the client left first: the answer may still come, and die */
-		return q->kind != IMDS_KIND_CONNECT_ONLY && q->kind != IMDS_KIND_DNS && q->end == IMDS_END_CLOSED &&
-		       !q->first_byte_ns && !explains_all(&r->rec) && !(q->flags & IMDS_F_LATE_ANSWER) &&
-		       now_ns < r->rec.hdr.ts_ns + LATE_DEATH_NS;
+	if (t->drops_watched) /* the client left first: the answer may still come, and die; its SYN may wait for a neighbour */
+		return q->kind != IMDS_KIND_DNS && (q->kind != IMDS_KIND_CONNECT_ONLY || request_syn_is_out(&r->rec)) &&
+		       q->end == IMDS_END_CLOSED && !q->first_byte_ns && !explains_all(&r->rec) &&
+		       !(q->flags & IMDS_F_LATE_ANSWER) && now_ns < r->rec.hdr.ts_ns + LATE_DEATH_NS;
 	if (q->kind != IMDS_KIND_TOKEN || q->first_byte_ns || !r->rec.synack_ns)
 		return false;
 	if (now_ns > r->rec.hdr.ts_ns + LATER_NS)

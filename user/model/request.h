@@ -46,6 +46,12 @@ int64_t request_first_byte_us(const struct request *r);
 int64_t request_duration_us(const struct request *r, uint64_t now_ns);
 uint64_t request_start_ns(const struct request *r); /* CLOCK_MONOTONIC */
 
+/* Its SYN left, and no answer to that came. */
+static inline bool request_syn_is_out(const struct imds_rec_request *rec)
+{
+	return rec->syn_ns && !rec->synack_ns;
+}
+
 /* From a socket of the node's own network. */
 bool request_is_host(const struct imds_rec_request *rec);
 /* No process here is known to have answered in the service's place: its answers and their TTLs are the service's own. */

@@ -131,6 +131,11 @@ static bool is_death(const struct imds_drop *drop)
 	       !(drop->flags & (IMDS_D_AT_HOME | IMDS_D_ARRIVED));
 }
 
+static bool is_syn(const struct imds_drop *drop)
+{
+	return (drop->flags & (IMDS_D_SYN | IMDS_D_FROM_ENDPOINT)) == IMDS_D_SYN;
+}
+
 static struct session_death *death_place(struct session *s, uint64_t cookie)
 {
 	return &s->deaths[cookie % SESSION_DEATHS];
@@ -264,7 +269,7 @@ static void on_flow_end(void *arg, const struct imds_rec_flow_end *rec)
 			       rec);
 }
 
-/* A death behind the client's close is the cause of the requests that ended last on that connection. */
+/* Behind the client's close an answer died, or the SYN that nobody had answered: the cause of what ended last there. */
 static bool join_late(struct session *s, const struct imds_rec_drop *rec)
 {
 	bool found = false;
@@ -275,8 +280,13 @@ static bool join_late(struct session *s, const struct imds_rec_drop *rec)
 		if (held->peer.cookie != rec->peer.cookie || !may_be_of(&rec->drop, held->req.kind))
 			continue;
 		found = true;
-		if (outranks(&rec->drop, &held->req.drop))
+		if (outranks(&rec->drop, &held->req.drop)) {
 			held->req.drop = rec->drop;
+			if (rec->to_port) {
+				held->to = rec->to;
+				held->to_port = rec->to_port;
+			}
+		}
 		held->req.drops++;
 	}
 	release_held(s, rec->peer.cookie, session_now_ns(), false);
@@ -307,6 +317,8 @@ static void on_drop(void *arg, const struct imds_rec_drop *rec)
 		if (rec->late && !join_late(s, rec) && !known && (rec->drop.flags & IMDS_D_PAYLOAD) &&
 		    verdict_is_ttl_death(&rec->drop, reason, location))
 			add_late_death(s, &rec->peer, rec->drop.ts_ns);
+	} else if (rec->late && is_syn(&rec->drop)) {
+		join_late(s, rec);
 	} else if (rec->late && verdict_is_late_answer(&rec->drop, reason, location)) {
 		join_late_drop(s, &rec->peer, rec->drop.ts_ns);
 	}
