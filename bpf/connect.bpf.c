@@ -57,7 +57,8 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct im
 	f->peer.family = family;
 	f->peer.endpoint = endpoint;
 	f->peer.pid = bpf_get_current_pid_tgid() >> 32;
-	bpf_get_current_comm(f->peer.comm, sizeof(f->peer.comm));
+	if (imds_with_comm)
+		bpf_get_current_comm(f->peer.comm, sizeof(f->peer.comm));
 	netns = bpf_get_netns_cookie(ctx);
 	init_netns = bpf_get_netns_cookie(0);
 	imds_netns[netns & (IMDS_NETNS - 1)] = netns;

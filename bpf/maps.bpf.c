@@ -25,6 +25,7 @@ const volatile __u32 imds_netns_inodes[2] = {};
 const volatile __u32 imds_reason_ttl = 0, imds_reason_tc_ingress = 0;
 const volatile __u64 imds_forward_functions[IMDS_FORWARD_FUNCTIONS][2] = {};
 const volatile __u32 imds_with_ancestors = 0;
+const volatile __u32 imds_with_comm = 1;
 const volatile __u32 imds_max_flows = 0;
 const volatile __u32 imds_max_counters[IMDS_COUNTERS_COUNT] = {};
 const volatile __u32 imds_share_level = 2;

@@ -119,6 +119,7 @@ extern const volatile __u32 imds_netns_inodes[2]; /* of PID 1's network namespac
 extern const volatile __u32 imds_reason_ttl, imds_reason_tc_ingress;
 extern const volatile __u64 imds_forward_functions[IMDS_FORWARD_FUNCTIONS][2];
 extern const volatile __u32 imds_with_ancestors;
+extern const volatile __u32 imds_with_comm; /* 0: the kernel does not tell without CAP_PERFMON */
 extern const volatile __u32 imds_max_flows;
 extern const volatile __u32 imds_max_counters[IMDS_COUNTERS_COUNT]; /* of one share, in each table */
 extern const volatile __u32 imds_share_level; /* folders from the hierarchy's root, for cgroups that nobody has named */

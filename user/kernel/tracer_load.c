@@ -109,7 +109,7 @@ static void choose_programs(const struct tracer *t, const struct tracer_options 
 	bool with_reason = f->kfree_skb_args >= 3;
 	unsigned int have = (f->lite ? LITE : FULL) | (o->process ? PROCESS : 0) | (o->copies ? COPIES : 0) |
 			    (o->names && f->has_cgroup_names ? NAMES : 0) |
-			    (o->drops && f->kfree_skb_args ? (with_reason ? DROPS : DROPS_V510) : 0);
+			    (o->drops && !f->lite && f->kfree_skb_args ? (with_reason ? DROPS : DROPS_V510) : 0);
 
 	for (size_t i = 0; i < TRACER_PARTS; i++)
 		bpf_program__set_autoload(tracer_program(t, &tracer_parts[i]),
@@ -193,15 +193,20 @@ static int empty_btf(void)
 	return fd;
 }
 
-/* Loads; when an optional program is refused, once more without the optional ones, one by one. */
+/*
+ * Loads; when an optional program is refused, once more without the optional ones, one by one. First without the name of the
+ * process, which Linux 6.18 tells at connect with CAP_PERFMON only.
+ */
 static int load_from(struct tracer *t, const struct tracer_options *o, struct features *f, const char *btf_path,
 		     char *msg, size_t msg_len)
 {
-	static const char *const order[] = { NULL, "pcapng", "drops", "names", "release", "process" };
+	static const char *const order[] = { NULL, "comm", "pcapng", "drops", "names", "release", "process" };
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf_path);
 	int err = -EINVAL;
 
 	for (size_t round = 0; round < LEN(order); round++) {
+		if (round == 1 && !f->lite)
+			continue;
 		imdsnoop_bpf__destroy(t->skel);
 		t->skel = imdsnoop_bpf__open_opts(&opts);
 		if (!t->skel)
@@ -209,13 +214,17 @@ static int load_from(struct tracer *t, const struct tracer_options *o, struct fe
 		err = tracer_configure(t, o, f, msg, msg_len);
 		if (err)
 			return err;
+		t->skel->rodata->imds_with_comm = !f->lite || !round;
 		for (size_t i = 0; i < TRACER_PARTS; i++)
 			for (size_t k = 1; k <= round; k++)
 				if (tracer_parts[i].feature && !strcmp(tracer_parts[i].feature, order[k]))
 					bpf_program__set_autoload(tracer_program(t, &tracer_parts[i]), false);
 		err = imdsnoop_bpf__load(t->skel);
 		if (!err) {
-			for (size_t k = 1; k <= round; k++)
+			if (f->lite && round)
+				features_note(f, "process", "degraded",
+					      "without CAP_PERFMON this kernel does not tell a process's name");
+			for (size_t k = 2; k <= round; k++)
 				if (o->copies || strcmp(order[k], "pcapng"))
 					features_note(f, order[k], "missing", "the kernel refused to load its program");
 			return 0;
