@@ -91,7 +91,7 @@ static void parse_path(const struct cursor *c, size_t from, size_t target_end, s
 	int index = 0;
 
 	for (size_t i = to + 1; i + 20 <= target_end; i++)
-		if (!memcmp(c->buf + i, "wait_for_change", 15) && !memcmp(c->buf + i + 16, "true", 4))
+		if (!memcmp(c->buf + i, "wait_for_change", 15) && !strncasecmp((const char *)c->buf + i + 16, "true", 4))
 			r->words |= IMDS_W_Q_WAIT;
 	r->path_len = to - from < IMDS_PATH_LEN - 1 ? to - from : IMDS_PATH_LEN - 1;
 	memcpy(r->path, c->buf + from, r->path_len);

@@ -132,6 +132,8 @@ static const struct request_case {
 	{ "GCE, waiting for a change",
 	  "GET /computeMetadata/v1/?timeout_sec=60&wait_for_change=true&alt=json HTTP/1.1" END, IMDS, M(GET), K(DATA),
 	  V(NONE), "/computeMetadata/v1/", W(P_GCE) | W(Q_WAIT) },
+	{ "GCE, waiting as Python writes it", "GET /computeMetadata/v1/?wait_for_change=True HTTP/1.1" END, IMDS,
+	  M(GET), K(DATA), V(NONE), "/computeMetadata/v1/", W(P_GCE) | W(Q_WAIT) },
 	{ "GCE, not waiting", "GET /computeMetadata/v1/wait_for_change=true?wait_for_change=false HTTP/1.1" END, IMDS,
 	  M(GET), K(DATA), V(NONE), "/computeMetadata/v1/wait_for_change=true", W(P_GCE) },
 	{ "other methods", "DELETE /latest/x HTTP/1.1" END, IMDS, M(OTHER), K(DATA), V(NONE), "/latest/x", W(P_EC2) },

@@ -261,8 +261,8 @@ static void add_target(struct nfa *n, int target, int line)
 	nfa_edge(n, query, nfa_bytes(" "), version);
 	wait = nfa_text(n, query, "wait_for_change", false, 0); /* "=" is any byte: it would need a class of its own */
 	nfa_edge(n, wait, nfa_bytes_not(" \r\n"), equals);
-	wait = nfa_text(n, equals, "tru", false, 0);
-	nfa_edge(n, wait, nfa_bytes("e"), nfa_mark(n, IMDS_W_Q_WAIT));
+	wait = nfa_text(n, equals, "tru", true, 0); /* Python clients write "True" */
+	nfa_edge(n, wait, nfa_bytes("eE"), nfa_mark(n, IMDS_W_Q_WAIT));
 
 	FOR_EACH(w, first_segments)
 	{
