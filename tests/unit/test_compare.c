@@ -257,6 +257,7 @@ static void gone_needs_an_answer_to_the_same(void **state)
 		const char *code;
 		bool nobody; /* the finding is of the node, or of the pods beyond --max-pods */
 		struct figures after;
+		uint64_t tokens_before; /* asked for in vain */
 		uint64_t credentials;
 		enum change_kind kind;
 	} rows[] = {
@@ -265,6 +266,11 @@ static void gone_needs_an_answer_to_the_same(void **state)
 		{ "hop-limit-exhausted", .after = { .answered = 3, .token_answered = 1 }, .kind = CHANGE_GONE },
 		{ "blocked-by-policy", .after = { .requests = 3 }, .kind = CHANGE_UNKNOWN },
 		{ "blocked-by-policy", .after = { .answered = 1 }, .kind = CHANGE_GONE },
+		{ "blocked-by-policy", .after = { .answered = 1 }, .tokens_before = 1, .kind = CHANGE_UNKNOWN },
+		{ "no-response", .after = { .answered = 1, .v1_requests = 1 }, .tokens_before = 1,
+		  .kind = CHANGE_UNKNOWN },
+		{ "no-response", .after = { .answered = 1, .token_answered = 1 }, .tokens_before = 1,
+		  .kind = CHANGE_GONE },
 		{ "imdsv1-in-use", .after = { .answered = 1 }, .kind = CHANGE_UNKNOWN },
 		{ "imdsv1-in-use", .after = { .answered = 1, .v2_requests = 1 }, .kind = CHANGE_GONE },
 		{ "credentials-refused", .after = { .answered = 1 }, .kind = CHANGE_UNKNOWN },
@@ -276,12 +282,14 @@ static void gone_needs_an_answer_to_the_same(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct report_pod p = pod("cart-66b7d9f6c5-zzzzz", 0, -1, 0);
+		struct report_pod p = pod("cart-66b7d9f6c5-zzzzz", 0, -1, 0), old = pod("cart-7d9f6c5b8-x2x4q", 0, -1, 0);
 		struct report_finding f =
 		    finding(rows[i].code, rows[i].nobody ? "" : "cart-7d9f6c5b8-x2x4q", SEVERITY_ERROR);
-		struct report_doc a = { .findings = &f, .findings_len = 1 }, b = { .pods = &p, .pods_len = 1 };
+		struct report_doc a = { .pods = &old, .pods_len = 1, .findings = &f, .findings_len = 1 };
+		struct report_doc b = { .pods = &p, .pods_len = 1 };
 		struct changes c;
 
+		old.figures.token_requests = rows[i].tokens_before;
 		p.figures = rows[i].after;
 		p.credentials = rows[i].credentials;
 		if (rows[i].nobody)

@@ -138,8 +138,11 @@ static const struct {
 	{ FINDING_NO_ROLE, offsetof(struct workload_figures, credentials) },
 };
 
-static bool is_proven(const struct workload_figures *after, const char *code)
+/* Whatever kept tokens away may do so still, as long as none was asked for. */
+static bool is_proven(const struct workload_figures *before, const struct workload_figures *after, const char *code)
 {
+	if (before->token_requests > before->token_answered && !after->token_answered)
+		return false;
 	for (size_t i = 0; i < LEN(proofs); i++)
 		if (!strcmp(code, finding_word(proofs[i].code)) &&
 		    !*(const uint64_t *)((const char *)after + proofs[i].figure))
@@ -158,7 +161,7 @@ static bool is_gone(const struct changes *c, const struct report_finding *f)
 		int order = report_name_order(&who, &w->who);
 
 		if (!order)
-			return is_proven(&w->after, f->code);
+			return is_proven(&w->before, &w->after, f->code);
 		if (order < 0)
 			high = mid;
 		else
