@@ -194,6 +194,30 @@ static void limit_that_was_raised_is_unlearned(void **state)
 	done(t, &s);
 }
 
+/* Raised, perhaps, since the node asked last: its figure of then blames nobody new, nor does the other address's. */
+static void limit_of_long_ago_blames_nobody(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r, v6 = request(IMDS_KIND_TOKEN, 5 * S, S, 0);
+
+	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 1));
+	r = add(t, request(IMDS_KIND_TOKEN, 3 * S, S, 0));
+	assert_int_equal(r.confidence, CONFIDENCE_STRONG);
+	r = add(t, request(IMDS_KIND_TOKEN, 100 * S, S, 0));
+	assert_int_equal(r.outcome, OUTCOME_NO_RESPONSE);
+	done(t, &s);
+
+	t = table_new();
+	pod_table_set_drops_watched(t, false);
+	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 2));
+	add(t, request(IMDS_KIND_DATA, 2 * S, MS, 200));
+	v6.rec.peer.endpoint = 2;
+	assert_int_equal(add(t, v6).outcome, OUTCOME_NO_RESPONSE);
+	s = (struct snapshot){ 0 };
+	done(t, &s);
+}
+
 /* The service's two addresses are limited differently: none of both is the node's limit. */
 static void limits_that_differ_are_not_one(void **state)
 {
@@ -697,6 +721,7 @@ int main(void)
 		cmocka_unit_test(limit_that_was_lowered_is_no_rule),
 		cmocka_unit_test(limit_that_was_lowered_leaves_the_hops),
 		cmocka_unit_test(limit_that_was_raised_is_unlearned),
+		cmocka_unit_test(limit_of_long_ago_blames_nobody),
 		cmocka_unit_test(limits_that_differ_are_not_one),
 		cmocka_unit_test(syn_without_an_answer_may_still_be_dropped),
 		cmocka_unit_test(dead_acknowledgement_is_not_the_last_word),

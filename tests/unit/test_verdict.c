@@ -38,6 +38,8 @@ struct row {
 	/* the rest */
 	bool drops_off, others, contradiction, deaths_seen;
 	int hops, node_ttl; /* hops: 1 more than the figure, 0 unknown */
+	bool node_ttl_old;
+	int service_ttl;
 	enum imds_endpoint_class endpoint;
 };
 
@@ -152,6 +154,12 @@ static const struct row rows[] = {
 	  .hops = 2, .node_ttl = 1, .deaths_seen = true },
 	{ "TTLs say so, deaths show here, but not all drops were seen", STRONG, TOKEN, .flags = IMDS_F_REQUEST_ACKED,
 	  .drops_off = true, .hops = 2, .node_ttl = 1, .deaths_seen = true },
+	{ "TTLs say so, but the node's is of long ago", SILENT, TOKEN, .drops_off = true, .hops = 2, .node_ttl = 1,
+	  .node_ttl_old = true, .flags = IMDS_F_REQUEST_ACKED },
+	{ "nothing of this address, and the limit at the service's other one is enough", SILENT, TOKEN,
+	  .drops_off = true, .others = true, .hops = 2, .service_ttl = 2 },
+	{ "nothing of this address, and the limit at the service's other one is not", LIKELY, TOKEN, .drops_off = true,
+	  .others = true, .hops = 2, .service_ttl = 1 },
 	{ "TTLs say so, but the request was not acknowledged", SILENT, TOKEN, .hops = 2, .node_ttl = 1 },
 	{ "TTLs say so, but the client left at once", ABORTED, TOKEN, .waited = 50 * MS, .drops_off = true, .hops = 2,
 	  .node_ttl = 1 },
@@ -381,6 +389,8 @@ static void build(const struct row *row, struct imds_rec_request *rec, struct ve
 		.deaths_seen = row->deaths_seen,
 		.hops = row->hops - 1,
 		.node_token_ttl = row->node_ttl,
+		.node_ttl_is_old = row->node_ttl_old,
+		.service_token_ttl = row->service_ttl,
 		.stall_ns = STALL,
 		.now_ns = T0 + row->waited,
 	};

@@ -137,10 +137,12 @@ void distances_note(struct distances *ds, struct pod_stats *s, struct endpoint_t
 	note_distance(ds, s, local, r);
 	/* any other status may come from a proxy, or be no EC2 service's at all */
 	if (request_is_host(&r->rec) && request_is_of_service(r) && q->kind == IMDS_KIND_TOKEN && q->ttl_response &&
-	    q->end == IMDS_END_ANSWERED && q->status >= 200 && q->status < 300)
+	    q->end == IMDS_END_ANSWERED && q->status >= 200 && q->status < 300) {
 		e->token_ttl = q->ttl_response;
-	else if (limit_was_raised(e, r))
+		e->token_ttl_ns = q->end_ns;
+	} else if (limit_was_raised(e, r)) {
 		e->token_ttl = 0;
+	}
 	if (s->own_network && e->baseline_ttl && r->rec.ttl_synack >= e->baseline_ttl)
 		s->ttl_above_baseline = true;
 }

@@ -22,8 +22,9 @@ struct distances {
 
 /* What an endpoint's answers have at host-network sockets of this node; 0: not seen. */
 struct endpoint_ttl {
-	int baseline_ttl; /* SYN-ACK at host-network sockets */
-	int token_ttl;	  /* token answer there */
+	int baseline_ttl;      /* SYN-ACK at host-network sockets */
+	int token_ttl;	       /* token answer there */
+	uint64_t token_ttl_ns; /* when that came */
 };
 
 /*

@@ -300,6 +300,17 @@ static bool are_drops_watched(const struct pod_table *t, const struct imds_rec_r
 	       (!t->drops_lost_ns || (start_ns && start_ns > t->drops_lost_ns));
 }
 
+/* The addresses of one service have one limit. */
+static int service_token_ttl(const struct pod_table *t)
+{
+	int ttl = 0;
+
+	for (unsigned int i = 0; i < IMDS_MAX_ENDPOINTS; i++)
+		if (!(t->local >> i & 1) && t->endpoints[i].token_ttl > ttl)
+			ttl = t->endpoints[i].token_ttl;
+	return ttl;
+}
+
 static void judge(struct pod_table *t, struct row *row, struct request *r, uint64_t now_ns)
 {
 	unsigned int i = r->rec.peer.endpoint < IMDS_MAX_ENDPOINTS ? r->rec.peer.endpoint : 0;
@@ -312,6 +323,8 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 		.drops_watched = are_drops_watched(t, &r->rec),
 		.deaths_seen = row->deaths_seen,
 		.node_token_ttl = e->token_ttl,
+		.node_ttl_is_old = !request_is_recent(e->token_ttl_ns, now_ns),
+		.service_token_ttl = service_token_ttl(t),
 		.stall_ns = t->o.stall_ns,
 		.now_ns = now_ns,
 	};

@@ -251,6 +251,12 @@ static bool ttl_suffices(const struct verdict_input *in)
 	return in->hops == 0 || (in->hops > 0 && in->node_token_ttl > in->hops);
 }
 
+/* Where nothing was seen dying, what the node gets at the service's other address speaks against a limit just as well. */
+static bool limit_suffices(const struct verdict_input *in)
+{
+	return ttl_suffices(in) || (in->hops > 0 && in->service_token_ttl > in->hops);
+}
+
 /* True when what token answers have on the node is known to be too little. */
 static bool is_too_far(const struct verdict_input *in)
 {
@@ -345,14 +351,14 @@ static enum confidence hop_limit_confidence(const struct verdict_input *in)
 	 * node itself. A RST or FIN that got through, and a TTL that suffices, speak against a death.
 	 */
 	if (q->kind != IMDS_KIND_TOKEN || verdict_is_local(in->endpoint) || in->token_contradiction || cut_by_peer ||
-	    !waited || ttl_suffices(in) || (q->flags & IMDS_F_HOST_NETNS) || explains_silence(in))
+	    !waited || limit_suffices(in) || (q->flags & IMDS_F_HOST_NETNS) || explains_silence(in))
 		return CONFIDENCE_NONE;
 	/*
 	 * Arithmetic: a data path may eat the packet without any drop event, so the drop hook does not speak against it. Where
-	 * its deaths were seen it does: the limit that the node saw may have been raised since.
+	 * its deaths were seen it does: the limit that the node saw may have been raised since, as it may when that is long ago.
 	 */
-	if (is_too_far(in) && !(in->drops_watched && in->deaths_seen) && (q->flags & IMDS_F_REQUEST_ACKED) &&
-	    (q->flags & IMDS_F_HEAD_COMPLETE))
+	if (is_too_far(in) && !in->node_ttl_is_old && !(in->drops_watched && in->deaths_seen) &&
+	    (q->flags & IMDS_F_REQUEST_ACKED) && (q->flags & IMDS_F_HEAD_COMPLETE))
 		return CONFIDENCE_STRONG;
 	/*
 	 * With the drop hook on, a death on this node would have been seen: the answer is late, or never came here. That
