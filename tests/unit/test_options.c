@@ -208,6 +208,19 @@ static void endpoints_replace_the_default_list(void **state)
 	done(r);
 }
 
+/* The kernel side takes the first that fits: what was given with a port is not hidden behind the same address without. */
+static void endpoint_with_a_port_comes_first(void **state)
+{
+	struct result *r =
+	    parse("trace --endpoint fd00:ec2::254 --endpoint 169.254.169.254 --endpoint 169.254.169.254:8080");
+
+	(void)state;
+	assert_int_equal(r->o.endpoints_len, 3);
+	assert_string_equal(r->o.endpoint_texts[1], "169.254.169.254:8080");
+	assert_string_equal(r->o.endpoint_texts[2], "169.254.169.254");
+	done(r);
+}
+
 static void at_most_sixteen_endpoints(void **state)
 {
 	char line[1024] = "trace", one[32];
@@ -493,6 +506,7 @@ int main(void)
 		cmocka_unit_test(letters_and_words_mean_the_same),
 		cmocka_unit_test(durations_are_sums_of_numbers_with_units),
 		cmocka_unit_test(endpoints_replace_the_default_list),
+		cmocka_unit_test(endpoint_with_a_port_comes_first),
 		cmocka_unit_test(at_most_sixteen_endpoints),
 		cmocka_unit_test(wrong_usage_is_one_line_that_says_what_to_do),
 		cmocka_unit_test(a_long_word_is_cut),

@@ -52,6 +52,7 @@ int options_add_endpoint(struct options *o, const char *value)
 {
 	struct imds_endpoint e;
 	int err = options_parse_endpoint(value, &e);
+	size_t at = o->endpoints_len;
 
 	if (err)
 		return err;
@@ -60,10 +61,14 @@ int options_add_endpoint(struct options *o, const char *value)
 			return 0;
 	if (o->endpoints_len == IMDS_MAX_ENDPOINTS)
 		return -E2BIG;
-	o->endpoints[o->endpoints_len] = e;
-	o->endpoint_texts[o->endpoints_len] =
-	    options_endpoint_text(&e, o->endpoint_buf[o->endpoints_len], OPTIONS_ENDPOINT_TEXT);
+	for (size_t i = 0; i < o->endpoints_len; i++)
+		if (e.port && !o->endpoints[i].port && !memcmp(&o->endpoints[i].addr, &e.addr, sizeof(e.addr)))
+			at = i; /* the first that fits is taken: one port comes ahead of all */
+	memmove(&o->endpoints[at + 1], &o->endpoints[at], (o->endpoints_len - at) * sizeof(e));
+	o->endpoints[at] = e;
 	o->endpoints_len++;
+	for (size_t i = at; i < o->endpoints_len; i++)
+		o->endpoint_texts[i] = options_endpoint_text(&o->endpoints[i], o->endpoint_buf[i], OPTIONS_ENDPOINT_TEXT);
 	return 0;
 }
 
