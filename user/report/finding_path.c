@@ -80,6 +80,12 @@ static void add_hops(struct draft *d)
 		    "the TTLs here do not tell how many forwards lie between, a rule changes them: answers died that "
 		    "had as many as the node's own, so hop limit %d is needed at least",
 		    p->required_hop_limit);
+	else if (p->hops >= 0 && !p->ttl_synack && p->ttl_response)
+		EVIDENCE(
+		    d,
+		    "%d forward%s between, by the TTL of answers (this pod's connections are older than the watch, "
+		    "which saw no SYN-ACK of theirs), so hop limit %d is needed",
+		    p->hops, ENDING(p->hops), p->required_hop_limit);
 	else if (p->hops < 0 || !p->ttl_synack) /* DNS has none */
 		EVIDENCE(d, "how many forwards lie between the service and this socket was not seen");
 	else if (p->hops_source == HOPS_FROM_BASELINE)
