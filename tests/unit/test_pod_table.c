@@ -194,6 +194,20 @@ static void limit_that_was_raised_is_unlearned(void **state)
 	done(t, &s);
 }
 
+/* What is told late lies before what was told at once; the time between was nobody's wait. */
+static void waits_that_are_told_late_count_themselves(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	const struct pod_stats *p;
+
+	add(t, died(request(IMDS_KIND_TOKEN, 13 * S, S, 0)));
+	add(t, request(IMDS_KIND_TOKEN, 10 * S, S, 0));
+	p = row_of(t, &s, "web-1");
+	assert_true(p->seconds_lost > 1.99 && p->seconds_lost < 2.01);
+	done(t, &s);
+}
+
 /* Raised, perhaps, since the node asked last: its figure of then blames nobody new, nor does the other address's. */
 static void limit_of_long_ago_blames_nobody(void **state)
 {
@@ -206,6 +220,8 @@ static void limit_of_long_ago_blames_nobody(void **state)
 	assert_int_equal(r.confidence, CONFIDENCE_STRONG);
 	r = add(t, request(IMDS_KIND_TOKEN, 100 * S, S, 0));
 	assert_int_equal(r.outcome, OUTCOME_NO_RESPONSE);
+	add(t, of_host(request(IMDS_KIND_TOKEN, 200 * S, MS, 200), 1)); /* learned since */
+	assert_int_equal(add(t, request(IMDS_KIND_TOKEN, 198 * S, S, 0)).outcome, OUTCOME_NO_RESPONSE);
 	done(t, &s);
 
 	t = table_new();
@@ -722,6 +738,7 @@ int main(void)
 		cmocka_unit_test(limit_that_was_lowered_leaves_the_hops),
 		cmocka_unit_test(limit_that_was_raised_is_unlearned),
 		cmocka_unit_test(limit_of_long_ago_blames_nobody),
+		cmocka_unit_test(waits_that_are_told_late_count_themselves),
 		cmocka_unit_test(limits_that_differ_are_not_one),
 		cmocka_unit_test(syn_without_an_answer_may_still_be_dropped),
 		cmocka_unit_test(dead_acknowledgement_is_not_the_last_word),

@@ -38,7 +38,7 @@ struct row {
 	/* the rest */
 	bool drops_off, others, contradiction, deaths_seen;
 	int hops, node_ttl; /* hops: 1 more than the figure, 0 unknown */
-	bool node_ttl_old;
+	bool node_ttl_other;
 	int service_ttl;
 	enum imds_endpoint_class endpoint;
 };
@@ -154,8 +154,8 @@ static const struct row rows[] = {
 	  .hops = 2, .node_ttl = 1, .deaths_seen = true },
 	{ "TTLs say so, deaths show here, but not all drops were seen", STRONG, TOKEN, .flags = IMDS_F_REQUEST_ACKED,
 	  .drops_off = true, .hops = 2, .node_ttl = 1, .deaths_seen = true },
-	{ "TTLs say so, but the node's is of long ago", SILENT, TOKEN, .drops_off = true, .hops = 2, .node_ttl = 1,
-	  .node_ttl_old = true, .flags = IMDS_F_REQUEST_ACKED },
+	{ "TTLs say so, but the node's are of another time", SILENT, TOKEN, .drops_off = true, .hops = 2, .node_ttl = 1,
+	  .node_ttl_other = true, .flags = IMDS_F_REQUEST_ACKED },
 	{ "nothing of this address, and the limit at the service's other one is enough", SILENT, TOKEN,
 	  .drops_off = true, .others = true, .hops = 2, .service_ttl = 2 },
 	{ "nothing of this address, and the limit at the service's other one is not", LIKELY, TOKEN, .drops_off = true,
@@ -389,7 +389,7 @@ static void build(const struct row *row, struct imds_rec_request *rec, struct ve
 		.deaths_seen = row->deaths_seen,
 		.hops = row->hops - 1,
 		.node_token_ttl = row->node_ttl,
-		.node_ttl_is_old = row->node_ttl_old,
+		.node_ttl_is_other = row->node_ttl_other,
 		.service_token_ttl = row->service_ttl,
 		.stall_ns = STALL,
 		.now_ns = T0 + row->waited,

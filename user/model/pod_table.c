@@ -311,6 +311,12 @@ static int service_token_ttl(const struct pod_table *t)
 	return ttl;
 }
 
+/* The limit may have been changed between what the node learned long before, or since, and this request. */
+static bool is_ttl_of_then(const struct endpoint_ttl *e, const struct imds_request *q, uint64_t now_ns)
+{
+	return request_is_recent(e->token_ttl_ns, q->start_ns) && e->token_ttl_ns <= (q->end_ns ? q->end_ns : now_ns);
+}
+
 static void judge(struct pod_table *t, struct row *row, struct request *r, uint64_t now_ns)
 {
 	unsigned int i = r->rec.peer.endpoint < IMDS_MAX_ENDPOINTS ? r->rec.peer.endpoint : 0;
@@ -323,7 +329,7 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 		.drops_watched = are_drops_watched(t, &r->rec),
 		.deaths_seen = row->deaths_seen,
 		.node_token_ttl = e->token_ttl,
-		.node_ttl_is_old = !request_is_recent(e->token_ttl_ns, now_ns),
+		.node_ttl_is_other = !is_ttl_of_then(e, &r->rec.req, now_ns),
 		.service_token_ttl = service_token_ttl(t),
 		.stall_ns = t->o.stall_ns,
 		.now_ns = now_ns,

@@ -355,9 +355,9 @@ static enum confidence hop_limit_confidence(const struct verdict_input *in)
 		return CONFIDENCE_NONE;
 	/*
 	 * Arithmetic: a data path may eat the packet without any drop event, so the drop hook does not speak against it. Where
-	 * its deaths were seen it does: the limit that the node saw may have been raised since, as it may when that is long ago.
+	 * its deaths were seen it does: the limit that the node saw may have been raised since, as it may when that was long before.
 	 */
-	if (is_too_far(in) && !in->node_ttl_is_old && !(in->drops_watched && in->deaths_seen) &&
+	if (is_too_far(in) && !in->node_ttl_is_other && !(in->drops_watched && in->deaths_seen) &&
 	    (q->flags & IMDS_F_REQUEST_ACKED) && (q->flags & IMDS_F_HEAD_COMPLETE))
 		return CONFIDENCE_STRONG;
 	/*

@@ -17,13 +17,13 @@ struct verdict_input {
 	bool others_answered; /* another request of this container was answered within the last minute */
 	/* token requests with as many hops or more are answered on this node, or host-network ones are not */
 	bool token_contradiction;
-	int hops;	       /* -1: unknown */
-	bool deaths_seen;      /* deaths by TTL of this row's answers were seen before: they do show on its way */
-	int node_token_ttl;    /* TTL of token answers as this node's host-network sockets receive it; 0: unknown */
-	bool node_ttl_is_old;  /* that was learned long ago: the limit may have been changed since */
-	int service_token_ttl; /* the highest of all addresses of the service, which have one limit; 0: unknown */
-	uint64_t stall_ns;     /* --stall */
-	uint64_t now_ns;       /* for a request that still runs */
+	int hops;		/* -1: unknown */
+	bool deaths_seen;	/* deaths by TTL of this row's answers were seen before: they do show on its way */
+	int node_token_ttl;	/* TTL of token answers as this node's host-network sockets receive it; 0: unknown */
+	bool node_ttl_is_other; /* that was learned long before the request, or since: the limit may have been another */
+	int service_token_ttl;	/* the highest of all addresses of the service, which have one limit; 0: unknown */
+	uint64_t stall_ns;	/* --stall */
+	uint64_t now_ns;	/* for a request that still runs */
 };
 
 struct verdict {

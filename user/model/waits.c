@@ -56,6 +56,8 @@ static double count_wait(struct wait_client *c, uint64_t start_ns, uint64_t end_
 		lost_ns = end_ns - start_ns;
 		c->counted_start_ns = start_ns;
 		c->counted_end_ns = end_ns;
+	} else if (end_ns < c->counted_start_ns) { /* told late, and all before: what lies between was no wait */
+		lost_ns = end_ns - start_ns;
 	} else {
 		if (start_ns < c->counted_start_ns) {
 			lost_ns += c->counted_start_ns - start_ns;
