@@ -209,10 +209,11 @@ static bool is_on_the_way(const char *reason)
 
 bool verdict_is_late_answer(const struct imds_drop *drop, const char *reason, const char *location)
 {
-	const __u16 answer = IMDS_D_FROM_ENDPOINT | IMDS_D_PAYLOAD | IMDS_D_EXPECTED_SEQ;
+	const __u16 answer = IMDS_D_FROM_ENDPOINT | IMDS_D_EXPECTED_SEQ;
 
-	return drop->ts_ns && (drop->flags & answer) == answer && (drop->flags & (IMDS_D_AT_HOME | IMDS_D_ARRIVED)) &&
-	       !is_on_the_way(reason) && !strncmp(location, "tcp_", 4);
+	return drop->ts_ns && (drop->flags & answer) == answer && (drop->flags & (IMDS_D_PAYLOAD | IMDS_D_SYN)) &&
+	       (drop->flags & (IMDS_D_AT_HOME | IMDS_D_ARRIVED)) && !is_on_the_way(reason) &&
+	       !strncmp(location, "tcp_", 4);
 }
 
 /*
