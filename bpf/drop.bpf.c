@@ -328,9 +328,8 @@ static __always_inline void count_unowned(const struct sk_buff *skb, const struc
 	struct net_device *dev = skb->dev;
 	struct imds_unowned_key key = {};
 	struct imds_unowned zero = {}, *u;
+	__u32 inode, place, *held;
 	struct net *net;
-	bool foreign;
-	__u32 inode;
 
 	if (!dev || is_resent(d, drop->ts_ns))
 		return;
@@ -340,20 +339,21 @@ static __always_inline void count_unowned(const struct sk_buff *skb, const struc
 	inode = net->ns.inum;
 	if (!concerns_us(net, inode))
 		return;
-	foreign = !is_node_netns(inode);
 	key.addr = d->dest;
 	key.where = (__u64)inode << 32 | (__u32)dev->ifindex;
 	key.endpoint = (__u32)endpoint;
 	u = bpf_map_lookup_elem(&imds_unowned, &key);
 	if (!u) {
 		zero.first_ns = drop->ts_ns;
-		if ((foreign && imds_unowned_foreign >= IMDS_UNOWNED_FOREIGN) ||
+		place = imds_unowned_place(&key, imds_netns_inodes);
+		barrier_var(place);
+		held = &imds_unowned_held[place & (IMDS_UNOWNED_PLACES - 1)];
+		if (*held >= IMDS_UNOWNED_SHARE ||
 		    bpf_map_update_elem(&imds_unowned, &key, &zero, BPF_NOEXIST)) {
 			count_loss(IMDS_LOSS_UNOWNED_FULL);
 			return;
 		}
-		if (foreign)
-			__sync_fetch_and_add(&imds_unowned_foreign, 1);
+		__sync_fetch_and_add(held, 1);
 		u = bpf_map_lookup_elem(&imds_unowned, &key);
 		if (!u)
 			return;

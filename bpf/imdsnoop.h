@@ -386,9 +386,13 @@ struct imds_resent {
  * Dead answers that fit no connection of ours: gVisor, Kata, virtual machines, AF_PACKET. TTL <= 1, from an endpoint, in
  * a network namespace that concerns us.
  */
-#define IMDS_UNOWNED 256 /* destinations; beyond: IMDS_LOSS_UNOWNED_FULL */
-#define IMDS_UNOWNED_FOREIGN \
-	128 /* of them in namespaces that are neither PID 1's nor the loader's: a tenant may make such */
+#define IMDS_UNOWNED 512 /* destinations; beyond: IMDS_LOSS_UNOWNED_FULL */
+/*
+ * A quarter of them is for what comes in by one interface: a pod can forge such answers, by its own. All namespaces that
+ * are neither PID 1's nor the loader's have one share together: a tenant may make such.
+ */
+#define IMDS_UNOWNED_SHARE (IMDS_UNOWNED / 4)
+#define IMDS_UNOWNED_PLACES 64
 #define IMDS_DEVICE_LEN 16
 
 struct imds_unowned_key {
@@ -397,6 +401,15 @@ struct imds_unowned_key {
 	__u64 endpoint;	       /* index */
 };
 _Static_assert(sizeof(struct imds_unowned_key) == 32, "unowned key is a map key");
+
+/* Whose share of imds_unowned; inodes: of PID 1's network namespace and the loader's. */
+static inline __attribute__((always_inline)) __u32 imds_unowned_place(const struct imds_unowned_key *key,
+								      const volatile __u32 inodes[2])
+{
+	__u32 inode = key->where >> 32;
+
+	return inode == inodes[0] || inode == inodes[1] ? 1 + (__u32)key->where % (IMDS_UNOWNED_PLACES - 1) : 0;
+}
 
 struct imds_unowned {
 	__u64 packets;

@@ -37,7 +37,7 @@ __u64 imds_flows_created = 0, imds_flows_deleted = 0;
 __u64 imds_waiting[IMDS_WAITING] = {};
 __u64 imds_syns[IMDS_SYNS] = {};
 __u64 imds_syns_out = 0;
-__u64 imds_unowned_foreign = 0;
+__u32 imds_unowned_held[IMDS_UNOWNED_PLACES] = {};
 __u64 imds_netns[IMDS_NETNS] = {};
 struct imds_refused imds_refused[IMDS_REFUSED] = {};
 struct imds_resent imds_resent[IMDS_RESENT] = {};

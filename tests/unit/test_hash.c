@@ -46,9 +46,9 @@ static void names_that_meet_once_do_not_meet_the_next_time(void **state)
 
 static void a_hash_goes_on_from_another_and_knows_lengths(void **state)
 {
-	assert_true(hash_bytes(hash_bytes(0, "ab", 2), "c", 1) != hash_bytes(hash_bytes(0, "a", 1), "bc", 2));
-	assert_true(hash_bytes(0, "a\0", 2) != hash_bytes(0, "a", 1));
-	assert_true(hash_bytes(0, "12345678a", 9) != hash_bytes(0, "12345678b", 9));
+	assert_true(hash_key(hash_key(0, "ab", 2), "c", 1) != hash_key(hash_key(0, "a", 1), "bc", 2));
+	assert_true(hash_key(0, "a\0", 2) != hash_key(0, "a", 1));
+	assert_true(hash_key(0, "12345678a", 9) != hash_key(0, "12345678b", 9));
 }
 
 int main(void)

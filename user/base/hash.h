@@ -28,7 +28,7 @@ static inline void hash_draw_secret(void)
 }
 
 /* What follows from, the hash of what came before (0: nothing). Eight bytes a step: a product of 128 bits, folded. */
-static inline uint64_t hash_bytes(uint64_t from, const void *key, size_t len)
+static inline uint64_t hash_key(uint64_t from, const void *key, size_t len)
 {
 	uint64_t n = from ^ hash_secret[0] ^ len, word;
 	const unsigned char *p = key;
@@ -44,7 +44,7 @@ static inline uint64_t hash_bytes(uint64_t from, const void *key, size_t len)
 	return n;
 }
 
-#define HASH_FUNCTION(key, len, value) ((value) = (unsigned int)hash_bytes(0, key, len))
+#define HASH_FUNCTION(key, len, value) ((value) = (unsigned int)hash_key(0, key, len))
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 

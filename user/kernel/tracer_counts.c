@@ -132,13 +132,11 @@ static bool on_unowned(void *arg, const void *key, const void *value)
 {
 	struct unowned_sum *s = arg;
 	const struct imds_unowned_key *k = key;
-	const volatile __u32 *node = s->t->skel->rodata->imds_netns_inodes;
-	uint32_t inode = (uint32_t)(k->where >> 32);
+	const volatile __u32 *inodes = s->t->skel->rodata->imds_netns_inodes;
 
 	if (!s->fn(s->arg, k, value))
 		return false;
-	if (inode != node[0] && inode != node[1])
-		__atomic_fetch_sub(&s->t->skel->bss->imds_unowned_foreign, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&s->t->skel->bss->imds_unowned_held[imds_unowned_place(k, inodes)], 1, __ATOMIC_RELAXED);
 	return true;
 }
 

@@ -85,7 +85,7 @@ static int find_v1(const struct pod_names *names)
 /* 0 is nobody. */
 static uint64_t maker_number(const void *key, size_t len)
 {
-	return hash_bytes(0, key, len) | 1;
+	return hash_key(0, key, len) | 1;
 }
 
 /* Whatever names a tenant gives to what it makes, it is one maker: that of the outermost thing which is its own. */

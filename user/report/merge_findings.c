@@ -107,7 +107,7 @@ static int group_of(struct merged *m, const struct report_finding *f, struct mer
 
 static uint64_t hash_text(uint64_t hash, const char *s)
 {
-	return hash_bytes(hash, s, strlen(s));
+	return hash_key(hash, s, strlen(s));
 }
 
 static struct merge_seen *seen_place(struct merge_seen *seen, size_t room, uint64_t hash)

@@ -96,7 +96,7 @@ static bool hold(struct session *s, const struct request *r, const struct imds_r
 {
 	const struct pod_identity *who = r->who;
 	const char *owner = *who->pod_uid ? who->pod_uid : *who->container_id ? who->container_id : who->cgroup;
-	uint64_t pod = hash_bytes(0, owner, strlen(owner));
+	uint64_t pod = hash_key(0, owner, strlen(owner));
 	size_t own = 0;
 
 	for (size_t i = 0; i < s->held_len; i++)

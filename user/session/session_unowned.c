@@ -269,7 +269,7 @@ void session_read_unowned(struct session *s)
 
 	r.own_netns = netns_inode("/proc/self/ns/net");
 
-	r.crowded = s->unowned_entries >= IMDS_UNOWNED / 2;
+	r.crowded = s->unowned_entries >= IMDS_UNOWNED_SHARE;
 
 	s->snapshot.unowned = s->unowned;
 	s->snapshot.unowned_len = 0;
