@@ -337,7 +337,7 @@ static const struct row rows[] = {
 	  { ASKED(1, OUTCOME_DROPPED), NOTE(CAUSE_DROPPED, true, "NEW_REASON", "some_function", "", 1, 62) } },
 	{ ROW("no packet left", FINDING_NOT_SENT, SEVERITY_WARNING),
 	  { "no packet left the pod", "route" },
-	  { "refused" },
+	  { "refused", "at once" },
 	  { ASKED(1, OUTCOME_NOT_SENT) } },
 	{ ROW("silence, and something was dropped", FINDING_NO_RESPONSE, SEVERITY_WARNING),
 	  { "1 QDISC_DROP" },

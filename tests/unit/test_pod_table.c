@@ -208,6 +208,27 @@ static void waits_that_are_told_late_count_themselves(void **state)
 	done(t, &s);
 }
 
+/* connect() fails at once without a route; one that another program sent to where nobody answers waits as any other. */
+static void connect_elsewhere_in_vain_is_a_wait(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	const struct pod_stats *p;
+
+	for (int i = 0; i < 2; i++) {
+		struct request r = request(IMDS_KIND_CONNECT_ONLY, (10 + 20 * i) * S, i ? 2 * S : MS, 0);
+
+		r.rec.connect_call_ns = r.rec.req.start_ns;
+		r.rec.syn_ns = r.rec.synack_ns = 0;
+		r.rec.ttl_synack = 0;
+		r.rec.req.flags = IMDS_F_NETNS_KNOWN;
+		assert_int_equal(add(t, r).outcome, OUTCOME_NOT_SENT);
+	}
+	p = row_of(t, &s, "web-1");
+	assert_true(p->seconds_lost > 1.99 && p->seconds_lost < 2.0001);
+	done(t, &s);
+}
+
 /* Raised, perhaps, since the node asked last: its figure of then blames nobody new, nor does the other address's. */
 static void limit_of_long_ago_blames_nobody(void **state)
 {
@@ -738,6 +759,7 @@ int main(void)
 		cmocka_unit_test(limit_that_was_lowered_leaves_the_hops),
 		cmocka_unit_test(limit_that_was_raised_is_unlearned),
 		cmocka_unit_test(limit_of_long_ago_blames_nobody),
+		cmocka_unit_test(connect_elsewhere_in_vain_is_a_wait),
 		cmocka_unit_test(waits_that_are_told_late_count_themselves),
 		cmocka_unit_test(limits_that_differ_are_not_one),
 		cmocka_unit_test(syn_without_an_answer_may_still_be_dropped),

@@ -28,9 +28,11 @@ static struct wait_client *client_get(struct waits *w, const struct imds_peer *p
 	return oldest;
 }
 
-/* True for a request that waited for an answer which never came. */
-static bool waited_in_vain(const struct request *r)
+/* True for a request that waited for an answer which never came. Where no packet left connect() fails at once, as a rule. */
+static bool waited_in_vain(const struct request *r, uint64_t waited_ns, uint64_t stall_ns)
 {
+	if (r->outcome == OUTCOME_NOT_SENT)
+		return waited_ns >= stall_ns;
 	if (verdict_is_refused_at_socket(&r->rec.req.drop) && r->rec.req.kind == IMDS_KIND_TOKEN)
 		return r->outcome == OUTCOME_BLOCKED || r->outcome == OUTCOME_DROPPED;
 	return !r->rec.req.first_byte_ns && r->rec.req.kind != IMDS_KIND_DNS &&
@@ -82,7 +84,7 @@ double waits_follow(struct waits *w, struct request *r, uint64_t stall_ns, uint6
 	struct wait_client *c = client_get(w, &r->rec.peer, now_ns);
 	uint64_t start_ns = wait_start_ns(&r->rec), end_ns = r->rec.req.end_ns;
 	bool token = r->rec.req.kind == IMDS_KIND_TOKEN;
-	bool vain = waited_in_vain(r);
+	bool vain = waited_in_vain(r, end_ns > start_ns ? end_ns - start_ns : 0, stall_ns);
 	double lost_s = 0;
 
 	if (r->running) { /* a token request that waits longer than --stall: its client may give up and leave it open */

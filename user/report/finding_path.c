@@ -396,7 +396,7 @@ static bool find_not_sent(struct draft *d)
 	    "there, or a program or rule sends it elsewhere in vain%s",
 	    d->subject, p->host_network ? "the host's network" : "the pod", OF(n, p->requests),
 	    finding_is_spare(d->s, p) ? address : "the service", advice_is_meant(p) ? ". Probably on purpose" : "");
-	EVIDENCE(d, "connect() to %s was called and was over at once, without a packet to the service", address);
+	EVIDENCE(d, "connect() to %s was called, and no packet to the service followed", address);
 	if (p->outcomes[OUTCOME_OK])
 		EVIDENCE(d, "%llu request%s went through", PLURAL(p->outcomes[OUTCOME_OK]));
 	return true;
@@ -567,7 +567,7 @@ const struct finding_rule finding_rules_path[] = {
 	{ FINDING_HOP_LIMIT_EXHAUSTED, find_hop_limit, SEVERITY_WARNING, THEN_PAST | THEN_PROCESSES },
 	{ FINDING_DROPPED_ON_NODE, find_dropped, SEVERITY_ERROR, THEN_PAST | THEN_LOST | THEN_PROCESSES },
 	{ FINDING_BLOCKED_BY_POLICY, find_blocked, SEVERITY_WARNING, THEN_PAST | THEN_LOST | THEN_PROCESSES },
-	{ FINDING_NOT_SENT, find_not_sent, SEVERITY_WARNING, THEN_PAST | THEN_PROCESSES },
+	{ FINDING_NOT_SENT, find_not_sent, SEVERITY_WARNING, THEN_PAST | THEN_LOST | THEN_PROCESSES },
 	{ FINDING_ENDPOINT_REFUSED, find_refused, SEVERITY_WARNING, THEN_ANSWERER | THEN_PAST | THEN_PROCESSES },
 	{ FINDING_NO_RESPONSE, find_no_response, SEVERITY_WARNING, THEN_PAST | THEN_LOST | THEN_PROCESSES },
 	{ FINDING_NO_RESPONSE, find_given_up, SEVERITY_INFO, THEN_PROCESSES },
