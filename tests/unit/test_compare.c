@@ -60,6 +60,12 @@ static void workloads(void **state)
 		{ "arc-runner-set-9vxd2-runner-4dz2l", "", "arc-runner-set" }, /* GitHub */
 		{ "my-runner-4dz2l", "", "my-runner" },
 		{ "my-build-runner-4dz2l", "", "my-build-runner" },
+		{ "shop-https-runner-4dz2l", "", "shop-https-runner" }, /* a word, and no mark */
+		{ "shop-httpd-runner-7d9f8b6c5-x2x4q", "", "shop-httpd-runner" },
+		{ "image-9vxd2-pod", "", "image" }, /* Tekton, a run by generateName; once with a suffix */
+		{ "image-9vxd2-pod-4dz2l", "", "image" },
+		{ "image-of-a-person-pod", "", "image-of-a-person-pod" },
+		{ "shop-mssql-pod", "", "shop-mssql-pod" },
 		{ "runner-t2mvtdfz-project-2-concurrent-0-7t40yuqh", "", "runner-t2mvtdfz-project-2" }, /* GitLab */
 		{ "runner-t2mvtdfz-project-2-concurrent-11-9sd2k", "", "runner-t2mvtdfz-project-2" },
 		{ "runner-t2mvtdfz-project-2-concurrent-x-y", "", "runner-t2mvtdfz-project-2-concurrent-x-y" },

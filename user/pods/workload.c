@@ -169,6 +169,7 @@ static size_t strip_revision(const char *s, size_t len, bool whole)
 	} rows[] = {
 		{ "-deployment", DIGITS, 5, false }, /* Knative's revisions */
 		{ "-runner", SAFE, SUFFIX, false },  /* of GitHub's sets of runners, by their controller */
+		{ "-pod", SAFE, SUFFIX, true },	     /* of Tekton's runs of a task */
 		{ "-exec", HEX, 16, false },	     /* Spark's runs: executors, and the driver that has no number */
 		{ "-driver", HEX, 16, true },
 	};
@@ -179,7 +180,7 @@ static size_t strip_revision(const char *s, size_t len, bool whole)
 		if (len <= end || strncmp(s + len - end, rows[i].ending, end) || (whole && !rows[i].whole))
 			continue;
 		at = before_last_dash(s, len - end, &part);
-		if (at && part == rows[i].n && is_all(s + at + 1, part, rows[i].letters))
+		if (at && part == rows[i].n && is_all(s + at + 1, part, rows[i].letters) && !is_word(s + at + 1))
 			return at;
 	}
 	return strip_concurrent(s, len);
