@@ -348,8 +348,7 @@ static __always_inline void count_unowned(const struct sk_buff *skb, const struc
 		place = imds_unowned_place(&key, imds_netns_inodes);
 		barrier_var(place);
 		held = &imds_unowned_held[place & (IMDS_UNOWNED_PLACES - 1)];
-		if (*held >= IMDS_UNOWNED_SHARE ||
-		    bpf_map_update_elem(&imds_unowned, &key, &zero, BPF_NOEXIST)) {
+		if (*held >= IMDS_UNOWNED_SHARE || bpf_map_update_elem(&imds_unowned, &key, &zero, BPF_NOEXIST)) {
 			count_loss(IMDS_LOSS_UNOWNED_FULL);
 			return;
 		}

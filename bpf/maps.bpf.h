@@ -132,7 +132,7 @@ extern __u64 imds_flows_created, imds_flows_deleted;
 extern __u64 imds_waiting[IMDS_WAITING];
 extern __u64 imds_syns[IMDS_SYNS];
 extern __u32 imds_unowned_held[IMDS_UNOWNED_PLACES]; /* entries of imds_unowned, by imds_unowned_place() */
-extern __u64 imds_syns_out;	   /* SYNs that wait for an answer, about: while it is 0 nobody need look for one */
+extern __u64 imds_syns_out; /* SYNs that wait for an answer, about: while it is 0 nobody need look for one */
 extern __u64 imds_netns[IMDS_NETNS];
 extern struct imds_refused imds_refused[IMDS_REFUSED];
 extern struct imds_resent imds_resent[IMDS_RESENT];
