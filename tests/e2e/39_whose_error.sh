@@ -41,6 +41,9 @@ lab_iptables p-mesh -t nat -A OUTPUT -p tcp --dport 80 -j REDIRECT --to-ports 15
 lab_sidecar mesh istio-proxy || e2e_die "the sidecar comes up"
 lab_exec mesh+istio-proxy "$LAB_BIN/imds_server" --listen 0.0.0.0:15001 --status 502 --pidfile "$LAB_ROOT/mesh.pid" >/dev/null 2>&1 &
 lab_wait_for 5 test -s "$LAB_ROOT/mesh.pid" || e2e_die "the sidecar listens"
+# the node's own proxy has the same port of another 127.0.0.1
+lab_exec agent "$LAB_BIN/imds_server" --listen 127.0.0.1:15001 --pidfile "$LAB_ROOT/proxy.pid" >/dev/null 2>&1 &
+lab_wait_for 5 test -s "$LAB_ROOT/proxy.pid" || e2e_die "the proxy listens"
 lab_ip p-meant route add blackhole "$LAB_IMDS4"
 report_start "$r"
 check "lab: EC2's errors" equal "$(with 403 ask slash -X PUT -H "$E2E_TTL" $t/)$(put stale
@@ -63,7 +66,7 @@ said home blocked-by-policy "a rule of the pod's own network is no NetworkPolicy
 said answers blocked-by-policy "it is the answers" '$all | test("ct state established")'
 said late blocked-by-policy "answered since" '(.summary | test("; answered since$")) and ($all | test("let clients ask again"))'
 said redirected endpoint-refused "who should listen" '$all | test("Who should listen there") and (test("metadata service is off") | not)'
-said mesh credentials-refused "the sidecar, not the agent" '$all | test("excludeOutboundIPRanges") and (test("agent should answer") | not)'
+said mesh credentials-refused "the sidecar, not the agent, nor who has its port on the node" '(.summary | test("15001, where a rule in its own network")) and ($all | test("excludeOutboundIPRanges") and (test("agent should answer") | not))'
 said foreign credentials-refused "another cloud's client" '$all | test("the service here is EC2.s") and (test("gcloud") | not)'
 said aside token-required "nothing to mend" '.severity == "info" and ($all | test("come from EKS Pod Identity") and (test("IRSA") | not))'
 said meant not-sent "on purpose" '.severity == "info" and ($all | test("on purpose") and (test("bpftool") | not))'

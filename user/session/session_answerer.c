@@ -203,13 +203,16 @@ const struct answerer *session_find_answerer(struct session *s, const struct imd
 	struct answered_connection *to = place_of(s, p->cookie);
 	/* a SYN that was dropped behind a redirect, or a socket that was connected elsewhere, tells itself */
 	bool told = rec->to_port && (rec->to_port != p->remote_port || memcmp(&rec->to, &p->remote, sizeof(rec->to)));
-	struct connection_end e;
+	/* by a rule in another network than the one asked here, whose sockets at that address are others */
+	bool abroad = told && (rec->req.flags & IMDS_F_REDIRECTED) && !(rec->req.flags & IMDS_F_OWN_NETNS);
+	struct connection_end e = { .addr = rec->to, .port = rec->to_port, .moved = true };
 
 	if (to->cookie == p->cookie)
 		return session_answerer_of(s, p->cookie);
 	if (p->proto != 6 /* IPPROTO_TCP */ || (!told && !p->local_port) || !may_look(s, p->cgroup_id, now_ns))
 		return NULL;
-	connection_end_find(&s->answerers->ends, &c, told ? &rec->to : NULL, rec->to_port, &e);
+	if (!abroad)
+		connection_end_find(&s->answerers->ends, &c, told ? &rec->to : NULL, rec->to_port, &e);
 	to->cookie = p->cookie;
 	to->by = e.moved || e.here ? known(s, &e, now_ns) : NULL;
 	return session_answerer_of(s, p->cookie);
