@@ -297,6 +297,24 @@ static const struct row rows[] = {
 	  { 0 },
 	  { ASKED(1, OUTCOME_DROPPED),
 	    NOTE(CAUSE_NO_NEIGHBOUR, false, "NEIGH_FAILED", "neigh_invalidate", "", 1, 64, IMDS_D_AT_HOME) } },
+	{ ROW("no neighbour with the address of the ECS agent, in Docker", FINDING_DROPPED_ON_NODE, SEVERITY_ERROR),
+	  { "does it run", "amazon-ecs-local-container-endpoints", "169.254.170.0/24" },
+	  { "proxy_arp" },
+	  { ASKED(1, OUTCOME_DROPPED), .who = { .runtime = RUNTIME_DOCKER }, .providers = 1u << PROVIDER_ECS,
+	    NOTE(CAUSE_NO_NEIGHBOUR, false, "NEIGH_FAILED", "neigh_invalidate", "", 1, 64, IMDS_D_AT_HOME) } },
+	{ ROW("what GKE's proxy conceals is no service account's", FINDING_CREDENTIALS_REFUSED, SEVERITY_WARNING),
+	  { "on purpose" },
+	  { "workloadIdentityUser" },
+	  { .requests = 1,
+	    .who = { .runtime = RUNTIME_KUBERNETES },
+	    .answered_by = &relay,
+	    .outcomes = { [OUTCOME_HTTP_ERROR] = 1 },
+	    .errors = { { .requests = 1, .status = 403, .kind = IMDS_KIND_DATA, .method = IMDS_METHOD_GET,
+			  .provider = PROVIDER_GCE, .header = 1,
+			  .path = "/computeMetadata/v1/instance/attributes/kube-env" } },
+	    .errors_len = 1,
+	    .causes = { [CAUSE_ANSWERED_WITH_ERROR] = 1 },
+	    .providers = 1u << PROVIDER_GCE } },
 	{ ROW("credentials came at last", FINDING_CREDENTIALS_REFUSED, NONE),
 	  { 0 },
 	  { 0 },
@@ -651,7 +669,7 @@ static const struct row rows[] = {
 	    NOTE(.cause = CAUSE_FILTERED, .requests = 1, .reason = "NETFILTER_DROP", .from_endpoint = true),
 	    .endpoints = 8, .endpoints_failed = 8, .providers = 1u << PROVIDER_ALIBABA } },
 	{ ROW("a mesh's proxy that turns away", FINDING_THROTTLED, SEVERITY_WARNING),
-	  { "excludeOutboundIPRanges", "skip-subnets" },
+	  { "excludeOutboundIPRanges", "skip-subnets", "APPMESH_EGRESS_IGNORED_IP" },
 	  { "Neutron" },
 	  { .requests = 2,
 	    .own_network = true,
@@ -708,7 +726,7 @@ static const struct row rows[] = {
 	  { TABLE_DROP },
 	  .conntrack = { 0, 1000, 1000 } },
 	{ ROW("refused by a router", FINDING_ENDPOINT_REFUSED, SEVERITY_WARNING),
-	  { "by an ICMP error", "ip route get 169.254.169.254" },
+	  { "by an ICMP error", "ip route get 169.254.169.254", "in no cloud" },
 	  { "Nothing listens", "kiam", "left at once" },
 	  { ENDED(1, OUTCOME_REFUSED, CAUSE_REFUSED), .refused_by_icmp = true, .providers = EC2 } },
 	{ ROW("refused by a router, or not waited for", FINDING_ENDPOINT_REFUSED, SEVERITY_WARNING),
@@ -926,7 +944,7 @@ static void each_row_is_found_as_written(void **state)
 
 		if (!p.node_ttl)
 			p.node_ttl = row->baseline;
-		p.who = (struct pod_identity){ 1, "ns", "pod", "c", "", "", "cg", "", "", RUNTIME_NONE };
+		p.who = (struct pod_identity){ 1, "ns", "pod", "c", "", "", "cg", "", "", row->p.who.runtime };
 		assert_int_equal(findings_collect(&s, &f, &len), 0);
 		for (size_t n = 0; n < len; n++)
 			if (f[n].code == row->code)
@@ -1150,13 +1168,18 @@ static void the_way_shows_each_ttl_and_the_death(void **state)
 		  0,
 		  "IMDS ----> node X dropped in neigh_invalidate (NEIGH_FAILED) - - -> pod" },
 		{ { .hops = -1, .outcomes = { [OUTCOME_REFUSED] = 1 } }, 0, "pod --SYN--> ... X refused - - -> IMDS" },
+		{ { .hops = -1, .endpoints = 3, .endpoints_failed = 2, .outcomes = { [OUTCOME_REFUSED] = 1 } },
+		  0,
+		  "pod --SYN--> ... X refused - - -> Pod Identity agent" },
+		{ { .hops = 0, .endpoints = 4, .ttl_synack = 64, .own_network = true }, 0, "ECS agent --TTL 64--> pod ok" },
 		{ { .hops = -1 }, 0, "" },
 	};
 	char buf[256];
 
 	(void)state;
 	for (size_t i = 0; i < LEN(ways); i++) {
-		struct snapshot s = { .node_token_ttl = ways[i].node_token_ttl };
+		static const char *const endpoints[] = { "169.254.169.254", "169.254.170.23:80", "169.254.170.2", NULL };
+		struct snapshot s = { .node_token_ttl = ways[i].node_token_ttl, .endpoints = endpoints };
 		struct path path;
 
 		path_plan(&s, &ways[i].p, &path);

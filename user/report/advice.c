@@ -108,10 +108,10 @@ static const struct row {
 	"metadata service's own limits and switches are not what this pod met."
 #define PLAIN_HTTP \
 	"A metadata service speaks plain HTTP here: an https:// URL (TLS), or another protocol, gets nothing from it."
-#define LEAVE_OUT                                                                                                \
-	"Where a mesh's proxy takes these requests: leave %a out of its redirect (Istio: "                       \
-	"traffic.sidecar.istio.io/excludeOutboundIPRanges, Linkerd: config.linkerd.io/skip-subnets), or let it " \
-	"pass them on as they are."
+#define LEAVE_OUT                                                                                               \
+	"Where a mesh's proxy takes these requests: leave %a out of its redirect (Istio: "                      \
+	"traffic.sidecar.istio.io/excludeOutboundIPRanges, Linkerd: config.linkerd.io/skip-subnets, App Mesh: " \
+	"APPMESH_EGRESS_IGNORED_IP), or let it pass them on as they are."
 #define AZWI                                                                                                           \
 	"Where Azure Workload Identity's proxy (azwi-proxy) takes them, it is meant to: see its log, and the service " \
 	"account's "                                                                                                   \
@@ -190,6 +190,16 @@ static bool has_redirect(const struct pod_stats *p)
 	return false;
 }
 
+/* By the service itself, where p never was. */
+static bool others_answered(const struct snapshot *s, const struct pod_stats *p)
+{
+	bool ret = false;
+
+	for (size_t i = 0; i < s->pods_len; i++)
+		ret |= !s->pods[i]->answered_by && (s->pods[i]->endpoints_ok & p->endpoints_failed);
+	return ret && !(p->endpoints_ok & p->endpoints_failed);
+}
+
 static bool is_limit_known(const struct pod_stats *p)
 {
 	return p && p->required_hop_limit >= 2 && p->required_hop_limit <= HOP_LIMIT_MAX;
@@ -256,7 +266,8 @@ static bool has_error(const struct pod_stats *p, unsigned int status, enum when 
 			[TO_ROLE] = e->kind == IMDS_KIND_CREDENTIALS && e->provider == PROVIDER_EC2,
 			[TO_INSTANCE_ID] = strstr(e->path, "/instance-id"),
 			[UNREAD] = !e->header,
-			[HEADED] = e->header > 0,
+			[HEADED] = e->header > 0 && !strstr(e->path, "/attributes/"),
+			[TO_ATTRIBUTES] = e->header >= 0 && strstr(e->path, "/attributes/"),
 			[BARE] = e->header < 0,
 			[NOT_BARE] = e->header >= 0,
 		};

@@ -2,9 +2,11 @@
 #include "path.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "../base/text_add.h"
 #include "../model/request.h"
+#include "finding_parts.h"
 
 #define FORWARDS_DRAWN 4 /* more than any known set-up has */
 
@@ -59,20 +61,34 @@ static void plan_exhausted(struct path *path, const struct snapshot *s, const st
 		snprintf(path->note, sizeof(path->note), "dies, TTL %d", p->ttl_dropped);
 }
 
-/* Who answers, or should: a process of this node where that is known. */
-static const char *server(const struct pod_stats *p)
+/* Who answers, or should: a process of this node where that is known; else whose address was asked. */
+static const char *server(const struct snapshot *s, const struct pod_stats *p)
 {
+	static const struct {
+		const char *address, *name;
+	} agents[] = {
+		{ "169.254.170.2", "ECS agent" },
+		{ "169.254.170.23", "Pod Identity agent" },
+		{ "fd00:ec2::23", "Pod Identity agent" },
+	};
 	const struct answerer *a = p->answered_by;
+	char asked[64];
 
-	return !a ? "IMDS" : a->process && a->process[0] ? a->process : a->address;
+	if (a)
+		return a->process && a->process[0] ? a->process : a->address;
+	finding_endpoint(s, p, asked, sizeof(asked));
+	for (size_t i = 0; i < LEN(agents); i++)
+		if (!strcmp(asked, agents[i].address))
+			return agents[i].name;
+	return "IMDS";
 }
 
-static void plan_arrival(struct path *path, const struct pod_stats *p)
+static void plan_arrival(struct path *path, const struct snapshot *s, const struct pod_stats *p)
 {
 	int ttl = p->ttl_token_response ? p->ttl_token_response : p->ttl_response ? p->ttl_response : p->ttl_synack;
 
 	path->arrived = true;
-	add(path, server(p), 0);
+	add(path, server(s, p), 0);
 	if (p->host_network || !p->hops) {
 		add(path, p->own_network ? "pod" : "node (host network)", ttl);
 		return;
@@ -86,13 +102,13 @@ static void plan_arrival(struct path *path, const struct pod_stats *p)
 }
 
 /* Of a request that is not answered: where it was last seen. */
-static void plan_request(struct path *path, const struct pod_stats *p, const char *label, const char *last,
-			 const char *note)
+static void plan_request(struct path *path, const struct snapshot *s, const struct pod_stats *p, const char *label,
+			 const char *last, const char *note)
 {
 	add(path, p->host_network ? "host network" : "pod", 0);
 	snprintf(add(path, last, 0)->label, sizeof(path->stations[0].label), "%s", label);
 	path->stations[1].died = true;
-	add_ghost(path, server(p));
+	add_ghost(path, server(s, p));
 	snprintf(path->note, sizeof(path->note), "%s", note);
 }
 
@@ -109,18 +125,18 @@ static const struct drop_note *drop_of(const struct pod_stats *p)
 }
 
 /* Dropped on this node, in the direction that was seen. */
-static void plan_dropped(struct path *path, const struct pod_stats *p)
+static void plan_dropped(struct path *path, const struct snapshot *s, const struct pod_stats *p)
 {
 	const struct drop_note *note = drop_of(p);
 	bool at_home = note && (note->where & IMDS_D_AT_HOME) && !p->host_network;
 	const char *place = at_home ? "its own network" : note && (note->where & IMDS_D_FOREIGN) ? "..." : "node";
 
 	if (note && note->from_endpoint) {
-		add(path, server(p), 0);
+		add(path, server(s, p), 0);
 		add(path, place, 0)->died = true;
 		add_ghost(path, p->host_network ? "host network" : "pod");
 	} else {
-		plan_request(path, p, "", place, "");
+		plan_request(path, s, p, "", place, "");
 	}
 	note_place(path, "dropped", note ? note->location : p->policy_location, note ? note->reason : p->policy_reason);
 }
@@ -131,11 +147,11 @@ void path_plan(const struct snapshot *s, const struct pod_stats *p, struct path 
 	if (p->outcomes[OUTCOME_HOP_LIMIT]) {
 		plan_exhausted(ret, s, p);
 	} else if (p->outcomes[OUTCOME_BLOCKED] || p->outcomes[OUTCOME_DROPPED]) {
-		plan_dropped(ret, p);
+		plan_dropped(ret, s, p);
 	} else if (p->outcomes[OUTCOME_REFUSED]) {
-		plan_request(ret, p, "SYN", "...", "refused");
+		plan_request(ret, s, p, "SYN", "...", "refused");
 	} else if (p->outcomes[OUTCOME_NO_RESPONSE] || p->outcomes[OUTCOME_RESET]) {
-		plan_request(ret, p, "request", "...", "?");
+		plan_request(ret, s, p, "request", "...", "?");
 		ret->stations[1].died = false;
 		snprintf(ret->tail, sizeof(ret->tail), "%s",
 			 p->causes[CAUSE_SILENT] || (p->outcomes[OUTCOME_NO_RESPONSE] && !p->causes[CAUSE_SLOW])
@@ -143,7 +159,7 @@ void path_plan(const struct snapshot *s, const struct pod_stats *p, struct path 
 			 : p->causes[CAUSE_SLOW] ? "answers when the client has left"
 						 : "it cuts the connection");
 	} else if (p->ttl_token_response || p->ttl_response || p->ttl_synack) {
-		plan_arrival(ret, p);
+		plan_arrival(ret, s, p);
 	}
 }
 

@@ -21,7 +21,8 @@ static enum cause main_cause(const struct pod_stats *p)
 	for (int c = CAUSE_NONE + 1; c < CAUSE_COUNT; c++)
 		if (p->causes[c] && (best == CAUSE_NONE || p->causes[c] > p->causes[best]))
 			best = c;
-	return best;
+	/* a service that is not EC2's has no list of roles */
+	return best == CAUSE_NO_ROLE && p->causes[CAUSE_NOT_THIS_CLOUD] ? CAUSE_NOT_THIS_CLOUD : best;
 }
 
 static void fill_row(struct report_row *row, const struct snapshot *s, const struct pod_stats *p)
