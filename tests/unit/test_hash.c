@@ -20,7 +20,8 @@ static uint32_t hash_of(uint32_t key)
 	char name[32];
 	uint32_t value;
 
-	HASH_FUNCTION(name, (size_t)snprintf(name, sizeof(name), "kubepods-pod%u.slice", key), value);
+	snprintf(name, sizeof(name), "kubepods-pod%u.slice", key);
+	HASH_FUNCTION(name, strlen(name), value);
 	return value;
 }
 

@@ -34,12 +34,15 @@ static inline uint64_t hash_key(uint64_t from, const void *key, size_t len)
 	const unsigned char *p = key;
 	unsigned __int128 product;
 
-	for (size_t step; len; p += step, len -= step) {
-		step = len < sizeof(word) ? len : sizeof(word);
+	while (len) {
+		size_t step = len < sizeof(word) ? len : sizeof(word);
+
 		word = 0;
 		memcpy(&word, p, step);
 		product = (unsigned __int128)(n ^ word) * hash_secret[1];
 		n = (uint64_t)product ^ (uint64_t)(product >> 64);
+		p += step;
+		len -= step;
 	}
 	return n;
 }
