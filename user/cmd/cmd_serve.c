@@ -337,9 +337,7 @@ int cmd_serve(const struct options *o)
 		session_log("memory: %s", memory);
 	malloc_trim(0); /* what reading the kernel's types took is not needed again */
 	a.fds = opendir("/proc/self/fd");
-	if (listen_on(&a))
-		goto out;
-	if (open_ledger(&a))
+	if (open_ledger(&a) || listen_on(&a))
 		goto out;
 	a.notify = privileges_notify_open();
 	if (give_up_rights(o))
