@@ -392,7 +392,7 @@ struct imds_resent {
  * are neither PID 1's nor the loader's have one share together: a tenant may make such.
  */
 #define IMDS_UNOWNED_SHARE (IMDS_UNOWNED / 4)
-#define IMDS_UNOWNED_PLACES 64
+#define IMDS_UNOWNED_PLACES 4096 /* many: a pod whose interface falls into the place of the uplink shares its share */
 #define IMDS_DEVICE_LEN 16
 
 struct imds_unowned_key {
