@@ -226,6 +226,46 @@ static void the_clock_steps(void **state)
 	ready_free_node(&n);
 }
 
+static mode_t mode_of(const char *name)
+{
+	char path[400];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (stat(path, &st))
+		fail_msg("no '%s'", path);
+	return st.st_mode & 0777;
+}
+
+/* What a node's pods ask is nobody else's to read; nor may whoever can open the lock hold it, and keep the agent from writing. */
+static void its_files_are_its_owners(void **state)
+{
+	mode_t before = umask(022);
+	char own[64], path[400];
+	struct agent a;
+
+	clear();
+	snprintf(own, sizeof(own), "%s", dir);
+	snprintf(dir, sizeof(dir), "%.50s/made", own);
+	row_init(0, "cart");
+	start(&a, 1, START);
+	assert_int_equal(mode_of(""), 0700);
+	assert_int_equal(mode_of("ledger.db"), 0600);
+	assert_int_equal(mode_of("ledger.db-wal"), 0600);
+	assert_int_equal(mode_of("ledger.db-shm"), 0600);
+	assert_int_equal(mode_of("ledger.lock"), 0600);
+	crash(&a);
+	snprintf(path, sizeof(path), "%s/ledger.db", dir); /* somebody else shall read it */
+	assert_int_equal(chmod(path, 0640), 0);
+	start(&a, 1, START);
+	assert_int_equal(mode_of("ledger.db"), 0640);
+	crash(&a);
+	clear();
+	assert_int_equal(rmdir(dir), 0);
+	snprintf(dir, sizeof(dir), "%s", own);
+	umask(before);
+}
+
 static void another_writer_is_refused(void **state)
 {
 	struct ledger *other;
@@ -1001,6 +1041,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(counts_come_back, begin, end),
 		cmocka_unit_test_setup_teardown(a_lossy_minute_is_not_watched, begin, end),
 		cmocka_unit_test_setup_teardown(the_clock_steps, begin, end),
+		cmocka_unit_test_setup_teardown(its_files_are_its_owners, begin, end),
 		cmocka_unit_test_setup_teardown(another_writer_is_refused, begin, end),
 		cmocka_unit_test_setup_teardown(a_lock_is_told_and_costs_no_count, begin, end),
 		cmocka_unit_test_setup_teardown(a_later_schema_is_refused_and_kept, begin, end),

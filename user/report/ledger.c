@@ -216,10 +216,14 @@ static int prepare(struct ledger *l, const char *node)
 
 static int open_database(struct ledger *l, const char *path, const char *node, char *msg, size_t len)
 {
-	int err = ledger_check_files(path, msg, len);
+	int fd, err = ledger_check_files(path, msg, len);
 
 	if (err)
 		return err;
+	/* SQLite would make it for all to read; the files beside it get the mode of this one */
+	fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
 	if (sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
 		snprintf(msg, len, "cannot open '%s': %s", path, l->db ? sqlite3_errmsg(l->db) : "out of memory");
 		return -EIO;
@@ -262,13 +266,13 @@ static int take_lock(const char *dir, char *msg, size_t len)
 	char path[4200];
 	int fd, err;
 
-	if (mkdir(dir, 0755) && errno != EEXIST) {
+	if (mkdir(dir, 0700) && errno != EEXIST) {
 		err = -errno;
 		snprintf(msg, len, "cannot make '%s': %s", dir, strerror(-err));
 		return err;
 	}
 	snprintf(path, sizeof(path), "%s/ledger.lock", dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	err = fd < 0 ? -errno : flock(fd, LOCK_EX | LOCK_NB) ? -errno : 0;
 	if (!err)
 		return fd;
