@@ -103,3 +103,6 @@ check "nor was an address that nobody looked at" equal "$(hours "$LAB_ROOT/other
 check "a request without a token that got no credentials breaks nothing of role delivery" is '.counts.breaks == 0'
 check "no input: wrong usage; a folder without a ledger: cannot run" equal \
 	"$("$IMDSNOOP" ready 2>/dev/null; echo $?) $("$IMDSNOOP" ready --from-state /nonexistent 2>/dev/null; echo $?)" "2 1"
+check "of one that cannot be read, one line" equal "$("$IMDSNOOP" ready --from-state /nonexistent 2>&1; "$IMDSNOOP" ready /nonexistent 2>&1)" \
+	"imdsnoop: cannot read '/nonexistent': no ledger in '/nonexistent': No such file or directory
+imdsnoop: cannot read '/nonexistent': No such file or directory"

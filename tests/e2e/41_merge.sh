@@ -69,6 +69,10 @@ check "a broken file's bytes: no control byte reaches the terminal" equal "$(LC_
 merge --json "$LAB_ROOT/cut"
 check "nothing to merge: exit 1" equal $? 1
 check "nothing to merge: no report" equal "$(wc -c <"$out")" 0
+check "nothing to merge: one file, one line" equal "$(sed 's/: not JSON.*//' "$err")" "imdsnoop: cannot read '$LAB_ROOT/cut'"
+merge --json "$LAB_ROOT/cut" "$LAB_ROOT/none"
+check "nothing to merge: of several, each, and that none is left" equal "$(sed "s/'.*//" "$err")" \
+	$'imdsnoop: skipped \nimdsnoop: skipped \nimdsnoop: no report to merge'
 
 # --- hostile files and many of them ------------------------------------------------------------------------------------
 within() {			# within SECONDS MIB NAME ARGS...: processor time and memory of merge --json ARGS

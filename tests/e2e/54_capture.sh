@@ -59,6 +59,8 @@ printf '%s shop/web-1/app\n' "$(addr web-1)" >"$LAB_ROOT/names"
 expect_report "$LAB_ROOT/report" "--names gives names" '.pods | map(select(.pod == "web-1" and .namespace == "shop" and .container == "app")) | length == 1'
 timeout 10 "$IMDSNOOP" report --from "$dir/any.pcap" --names /dev/zero >/dev/null 2>"$LAB_ROOT/err"
 check "names without an end" equal $? 1
+check "names without an end: it is told that the names are wrong" equal "$(sed 's/: give.*//' "$LAB_ROOT/err")" \
+	"imdsnoop: cannot read: '/dev/zero', line 1"
 # the uplink without the router's ICMP: seen dying, not told
 tcpdump -r "$dir/uplink.pcap" -w "$dir/no-icmp.pcap" 'not icmp and not icmp6' 2>/dev/null
 "$IMDSNOOP" trace --json --from "$dir/no-icmp.pcap" >"$dir/no-icmp.jsonl" 2>/dev/null

@@ -20,7 +20,7 @@ static int read_files(const struct options *o, struct merged *m, size_t *ret_ski
 		int err = report_input_read(o->files[i], &d, msg, sizeof(msg));
 
 		if (err) {
-			session_log("skipped '%s': %s", o->files[i], msg);
+			session_log("%s '%s': %s", o->files_len > 1 ? "skipped" : "cannot read", o->files[i], msg);
 			++*ret_skipped;
 			continue;
 		}
@@ -58,13 +58,11 @@ int cmd_merge(const struct options *o)
 	struct merged m = { 0 };
 	size_t skipped = 0;
 
-	if (read_files(o, &m, &skipped))
+	if (read_files(o, &m, &skipped) || (m.nodes_len && merge_end(&m)))
 		session_log("out of memory");
-	else if (!m.nodes_len)
+	else if (!m.nodes_len && o->files_len > 1) /* of one file it is told already */
 		session_log("no report to merge");
-	else if (merge_end(&m))
-		session_log("out of memory");
-	else if (!session_write_output(o, print, &m) && !skipped)
+	else if (m.nodes_len && !session_write_output(o, print, &m) && !skipped)
 		code = EXIT_FINE;
 	merge_clear(&m);
 	return code;

@@ -17,7 +17,7 @@
 
 struct inputs {
 	struct ready_node *nodes;
-	size_t len, skipped;
+	size_t len, max, skipped;
 	uint64_t from_s, to_s;
 };
 
@@ -61,7 +61,7 @@ static void read_one(struct inputs *in, const char *path, bool ledger)
 		in->len++;
 		return;
 	}
-	session_log("skipped '%s': %s", path, msg);
+	session_log("%s '%s': %s", in->max > 1 ? "skipped" : "cannot read", path, msg);
 	in->skipped++;
 }
 
@@ -90,14 +90,14 @@ int cmd_ready(const struct options *o)
 		.endpoint_off = o->what_if_endpoint_off,
 		.role_delivery = o->what_if_role_delivery,
 	};
-	size_t max = o->files_len + 1;
 	struct inputs in = {
-		.nodes = calloc(max, sizeof(*in.nodes)),
+		.max = o->files_len + (o->from_state != NULL),
 		.to_s = (uint64_t)time(NULL) / HOUR * HOUR + HOUR,
 	};
 	int code = EXIT_CANNOT_RUN;
 	struct ready r;
 
+	in.nodes = calloc(in.max, sizeof(*in.nodes));
 	if (!in.nodes) {
 		session_log("out of memory");
 		goto out;
@@ -108,7 +108,8 @@ int cmd_ready(const struct options *o)
 	for (size_t i = 0; i < o->files_len; i++)
 		read_one(&in, o->files[i], is_ledger(o->files[i]));
 	if (!in.len) {
-		session_log("nothing to judge from");
+		if (in.max > 1) /* of one it is told already */
+			session_log("nothing to judge from");
 		goto out;
 	}
 	if (ready_judge(&q, in.nodes, in.len, in.from_s, in.to_s, &r)) {

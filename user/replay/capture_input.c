@@ -367,7 +367,7 @@ int capture_input_read(const struct options *o, FILE *const *files, const char *
 		session_log("cannot read %s", msg);
 		in->files_bad++;
 		if (!capture_flows_stats(in->flows)->packets && in->files_bad == len)
-			err = -EINVAL;
+			err = -ENODATA;
 	}
 	in->packets_lost = packet_files_lost(p);
 	packet_files_free(p);

@@ -15,7 +15,7 @@ bool capture_input_is_capture(FILE *f);
 
 /*
  * Reads files to their ends, together in the order of time. on_request of cb is called as in a live session; on_drop for
- * an answer seen dying. What is wrong with one file is logged, the rest is used. Returns 0; -EINVAL: none could be read;
+ * an answer seen dying. What is wrong with one file is logged, the rest is used. Returns 0; -ENODATA: none could be read;
  * or another negative errno with one line in msg.
  */
 int capture_input_read(const struct options *o, FILE *const *files, const char *const *names, size_t len,

@@ -39,7 +39,7 @@ static const struct snapshot *read_captures(const struct options *o, FILE *const
 	char msg[320];
 	int err = capture_input_read(o, files, o->from, o->from_len, cb, &ret->capture, msg, sizeof(msg));
 
-	if (err == -EINVAL) /* told already, each file for itself */
+	if (err == -ENODATA) /* told already, each file for itself */
 		session_log("nothing to judge: no capture could be read");
 	else if (err)
 		session_log("cannot read: %s", msg);
