@@ -996,7 +996,7 @@ static void pods_of_a_workload_are_told_together(void **state)
 	assert_non_null(strstr(text, "They need hop limit 2"));
 	/* the one pod's other finding draws no path again: the one of both did */
 	assert_int_equal(f[1].pods_len, 1);
-	assert_int_not_equal(f[0].pod_index, f[1].pod_index);
+	assert_int_not_equal(finding_row(&f[0]), finding_row(&f[1]));
 	assert_true(findings_is_first_of_row(f, 0));
 	assert_false(findings_is_first_of_row(f, 1));
 	findings_free(f, len);
@@ -1015,7 +1015,7 @@ static void worst_come_first_and_point_to_their_pod(void **state)
 	assert_int_equal(f[0].code, FINDING_HOP_LIMIT_EXHAUSTED);
 	assert_int_equal(f[1].code, FINDING_IMDSV1_FALLBACK);
 	assert_int_equal(f[2].code, FINDING_BLOCKED_BY_POLICY);
-	assert_int_equal(f[2].pod_index, 1);
+	assert_int_equal(finding_row(&f[2]), 1);
 	assert_string_equal(f[2].namespace, "jobs");
 	findings_free(f, len);
 	golden_case_clear(&c);
@@ -1068,7 +1068,7 @@ static void what_was_not_seen_is_a_finding(void **state)
 	assert_string_equal(f[0].evidence[0], "drops is missing: no BTF");
 	assert_null(f[0].evidence[1]);
 	assert_non_null(f[0].advice);
-	assert_true(f[0].pod_index == SIZE_MAX);
+	assert_true(finding_row(&f[0]) == SIZE_MAX);
 	findings_free(f, len);
 
 	losses[0].count = 7;

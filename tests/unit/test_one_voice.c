@@ -456,6 +456,53 @@ static void all_views_say_the_same(void **state)
 	}
 }
 
+static bool is_said(const struct finding *all, size_t len, enum finding_code code, size_t row)
+{
+	for (size_t i = 0; i < len; i++)
+		if (all[i].code == code && finding_is_about(&all[i], row))
+			return true;
+	return false;
+}
+
+/* Pods of one workload are told together: whatever two have, nothing that is said of one alone is lost by it. */
+static void what_a_pod_has_is_said_beside_any_other(void **state)
+{
+	const size_t n = sizeof(voices) / sizeof(voices[0]);
+	static struct scene c;
+
+	(void)state;
+	for (size_t k = 0; k < n * n; k++) {
+		struct voice v = voices[k / n];
+		struct finding *all;
+		size_t len;
+
+		v.more = 1;
+		v.quiet = false;
+		set_scene(&c, &v);
+		v.pod = voices[k % n].pod;
+		v.pod.who = c.rows[1].who;
+		v.pod.hops = v.pod.hops ? v.pod.hops : -1;
+		c.rows[1] = v.pod;
+		assert_int_equal(findings_collect(&c.s, &all, &len), 0);
+		for (size_t row = 0; row < 2; row++) {
+			struct snapshot one = c.s;
+			struct finding *alone;
+			size_t alone_len;
+
+			one.pods = c.pods + row;
+			one.pods_len = 1;
+			assert_int_equal(findings_collect_view(&c.s, &one, &alone, &alone_len), 0);
+			for (size_t i = 0; i < alone_len; i++)
+				if (alone[i].pods_len && !is_said(all, len, alone[i].code, row))
+					fail_msg("%s beside %s: %s of pod %zu is lost", voices[k / n].name,
+						 voices[k % n].name, finding_word(alone[i].code), row);
+			findings_free(alone, alone_len);
+		}
+		findings_free(all, len);
+		counters_free_kinds(&c.s.totals);
+	}
+}
+
 /* Rows of one workload, blocked, and one that stands apart. */
 #define ROWS 4 /* of a choice */
 
@@ -472,6 +519,7 @@ static void fill_rows(struct pod_stats *rows, const struct pod_stats **pods, str
 					      .policy_drops = 2,
 					      .hops = -1 };
 		rows[i].who = nobody;
+		rows[i].who.cgroup_id = i + 1;
 		rows[i].who.namespace = "shop";
 		rows[i].who.pod = names[i];
 		rows[i].who.workload = i < ROWS - 1 ? "cart" : "checkout";
@@ -500,9 +548,47 @@ static void a_choice_of_rows_is_told_with_these_alone(void **state)
 	assert_int_equal(findings_collect_view(&s, &view, &view.findings, &view.findings_len), 0);
 	assert_int_equal(view.findings_len, 1); /* the other workload's is not there */
 	assert_non_null(strstr(view.findings[0].summary, "shop/cart-7d9f6c5b8-x2x5q (app)"));
-	assert_int_equal(view.findings[0].pod_index, 0);
+	assert_int_equal(finding_row(&view.findings[0]), 0);
 	assert_int_equal(view.findings[0].pods_len, 1);
 	findings_free(view.findings, view.findings_len);
+	findings_free(s.findings, s.findings_len);
+}
+
+/* One finding of several pods is each one's: its level, and its words where top opens the pod; the headline counts the rest. */
+static void each_pod_of_a_finding_has_its_level_and_words(void **state)
+{
+	struct pod_stats rows[ROWS], fine;
+	const struct pod_stats *pods[ROWS + 1];
+	struct snapshot s;
+	struct report r;
+	struct ui_rows top;
+
+	(void)state;
+	fill_rows(rows, pods, &s);
+	fine = (struct pod_stats){
+		.who = rows[0].who, .requests = 1, .answered = 1, .outcomes = { [OUTCOME_OK] = 1 }, .hops = -1
+	};
+	fine.who.cgroup_id = ROWS + 1;
+	fine.who.pod = "web-5f6d7c8b9-k2x7z";
+	pods[ROWS] = &fine;
+	s.pods_len++;
+	assert_int_equal(findings_collect(&s, &s.findings, &s.findings_len), 0);
+	assert_int_equal(s.findings_len, 2);
+	assert_int_equal(report_build(&s, &r), 0);
+	assert_int_equal(ui_rows_init(&top), 0);
+	assert_int_equal(ui_rows_update(&top, &r, true, NULL, NULL), 0);
+	assert_int_equal(top.len, ROWS + 1);
+	for (size_t i = 0; i < ROWS; i++) {
+		assert_int_equal(r.rows[i].level, LEVEL_WARNING);
+		assert_int_equal(top.order[i]->level, LEVEL_WARNING);
+		assert_non_null(strstr(top.order[i]->notes, "blocked-by-policy"));
+	}
+	assert_int_equal(r.rows[ROWS].level, LEVEL_OK);
+	assert_null(top.order[ROWS]->notes);
+	assert_non_null(strstr(r.headline, "3 pods of shop/cart (app)"));
+	assert_non_null(strstr(r.headline, "; something to mend on 4 of 5 pods"));
+	ui_rows_clear(&top);
+	report_clear(&r);
 	findings_free(s.findings, s.findings_len);
 }
 
@@ -542,7 +628,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_views_say_the_same),
+		cmocka_unit_test(what_a_pod_has_is_said_beside_any_other),
 		cmocka_unit_test(a_choice_of_rows_is_told_with_these_alone),
+		cmocka_unit_test(each_pod_of_a_finding_has_its_level_and_words),
 		cmocka_unit_test(a_filter_that_matches_nothing_names_the_nearest),
 	};
 

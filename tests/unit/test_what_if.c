@@ -137,10 +137,10 @@ static void asked_of_a_node(void **state)
 	/* cart lives on v1 fallback: a warning; far loses tokens for certain: an error, and first */
 	assert_int_equal(r.findings_len, 2);
 	assert_int_equal(r.findings[0].severity, SEVERITY_ERROR);
-	assert_int_equal(r.findings[0].pod_index, 3);
+	assert_int_equal(finding_row(&r.findings[0]), 3);
 	assert_non_null(strstr(r.findings[0].summary, "shop/far (app) would lose its tokens: it needs hop limit 3"));
 	assert_int_equal(r.findings[1].severity, SEVERITY_WARNING);
-	assert_int_equal(r.findings[1].pod_index, 0);
+	assert_int_equal(finding_row(&r.findings[1]), 0);
 	assert_int_equal(r.findings[1].code, FINDING_WOULD_BREAK);
 	assert_int_equal(r.counts[WHAT_IF_UNTOUCHED], 1);
 	assert_int_equal(r.counts[WHAT_IF_UNKNOWN], 1); /* a packet filter keeps it out: nobody knows what it would get */

@@ -176,19 +176,38 @@ struct loss {
 	uint64_t count;
 };
 
+/* A pod that a finding is about. */
+struct finding_pod {
+	const struct pod_identity *who; /* borrowed from the snapshot */
+	size_t row;			/* into snapshot.pods */
+};
+
 struct finding {
 	enum severity severity;
 	enum finding_code code;
 	const char *namespace, *pod, *container; /* "" for the node as a whole */
 	const char *cgroup;
 	char *summary;
-	char **evidence;		  /* NULL-ended */
-	char **advice;			  /* NULL-ended */
-	char workload[254];		  /* "" for what is no pod */
-	const struct pod_identity **pods; /* that it is about, one or more of a workload; borrowed entries, malloc'd list */
+	char **evidence;	  /* NULL-ended */
+	char **advice;		  /* NULL-ended */
+	char workload[254];	  /* "" for what is no pod */
+	struct finding_pod *pods; /* one or more of a workload, worst first; malloc'd. None: the node as a whole */
 	size_t pods_len;
-	size_t pod_index; /* into snapshot.pods, SIZE_MAX for the node */
 };
+
+/* Its worst row in snapshot.pods; SIZE_MAX for the node. */
+static inline size_t finding_row(const struct finding *f)
+{
+	return f->pods_len ? f->pods[0].row : SIZE_MAX;
+}
+
+static inline bool finding_is_about(const struct finding *f, size_t row)
+{
+	for (size_t i = 0; i < f->pods_len; i++)
+		if (f->pods[i].row == row)
+			return true;
+	return false;
+}
 
 /* Connection tracking of the network namespace that was watched from. */
 struct conntrack {

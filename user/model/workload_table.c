@@ -262,9 +262,9 @@ static void add_finding(struct workload_table *t, const struct snapshot *s, cons
 {
 	struct entry *e;
 
-	if (f->pod_index >= s->pods_len)
+	if (finding_row(f) >= s->pods_len)
 		return;
-	e = entry_get(t, s->pods[f->pod_index], s->node ? s->node : "");
+	e = entry_get(t, s->pods[finding_row(f)], s->node ? s->node : "");
 	if (e)
 		e->w.findings[f->code]++;
 }

@@ -108,13 +108,13 @@ struct list {
 	size_t len, room;
 };
 
-/* Moves the draft into the list, or frees it. pods: that it is about; NULL for the node. */
-static int list_take(struct list *list, struct draft *d, enum finding_code code, size_t pod_index,
-		     const struct pod_stats **pods, size_t pods_len)
+/* Moves the draft into the list, or frees it. rows: that it is about, in s->pods; none for the node. */
+static int list_take(struct list *list, struct draft *d, enum finding_code code, const struct snapshot *s,
+		     const size_t *rows, size_t rows_len)
 {
 	static const struct pod_identity nobody = POD_IDENTITY_NOBODY;
-	const struct pod_identity *who = pods_len ? &pods[0]->who : &nobody;
-	const struct pod_identity **names = calloc(pods_len + 1, sizeof(*names));
+	const struct pod_identity *who = rows_len ? &s->pods[rows[0]]->who : &nobody;
+	struct finding_pod *pods = calloc(rows_len + 1, sizeof(*pods));
 	struct finding *v = with_room(list->v, list->len, &list->room, 16, sizeof(*v));
 
 	advice_add(&d->advice, code, d);
@@ -127,13 +127,13 @@ static int list_take(struct list *list, struct draft *d, enum finding_code code,
 		d->evidence.v = calloc(1, sizeof(*d->evidence.v));
 		d->evidence.failed = !d->evidence.v;
 	}
-	if (!v || !names || d->summary.failed || d->evidence.failed || d->advice.failed) {
-		free(names);
+	if (!v || !pods || d->summary.failed || d->evidence.failed || d->advice.failed) {
+		free(pods);
 		draft_clear(d);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < pods_len; i++)
-		names[i] = &pods[i]->who;
+	for (size_t i = 0; i < rows_len; i++)
+		pods[i] = (struct finding_pod){ .who = &s->pods[rows[i]]->who, .row = rows[i] };
 	list->v[list->len] = (struct finding){
 		.severity = d->severity,
 		.code = code,
@@ -144,9 +144,8 @@ static int list_take(struct list *list, struct draft *d, enum finding_code code,
 		.summary = d->summary.v[0],
 		.evidence = d->evidence.v,
 		.advice = d->advice.v,
-		.pods = names,
-		.pods_len = pods_len,
-		.pod_index = pod_index,
+		.pods = pods,
+		.pods_len = rows_len,
 	};
 	if (who->pod[0])
 		workload_name(who->pod, d->s->node ? d->s->node : "", list->v[list->len].workload,
@@ -164,7 +163,7 @@ static int by_gravity(const void *a, const void *b)
 		return x->severity > y->severity ? -1 : 1;
 	if (x->code != y->code)
 		return x->code < y->code ? -1 : 1;
-	return x->pod_index < y->pod_index ? -1 : x->pod_index > y->pod_index;
+	return finding_row(x) < finding_row(y) ? -1 : finding_row(x) > finding_row(y);
 }
 
 /* --- pods of one workload, and containers of one pod, are one finding ------------------------------------------- */
@@ -301,12 +300,23 @@ static struct draft draft_of(const struct snapshot *s, const struct platform *pl
 
 #define NAMES_SHOWN 6
 
-static int tell_group(struct list *list, const struct finding_rule *r, const struct snapshot *s,
-		      const struct platform *platform, const struct pod_stats **pods, size_t len, size_t index,
-		      const char *workload)
+/* What the rules are applied to. */
+struct collector {
+	struct list list;
+	const struct snapshot *s;    /* what may be looked at */
+	const struct snapshot *view; /* whose rows are told */
+	struct platform platform;
+	/* the rows of one finding, filled anew for each: in view->pods, and what stands there */
+	size_t *rows;
+	const struct pod_stats **pods;
+};
+
+/* The first len of c->rows as one finding. */
+static int tell_group(struct collector *c, const struct finding_rule *r, size_t len, const char *workload)
 {
+	const struct pod_stats **pods = c->pods;
 	struct pod_stats sum;
-	struct draft d = draft_of(s, platform, pods[0]);
+	struct draft d = draft_of(c->s, &c->platform, pods[0]);
 	char name[SUBJECT_LEN];
 	int err = 0;
 
@@ -324,7 +334,7 @@ static int tell_group(struct list *list, const struct finding_rule *r, const str
 				  pods[i]->failed ? "failed" : "served");
 		if (len > NAMES_SHOWN)
 			lines_add(&d.evidence, "and %zu more", len - NAMES_SHOWN);
-		err = list_take(list, &d, r->code, index, pods, len);
+		err = list_take(&c->list, &d, r->code, c->view, c->rows, len);
 	}
 	if (len > 1)
 		counters_free_kinds(&sum);
@@ -332,33 +342,31 @@ static int tell_group(struct list *list, const struct finding_rule *r, const str
 }
 
 /* One rule over one workload's rows: a finding for each severity. */
-static int apply_rule(struct list *list, const struct finding_rule *r, const struct snapshot *s,
-		      const struct platform *platform, struct member *m, size_t len, const struct pod_stats **scratch)
+static int apply_rule(struct collector *c, const struct finding_rule *r, struct member *m, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		struct draft d = draft_of(s, platform, m[i].p);
+		struct draft d = draft_of(c->s, &c->platform, m[i].p);
 
 		findings_subject(&m[i].p->who, d.subject, sizeof(d.subject));
 		m[i].hit = finding_rule_apply(r, &d) ? (int)d.severity + 1 : 0;
 		draft_clear(&d);
 	}
 	for (int severity = SEVERITY_ERROR; severity >= SEVERITY_INFO; severity--) {
-		size_t n = 0, index = SIZE_MAX;
+		size_t n = 0;
 
 		for (size_t i = 0; i < len; i++) {
 			if (m[i].hit != severity + 1)
 				continue;
-			index = n ? index : m[i].index;
-			scratch[n++] = m[i].p;
+			c->rows[n] = m[i].index;
+			c->pods[n++] = m[i].p;
 		}
-		if (n && tell_group(list, r, s, platform, scratch, n, index, m[0].workload))
+		if (n && tell_group(c, r, n, m[0].workload))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int collect_pods(struct list *list, const struct snapshot *s, const struct snapshot *rows,
-			const struct platform *platform)
+static int collect_pods(struct collector *c)
 {
 	static const struct finding_rule *const tables[] = {
 		finding_rules_path,
@@ -366,20 +374,23 @@ static int collect_pods(struct list *list, const struct snapshot *s, const struc
 		finding_rules_server,
 		finding_rules_share,
 	};
-	struct member *m = members_of(rows);
-	const struct pod_stats **scratch = calloc(rows->pods_len + 1, sizeof(*scratch));
-	int err = m && scratch ? 0 : -ENOMEM;
+	struct member *m = members_of(c->view);
+	int err;
 
-	for (size_t i = 0, n; !err && i < rows->pods_len; i += n) {
+	c->rows = calloc(c->view->pods_len + 1, sizeof(*c->rows));
+	c->pods = calloc(c->view->pods_len + 1, sizeof(*c->pods));
+	err = m && c->rows && c->pods ? 0 : -ENOMEM;
+	for (size_t i = 0, n; !err && i < c->view->pods_len; i += n) {
 		n = 1;
-		while (i + n < rows->pods_len && same_workload(&m[i], &m[i + n]))
+		while (i + n < c->view->pods_len && same_workload(&m[i], &m[i + n]))
 			n++;
 		for (size_t k = 0; k < LEN(tables); k++)
 			for (const struct finding_rule *r = tables[k]; !err && r->find; r++)
-				err = apply_rule(list, r, s, platform, m + i, n, scratch);
+				err = apply_rule(c, r, m + i, n);
 	}
 	free(m);
-	free(scratch);
+	free(c->rows);
+	free(c->pods);
 	return err;
 }
 
@@ -390,24 +401,23 @@ int findings_collect(const struct snapshot *s, struct finding **ret, size_t *ret
 
 int findings_collect_view(const struct snapshot *s, const struct snapshot *view, struct finding **ret, size_t *ret_len)
 {
-	struct platform platform = platform_learn(s);
-	struct list list = { 0 };
+	struct collector c = { .s = s, .view = view, .platform = platform_learn(s) };
 
-	if (collect_pods(&list, s, view, &platform))
+	if (collect_pods(&c))
 		goto no_memory;
 	for (const struct finding_rule *r = finding_rules_node; r->find; r++) {
-		struct draft d = draft_of(s, &platform, NULL);
+		struct draft d = draft_of(s, &c.platform, NULL);
 
-		if (finding_rule_apply(r, &d) && list_take(&list, &d, r->code, SIZE_MAX, NULL, 0))
+		if (finding_rule_apply(r, &d) && list_take(&c.list, &d, r->code, view, NULL, 0))
 			goto no_memory;
 	}
-	if (list.len)
-		qsort(list.v, list.len, sizeof(*list.v), by_gravity);
-	*ret = list.v;
-	*ret_len = list.len;
+	if (c.list.len)
+		qsort(c.list.v, c.list.len, sizeof(*c.list.v), by_gravity);
+	*ret = c.list.v;
+	*ret_len = c.list.len;
 	return 0;
 no_memory:
-	findings_free(list.v, list.len);
+	findings_free(c.list.v, c.list.len);
 	return -ENOMEM;
 }
 
@@ -442,8 +452,7 @@ size_t findings_advised_before(const struct finding *findings, size_t n)
 bool findings_is_first_of_row(const struct finding *findings, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < findings[i].pods_len; k++)
-			if (findings[n].pods_len && findings[i].pods[k] == findings[n].pods[0])
-				return false;
+		if (finding_is_about(&findings[i], finding_row(&findings[n])))
+			return false;
 	return true;
 }

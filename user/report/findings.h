@@ -12,7 +12,7 @@
  * advice line that begins with two spaces is literal: a command or a setting to copy.
  */
 int findings_collect(const struct snapshot *s, struct finding **ret, size_t *ret_len);
-/* The same of the rows of view alone, a choice out of s; the other rows still are evidence. pod_index is that of view. */
+/* The same of the rows of view alone, a choice out of s; the other rows still are evidence. their pods' rows are those of view. */
 int findings_collect_view(const struct snapshot *s, const struct snapshot *view, struct finding **ret, size_t *ret_len);
 /* The first of those before n that is advised the same; n: none, its advice is new. */
 size_t findings_advised_before(const struct finding *findings, size_t n);

@@ -24,8 +24,8 @@ const struct feature *headline_drops_off(const struct snapshot *s)
 	return NULL;
 }
 
-/* What dies of the hop limit now; false: nothing does, or there is something graver. */
-static bool say_dead(const struct snapshot *s, const char *node, char *buf, size_t len)
+/* What dies of the hop limit now, of how many pods; 0: nothing does, or there is something graver. */
+static size_t say_dead(const struct snapshot *s, const char *node, char *buf, size_t len)
 {
 	const struct finding *first = s->findings_len ? &s->findings[0] : NULL;
 	const char *least = "", *maybe;
@@ -35,7 +35,7 @@ static bool say_dead(const struct snapshot *s, const char *node, char *buf, size
 	int needs = 0;
 
 	if (!first || first->code != FINDING_HOP_LIMIT_EXHAUSTED || first->severity == SEVERITY_INFO)
-		return false;
+		return 0;
 	for (size_t i = 0; i < s->pods_len; i++) {
 		const struct pod_stats *p = s->pods[i];
 
@@ -50,7 +50,7 @@ static bool say_dead(const struct snapshot *s, const char *node, char *buf, size
 		}
 	}
 	if (!dead)
-		return false;
+		return 0;
 	maybe = first->severity == SEVERITY_WARNING ? "probably " : "";
 	snprintf(buf, len, "%zu of %zu pod%s on %s get%s no metadata %s: ", dead, s->pods_len, ENDING(s->pods_len),
 		 node, dead == 1 ? "s" : "", tokens ? "token" : "answer");
@@ -64,7 +64,7 @@ static bool say_dead(const struct snapshot *s, const char *node, char *buf, size
 		text_add(buf, len, ", %s%d is needed", least, needs);
 	if (lost_s >= 0.05)
 		text_add(buf, len, "; %.1f s lost", lost_s);
-	return true;
+	return dead;
 }
 
 /* Silence, and what may be behind it. */
@@ -95,20 +95,26 @@ static void say_nothing_asked(const struct snapshot *s, const char *node, char *
 		    node, watched_s);
 }
 
-void headline_write(const struct snapshot *s, char *buf, size_t len)
+size_t headline_write(const struct snapshot *s, char *buf, size_t len)
 {
 	const struct finding *first = s->findings_len ? &s->findings[0] : NULL; /* the gravest */
 	const struct pod_stats *t = &s->totals;
 	char node[256], p99[32];
+	size_t dead;
 
 	snprintf(node, sizeof(node), "%.200s", s->node);
-	if (say_dead(s, node, buf, len))
-		return;
+	dead = say_dead(s, node, buf, len);
+	if (dead)
+		return dead;
 	if (first && first->severity != SEVERITY_INFO) {
 		snprintf(buf, len, "%s", first->summary);
-	} else if (first && first->code != FINDING_OBSERVATION_INCOMPLETE) {
+		return first->pods_len;
+	}
+	if (first && first->code != FINDING_OBSERVATION_INCOMPLETE) {
 		snprintf(buf, len, "nothing to mend on %s, but to know: %s", node, first->summary);
-	} else if (!t->requests && !t->in_flight) {
+		return first->pods_len;
+	}
+	if (!t->requests && !t->in_flight) {
 		say_nothing_asked(s, node, buf, len);
 	} else if (!t->requests) {
 		snprintf(buf, len, "no request has ended on %s yet: %llu wait%s for %s answer", node,
@@ -121,4 +127,5 @@ void headline_write(const struct snapshot *s, char *buf, size_t len)
 			 ENDING(s->pods_len), (unsigned long long)t->requests, ENDING(t->requests),
 			 (unsigned long long)t->answered, t->latency.count ? ", p99 " : "", t->latency.count ? p99 : "");
 	}
+	return s->pods_len;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../base/small.h"
+#include "../base/text_add.h"
 #include "finding_parts.h"
 #include "findings.h"
 #include "headline.h"
@@ -157,6 +158,20 @@ static void write_brief(struct report *r)
 		 (unsigned long long)r->failed);
 }
 
+/* The headline tells of the gravest finding: how many rows there are to look at besides. */
+static void add_others(struct report *r, size_t told)
+{
+	const struct snapshot *s = r->s;
+	const bool bad = s->findings_len && s->findings[0].severity != SEVERITY_INFO;
+	size_t rows = 0;
+
+	for (size_t i = 0; i < r->rows_len; i++)
+		rows += bad ? report_level_is_bad(r->rows[i].level) : r->rows[i].level == LEVEL_NOTE;
+	if (rows > told)
+		text_add(r->headline, HEADLINE_LEN, "; something to %s %s %zu of %zu pods", bad ? "mend" : "know",
+			 bad ? "on" : "of", rows, r->rows_len);
+}
+
 int report_build(const struct snapshot *s, struct report *ret)
 {
 	*ret = (struct report){ .s = s, .answered = s->totals.answered, .failed = s->totals.failed };
@@ -171,21 +186,26 @@ int report_build(const struct snapshot *s, struct report *ret)
 	for (size_t i = 0; i < s->findings_len; i++) {
 		const struct finding *f = &s->findings[i];
 
-		if (f->pod_index < s->pods_len)
-			ret->rows[f->pod_index].level =
-			    raise_level(ret->rows[f->pod_index].level, report_level_of(f->severity));
+		for (size_t k = 0; k < f->pods_len; k++) {
+			struct report_row *row = &ret->rows[f->pods[k].row];
+
+			row->level = raise_level(row->level, report_level_of(f->severity));
+		}
 	}
 	for (size_t i = 0; i < s->pods_len; i++)
 		fill_text(&ret->rows[i], s, ret->platform.cloud);
 	for (size_t i = s->findings_len; i-- > 0;) { /* worst first: its word is the last */
-		struct report_row *row =
-		    s->findings[i].pod_index < s->pods_len ? &ret->rows[s->findings[i].pod_index] : NULL;
+		const struct finding *f = &s->findings[i];
 
-		if (row && row->cause == CAUSE_NONE && report_level_is_bad(row->level))
-			snprintf(row->text, sizeof(row->text), "%s", finding_word(s->findings[i].code));
+		for (size_t k = 0; k < f->pods_len; k++) {
+			struct report_row *row = &ret->rows[f->pods[k].row];
+
+			if (row->cause == CAUSE_NONE && report_level_is_bad(row->level))
+				snprintf(row->text, sizeof(row->text), "%s", finding_word(f->code));
+		}
 	}
 	ret->level = level_of_snapshot(s);
-	headline_write(s, ret->headline, HEADLINE_LEN);
+	add_others(ret, headline_write(s, ret->headline, HEADLINE_LEN));
 	write_brief(ret);
 	return 0;
 }

@@ -205,6 +205,7 @@ static int add_finding(struct what_if_result *r, const struct snapshot *s, size_
 	const struct what_if *w = &r->question;
 	const struct pod_stats *p = s->pods[i];
 	struct lines summary = { 0 }, evidence = { 0 }, advice = { 0 };
+	struct finding_pod *pod = calloc(1, sizeof(*pod));
 	bool tokens = loses_tokens(w, s, p), v1 = loses_v1(w, p);
 	char subject[SUBJECT_LEN];
 
@@ -217,12 +218,14 @@ static int add_finding(struct what_if_result *r, const struct snapshot *s, size_
 			  (unsigned long long)p->v1_answered);
 	add_evidence(&evidence, w, s, p);
 	add_advice(&advice, w, s, p);
-	if (summary.failed || evidence.failed || advice.failed) {
+	if (!pod || summary.failed || evidence.failed || advice.failed) {
+		free(pod);
 		lines_free(summary.v);
 		lines_free(evidence.v);
 		lines_free(advice.v);
 		return -ENOMEM;
 	}
+	*pod = (struct finding_pod){ .who = &p->who, .row = i };
 	r->findings[r->findings_len++] = (struct finding){
 		.severity = tokens ? SEVERITY_ERROR : SEVERITY_WARNING,
 		.code = FINDING_WOULD_BREAK,
@@ -233,7 +236,8 @@ static int add_finding(struct what_if_result *r, const struct snapshot *s, size_
 		.summary = summary.v[0],
 		.evidence = evidence.v,
 		.advice = advice.v,
-		.pod_index = i,
+		.pods = pod,
+		.pods_len = 1,
 	};
 	free(summary.v);
 	return 0;
@@ -280,7 +284,7 @@ static int by_gravity(const void *a, const void *b)
 
 	if (x->severity != y->severity)
 		return x->severity > y->severity ? -1 : 1;
-	return x->pod_index < y->pod_index ? -1 : x->pod_index > y->pod_index;
+	return finding_row(x) < finding_row(y) ? -1 : finding_row(x) > finding_row(y);
 }
 
 /* Of a tenant whose cgroups are too many to be known by name each request is counted all the same. */

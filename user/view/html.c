@@ -57,8 +57,8 @@ static void card(FILE *out, const struct report *r, const struct finding *findin
 	html_chip(out, f->severity, severity_word(f->severity));
 	html_chip(out, SEVERITY_INFO, finding_word(f->code));
 	html_in(out, "<h3>", f->summary, "</h3></summary>\n");
-	if (with_path && f->pod_index < r->rows_len && findings_is_first_of_row(findings, n))
-		svg_path(out, &r->rows[f->pod_index].path);
+	if (with_path && finding_row(f) < r->rows_len && findings_is_first_of_row(findings, n))
+		svg_path(out, &r->rows[finding_row(f)].path);
 	if (f->evidence && f->evidence[0]) {
 		fputs("<h4>Evidence</h4>\n", out);
 		html_list(out, (const char *const *)f->evidence);
@@ -265,7 +265,7 @@ static void timeline_section(FILE *out, const struct snapshot *s, const struct t
 static bool has_finding(const struct snapshot *s, size_t pod)
 {
 	for (size_t i = 0; i < s->findings_len; i++)
-		if (s->findings[i].pod_index == pod)
+		if (finding_row(&s->findings[i]) == pod)
 			return true;
 	return false;
 }

@@ -475,7 +475,7 @@ static json_t *folded_at(const void *pods, size_t i)
 {
 	struct builder b = begin();
 
-	put_names(&b, ((const struct pod_identity *const *)pods)[i]);
+	put_names(&b, ((const struct finding_pod *)pods)[i].who);
 	return end(&b);
 }
 

@@ -95,8 +95,8 @@ static void report_finding(FILE *out, const struct report *r, size_t n, const si
 	fprintf(out, "\n%s%zu. %s  %s%s\n", text_on(o, styles[f->severity]), numbers[n], severity_word(f->severity),
 		finding_word(f->code), text_off(o));
 	text_styled(out, o, TEXT_BOLD, "   ", f->summary);
-	if (f->pod_index < r->rows_len && findings_is_first_of_row(s->findings, n) &&
-	    path_draw(&r->rows[f->pod_index].path, o->utf8, way, sizeof(way))[0])
+	if (finding_row(f) < r->rows_len && findings_is_first_of_row(s->findings, n) &&
+	    path_draw(&r->rows[finding_row(f)].path, o->utf8, way, sizeof(way))[0])
 		fprintf(out, "\n       %s%s%s\n", text_on(o, styles[f->severity]),
 			text_escape(way, o->utf8, 0, buf, sizeof(buf)), text_off(o));
 	if (f->evidence && f->evidence[0])

@@ -116,7 +116,7 @@ static int fill_notes(struct ui_row *row, const struct snapshot *s, size_t pod)
 		const struct finding *n = &s->findings[i];
 		char head[64];
 
-		if (n->pod_index != pod)
+		if (!finding_is_about(n, pod))
 			continue;
 		if (!f)
 			f = open_memstream(&row->notes, &len);
