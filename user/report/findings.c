@@ -375,11 +375,12 @@ static int collect_pods(struct collector *c)
 		finding_rules_share,
 	};
 	struct member *m = members_of(c->view);
-	int err;
+	size_t *rows = calloc(c->view->pods_len + 1, sizeof(*rows));
+	const struct pod_stats **pods = calloc(c->view->pods_len + 1, sizeof(*pods));
+	int err = m && rows && pods ? 0 : -ENOMEM;
 
-	c->rows = calloc(c->view->pods_len + 1, sizeof(*c->rows));
-	c->pods = calloc(c->view->pods_len + 1, sizeof(*c->pods));
-	err = m && c->rows && c->pods ? 0 : -ENOMEM;
+	c->rows = rows;
+	c->pods = pods;
 	for (size_t i = 0, n; !err && i < c->view->pods_len; i += n) {
 		n = 1;
 		while (i + n < c->view->pods_len && same_workload(&m[i], &m[i + n]))
@@ -389,8 +390,8 @@ static int collect_pods(struct collector *c)
 				err = apply_rule(c, r, m + i, n);
 	}
 	free(m);
-	free(c->rows);
-	free(c->pods);
+	free(rows);
+	free(pods);
 	return err;
 }
 
