@@ -30,6 +30,14 @@ class Connection:
         ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp), 1, 0x4000, ttl or self.ttl[from_client], 6, 0) + ends
         self.packets.append((1700000000 * 10**6 + int(ms * 1000), bytes(12) + b"\x08\x00" + ip + tcp))
 
+    def told(self, ms, seq, data=b""):
+        """a router tells the service of a packet of it that died there"""
+        quoted = struct.pack(">BBHHHBBH", 0x45, 0, 40 + len(data), 1, 0x4000, 1, 6, 0) + SERVICE + POD
+        quoted += struct.pack(">HHIIBBHHH", self.port, 40000, seq, self.out, 0x50, ACK, 64240, 0, 0) + data
+        icmp = struct.pack(">BBHHH", 11, 0, 0, 0, 0) + quoted
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0) + bytes([10, 0, 0, 1]) + SERVICE
+        self.packets.append((1700000000 * 10**6 + int(ms * 1000), bytes(12) + b"\x08\x00" + ip + icmp))
+
     def syn(self, ms): self.put(ms, True, SYN, self.isn, 0)
     def ack(self, ms): self.put(ms, True, ACK, self.out, self.back)
     def fin(self, ms): self.put(ms, True, FIN | ACK, self.out, self.back)
@@ -54,12 +62,13 @@ class Connection:
         for ms in at:
             self.put(ms, False, ACK, self.back + ahead, self.out, ANSWER, ttl)
 
-    def write(self, name, *others, since=0, until=10**9):
+    def write(self, name, *others, since=0, until=10**9, copies=1, late=0):
         with open(f"{folder}/{name}", "wb") as f:
             f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
             for us, p in sorted(sum((c.packets for c in others), self.packets), key=lambda p: p[0]):
                 if since <= us // 1000 - 1700000000 * 1000 < until:
-                    f.write(struct.pack("<IIII", us // 10**6, us % 10**6, len(p), len(p)) + p)
+                    us += late * 1000
+                    f.write((struct.pack("<IIII", us // 10**6, us % 10**6, len(p), len(p)) + p) * copies)
 
 for name, acknowledged in (("first-missing", True), ("first-missing-unacknowledged", False)):
     c = Connection()
@@ -77,6 +86,43 @@ c.write("dies")
 c = Connection(client_ttl=63)
 c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.dies(2, ttl=1); c.fin(1500)
 c.write("dies-once")
+c.write("dies-once-mirrored", copies=2)
+for name, data in ("told-of-acks", b""), ("told-of-answers", ANSWER):
+    c = Connection(client_ttl=63)
+    c.stands(); c.ask(1, TOKEN); c.told(2, c.back, data); c.put(203, True, ACK, c.out - len(TOKEN), c.back, TOKEN); c.fin(1500)
+    c.write(name)
+# the client's TTL begins with 100, and its own filter keeps the answer from it
+c = Connection(client_ttl=100, service_ttl=63)
+c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.dies(2, 203, 604, ttl=1); c.fin(1500)
+c.write("begins-with-100")
+# what nobody acknowledges is sent again: one that is silent for so long is not all there
+d = Connection(isn=3000000)
+d.stands(9000)
+c = Connection()
+c.ask(1, DATA)
+c.write("requests-alone"); c.write("requests-alone-on", d)
+c = Connection()
+c.syn(0)
+c.write("syns-alone", until=1)
+c.syn(1005)
+c.write("syns-resent")
+c = Connection()
+c.stands(); c.ask(1, TOKEN)
+c.write("rest-missing", d)
+# seen on the uplink: what became of it is not known
+c = Connection(client_ttl=63)
+c.stands(); c.ask(1, TOKEN); c.answer(2)
+c.write("on-its-way")
+c.write("on-its-way-on", d)
+# the pod and the uplink, by clocks that differ
+for name, ttl in ("pod", 64), ("uplink", 63):
+    c, e = Connection(client_ttl=ttl, service_ttl=ttl ^ 127), Connection(client_ttl=ttl, service_ttl=ttl ^ 127, isn=3000000)
+    c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.fin(1500)
+    e.stands(2000); e.ask(2001, TOKEN); e.answer(2002, ttl=ttl ^ 127); e.ack(2003); e.fin(2004)
+    if name == "uplink":
+        c.dies(2, 203, 604, ttl=1)
+    for late in 0, 4000, 300000:
+        c.write(f"{name}-{late}", e, late=late)
 c = Connection(client_ttl=63)
 c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.dies(2, 203, ahead=70000, ttl=1); c.fin(1500)
 c.write("forged")
@@ -156,7 +202,11 @@ with open(f"{folder}/lossy", "wb") as f:
         f.write(block(6, struct.pack("<IIIII", 0, us >> 32, us & 0xFFFFFFFF, len(p), len(p)) + p + bytes(-len(p) % 4)))
     f.write(block(5, statistics) + block(5, statistics))
 with open(f"{folder}/whole", "rb") as f, open(f"{folder}/cut.gz", "wb") as cut:
-    cut.write(gzip.compress(f.read())[:-6])
+    data = gzip.compress(f.read())
+    cut.write(data[:-6])
+    for name, behind in ("padded.gz", bytes(512)), ("junk.gz", b"junk"):
+        with open(f"{folder}/{name}", "wb") as out:
+            out.write(data + behind)
 PY
 python3 "$work/make.py" "$work" || e2e_die "make.py"
 said() { # said NAME WANTED: kinds and outcomes of the requests that are told
@@ -176,6 +226,29 @@ check "all missing: no request is told" said all-missing ""
 check "all missing: it is said" lost all-missing "$unknown"
 check "an answer that dies, sent again and again" said dies "token hop-limit strong hop-limit"
 check "seen once, and what came of it is not in the capture: a guess" said dies-once "token hop-limit likely hop-limit"
+check "also when a mirror makes two of it" said dies-once-mirrored "token hop-limit likely hop-limit"
+check "a router tells of bare acknowledgements that died: no answer was seen" said told-of-acks "token hop-limit likely hop-limit"
+check "of answers: proven" said told-of-answers "token hop-limit proven hop-limit"
+check "no way has so many routers" said begins-with-100 "token no-response - silent"
+unseen='.headline.level == "blind" and .losses.capture_answers_missing == 1 and .totals.requests == 0'
+for name in requests-alone-on rest-missing on-its-way; do
+	check "$name: not told, and it is said" lost $name "$unseen"
+done
+check "requests-alone: blind" lost requests-alone '.headline.level == "blind" and .totals.requests == 0'
+check "syns-alone: blind" lost syns-alone '.headline.level == "blind" and .totals.requests == 0'
+check "a SYN that is sent again has no answer" said syns-resent "connect-only no-response - silent"
+check "an answer on its way that is not sent again came" said on-its-way-on "token ok - -"
+apart() { # apart POD UPLINK: a request of each connection is told once
+	"$IMDSNOOP" trace --json --from "$work/pod-$1" --from "$work/uplink-$2" >"$work/trace" 2>/dev/null
+	"$IMDSNOOP" report --json --from "$work/pod-$1" --from "$work/uplink-$2" >"$work/report" 2>/dev/null
+	equal "$(jq -rc 'select(.type == "request") | .outcome' "$work/trace" | sort | paste -sd,)" "$3" &&
+		equal "$(jq '.losses.capture_clocks_apart // 0' "$work/report")" "$4"
+}
+check "clocks agree" apart 0 0 hop-limit,ok 0
+for late in 4000 300000; do
+	check "the uplink's clock is late by $late ms: told once, and it is said" apart 0 $late no-response,ok 1
+	check "the pod's clock is late by $late ms: told once" apart $late 0 hop-limit,ok 1
+done
 check "a segment that the client does not wait for is no answer" said forged "token no-response - silent"
 check "a client whose TTL is unusual: its SYN-ACK came with such a TTL" said odd-ttl "token no-response - silent"
 check "the same, with an answer" said odd-ttl-answered "token ok - -"
@@ -210,3 +283,5 @@ check "what asks there is another one, behind one more router" equal "$(fallback
 check "nothing is missing" lost whole '.headline.level == "ok" and (.losses | add // 0) == 0'
 check "the tool that captured says what it lost" lost lossy '.headline.level == "blind" and .losses.capture_packets_lost == 7'
 check "a gzip that lacks its end" lost cut.gz '.headline.level == "blind" and .losses.capture_files_bad == 1'
+check "zeros behind a gzip are padding" lost padded.gz '.headline.level == "ok" and (.losses | add // 0) == 0'
+check "what else is there is said" lost junk.gz '.losses.capture_files_bad == 1'

@@ -198,8 +198,8 @@ function parse(type, text, lenient, skip) {
 		error = m.major !== 1 ? 'VERSION' : m.url === null && m.status < 100 ? 'HPE_INVALID_STATUS' : m.upgrade || m.status === 101 ? 'UPGRADE' : isCoded(type, m.list) ? 'CODING' : 'CLOSE';
 		m.anyLength = error === 'UPGRADE' || error === 'CODING';
 		found.length = stop + (error !== 'VERSION' && error !== 'HPE_INVALID_STATUS');
-	} else if (!error && running && now && isCoded(type, now.list)) {
-		error = 'CODING';
+	} else if (!error && running && now && (now.upgrade || isCoded(type, now.list))) {
+		error = now.upgrade ? 'UPGRADE' : 'CODING';	// node hides errors in the body of a request to upgrade
 	}
 	const odd = /transfer-encoding:[^\n]*\n[ \t]/i.test(text) ? 'FOLD' : /chunked *\t|transfer-encoding:[^\n]*\0/i.test(text) ? 'TAB' : /(content-length|transfer-encoding)[ \t]+:/i.test(text) ? 'BLANK' : '';
 	if (odd) {

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define REUSED_NS 60000000000ull /* a port is free for another connection after so long */
-#define COPY_NS 100000000ull /* the same bytes again so soon are a copy at another place: TCP waits 200 ms at least */
 
 static struct imds_request *request_begin(struct flow *f, uint64_t now)
 {
@@ -24,14 +23,15 @@ static int depth_of(uint8_t ttl)
 	return ttl <= 64 ? 64 - ttl : ttl <= 128 ? 128 - ttl : 255 - ttl;
 }
 
-static void client_seen_at(struct capture_flows *c, struct flow *f, uint64_t id, uint8_t ttl, const struct tuple *t)
+/* True where it was not seen at this place before. */
+static bool client_seen_at(struct capture_flows *c, struct flow *f, uint64_t id, uint8_t ttl, const struct tuple *t)
 {
 	int depth = depth_of(ttl);
 	struct point *at = flow_find_point(f, id, depth);
 
 	f->client_seen = true;
-	if (at || f->points_len == POINTS || depth > 30)
-		return;
+	if (at || f->points_len == POINTS || depth > FORWARDS_MAX)
+		return false;
 	f->points[f->points_len++] = (struct point){ .id = id, .depth = depth };
 	c->stats.pod_side |= !depth;
 	c->stats.far_side |= depth > 0;
@@ -40,6 +40,7 @@ static void client_seen_at(struct capture_flows *c, struct flow *f, uint64_t id,
 		f->peer.local = t->local;
 		f->peer.local_port = t->local_port;
 	}
+	return true;
 }
 
 static void take_early(struct capture_flows *c, struct flow *f)
@@ -234,6 +235,7 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 	struct flow *f = flow_find(c, t, s, true);
 	uint64_t now = p->ts_ns;
 	uint8_t twin = 0;
+	const struct gone *gone;
 	struct held *h;
 
 	if (syn && f && f->isn != s->seq) {
@@ -256,13 +258,20 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 		if (!f)
 			return;
 		f->twin = twin;
+		gone = syn ? flow_find_gone(c, s->seq, t) : NULL;
+		if (gone) { /* told */
+			f->closed = true;
+			f->requests = 1;
+			c->stats.clocks_apart += gone->failed;
+		}
 		f->flags |= syn ? 0 : IMDS_F_MIDSTREAM;
 	}
 	if (!f)
 		return;
 	f->last_ns = now;
 	flow_make_newest(c, f);
-	client_seen_at(c, f, flow_point_id(p, s, true), s->ttl, t);
+	c->stats.clocks_apart +=
+	    client_seen_at(c, f, flow_point_id(p, s, true), s->ttl, t) && syn && f->failed && f->closed;
 	if (syn) {
 		f->flags |= IMDS_F_SYN_SEEN;
 		f->syn_retransmits += f->last_syn_ns && now - f->last_syn_ns > COPY_NS;

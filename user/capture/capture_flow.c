@@ -54,6 +54,13 @@ struct flow *flow_find_isn(const struct capture_flows *c, uint32_t isn, const st
 	return NULL;
 }
 
+const struct gone *flow_find_gone(const struct capture_flows *c, uint32_t isn, const struct tuple *t)
+{
+	const struct gone *g = &c->gone[isn_bucket(c, isn, t->remote_port)];
+
+	return g->known && g->isn == isn && g->remote_port == t->remote_port ? g : NULL;
+}
+
 void flow_add_name(struct capture_flows *c, struct flow *f, const struct tuple *t)
 {
 	struct name **bucket = &c->names[tuple_bucket(c, t)];
@@ -104,6 +111,9 @@ void flow_forget(struct capture_flows *c, struct flow *f)
 			*n = f->isn_next;
 			break;
 		}
+	if (f->flags & IMDS_F_SYN_SEEN)
+		c->gone[isn_bucket(c, f->isn, f->peer.remote_port)] =
+		    (struct gone){ f->isn, f->peer.remote_port, true, f->failed };
 	unlink_flow(c, f);
 	free(f);
 	c->len--;
@@ -145,13 +155,15 @@ struct held *flow_held(struct capture_flows *c, const struct flow *f)
 	return f->held >= c->held_first && f->held < c->held_next ? &c->held[f->held % CAPTURE_HELD_MAX] : NULL;
 }
 
-static void release_first(struct capture_flows *c)
+static void release_first(struct capture_flows *c, bool ended)
 {
 	struct held *h = &c->held[c->held_first++ % CAPTURE_HELD_MAX];
 	struct imds_request *q = &h->rec.req;
 
 	/* one direction alone was captured, packets were lost, or the capture ended: nor does it show what the client did */
-	if ((h->unseen && q->end != IMDS_END_ANSWERED) ||
+	if ((h->unseen && q->end != IMDS_END_ANSWERED) || (!h->waited && !h->evidence.dies) ||
+	    (ended && q->end == IMDS_END_ANSWERED && !h->confirmed && !h->retransmitted &&
+	     h->at_ns + UNTAKEN_NS > c->now_ns) ||
 	    (h->late && !h->acked && !h->untaken && !h->gone && !h->retransmitted)) {
 		c->stats.answers_unseen++;
 		return;
@@ -182,7 +194,7 @@ void flow_release(struct capture_flows *c, bool all)
 	while (c->held_first < c->held_next &&
 	       (all || c->held[c->held_first % CAPTURE_HELD_MAX].at_ns + HOLD_NS < c->now_ns ||
 		c->held_next - c->held_first == CAPTURE_HELD_MAX))
-		release_first(c);
+		release_first(c, all);
 }
 
 /* What is known of the flow's deaths, into a request that had no answer. */
@@ -206,7 +218,7 @@ static void take_evidence(const struct flow *f, struct imds_request *q, struct c
 	q->drops = f->deaths;
 	q->drop = (struct imds_drop){ .ts_ns = f->death_ns, .ttl = 1, .match = IMDS_MATCH_TUPLE };
 	/* of an answer that did not arrive there are more copies: seen once, the capture may lack what came of it */
-	q->drop.flags = IMDS_D_FROM_ENDPOINT | IMDS_D_EXPECTED_SEQ | (f->deaths > 1 ? IMDS_D_FORWARD : 0) |
+	q->drop.flags = IMDS_D_FROM_ENDPOINT | IMDS_D_EXPECTED_SEQ | (f->dead_again ? IMDS_D_FORWARD : 0) |
 			(f->dead_payload ? IMDS_D_PAYLOAD : 0) | (q->kind == IMDS_KIND_TOKEN ? IMDS_D_WAITING_TOKEN : 0);
 }
 
@@ -240,6 +252,10 @@ void flow_finish(struct capture_flows *c, struct flow *f, struct imds_request *q
 			    .answer_end = f->rcv_nxt,
 			    .client_seen = f->client_seen };
 	h->unseen = flow_answer_unseen(f);
+	/* TCP sends again what is not acknowledged: an end that is none of the client's packets needs a sign that it waited */
+	h->waited = (end != IMDS_END_EXPIRED && end != IMDS_END_REUSED) || (q->flags & IMDS_F_REQUEST_ACKED) ||
+		    q->retransmits || (q->kind == IMDS_KIND_CONNECT_ONLY && (f->syn_retransmits || c->stats.of_service));
+	f->failed |= end != IMDS_END_ANSWERED;
 	h->cut = f->answer_cut;
 	f->answer_cut = false;
 	h->doubtful = f->doubtful;
@@ -358,6 +374,8 @@ void flow_evidence_changed(struct capture_flows *c, struct flow *f)
 
 void flow_answer_dies(struct capture_flows *c, struct flow *f, const struct segment *s, int depth, uint64_t now)
 {
+	bool resent, more;
+
 	if (!s->length && !(f->deaths || f->head != f->tail || flow_held(c, f)))
 		return;
 	/* ahead of what the client waits for, and nothing of that died: not its answer, which would be sent again from there */
@@ -368,7 +386,13 @@ void flow_answer_dies(struct capture_flows *c, struct flow *f, const struct segm
 		f->dead_depth = depth;
 		f->dead_seq = s->seq;
 	}
-	f->deaths += !f->deaths || depth >= f->dead_depth;
+	if (depth >= f->dead_depth) {
+		resent = now - f->dead_copy_ns > COPY_NS;
+		more = s->length && !(f->dead_payload && seq_before(s->seq, f->dead_end));
+		f->dead_again |= resent && s->length && !more;
+		f->deaths += !f->deaths || resent || more;
+		f->dead_copy_ns = now;
+	}
 	if (s->length) {
 		if (flow_held(c, f)) /* taken for one that arrived, by a place that was not known then */
 			flow_held(c, f)->retransmitted = true;

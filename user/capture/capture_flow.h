@@ -16,6 +16,8 @@
 #define POINTS 8		/* places where it was seen */
 #define UNTAKEN_NS 500000000ull /* an acknowledgement is delayed by less */
 #define EARLY 64		/* SYN-ACKs that stand before their SYN */
+#define FORWARDS_MAX 10		/* between the service and any client */
+#define COPY_NS 100000000ull /* the same bytes again so soon are a copy at another place: TCP waits 200 ms at least */
 
 struct tuple {
 	struct imds_addr local, remote;
@@ -73,7 +75,9 @@ struct flow {
 	uint8_t dead_depth;
 	uint32_t deaths;
 	uint64_t death_ns;
-	bool dead_payload, told, recorded, fin_acked, fin_resent;
+	uint64_t dead_copy_ns; /* its newest death */
+	bool dead_payload, dead_again, told, recorded, fin_acked, fin_resent;
+	bool failed;	   /* a request of it had no answer */
 	uint8_t twin;	   /* which of its tuple it is */
 	bool synack_spent; /* so its TTL says; where the client went on, it does not tell how far the client is */
 	bool ttl_odd;	   /* the client's packets do not begin with a usual TTL */
@@ -93,6 +97,14 @@ struct held {
 	bool doubtful;	  /* it may not have come so far */
 	bool cut;	  /* of the answer's head the capture has too little */
 	bool unseen;	  /* the client acknowledged an answer that the capture does not have */
+	bool waited;	  /* it was sent again, or acknowledged, without an answer */
+};
+
+/* A connection that was forgotten. */
+struct gone {
+	uint32_t isn;
+	uint16_t remote_port;
+	bool known, failed;
 };
 
 /* A packet that waits for earlier ones, which may stand behind it in the capture. */
@@ -110,6 +122,7 @@ struct capture_flows {
 	struct capture_stats stats;
 	struct name *names[BUCKETS];
 	struct flow *isns[BUCKETS];
+	struct gone gone[BUCKETS];
 	struct flow *oldest, *newest;
 	size_t len;
 	struct early early[EARLY];
@@ -133,6 +146,8 @@ static inline bool seq_before(uint32_t a, uint32_t b)
  */
 struct flow *flow_find(const struct capture_flows *c, const struct tuple *t, const struct segment *s, bool from_client);
 struct flow *flow_find_isn(const struct capture_flows *c, uint32_t isn, const struct tuple *t);
+/* Whether a connection that begins so was told and forgotten: files whose clocks differ. */
+const struct gone *flow_find_gone(const struct capture_flows *c, uint32_t isn, const struct tuple *t);
 void flow_add_name(struct capture_flows *c, struct flow *f, const struct tuple *t);
 /* NULL: no memory. The oldest one gives way when there are too many. */
 struct flow *flow_new(struct capture_flows *c, const struct tuple *t, const struct segment *s, uint8_t endpoint);

@@ -69,8 +69,10 @@ static void from_router(struct capture_flows *c, const struct packet *p, const s
 		if (!f->deaths) {
 			f->deaths = 1;
 			f->death_ns = p->ts_ns;
-			f->dead_seq = f->dead_end = s->seq;
-			f->dead_payload = !(s->flags & (SEGMENT_SYN | SEGMENT_RST)) && s->seq == f->rcv_nxt && f->has_rcv;
+			f->dead_seq = s->seq;
+			f->dead_end = s->seq + s->length;
+			f->dead_payload = s->length && !(s->flags & (SEGMENT_SYN | SEGMENT_RST)) &&
+					  s->seq == f->rcv_nxt && f->has_rcv;
 		}
 		f->told = true;
 	}
@@ -222,6 +224,7 @@ void capture_flows_packet(struct capture_flows *c, const struct packet *p)
 	if (w.endpoint < 0)
 		return;
 	c->stats.of_interest++;
+	c->stats.of_service += !w.out;
 	c->stats.bare += what == PARSED_TCP && w.s.length && !w.s.captured;
 	w.icmp = what == PARSED_ICMP;
 	wait_turn(c, p, &w);

@@ -29,10 +29,12 @@ struct capture_stats {
 	uint64_t packets, of_interest, cut, fragments, unknown_link, nflog;
 	uint64_t timeless;	 /* of interest, but nobody knows when */
 	uint64_t orphans;	 /* of the service, to a SYN that the capture does not have, or with its TTL used up */
-	uint64_t answers_unseen; /* that a client acknowledged and the capture does not have; their requests are not told */
-	uint64_t status_cut;	 /* answers of which too little was captured to know their status */
+	uint64_t answers_unseen; /* the capture does not have them, or not what became of them; their requests are not told */
+	uint64_t status_cut; /* answers of which too little was captured to know their status */
 	uint64_t evicted, gaps;
-	uint64_t bare; /* segments whose payload was not captured at all */
+	uint64_t bare;	       /* segments whose payload was not captured at all */
+	uint64_t clocks_apart; /* connections without an answer, which begin anew at another place behind their end */
+	uint64_t of_service;   /* of interest, from the service or from a router to it */
 	uint64_t first_ns, last_ns;
 	bool pod_side, far_side; /* which places were captured: the client's own, one behind a router */
 };

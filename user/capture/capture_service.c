@@ -2,9 +2,6 @@
 /* The service's segments: where they were seen, what they answer, and where they died. */
 #include "capture_flow.h"
 
-#define FORWARDS_MAX 10	     /* between the service and any client */
-#define COPY_NS 100000000ull /* the same bytes again so soon are a copy at another place: TCP waits 200 ms at least */
-
 /*
  * Where a segment of the service was seen. Files that were joined show several places as one: there the first sight of
  * bytes is the place farthest from the client, and what a copy's TTL is less is how much nearer the copy is.
@@ -34,8 +31,9 @@ static struct point *place_of(struct flow *f, uint64_t id, const struct segment 
 	return at;
 }
 
-static void answer_bytes(struct capture_flows *c, struct flow *f, const struct segment *s, uint32_t skip, int ttl,
-			 uint64_t now)
+/* at: the place where they were seen; NULL: not known. */
+static void answer_bytes(struct capture_flows *c, struct flow *f, const struct segment *s, uint32_t skip,
+			 struct point *at, int ttl, uint64_t now)
 {
 	const uint8_t *buf = s->payload + (skip < s->captured ? skip : s->captured);
 	uint32_t captured = s->captured > skip ? s->captured - skip : 0, len = s->length - skip;
@@ -90,6 +88,8 @@ static void answer_bytes(struct capture_flows *c, struct flow *f, const struct s
 			f->tail++;
 			f->body_in = false;
 			f->scan_in = (struct imds_scan){ .state = IMDS_HTTP_START_RESPONSE };
+			if (at)
+				at->answer = n < len;
 		}
 		buf += n < captured ? n : captured;
 		captured -= n < captured ? n : captured;
@@ -104,7 +104,7 @@ void flow_answer_lost(struct capture_flows *c, struct flow *f, uint64_t now)
 	if (!f->has_rcv || !f->requests || f->closed)
 		return;
 	if (f->body_in && f->head != f->tail)
-		answer_bytes(c, f, &lost, 0, flow_slot(f, f->tail)->ttl_response, now);
+		answer_bytes(c, f, &lost, 0, NULL, flow_slot(f, f->tail)->ttl_response, now);
 	while (f->head != f->tail && seq_before(f->rcv_nxt, f->client_ack)) {
 		flow_finish(c, f, flow_slot(f, f->tail++), IMDS_END_CLOSED, now);
 		f->scan_in = (struct imds_scan){ .state = IMDS_HTTP_START_RESPONSE };
@@ -150,7 +150,7 @@ static void service_payload(struct capture_flows *c, struct flow *f, const struc
 		f->raw_answer = s->ttl;
 		f->doubtful = !at && s->ttl <= FORWARDS_MAX;
 		if (!f->closed)
-			answer_bytes(c, f, s, skip, ttl, now);
+			answer_bytes(c, f, s, skip, at, ttl, now);
 		f->answer_copy_ns = now;
 	} else if (now - f->answer_copy_ns > COPY_NS) {
 		f->answer_copy_ns = now;

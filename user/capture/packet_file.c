@@ -38,7 +38,7 @@ struct file {
 	FILE *f;
 	const char *name;
 	z_stream z;
-	bool begun, gzip, swapped, next_generation, ended, nanoseconds, pending, placed, continued;
+	bool begun, gzip, member_ended, swapped, next_generation, ended, nanoseconds, pending, placed, continued;
 	uint8_t in[CHUNK], out[CHUNK];
 	size_t at, len; /* of out */
 	uint32_t interfaces_len;
@@ -73,13 +73,19 @@ static int refill(struct file *f)
 			f->z.next_in = f->in;
 			f->z.avail_in = fread(f->in, 1, sizeof(f->in), f->f);
 			if (!f->z.avail_in)
-				return ferror(f->f) ? -EIO : f->z.total_in ? -EPIPE : 0;
+				return ferror(f->f) ? -EIO : f->member_ended ? 0 : -EPIPE;
 		}
+		if (f->member_ended && !*f->z.next_in) { /* padding */
+			f->z.next_in++;
+			f->z.avail_in--;
+			continue;
+		}
+		if (f->member_ended)
+			inflateReset(&f->z); /* a member may follow */
 		err = inflate(&f->z, Z_NO_FLUSH);
-		if (err == Z_STREAM_END)
-			err = inflateReset(&f->z); /* a member may follow */
-		if (err != Z_OK && err != Z_BUF_ERROR)
+		if (err != Z_OK && err != Z_BUF_ERROR && err != Z_STREAM_END)
 			return -EBADMSG;
+		f->member_ended = err == Z_STREAM_END;
 	}
 	f->len = sizeof(f->out) - f->z.avail_out;
 	return 0;

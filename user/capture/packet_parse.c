@@ -19,6 +19,7 @@
 #define TUNNELS_MAX 3 /* one in the other */
 #define SLL_OUTGOING 4
 #define EXTENSIONS_MAX 8
+#define TCP_HEADER_MAX 60
 
 struct cursor {
 	const uint8_t *at, *end;
@@ -205,7 +206,7 @@ static enum parsed icmp_error(struct cursor *c, int type, bool (*wanted)(const v
 			      const void *arg, struct segment *ret)
 {
 	struct segment inner = { .ttl = 0 };
-	uint32_t left;
+	uint32_t left, size;
 	int proto;
 
 	if (!has(c, 8))
@@ -222,6 +223,8 @@ static enum parsed icmp_error(struct cursor *c, int type, bool (*wanted)(const v
 	inner.dst_port = u16(c->at + 2);
 	inner.seq = u32(c->at + 4);
 	inner.flags = has(c, 14) ? c->at[13] : 0;
+	size = has(c, 14) ? (c->at[12] >> 4) * 4u : TCP_HEADER_MAX;
+	inner.length = left > size ? left - size : 0;
 	inner.outgoing = ret->outgoing;
 	inner.place = ret->place;
 	*ret = inner;

@@ -285,7 +285,9 @@ static int fill_snapshot(struct capture_input *in)
 	add_loss(in, "capture_packets_lost", "packets that the tool which captured says it lost", in->packets_lost);
 	add_loss(in, "capture_packets_cut", "metadata packets whose headers the capture cut", st->cut + st->fragments);
 	add_loss(in, "capture_gaps", "times that a client's bytes are missing: the capture lost packets", st->gaps);
-	add_loss(in, "capture_answers_missing", "answers that a client acknowledged and the capture does not have",
+	add_loss(in, "capture_answers_missing",
+		 "answers that the capture does not have, for the client acknowledged them or did not ask again, or "
+		 "of which it ended before the client took them",
 		 st->answers_unseen);
 	add_loss(
 	    in, "capture_requests_missing",
@@ -300,6 +302,11 @@ static int fill_snapshot(struct capture_input *in)
 		 st->nflog);
 	add_loss(in, "capture_packets_timeless",
 		 "metadata packets without a time (pcapng Simple Packet Blocks): not used", st->timeless);
+	add_loss(
+	    in, "capture_clocks_apart",
+	    "connections without an answer whose packets at another place are dated behind its end: set the clocks "
+	    "right (editcap -t)",
+	    st->clocks_apart);
 	add_loss(in, "capture_connections_over_limit", "connections given up: too many at once", st->evicted);
 	pod_table_set_drops_watched(in->table, false);
 	if (pod_table_snapshot(in->table, s) || findings_collect(s, &s->findings, &s->findings_len))
