@@ -109,7 +109,7 @@ static __always_inline void flow_scan_out(struct __sk_buff *skb, struct imds_flo
 		r->flags |= IMDS_F_HEAD_CUT;
 		f->scan_out.state = IMDS_HTTP_DEAD;
 		f->scan_out.words |= f->in_request ? 0 : IMDS_W_BODY;
-		count_loss(IMDS_LOSS_HEAD_CUT);
+		count_unfollowed(f, IMDS_LOSS_HEAD_CUT); /* other heads may be in it */
 	}
 }
 

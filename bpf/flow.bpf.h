@@ -259,7 +259,7 @@ static __always_inline void pipelined_place(struct imds_flow *f)
 		flow_charge(f->share, 0);
 	if (room)
 		return;
-	count_loss(IMDS_LOSS_PIPELINE);
+	count_unfollowed(f, IMDS_LOSS_PIPELINE);
 	f->flags |= IMDS_F_PIPELINE_FULL;
 }
 

@@ -593,7 +593,11 @@ enum imds_proto_class { IMDS_PROTO_TCP, IMDS_PROTO_UDP, IMDS_PROTO_ICMP, IMDS_PR
 struct imds_packet_counters { /* key: cgroup id */
 	__u64 packets[IMDS_DIRECTION_COUNT][IMDS_PROTO_COUNT];
 	__u64 bytes[IMDS_DIRECTION_COUNT];
-	__u64 untracked; /* connections and DNS queries that were not followed, requests that left no record and had no counter */
+	/*
+	 * connections and DNS queries that were not followed; requests beyond those that may wait on a connection, behind a head
+	 * that was cut, or without a record and a counter
+	 */
+	__u64 untracked;
 	__u64 share; /* of imds_shares[]: whom the entry is charged to; on one CPU, 0 on the others */
 };
 

@@ -54,6 +54,16 @@ static __always_inline void count_one(struct imds_packet_counters *c, __u32 dire
 	__sync_fetch_and_add(&c->bytes[direction], len);
 }
 
+/* Something of f was not followed: its pod's own loss. Its packets were counted before. */
+static __always_inline void count_unfollowed(const struct imds_flow *f, enum imds_loss loss)
+{
+	struct imds_packet_counters *c = bpf_map_lookup_elem(&imds_packets, &f->peer.cgroup_id);
+
+	count_loss(loss);
+	if (c)
+		__sync_fetch_and_add(&c->untracked, 1);
+}
+
 static __always_inline void count_tcp(const struct imds_flow *f, __u32 len, __u32 direction)
 {
 	struct imds_packet_counters *c = bpf_map_lookup_elem(&imds_packets, &f->peer.cgroup_id);

@@ -344,6 +344,7 @@ static void long_head_is_cut_and_counted(void)
 	equal(request(0)->req.status, 200);
 	equal(request(0)->req.bytes_out, sizeof(text));
 	equal(!!(request(0)->req.flags & IMDS_F_HEAD_CUT), rig_loss(rig, IMDS_LOSS_HEAD_CUT));
+	equal(rig_packets(rig, 77).untracked, rig_loss(rig, IMDS_LOSS_HEAD_CUT)); /* what may stand behind it is its own */
 }
 
 static void big_body_is_skipped(void)

@@ -447,6 +447,7 @@ void pipeline_is_bounded(void)
 		for (int i = 0; i < kept; i++)
 			equal(request(i)->req.index, i);
 		equal(rig_loss(rig, IMDS_LOSS_PIPELINE), n - kept);
+		equal(rig_packets(rig, 77).untracked, n - kept);
 		equal(!!(request(kept - 1)->req.flags & IMDS_F_PIPELINE_FULL), n > IMDS_PIPELINE);
 		equal(rig_map_walk(rig, "imds_flows", NULL, NULL), 1 + (n > IMDS_PIPELINE));
 		send_text(&c, PUT); /* and the one behind them all is paired with its own answer */

@@ -36,6 +36,22 @@ expect_report "$r" "a TTL that a rule raises: it is not called safe" \
 expect_report "$r" "nor is a process accused for it alone" \
 	'[.findings[] | select(.pod == "raised-1") | .summary] | length > 0 and all(test("or a rule sets the TTL"))'
 
+# Of more than sixteen requests that wait on one connection the rest is not followed: the last one, here, bears no token.
+report_start "$r" --what-if tokens=required
+for n in 15 16; do
+	lab_pod_bridge "pipe-$n" --namespace ci
+	token=$(lab_exec "pipe-$n" curl -s -m 2 -X PUT -H "$E2E_TTL" "http://$LAB_IMDS4/latest/api/token")
+	many=
+	for ((i = 0; i < n; i++)); do
+		many+="GET /latest/meta-data/instance-id HTTP/1.1\r\nHost: a\r\nX-aws-ec2-metadata-token: $token\r\n\r\n"
+	done
+	raw "pipe-$n" "send:${many}GET /latest/meta-data/iam/security-credentials/ HTTP/1.0\r\nHost: a\r\n\r\n" expect: >/dev/null
+done
+report_stop
+expect_report "$r" "sixteen at once: the one without a token is seen" 'pod("pipe-15") | .v1_credentials == 1 and .untracked == 0'
+expect_report "$r" "seventeen: what was not followed is its own loss" 'pod("pipe-16") | .v1_credentials == 0 and .untracked == 1'
+expect_report "$r" "seventeen: it is not called safe" '.what_if | .would_break == 1 and .would_not_notice == 0 and .unknown == 1'
+
 report_start "$r" --what-if hop-limit=1 --problems --exit-code
 put web-1 >/dev/null
 report_stop

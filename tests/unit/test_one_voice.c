@@ -33,6 +33,7 @@ static const struct voice {
 	uint64_t unowned;      /* packets */
 	const char *feature;   /* that is missing */
 	uint64_t lost;	       /* events */
+	const char *of;	       /* NULL: the ring's */
 	bool quiet;	       /* nobody asked */
 	bool missed;	       /* the filters chose nothing */
 	const char *unsaid;    /* that its headline must not say */
@@ -178,6 +179,11 @@ static const struct voice {
 	{ .name = "beyond its share",
 	  .level = LEVEL_NOTE,
 	  .pod = { .requests = 5, .answered = 5, .outcomes = { [OUTCOME_OK] = 5 }, .untracked = 900, .records_lost = 3 } },
+	{ .name = "beyond its share of records",
+	  .level = LEVEL_BLIND,
+	  .lost = 12,
+	  .of = "record_share",
+	  .pod = { .requests = 50, .answered = 50, .outcomes = { [OUTCOME_OK] = 50 }, .records_lost = 12 } },
 	{ .name = "beyond its share of those that wait",
 	  .level = LEVEL_NOTE,
 	  .pod = { .requests = 5, .answered = 2, .outcomes = { [OUTCOME_OK] = 2, [OUTCOME_ABORTED] = 3 }, .judged_early = 3 } },
@@ -378,7 +384,7 @@ static void set_scene(struct scene *c, const struct voice *v)
 		.gone = v->gone,
 		.feature = { v->feature, "degraded", "not on this kernel" },
 		.unowned = { .device = "tap0", .name = "", .packets = v->unowned, .ttl = 1 },
-		.loss = { .name = "ring_request", .what = "details of requests", .count = v->lost },
+		.loss = { .name = v->of ? v->of : "ring_request", .what = "details of requests", .count = v->lost },
 	};
 	c->s = (struct snapshot){
 		.version = "1",

@@ -4,6 +4,7 @@
 
 #include "../model/request.h"
 #include "finding_parts.h"
+#include "findings.h"
 
 /* A table without room for anybody, not only for this pod: others may have lost by it too. */
 static bool tables_were_full(const struct snapshot *s)
@@ -14,22 +15,35 @@ static bool tables_were_full(const struct snapshot *s)
 	return false;
 }
 
+static uint64_t loss_of(const struct snapshot *s, const char *name)
+{
+	for (size_t i = 0; i < s->losses_len; i++)
+		if (!strcmp(s->losses[i].name, name))
+			return s->losses[i].count;
+	return 0;
+}
+
 /* would-break needs a question and is added by whoever asks it. */
 static bool find_beyond_share(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	const char *others = tables_were_full(d->s) ? "" : "; those of other pods are all there";
+	/* more than the ring lost of all pods: its own share kept them out */
+	bool fast = p->records_lost > loss_of(d->s, "ring_request") && loss_of(d->s, "record_share");
 
-	if (!p->untracked && !p->judged_early)
+	if (!p->untracked && !p->judged_early && !fast)
 		return false;
 	if (p->untracked)
-		SUMMARY(d, "%s asks for more than one pod's share of the tables: %llu %s not followed", d->subject,
+		SUMMARY(d, "%s asks for more at a time than is followed of one pod: %llu %s not followed", d->subject,
 			(unsigned long long)p->untracked, p->untracked == 1 ? "was" : "were");
-	else
+	else if (p->judged_early)
 		SUMMARY(
 		    d,
 		    "%s leaves more requests at a time than one pod's share of those that wait for their answer's fate",
 		    d->subject);
+	else
+		SUMMARY(d, "%s makes more requests a second than are told of one pod: %llu of %llu without details",
+			d->subject, (unsigned long long)p->records_lost, (unsigned long long)p->requests);
 	if (p->untracked)
 		EVIDENCE(d, "%llu connection%s or request%s of it without causes and times%s",
 			 (unsigned long long)p->untracked, ENDING(p->untracked), ENDING(p->untracked), others);
@@ -39,6 +53,21 @@ static bool find_beyond_share(struct draft *d)
 	if (p->records_lost)
 		EVIDENCE(d, "%llu request%s of it counted without details", PLURAL(p->records_lost));
 	return true;
+}
+
+/* Whose most requests without details are, where these are no few. */
+static void add_loser(struct draft *d)
+{
+	const struct snapshot *s = d->s;
+	const struct pod_stats *most = NULL;
+	char subject[SUBJECT_LEN];
+
+	for (size_t i = 0; i < s->pods_len; i++)
+		if (!most || s->pods[i]->records_lost > most->records_lost)
+			most = s->pods[i];
+	if (most && most->records_lost > s->totals.records_lost / 2)
+		EVIDENCE(d, "of %llu request%s without details %llu are of %s", PLURAL(s->totals.records_lost),
+			 (unsigned long long)most->records_lost, findings_subject(&most->who, subject, sizeof(subject)));
 }
 
 static bool find_unowned(struct draft *d)
@@ -128,6 +157,8 @@ static bool find_incomplete(struct draft *d)
 	}
 	if (!parts && !lost && !blind_s)
 		return false;
+	if (s->pods_len > 1)
+		add_loser(d);
 	d->severity = lost > harmless || blind_s ? SEVERITY_WARNING : SEVERITY_INFO;
 	if (blind_s)
 		SUMMARY(

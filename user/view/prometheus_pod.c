@@ -180,8 +180,7 @@ const struct family prometheus_pods[] = {
 	{ "imdsnoop_response_ttl", "gauge", "IP TTL of the newest answer as received.", .row = write_response_ttl },
 	{ "imdsnoop_packets", "counter", "Packets to and from metadata endpoints.", .row = write_packets },
 	{ "imdsnoop_requests_in_flight", "gauge", "Requests that wait for their answer now.", POD(in_flight) },
-	{ "imdsnoop_untracked", "counter",
-	  "Connections, queries and requests beyond the pod's share of the tables: not followed.",
+	{ "imdsnoop_untracked", "counter", "Connections, queries and requests beyond what is followed of one pod.",
 	  .row = write_untracked },
 	{ .name = NULL }
 };
