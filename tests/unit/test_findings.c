@@ -1002,6 +1002,46 @@ static void pods_of_a_workload_are_told_together(void **state)
 	findings_free(f, len);
 }
 
+/* What is quoted of several pods is counted over all of them; those that were stopped elsewhere are told by themselves. */
+static void what_is_quoted_of_pods_is_of_all_of_them(void **state)
+{
+	struct pod_stats pod[3];
+	const struct pod_stats *pods[] = { &pod[0], &pod[1], &pod[2] };
+	static const char *const names[] = { "cart-7d9f6c5b8-x2x4q", "cart-7d9f6c5b8-x2x5r", "cart-7d9f6c5b8-x2x6s" };
+	struct snapshot s = { .pods = pods, .pods_len = 3, .node = "n", .drops_watched = true };
+	struct finding *f;
+	char text[8192];
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct drop_note *n = pod[i].notes;
+
+		pod[i] = (struct pod_stats){ .requests = 2,
+					     .failed = 2,
+					     .outcomes = { [OUTCOME_BLOCKED] = 2 },
+					     .causes = { [CAUSE_FILTERED] = 2 },
+					     .policy_drops = 2,
+					     .providers = EC2,
+					     .hops = -1 };
+		pod[i].who = (struct pod_identity){ i + 1, "shop", names[i], "app", "", "", "cg", "", "", RUNTIME_NONE };
+		*n = (struct drop_note){ .cause = CAUSE_FILTERED, .reason = "NETFILTER_DROP", .requests = 2 };
+		snprintf(n->location, sizeof(n->location), "%s", i < 2 ? "nf_hook_slow" : "nft_do_chain");
+		pod[i].notes_len = 1;
+	}
+	assert_int_equal(findings_collect(&s, &f, &len), 0);
+	assert_int_equal(len, 2);
+	assert_int_equal(f[0].pods_len, 2);
+	assert_int_equal(f[1].pods_len, 1);
+	join(&f[0], text, sizeof(text));
+	assert_non_null(strstr(text, "4 requests stopped"));
+	assert_non_null(strstr(text, "nf_hook_slow"));
+	join(&f[1], text, sizeof(text));
+	assert_non_null(strstr(text, "2 requests stopped"));
+	assert_non_null(strstr(text, "nft_do_chain"));
+	findings_free(f, len);
+}
+
 static void worst_come_first_and_point_to_their_pod(void **state)
 {
 	struct golden_case c;
@@ -1218,6 +1258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_row_is_found_as_written),
 		cmocka_unit_test(pods_of_a_workload_are_told_together),
+		cmocka_unit_test(what_is_quoted_of_pods_is_of_all_of_them),
 		cmocka_unit_test(worst_come_first_and_point_to_their_pod),
 		cmocka_unit_test(equal_causes_give_equal_advice),
 		cmocka_unit_test(what_was_not_seen_is_a_finding),

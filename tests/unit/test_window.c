@@ -56,6 +56,35 @@ static void unanswered(struct pod_table *t, const char *pod, const char *id, uin
 	pod_table_add_request(t, &r, now_ns);
 }
 
+/* One whose packets were dropped in that place. */
+static void dropped(struct pod_table *t, const char *location, uint64_t now_ns)
+{
+	struct pod_identity w = who("web", "1");
+	struct request r = { .who = &w,
+			     .outcome = OUTCOME_BLOCKED,
+			     .cause = CAUSE_FILTERED,
+			     .drop_reason = "NETFILTER_DROP",
+			     .drop_location = location,
+			     .node = "n" };
+
+	r.rec.req.end = IMDS_END_CLOSED;
+	r.rec.req.drop.ts_ns = now_ns;
+	r.rec.req.end_ns = now_ns;
+	pod_table_add_request(t, &r, now_ns);
+}
+
+/* One answered with that status. */
+static void error(struct pod_table *t, uint16_t status, uint64_t now_ns)
+{
+	struct pod_identity w = who("web", "1");
+	struct request r = { .who = &w, .outcome = OUTCOME_HTTP_ERROR, .drop_reason = "", .drop_location = "", .node = "n" };
+
+	r.rec.req.status = status;
+	r.rec.req.end = IMDS_END_ANSWERED;
+	r.rec.req.end_ns = r.rec.req.first_byte_ns = r.rec.req.last_byte_ns = now_ns;
+	pod_table_add_request(t, &r, now_ns);
+}
+
 static struct loss losses[] = { { "ring_request", "", 0 } };
 
 static struct snapshot take(struct pod_table *t, struct snapshot *s, uint64_t now_ns)
@@ -127,6 +156,45 @@ static void a_window_holds_what_came_after_its_step(void **state)
 	window_release(&recent);
 
 	assert_int_equal(s.totals.requests, 6); /* the snapshot itself is as it was */
+	window_free(w);
+	pod_table_free(t);
+	histogram_clear(&s.totals.latency);
+}
+
+/* What a report quotes, with its counts: of the window, however much there was before. */
+static void what_is_quoted_is_of_the_window(void **state)
+{
+	struct snapshot s = { .started_ns = MINUTE }, recent;
+	const struct pod_stats *p;
+	struct pod_table *t;
+	struct window *w;
+
+	assert_int_equal(pod_table_new(&options, &t), 0);
+	assert_int_equal(window_new(&w), 0);
+	for (int i = 0; i < 3; i++) {
+		dropped(t, "nf_hook_slow", MINUTE);
+		error(t, 404, MINUTE);
+	}
+	error(t, 403, MINUTE);
+	for (uint64_t m = 2; m <= 9; m++) {
+		take(t, &s, m * MINUTE);
+		assert_int_equal(window_keep(w, &s), 0);
+	}
+	dropped(t, "nft_do_chain", 9 * MINUTE + SECOND);
+	error(t, 403, 9 * MINUTE + SECOND);
+	take(t, &s, 9 * MINUTE + 30 * SECOND);
+	assert_int_equal(window_since(w, &s, 60, &recent), 0);
+	assert_int_equal(recent.pods_len, 1);
+	p = recent.pods[0];
+	assert_int_equal(p->requests, 2);
+	assert_int_equal(p->notes_len, 1);
+	assert_string_equal(p->notes[0].location, "nft_do_chain");
+	assert_int_equal(p->notes[0].requests, 1);
+	assert_int_equal(p->errors_len, 1);
+	assert_int_equal(p->errors[0].status, 403);
+	assert_int_equal(p->errors[0].requests, 1);
+	window_release(&recent);
+	assert_int_equal(s.pods[0]->notes_len, 2);
 	window_free(w);
 	pod_table_free(t);
 	histogram_clear(&s.totals.latency);
@@ -303,6 +371,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_window_holds_what_came_after_its_step),
+		cmocka_unit_test(what_is_quoted_is_of_the_window),
 		cmocka_unit_test(younger_than_asked_is_all_of_it),
 		cmocka_unit_test(row_that_came_back_starts_anew),
 		cmocka_unit_test(row_newer_than_now_stays),

@@ -37,9 +37,12 @@ static const struct span reported[] = {
 	SPAN(hop_limit_drops),
 	SPAN(policy_drops),
 	SPAN(packets),
+	SPAN(silences),
+	SPAN(late_after),
+	SPAN(late_died),
 	HISTOGRAM(latency),
 };
-static const struct span others[] = { SPAN(bytes), SPAN(silences), SPAN(late_after), SPAN(late_died), HISTOGRAM(connect) };
+static const struct span others[] = { SPAN(bytes), HISTOGRAM(connect) };
 
 #define PROCESS_FIGURES 3
 
@@ -80,6 +83,38 @@ void counters_add_drops(struct pod_stats *into, const struct pod_stats *from)
 {
 	for (size_t i = 0; i < from->drops_len; i++)
 		counters_add_drop(into, from->drops[i].reason, from->drops[i].packets);
+}
+
+void counters_add_error(struct pod_stats *into, const struct error_count *from)
+{
+	struct error_count *e = into->errors;
+
+	for (; e < into->errors + into->errors_len; e++)
+		if (e->status == from->status && e->kind == from->kind && e->method == from->method &&
+		    e->forwarded == from->forwarded && e->header == from->header && !strcmp(e->path, from->path)) {
+			e->requests += from->requests;
+			return;
+		}
+	if (into->errors_len < POD_STATS_ERRORS)
+		into->errors[into->errors_len++] = *from;
+}
+
+void counters_add_note(struct pod_stats *into, const struct drop_note *from)
+{
+	struct drop_note *n = into->notes;
+
+	for (; n < into->notes + into->notes_len; n++)
+		if (n->cause == from->cause && n->from_endpoint == from->from_endpoint && n->where == from->where &&
+		    n->hop_limit == from->hop_limit && !strcmp(n->reason, from->reason) &&
+		    !strcmp(n->location, from->location)) {
+			if (from->to[0])
+				memcpy(n->to, from->to, sizeof(n->to));
+			n->ttl = from->ttl;
+			n->requests += from->requests;
+			return;
+		}
+	if (into->notes_len < POD_STATS_NOTES)
+		into->notes[into->notes_len++] = *from;
 }
 
 struct kind_stats *counters_kind(struct pod_stats *p, enum imds_kind kind)
@@ -158,12 +193,16 @@ void counters_mark(const struct pod_stats *p, struct counters_mark *ret)
 		*v++ = p->drops[i].packets;
 	for (size_t i = 0; i < POD_STATS_PROCESSES; i++)
 		v = process_figures(v, &p->processes[i]);
+	for (size_t i = 0; i < POD_STATS_ERRORS; i++)
+		*v++ = p->errors[i].requests;
+	for (size_t i = 0; i < POD_STATS_NOTES; i++)
+		*v++ = p->notes[i].requests;
 }
 
 /* Members that a mark holds, counted by the compiler. */
 _Static_assert(0 FIGURES(ONE, NONE, NONE) + 8 + OUTCOME_COUNT + CAUSE_COUNT + CONFIDENCE_COUNT + IMDS_KIND_COUNT +
 		       IMDS_STATUS_COUNT + IMDS_DIRECTION_COUNT + 2 + HISTOGRAM_BUCKETS + 1 + POD_STATS_REASONS +
-		       PROCESS_FIGURES * POD_STATS_PROCESSES <=
+		       PROCESS_FIGURES * POD_STATS_PROCESSES + SILENCE_COUNT + 2 + POD_STATS_ERRORS + POD_STATS_NOTES <=
 		   COUNTERS_MARK_LEN,
 	       "a mark holds every figure");
 
@@ -191,6 +230,16 @@ static void keep_seen(struct pod_stats *p)
 		if (p->drops[i].packets)
 			p->drops[n++] = p->drops[i];
 	p->drops_len = n;
+	n = 0;
+	for (size_t i = 0; i < p->errors_len; i++)
+		if (p->errors[i].requests)
+			p->errors[n++] = p->errors[i];
+	p->errors_len = n;
+	n = 0;
+	for (size_t i = 0; i < p->notes_len; i++)
+		if (p->notes[i].requests)
+			p->notes[n++] = p->notes[i];
+	p->notes_len = n;
 }
 
 bool counters_since(struct pod_stats *p, const struct counters_mark *mark)
@@ -215,6 +264,10 @@ bool counters_since(struct pod_stats *p, const struct counters_mark *mark)
 		c->v1_requests = (uint32_t)(c->v1_requests - *v++);
 		c->token_unanswered = (uint32_t)(c->token_unanswered - *v++);
 	}
+	for (size_t i = 0; i < POD_STATS_ERRORS; i++)
+		p->errors[i].requests = (uint32_t)(p->errors[i].requests - *v++);
+	for (size_t i = 0; i < POD_STATS_NOTES; i++)
+		p->notes[i].requests = (uint32_t)(p->notes[i].requests - *v++);
 	keep_seen(p);
 	p->latency.fine = NULL;
 	for (int i = HISTOGRAM_BUCKETS - 1; i >= 0; i--)

@@ -13,6 +13,9 @@ void counters_add(struct pod_stats *into, const struct pod_stats *from);
 void counters_add_totals(struct pod_stats *into, const struct pod_stats *from);
 void counters_add_drop(struct pod_stats *into, const char *reason, uint64_t packets);
 void counters_add_drops(struct pod_stats *into, const struct pod_stats *from); /* packets dropped alone */
+/* Those alike are one; what is over POD_STATS_ERRORS and POD_STATS_NOTES is in responses and causes alone. */
+void counters_add_error(struct pod_stats *into, const struct error_count *from);
+void counters_add_note(struct pod_stats *into, const struct drop_note *from);
 
 /* The figures of one kind, made if there are none yet; NULL: no memory. */
 struct kind_stats *counters_kind(struct pod_stats *p, enum imds_kind kind);
@@ -23,7 +26,7 @@ void counters_add_kind(struct kind_stats *into, const struct kind_stats *from); 
  * What a report shows of a row, small: modulo 2^32, so a difference is right as long as less than that was added
  * between (lost time in milliseconds).
  */
-#define COUNTERS_MARK_LEN 136
+#define COUNTERS_MARK_LEN 152
 struct counters_mark {
 	uint32_t v[COUNTERS_MARK_LEN];
 };

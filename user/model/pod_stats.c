@@ -113,58 +113,35 @@ static int8_t header_of(const struct request *r)
 static void note_error(struct pod_stats *s, const struct request *r)
 {
 	const struct imds_request *q = &r->rec.req;
-	bool forwarded = q->words & IMDS_W_H_FORWARDED;
-	int8_t header = header_of(r);
-	struct error_count *e = s->errors;
+	struct error_count e = { .requests = 1,
+				 .status = q->status,
+				 .kind = q->kind,
+				 .method = q->method,
+				 .provider = r->provider,
+				 .forwarded = q->words & IMDS_W_H_FORWARDED,
+				 .header = header_of(r) };
 
-	for (; e < s->errors + s->errors_len; e++)
-		if (e->status == q->status && e->kind == q->kind && e->method == q->method &&
-		    e->forwarded == forwarded && e->header == header && !strncmp(e->path, q->path, sizeof(e->path) - 1))
-			break;
-	if (e == s->errors + POD_STATS_ERRORS)
-		return;
-	if (e == s->errors + s->errors_len) {
-		s->errors_len++;
-		*e = (struct error_count){ .status = q->status,
-					   .kind = q->kind,
-					   .method = q->method,
-					   .provider = r->provider,
-					   .forwarded = forwarded,
-					   .header = header };
-		memcpy(e->path, q->path, sizeof(e->path) - 1);
-	}
-	e->requests++;
+	snprintf(e.path, sizeof(e.path), "%.63s", q->path);
+	counters_add_error(s, &e);
 }
 
 static void note_place(struct pod_stats *s, const struct request *r)
 {
 	const struct imds_drop *drop = &r->rec.req.drop;
-	bool from_endpoint = drop->flags & IMDS_D_FROM_ENDPOINT;
 	/* AT_HOME of a tc program's drop may be a port of the node's bridge */
 	bool by_tc = !strncmp(r->drop_reason, "TC_", 3);
-	uint16_t where = drop->flags & (IMDS_D_RST | IMDS_D_FOREIGN | (by_tc ? 0 : IMDS_D_AT_HOME));
-	bool hop_limit = r->outcome == OUTCOME_HOP_LIMIT;
-	struct drop_note *n = s->notes;
+	struct drop_note n = { .requests = 1,
+			       .cause = r->cause,
+			       .from_endpoint = drop->flags & IMDS_D_FROM_ENDPOINT,
+			       .where = drop->flags & (IMDS_D_RST | IMDS_D_FOREIGN | (by_tc ? 0 : IMDS_D_AT_HOME)),
+			       .ttl = drop->ttl,
+			       .hop_limit = r->outcome == OUTCOME_HOP_LIMIT };
 
-	for (; n < s->notes + s->notes_len; n++)
-		if (n->cause == r->cause && n->from_endpoint == from_endpoint && n->where == where &&
-		    n->hop_limit == hop_limit && !strcmp(n->reason, r->drop_reason) &&
-		    !strcmp(n->location, r->drop_location))
-			break;
-	if (n == s->notes + POD_STATS_NOTES)
-		return;
-	if (n == s->notes + s->notes_len) {
-		s->notes_len++;
-		*n = (struct drop_note){
-			.cause = r->cause, .from_endpoint = from_endpoint, .where = where, .hop_limit = hop_limit
-		};
-		snprintf(n->reason, sizeof(n->reason), "%s", r->drop_reason);
-		snprintf(n->location, sizeof(n->location), "%s", r->drop_location);
-	}
+	snprintf(n.reason, sizeof(n.reason), "%s", r->drop_reason);
+	snprintf(n.location, sizeof(n.location), "%s", r->drop_location);
 	if (r->rec.to_port)
-		request_address(&r->rec.to, r->rec.to_port, n->to, sizeof(n->to));
-	n->ttl = drop->ttl;
-	n->requests++;
+		request_address(&r->rec.to, r->rec.to_port, n.to, sizeof(n.to));
+	counters_add_note(s, &n);
 }
 
 /* Its answer came when the client had closed. */

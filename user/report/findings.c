@@ -10,6 +10,7 @@
 #include "../base/text_add.h"
 #include "../model/counters.h"
 #include "../pods/workload.h"
+#include "finding_parts.h"
 #include "finding_rules.h"
 
 char *findings_duration(uint64_t us, char *buf, size_t len)
@@ -256,6 +257,7 @@ static void add_processes(struct pod_stats *sum, const struct pod_stats *p)
 			sum->processes[k].pid = 0;
 			sum->processes[k].requests += p->processes[i].requests;
 			sum->processes[k].v1_requests += p->processes[i].v1_requests;
+			sum->processes[k].token_unanswered += p->processes[i].token_unanswered;
 		} else if (k < POD_STATS_PROCESSES) {
 			sum->processes[sum->processes_len++] = p->processes[i];
 		}
@@ -274,6 +276,10 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 	for (size_t i = 1; i < len; i++) {
 		counters_add(sum, pods[i]);
 		add_processes(sum, pods[i]);
+		for (size_t k = 0; k < pods[i]->errors_len; k++)
+			counters_add_error(sum, &pods[i]->errors[k]);
+		for (size_t k = 0; k < pods[i]->notes_len; k++)
+			counters_add_note(sum, &pods[i]->notes[k]);
 		sum->providers |= pods[i]->providers;
 		sum->providers_failed |= pods[i]->providers_failed;
 		sum->endpoints_ok |= pods[i]->endpoints_ok;
@@ -290,6 +296,10 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 			sum->latency.max_us = pods[i]->latency.max_us;
 		if (pods[i]->slow_begin_us > sum->slow_begin_us)
 			sum->slow_begin_us = pods[i]->slow_begin_us;
+		if (pods[i]->late_waited_us > sum->late_waited_us)
+			sum->late_waited_us = pods[i]->late_waited_us;
+		if (pods[i]->late_took_us > sum->late_took_us)
+			sum->late_took_us = pods[i]->late_took_us;
 	}
 }
 
@@ -341,7 +351,29 @@ static int tell_group(struct collector *c, const struct finding_rule *r, size_t 
 	return err;
 }
 
-/* One rule over one workload's rows: a finding for each severity. */
+static bool same_answerer(const struct answerer *a, const struct answerer *b)
+{
+	char x[FINDINGS_ANSWERER_LEN], y[FINDINGS_ANSWERER_LEN];
+
+	if (!a || !b)
+		return a == b;
+	return !strcmp(a->address, b->address) &&
+	       !strcmp(findings_answerer(a, x, sizeof(x)), findings_answerer(b, y, sizeof(y)));
+}
+
+/* Whether what is told of one, besides counts, is true of the other. */
+static bool is_alike(const struct pod_stats *a, const struct pod_stats *b)
+{
+	const struct drop_note *x = finding_main_note(a), *y = finding_main_note(b);
+
+	if (a->host_network != b->host_network || !same_answerer(a->answered_by, b->answered_by))
+		return false;
+	return !x || !y ||
+	       (x->cause == y->cause && x->from_endpoint == y->from_endpoint && !strcmp(x->reason, y->reason) &&
+		!strcmp(x->location, y->location));
+}
+
+/* One rule over one workload's rows: a finding for each severity, of those that are alike. */
 static int apply_rule(struct collector *c, const struct finding_rule *r, struct member *m, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -351,12 +383,14 @@ static int apply_rule(struct collector *c, const struct finding_rule *r, struct 
 		m[i].hit = finding_rule_apply(r, &d) ? (int)d.severity + 1 : 0;
 		draft_clear(&d);
 	}
-	for (int severity = SEVERITY_ERROR; severity >= SEVERITY_INFO; severity--) {
+	for (size_t first = 0; first < len; first++) {
+		const int hit = m[first].hit;
 		size_t n = 0;
 
-		for (size_t i = 0; i < len; i++) {
-			if (m[i].hit != severity + 1)
+		for (size_t i = first; hit && i < len; i++) {
+			if (m[i].hit != hit || !is_alike(m[first].p, m[i].p))
 				continue;
+			m[i].hit = 0;
 			c->rows[n] = m[i].index;
 			c->pods[n++] = m[i].p;
 		}
