@@ -43,6 +43,8 @@ fi
 		"ServiceAccount"] and all(.[] | select(.kind != "Namespace"); .metadata.namespace == "imdsnoop")'
 	check "base: nothing makes a Prometheus scrape it that would rename the pods that asked" shows base \
 		'[.. | .annotations? // empty | keys[] | select(startswith("prometheus.io"))] == []'
+	check "ledger: an upgrade starts no second writer beside the first" shows ledger \
+		'.[] | select(.kind == "DaemonSet") | .spec.updateStrategy.rollingUpdate == { maxSurge: 0, maxUnavailable: "10%" }'
 	check "ledger: differs from the base by one folder, and is told of it" shows ledger \
 		'.[] | select(.kind == "DaemonSet") | .spec.template.spec | (.volumes | length) == 5 and .volumes[4].hostPath.path == "/var/lib/imdsnoop" and
 		.containers[0].volumeMounts[4].mountPath == "/state" and (.containers[0].args | index("--state=/state"))'
