@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../user/report/ledger.h"
@@ -184,6 +185,52 @@ static void counts_come_back(void **state)
 	assert_int_equal(find(&n, "cart")->required_hop_limit, 2);
 	assert_int_equal(find(&n, "cart")->active_hours, 4);
 	assert_in_range(covered(&n, 4), 3 * HOUR - 60, 3 * HOUR);
+	ready_free_node(&n);
+}
+
+/* Known for long, silent, and busy since yesterday: no rhythm of a month. */
+static void a_silence_before_the_first_request_counts(void **state)
+{
+	struct ready_node n;
+	struct agent a;
+
+	clear();
+	row_init(0, "cart");
+	start(&a, 1, START);
+	for (uint64_t t = START; t <= START + 30 * DAY; t += HOUR) {
+		if (t < START + 2 * HOUR || t > START + 29 * DAY)
+			ask_v2(0, 1, 1);
+		assert_int_equal(tick(&a, t, 0), 0);
+	}
+	crash(&a);
+	n = read_back(START + 5 * DAY, START + 30 * DAY);
+	assert_int_equal(find(&n, "cart")->longest_gap_h, 24 * 24 + 1);
+	ready_free_node(&n);
+}
+
+/* An answer that died tells how much it needs at least: not that so much is enough. */
+static void at_least_comes_back(void **state)
+{
+	struct ready_node n;
+	struct agent a;
+
+	clear();
+	for (size_t i = 0; i < 2; i++)
+		row_init(i, i ? "far-1" : "far-0");
+	start(&a, 2, START);
+	ask_v2(0, 100, 3);
+	ask_v2(1, 1, 2);
+	rows[0].hops = 2;
+	rows[1].hops = -1;
+	tick(&a, START + 60, 0);
+	rows[1].hops = 1;
+	ask_v2(1, 1, 2);
+	tick(&a, START + HOUR, 0);
+	crash(&a);
+	n = read_back(START, START + DAY);
+	assert_int_equal(n.seen_len, 1);
+	assert_int_equal(n.seen[0].required_hop_limit, 3);
+	assert_true(n.seen[0].at_least);
 	ready_free_node(&n);
 }
 
@@ -465,6 +512,8 @@ static void only_regular_files_are_opened(void **state)
 
 static void a_damaged_one_is_moved_aside(void **state)
 {
+	uint64_t now_s = (uint64_t)time(NULL) / HOUR * HOUR;
+	struct ready_node n;
 	struct ledger *l;
 	char path[400];
 	bool moved;
@@ -481,6 +530,12 @@ static void a_damaged_one_is_moved_aside(void **state)
 	ledger_close(l);
 	snprintf(path, sizeof(path), "%s/ledger.db.damaged", dir);
 	assert_int_equal(access(path, F_OK), 0);
+	n = read_back(now_s - 25 * DAY,
+		      now_s); /* what it held is lost: the node was there, and nobody knows what it asked */
+	assert_int_equal(n.heard, 0);
+	assert_int_equal(covered(&n, 25 * DAY / HOUR), 0);
+	assert_true(n.lossy);
+	ready_free_node(&n);
 }
 
 /* A real kill, at moments that nobody chose: what was covered is never more than what was counted with it. */
@@ -720,6 +775,35 @@ static void nodes_are_joined_and_rhythms_meet(void **state)
 	assert_int_equal(verdict_of(&r, "w", reason), READY_UNKNOWN);
 	assert_non_null(strstr(reason, "never wholly watched"));
 	ready_clear(&r);
+}
+
+/* An hour of each day is not watched: 95.8 % of any time, and yet who asks then is never seen. */
+static void rhythms_meet_in_short_windows(void **state)
+{
+	static const struct {
+		size_t days, whole; /* off from 3 o'clock to 4, but on the last `whole` */
+		enum ready_verdict want;
+	} windows[] = { { 1, 1, READY_SAFE },	  { 1, 0, READY_UNKNOWN },  { 6, 0, READY_UNKNOWN },
+			{ 6, 6, READY_SAFE },	  { 6, 4, READY_SAFE },	    { 7, 0, READY_UNKNOWN },
+			{ 7, 7, READY_SAFE },	  { 13, 0, READY_UNKNOWN }, { 13, 13, READY_SAFE },
+			{ 14, 0, READY_UNKNOWN }, { 14, 14, READY_SAFE } };
+
+	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
+		size_t len = windows[i].days * 24;
+		struct ready_seen seen = SEEN(V2(1));
+		uint16_t hours[MONTH_H];
+		struct ready_node n = LEDGER("n", hours, .seen = &seen, .seen_len = 1);
+		struct ready r;
+
+		for (size_t h = 0; h < len; h++)
+			hours[h] = h % 24 == 3 && h < len - windows[i].whole * 24 ? 0 : HOUR;
+		hours[len - 1] = HOUR / 2; /* now */
+		assert_int_equal(ready_judge(&one_and_tokens, &n, 1, START, START + len * HOUR, &r), 0);
+		if (r.rows[0].verdict != windows[i].want)
+			fail_msg("%zu days, %zu: %s (%s)", windows[i].days, windows[i].whole,
+				 ready_word(r.rows[0].verdict), r.rows[0].reason);
+		ready_clear(&r);
+	}
 }
 
 static void nothing_seen_is_no_yes(void **state)
@@ -1039,6 +1123,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(counts_come_back, begin, end),
+		cmocka_unit_test_setup_teardown(a_silence_before_the_first_request_counts, begin, end),
+		cmocka_unit_test_setup_teardown(at_least_comes_back, begin, end),
 		cmocka_unit_test_setup_teardown(a_lossy_minute_is_not_watched, begin, end),
 		cmocka_unit_test_setup_teardown(the_clock_steps, begin, end),
 		cmocka_unit_test_setup_teardown(its_files_are_its_owners, begin, end),
@@ -1056,6 +1142,7 @@ int main(void)
 		cmocka_unit_test(each_case_is_judged_so),
 		cmocka_unit_test(the_nameless_may_be_anyone),
 		cmocka_unit_test(nodes_are_joined_and_rhythms_meet),
+		cmocka_unit_test(rhythms_meet_in_short_windows),
 		cmocka_unit_test(nothing_seen_is_no_yes),
 		cmocka_unit_test(nodes_are_told_apart),
 		cmocka_unit_test(hourly_reports_have_a_rhythm),

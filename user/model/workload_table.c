@@ -242,6 +242,7 @@ static int add_row(struct workload_table *t, const struct snapshot *s, const str
 	w->providers |= p->providers;
 	if (p->required_hop_limit > w->required_hop_limit && !pod_stats_seems_near(p))
 		w->required_hop_limit = p->required_hop_limit;
+	w->at_least |= p->required_hop_limit > 0 && p->hops < 0;
 	counts_of(p, &now);
 	v1 = workload_requests(&w->sum, IMDS_VERSION_V1);
 	if (add_difference(&w->sum, &now, &m->counts)) {
@@ -298,20 +299,23 @@ static int make_list(struct workload_table *t)
 	return 0;
 }
 
+static void forget_rows(struct workload *w)
+{
+	w->at_least = false;
+	w->pods = 0;
+	memset(w->findings, 0, sizeof(w->findings));
+}
+
 static void begin_round(struct workload_table *t)
 {
 	struct entry *e, *next;
 
 	t->round++;
 	t->list_len = 0;
-	HASH_ITER (hh, t->entries, e, next) {
-		e->w.pods = 0;
-		memset(e->w.findings, 0, sizeof(e->w.findings));
-	}
-	if (t->other) {
-		t->other->w.pods = 0;
-		memset(t->other->w.findings, 0, sizeof(t->other->w.findings));
-	}
+	HASH_ITER (hh, t->entries, e, next)
+		forget_rows(&e->w);
+	if (t->other)
+		forget_rows(&t->other->w);
 }
 
 static void forget(struct workload_table *t, uint64_t now_s)

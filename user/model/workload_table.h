@@ -26,6 +26,7 @@ struct workload {
 	struct workload_counts saved; /* the ledger's: what of sum it has written */
 	unsigned int providers;	      /* bit per enum provider */
 	int required_hop_limit;	      /* the highest that was seen needed; 0: unknown */
+	bool at_least;		      /* and one of the rows of now may need more */
 	size_t pods;		      /* rows now */
 	size_t findings[FINDING_COUNT];
 	/* seconds since 1970; 0: never */

@@ -261,6 +261,19 @@ static int move_aside(const char *path)
 	return 0;
 }
 
+/* What was written of the month before is lost, and the node was there: days of which nothing was watched well. */
+static int mark_lost(sqlite3 *db)
+{
+	char sql[256];
+
+	snprintf(
+	    sql, sizeof(sql),
+	    "WITH RECURSIVE days (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM days WHERE n < %d) INSERT OR IGNORE INTO"
+	    " coverage SELECT strftime('%%s', 'now') / %d - %d * n, 0, 1, 0 FROM days",
+	    LEDGER_DAYS, HOUR, SLOTS);
+	return ledger_run(db, sql);
+}
+
 static int take_lock(const char *dir, char *msg, size_t len)
 {
 	char path[4200];
@@ -309,6 +322,10 @@ int ledger_open(const char *dir, const char *node, struct ledger **ret, bool *re
 		err = move_aside(path);
 		if (!err)
 			err = open_database(l, path, node, msg, len);
+		if (!err && mark_lost(l->db)) {
+			snprintf(msg, len, "cannot write to '%s'", path);
+			err = -EIO;
+		}
 		*ret_moved = !err;
 	}
 	if (err) {
@@ -436,7 +453,7 @@ static int write_workload(struct ledger *l, struct workload *w)
 	int64_t id = workload_id(l, w, w->other);
 	struct day add = { 0 }, day = { 0 };
 	sqlite3_stmt *st = l->st[GET_DAY];
-	uint64_t *slot = day.slots[l->hour % SLOTS];
+	uint64_t *slot = day.slots[l->hour % SLOTS], required;
 	int code, err;
 
 	if (!id)
@@ -457,8 +474,9 @@ static int write_workload(struct ledger *l, struct workload *w)
 	slot[0] += add.v[V1];
 	slot[1] += add.v[V2] + add.v[OTHERS];
 	slot[2] += add.v[UNANSWERED];
-	if ((uint64_t)w->required_hop_limit > slot[3])
-		slot[3] = (uint64_t)w->required_hop_limit;
+	required = (uint64_t)w->required_hop_limit + (w->at_least ? AT_LEAST : 0);
+	if (required > slot[3])
+		slot[3] = required;
 	if (slot[3] > day.v[REQUIRED])
 		day.v[REQUIRED] = slot[3];
 	err = write_day(l, l->hour / SLOTS, id, &day);

@@ -11,6 +11,7 @@
 #define DAY 86400
 #define SLOTS 24
 #define SLOT_FIGURES 4 /* v1, v2 and others, unanswered, required hop limit */
+#define AT_LEAST 256   /* added to a required hop limit: and perhaps more */
 #define PAGE 4096
 
 /* Columns of a day, in the order of GET_DAY. */

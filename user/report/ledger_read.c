@@ -81,8 +81,9 @@ static void add_day(const struct reading *r, struct ready_seen *s, uint64_t numb
 	s->tokens += d->v[TOKENS];
 	s->tokens_answered += d->v[TOKENS_ANSWERED];
 	s->unanswered += d->v[UNANSWERED];
-	if ((int)d->v[REQUIRED] > s->required_hop_limit)
-		s->required_hop_limit = (int)d->v[REQUIRED];
+	s->at_least |= d->v[REQUIRED] >= AT_LEAST;
+	if ((int)(d->v[REQUIRED] % AT_LEAST) > s->required_hop_limit)
+		s->required_hop_limit = (int)(d->v[REQUIRED] % AT_LEAST);
 	for (int i = 0; i < SLOTS; i++) {
 		uint64_t hour = number * SLOTS + (unsigned int)i;
 
@@ -91,7 +92,7 @@ static void add_day(const struct reading *r, struct ready_seen *s, uint64_t numb
 		if (hour < r->from_h || hour >= r->to_h)
 			continue;
 		s->active_hours++;
-		if (*last_h && hour - *last_h > s->longest_gap_h)
+		if (hour > *last_h && hour - *last_h > s->longest_gap_h)
 			s->longest_gap_h = (unsigned int)(hour - *last_h);
 		*last_h = hour;
 	}
@@ -100,7 +101,7 @@ static void add_day(const struct reading *r, struct ready_seen *s, uint64_t numb
 /* Silent since its last request for longer than between them: that counts too. */
 static void end_gap(const struct reading *r, struct ready_seen *s, uint64_t last_h)
 {
-	if (s && last_h && r->to_h - last_h > s->longest_gap_h)
+	if (s && r->to_h > last_h && r->to_h - last_h > s->longest_gap_h)
 		s->longest_gap_h = (unsigned int)(r->to_h - last_h);
 }
 
@@ -125,10 +126,11 @@ static int read_workloads(const struct reading *r)
 		if (sqlite3_column_int64(st, 0) != id) {
 			end_gap(r, s, last_h);
 			id = sqlite3_column_int64(st, 0);
-			last_h = 0;
 			s = seen_new(r->node, st);
 			if (!s)
 				break;
+			last_h = s->first_s / HOUR; /* known, and silent since then or since the window began */
+			last_h = last_h > r->from_h ? last_h : r->from_h;
 		}
 		ledger_read_day(st, 9, &day);
 		add_day(r, s, (uint64_t)sqlite3_column_int64(st, 8), &day, &last_h);

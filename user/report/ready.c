@@ -146,15 +146,16 @@ static void add_time(const struct ready_node *n, size_t hours, double *watched_s
 
 /*
  * A rhythm may meet a rhythm: an agent that is restarted each night never sees what is asked each night. Of each hour of the
- * week: how much of it was watched over the weeks, and in the week in which it was watched best, which is what a weekly
- * caller needs to be seen once. True when one falls short; *ret_hour counts from Monday 00:00 UTC.
+ * week (of the day, in less than a week): how much of it was watched over the weeks, and in the week in which it was watched
+ * best, which is what a weekly caller needs to be seen once. True when one falls short; *ret_hour counts from Monday 00:00
+ * UTC. The last hour may not be over.
  */
-static bool rhythms_meet(const struct piece *p, size_t len, uint64_t from_s, size_t hours, size_t *ret_hour)
+static bool rhythms_meet(const struct piece *p, size_t len, uint64_t from_s, size_t hours, size_t cycle, size_t *ret_hour)
 {
 	double seen[WEEK_HOURS] = { 0 }, all[WEEK_HOURS] = { 0 }, best[WEEK_HOURS] = { 0 };
 
-	for (size_t h = 0; h < hours; h++) {
-		size_t at = (from_s / HOUR + h + 72) % WEEK_HOURS; /* 1970 began on a Thursday */
+	for (size_t h = 0; h + 1 < hours; h++) {
+		size_t at = (from_s / HOUR + h + 72) % cycle; /* 1970 began on a Thursday */
 		double sum = 0, most = 0;
 
 		for (size_t i = 0; i < len; i++) {
@@ -168,8 +169,8 @@ static bool rhythms_meet(const struct piece *p, size_t len, uint64_t from_s, siz
 		if (sum / most > best[at])
 			best[at] = sum / most;
 	}
-	for (size_t at = 0; at < WEEK_HOURS; at++)
-		if (seen[at] < 0.5 * all[at] || best[at] < READY_COVERAGE) {
+	for (size_t at = 0; at < cycle; at++)
+		if (all[at] > 0 && (seen[at] < 0.5 * all[at] || best[at] < READY_COVERAGE)) {
 			*ret_hour = at;
 			return true;
 		}
@@ -263,7 +264,7 @@ static bool is_rare(const struct ready *all, struct ready_row *r)
 static bool is_unwatched(const struct ready *all, struct ready_row *r, const struct piece *p, size_t len)
 {
 	static const char *const days[] = { "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday" };
-	size_t hours = (all->to_s - all->from_s) / HOUR, at = 0;
+	size_t hours = (all->to_s - all->from_s) / HOUR, cycle = hours < WEEK_HOURS ? 24 : WEEK_HOURS, at = 0;
 	bool lossy = false;
 
 	for (size_t i = 0; i < len; i++)
@@ -276,8 +277,9 @@ static bool is_unwatched(const struct ready *all, struct ready_row *r, const str
 	if (all->coverage < READY_COVERAGE)
 		return say(r, "only %.1f %% of all nodes' time was watched, and it may have run there",
 			   all->coverage * 100);
-	if (hours >= 2 * WEEK_HOURS && rhythms_meet(p, len, all->from_s, hours, &at))
-		return say(r, "never wholly watched on %ss at %02zu:00 UTC", days[at / 24], at % 24);
+	if (rhythms_meet(p, len, all->from_s, hours, cycle, &at))
+		return cycle == 24 ? say(r, "never wholly watched at %02zu:00 UTC", at)
+				   : say(r, "never wholly watched on %ss at %02zu:00 UTC", days[at / 24], at % 24);
 	return false;
 }
 
