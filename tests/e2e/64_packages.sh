@@ -3,7 +3,8 @@
 # alone: it bootstraps a Debian and packs twice, which fills the processors.
 # The packages as a stranger meets them: the .deb in a bare Debian 12 (installed, used on the lab, upgraded, removed), the .rpm
 # in a root of its own, lintian, the SBOM against what is linked, completions in three shells, make install and uninstall.
-# The binary in them is the one under test, so that nothing is built twice; `make dist` builds for both machines.
+# The binary in them is the one under test, so that nothing is built twice; `make dist` builds for both machines: ALL=1 does that,
+# too, twice (ten minutes and more).
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_need dpkg-buildpackage dh lintian jq debootstrap
@@ -66,6 +67,20 @@ cp "$deb" "$work/first.deb"
 rm "$deb"
 "$LAB_TREE/scripts/dist" deb >/dev/null 2>&1
 check "two .debs, same bytes" cmp "$work/first.deb" "$deb"
+DIST=$work/none "$LAB_TREE/scripts/dist" deb 2>"$work/err"
+check "a part without what it is made of fails, and says which part makes that" equal "$? $(cat "$work/err")" \
+	"1 dist: deb needs what the part 'binaries' makes"
+if [ -n "${ALL:-}" ]; then
+	echo old >"$work/old" && mkdir "$work/whole" && cp "$work/old" "$work/whole/imdsnoop_0.0.1_$arch.deb" &&
+		(cd "$work/whole" && sha256sum ./*.deb | sed 's,\./,,' >SHA256SUMS)
+	check "the whole release" env DIST="$work/whole" "$LAB_TREE/scripts/dist"
+	check "nothing of the release before is in it" test ! -e "$work/whole/imdsnoop_0.0.1_$arch.deb"
+	cp "$work/whole/SHA256SUMS" "$work/sums"
+	check "each part alone after the whole, in any order" env DIST="$work/whole" "$LAB_TREE/scripts/dist" manifest oci rpm deb sbom
+	check "gives the same bytes again" cmp "$work/sums" "$work/whole/SHA256SUMS"
+	check "the whole release, again" env DIST="$work/whole" "$LAB_TREE/scripts/dist"
+	check "is the same in every byte" cmp "$work/sums" "$work/whole/SHA256SUMS"
+fi
 
 root=$work/debian
 if debootstrap --variant=minbase bookworm "$root" >"$work/debootstrap" 2>&1; then
