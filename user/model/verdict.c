@@ -611,12 +611,27 @@ enum outcome verdict_from_key(const struct imds_request_key *key, int hops, int 
 	}
 }
 
-/* /metadata/v1/… is IBM's, DigitalOcean's and UpCloud's; Azure's first segment is followed by a name. */
-static bool is_foreign_metadata(const struct imds_request *q)
+/* By the start of a path that has no words of its own, or Azure's, whose first segment is followed by a name. First match wins. */
+static enum provider provider_of_path(const struct imds_request *q, enum provider otherwise)
 {
-	static const char root[] = "/metadata/v1";
+	static const struct {
+		const char *root;
+		enum provider provider;
+	} roots[] = {
+		/* IBM's, of which only the token request has a word */
+		{ "/metadata/v1/instance", PROVIDER_OTHER },
+		{ "/metadata/v1/keys", PROVIDER_OTHER },
+		{ "/metadata/v1/placement_groups", PROVIDER_OTHER },
+		{ "/metadata/v1", PROVIDER_UNLISTED }, /* DigitalOcean, UpCloud */
+		{ "/hetzner/", PROVIDER_UNLISTED },
+		{ "/v1/", PROVIDER_UNLISTED }, /* Linode, Vultr */
+		{ "/v1.json", PROVIDER_UNLISTED },
+	};
 
-	return !(q->words & IMDS_W_H_METADATA) && !strncmp(q->path, root, sizeof(root) - 1);
+	for (size_t i = 0; i < LEN(roots); i++)
+		if (!strncmp(q->path, roots[i].root, strlen(roots[i].root)))
+			return roots[i].provider;
+	return otherwise;
 }
 
 enum provider verdict_provider(enum imds_endpoint_class endpoint, const struct imds_request *q)
@@ -652,7 +667,8 @@ enum provider verdict_provider(enum imds_endpoint_class endpoint, const struct i
 		return PROVIDER_OTHER;
 	for (size_t i = 0; i < LEN(marks); i++)
 		if (q->words & marks[i].any)
-			return marks[i].provider == PROVIDER_AZURE && is_foreign_metadata(q) ? PROVIDER_OTHER
-											     : marks[i].provider;
-	return PROVIDER_OTHER;
+			return marks[i].provider == PROVIDER_AZURE && !(q->words & IMDS_W_H_METADATA)
+				   ? provider_of_path(q, PROVIDER_AZURE)
+				   : marks[i].provider;
+	return provider_of_path(q, PROVIDER_OTHER);
 }

@@ -56,6 +56,8 @@ static enum provider cloud_of(const struct snapshot *s)
 		return PROVIDER_EC2;
 	if (ok & ~(1u << PROVIDER_EC2))
 		ok &= ~(1u << PROVIDER_EC2);
+	if (ok & ~(1u << PROVIDER_UNLISTED)) /* nor is that said beside a name */
+		ok &= ~(1u << PROVIDER_UNLISTED);
 	if (!ok && asked == (1u << PROVIDER_EC2 | 1u << PROVIDER_OPENSTACK))
 		asked = 1u << PROVIDER_OPENSTACK; /* whose service has EC2's paths, too */
 	if (!ok && asked && !(asked & (asked - 1)))
