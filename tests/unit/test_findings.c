@@ -59,6 +59,25 @@ static const struct answerer agent = { .who = &pod_agent, .address = "169.254.17
 #define ENDED(n, outcome, cause) ASKED(n, outcome), .causes = { [cause] = n }
 #define NOTE(...) .notes = { { __VA_ARGS__ } }, .notes_len = 1
 #define ERROR_OF(...) .errors = { { __VA_ARGS__ } }, .errors_len = 1
+#define TOKENLESS(status)                                                                                            \
+	.requests = 3,                                                                                               \
+	.errors = { { 1, 404, IMDS_KIND_TOKEN, IMDS_METHOD_PUT, PROVIDER_EC2, false, "/latest/api/token" },          \
+		    { 2, status, IMDS_KIND_CREDENTIALS, IMDS_METHOD_GET, PROVIDER_EC2, false,                        \
+		      "/latest/meta-data/iam/security-credentials/app" } },                                          \
+	.errors_len = 2, .causes = { [CAUSE_NOT_THIS_CLOUD] = 1 }, .credentials_requests = 2, .answered_by = &relay, \
+	.providers = EC2
+#define ORACLE_404                                                                                            \
+	.requests = 2, ERROR_OF(2, 404, IMDS_KIND_DATA, IMDS_METHOD_GET, PROVIDER_ORACLE, false, "/opc/v1/"), \
+	.providers = 1u << PROVIDER_ORACLE
+/* containers of nobody's but Docker's, and of a pod */
+#define BARE                                                                    \
+	{                                                                       \
+		5, "", "", "", "", "", "docker-0.scope", "", "", RUNTIME_DOCKER \
+	}
+#define POD                                                                         \
+	{                                                                           \
+		6, "shop", "cart-x2x4q", "", "", "", "", "", "", RUNTIME_KUBERNETES \
+	}
 #define ROW(name, code, severity) name, code, severity
 #define TTLS(baseline, node_token_ttl) baseline, node_token_ttl
 
@@ -701,6 +720,113 @@ static const struct row rows[] = {
 	    .last_failed_ns = 2,
 	    ERROR_OF(2, 404, IMDS_KIND_CREDENTIALS, IMDS_METHOD_GET, PROVIDER_EC2, false, "/latest/x"),
 	    .providers = EC2 } },
+	{ ROW("a role that kube2iam may not take, beside tokens that it does not know", FINDING_CREDENTIALS_REFUSED,
+	      SEVERITY_ERROR),
+	  { "security-credentials/app answered 500 at", "trust the role of the node" },
+	  { "knows no role", "not EC2's" },
+	  { TOKENLESS(500), .who = POD } },
+	{ ROW("tokens that it does not know are no harm then", FINDING_NOT_THIS_CLOUD, SEVERITY_INFO),
+	  { "for an EC2 token" },
+	  { 0 },
+	  { TOKENLESS(500), .who = POD } },
+	{ ROW("a role that it does not know is told with them", FINDING_NOT_THIS_CLOUD, SEVERITY_WARNING),
+	  { "for an EC2 token" },
+	  { 0 },
+	  { TOKENLESS(404), .who = POD } },
+	{ ROW("throttled, and more", FINDING_THROTTLED, SEVERITY_WARNING),
+	  { "is throttled: 3 answers 429, 3 more 410 or 404", "70 s at least" },
+	  { 0 },
+	  { .requests = 6,
+	    .errors = { { 3, 429, IMDS_KIND_CREDENTIALS, IMDS_METHOD_GET, PROVIDER_AZURE, false, "/metadata/identity" },
+			{ 2, 410, IMDS_KIND_CREDENTIALS, IMDS_METHOD_GET, PROVIDER_AZURE, false, "/metadata/identity" },
+			{ 1, 404, IMDS_KIND_CREDENTIALS, IMDS_METHOD_GET, PROVIDER_AZURE, false, "/metadata/identit" },
+			{ 1, 404, IMDS_KIND_DATA, IMDS_METHOD_GET, PROVIDER_AZURE, false, "/metadata/x" } },
+	    .errors_len = 4,
+	    .causes = { [CAUSE_THROTTLED] = 3 },
+	    .responses = { [IMDS_STATUS_429] = 3 },
+	    .providers = 1u << PROVIDER_AZURE } },
+	{ ROW("Oracle's legacy paths, beside what is served", FINDING_CREDENTIALS_REFUSED, SEVERITY_INFO),
+	  { "only Oracle's legacy service (/opc/v1/) has", "2 answers 404", "ask below /opc/v2/" },
+	  { 0 },
+	  { ORACLE_404, .providers_ok = 1u << PROVIDER_ORACLE, .last_ok_ns = 1 } },
+	{ ROW("and alone", FINDING_CREDENTIALS_REFUSED, SEVERITY_WARNING),
+	  { "only with errors: 2 answers 404", "ask below /opc/v2/" },
+	  { 0 },
+	  { ORACLE_404 } },
+	{ ROW("a proxy asks without tokens for others", FINDING_IMDSV1_IN_USE, SEVERITY_INFO),
+	  { "NO_PROXY=169.254.169.254" },
+	  { "end the day" },
+	  { .requests = 3,
+	    .v1_requests = 3,
+	    .processes = { { .comm = "squid", .requests = 3, .v1_requests = 3 } },
+	    .processes_len = 1,
+	    DATA(IMDS_VERSION_V1, OUTCOME_OK, 3),
+	    .providers = EC2 } },
+	{ ROW("one process among others is a proxy", FINDING_IMDSV1_IN_USE, SEVERITY_INFO),
+	  { "end the day" },
+	  { "NO_PROXY" },
+	  { .requests = 3,
+	    .v1_requests = 3,
+	    .processes = { { .comm = "squid", .requests = 2, .v1_requests = 2 },
+			   { .comm = "squidward", .requests = 1, .v1_requests = 1 } },
+	    .processes_len = 2,
+	    DATA(IMDS_VERSION_V1, OUTCOME_OK, 3),
+	    .providers = EC2 } },
+	{ ROW("another cloud by its paths has no roles of EC2", FINDING_NO_ROLE, SEVERITY_WARNING),
+	  { "the service here is another cloud's, which has no roles of EC2", "AWS_EC2_METADATA_DISABLED" },
+	  { "attached", "instance profile" },
+	  { ENDED(1, OUTCOME_HTTP_ERROR, CAUSE_NO_ROLE),
+	    ERROR_OF(1, 404, IMDS_KIND_CREDENTIALS, IMDS_METHOD_GET, PROVIDER_EC2, false, "/latest/x"),
+	    .providers = EC2, .providers_ok = 1u << PROVIDER_UNLISTED } },
+	{ ROW("nor tokens", FINDING_NOT_THIS_CLOUD, SEVERITY_WARNING),
+	  { "not EC2's, it is another cloud's: 1 token request refused" },
+	  { "unlisted" },
+	  { ENDED(1, OUTCOME_HTTP_ERROR, CAUSE_NOT_THIS_CLOUD), .providers = EC2,
+	    .providers_ok = 1u << PROVIDER_UNLISTED } },
+	{ ROW("a cloud with a name beside it is that", FINDING_NO_ROLE, SEVERITY_WARNING),
+	  { "that of ibm" },
+	  { "another cloud" },
+	  { ENDED(1, OUTCOME_HTTP_ERROR, CAUSE_NO_ROLE), .providers = EC2,
+	    .providers_ok = 1u << PROVIDER_UNLISTED | 1u << PROVIDER_IBM } },
+	{ ROW("a container may have the ECS agent's address", FINDING_CREDENTIALS_REFUSED, SEVERITY_WARNING),
+	  { "amazon-ecs-local-container-endpoints" },
+	  { "The ECS agent answers here" },
+	  { .requests = 1,
+	    ERROR_OF(1, 500, IMDS_KIND_DATA, IMDS_METHOD_GET, PROVIDER_ECS, false, "/v4/abc/task"),
+	    .providers = 1u << PROVIDER_ECS,
+	    .who = BARE } },
+	{ ROW("an ECS task on the host's network", FINDING_NO_RESPONSE, SEVERITY_WARNING),
+	  { "ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST" },
+	  { 0 },
+	  { ASKED(1, OUTCOME_NO_RESPONSE), .silences = { [SILENCE_UNCONNECTED] = 1 }, .host_network = true,
+	    .providers = 1u << PROVIDER_ECS } },
+	{ ROW("Alibaba's address within a range of pods", FINDING_DROPPED_ON_NODE, SEVERITY_ERROR),
+	  { "100.64.0.0/10" },
+	  { 0 },
+	  { ENDED(1, OUTCOME_DROPPED, CAUSE_NO_NEIGHBOUR),
+	    NOTE(CAUSE_NO_NEIGHBOUR, false, "NEIGH_FAILED", "", "", 1, 64), .providers = 1u << PROVIDER_ALIBABA } },
+	{ ROW("silent at the start, answered since", FINDING_NO_RESPONSE, SEVERITY_WARNING),
+	  { "; answered since\n", "needs some seconds" },
+	  { 0 },
+	  { .requests = 2,
+	    .outcomes = { [OUTCOME_NO_RESPONSE] = 1, [OUTCOME_OK] = 1 },
+	    .silences = { [SILENCE_UNANSWERED] = 1 },
+	    .last_failed_ns = 1,
+	    .last_ok_ns = 2,
+	    .who = POD,
+	    .providers = 1u << PROVIDER_GCE } },
+	{ ROW("EKS does not answer the agent", FINDING_CREDENTIALS_REFUSED, SEVERITY_ERROR),
+	  { "eks-auth.REGION.api.aws" },
+	  { "malformed" },
+	  { .requests = 1,
+	    .credentials_requests = 1,
+	    ERROR_OF(1, 500, IMDS_KIND_CREDENTIALS, IMDS_METHOD_GET, PROVIDER_EKS_POD_IDENTITY, false, "/v1/credentials"),
+	    .answered_by = &agent,
+	    .providers = 1u << PROVIDER_EKS_POD_IDENTITY } },
+	{ ROW("what a redirect leads to is said once", FINDING_ENDPOINT_REFUSED, SEVERITY_WARNING),
+	  { "redirects the connection to 10.0.0.9:8181" },
+	  { "redirects its connections" },
+	  { ENDED(1, OUTCOME_REFUSED, CAUSE_REFUSED), .answered_by = &relay, .providers = EC2 } },
 	{ ROW("ECS: no credentials were asked for", FINDING_CREDENTIALS_REFUSED, SEVERITY_WARNING),
 	  { "answered with server errors", "look at its log" },
 	  { "RELATIVE_URI", "has a role" },
@@ -1215,7 +1341,12 @@ static void the_way_shows_each_ttl_and_the_death(void **state)
 		{ { .hops = -1, .endpoints = 3, .endpoints_failed = 2, .outcomes = { [OUTCOME_REFUSED] = 1 } },
 		  0,
 		  "pod --SYN--> ... X refused - - -> Pod Identity agent" },
-		{ { .hops = 0, .endpoints = 4, .ttl_synack = 64, .own_network = true }, 0, "ECS agent --TTL 64--> pod ok" },
+		{ { .who = POD_IDENTITY_NOBODY, .hops = 0, .endpoints = 4, .ttl_synack = 64, .own_network = true },
+		  0,
+		  "ECS agent --TTL 64--> pod ok" },
+		{ { .who = BARE, .hops = 0, .endpoints = 4, .ttl_synack = 64, .own_network = true },
+		  0,
+		  "169.254.170.2 --TTL 64--> pod ok" },
 		{ { .hops = -1 }, 0, "" },
 	};
 	char buf[256];

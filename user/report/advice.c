@@ -190,6 +190,17 @@ static bool has_redirect(const struct pod_stats *p)
 	return false;
 }
 
+static bool are_proxies(const struct pod_stats *p)
+{
+	static const char *const names[] = { "squid", "tinyproxy", "haproxy", "envoy", "nginx", "privoxy", "mitmdump" };
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->processes_len; i++)
+		for (size_t k = 0; k < LEN(names); k++)
+			n += !strncmp(p->processes[i].comm, names[k], sizeof(p->processes[i].comm));
+	return n && n == p->processes_len;
+}
+
 /* By the service itself, where p never was. */
 static bool others_answered(const struct snapshot *s, const struct pod_stats *p)
 {
@@ -264,6 +275,7 @@ static bool has_error(const struct pod_stats *p, unsigned int status, enum when 
 			[TO_NO_HTTP] = !e->method && !e->path[0],
 			[TO_CREDENTIALS] = e->kind == IMDS_KIND_CREDENTIALS,
 			[TO_ROLE] = e->kind == IMDS_KIND_CREDENTIALS && e->provider == PROVIDER_EC2,
+			[ROLE_IN_NODE] = e->kind == IMDS_KIND_CREDENTIALS && e->provider == PROVIDER_EC2,
 			[TO_INSTANCE_ID] = strstr(e->path, "/instance-id"),
 			[UNREAD] = !e->header,
 			[HEADED] = e->header > 0 && !strstr(e->path, "/attributes/"),

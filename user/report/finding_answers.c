@@ -128,12 +128,34 @@ static const char *busy_text(const struct pod_stats *p)
 	return limited == unavailable ? "429 or 503" : limited ? "429" : "503";
 }
 
+/* A token or credentials request that got another error than those of a busy service. */
+static bool is_refusal(const struct error_count *e)
+{
+	return verdict_is_failure(OUTCOME_HTTP_ERROR, e->kind) && e->status != 429 && e->status != 503;
+}
+
+/* "403", "404 or 403": the statuses of its errors, or of its refusals, each once, as they came. */
+static const char *statuses_text(const struct pod_stats *p, bool refusals, char *buf, size_t len)
+{
+	buf[0] = '\0';
+	for (size_t i = 0; i < p->errors_len; i++) {
+		bool told = refusals && !is_refusal(&p->errors[i]);
+
+		for (size_t k = 0; k < i; k++)
+			told |= p->errors[k].status == p->errors[i].status && !(refusals && !is_refusal(&p->errors[k]));
+		if (!told)
+			text_add(buf, len, "%s%u", buf[0] ? " or " : "", p->errors[i].status);
+	}
+	return buf;
+}
+
 static bool find_throttled(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->causes[CAUSE_THROTTLED];
 	bool reaches_nobody = finding_reaches_nobody(p, d->platform.cloud);
-	char who[SUBJECT_LEN];
+	char who[SUBJECT_LEN], statuses[64];
+	uint64_t others = 0;
 
 	if (!n)
 		return false;
@@ -141,9 +163,27 @@ static bool find_throttled(struct draft *d)
 		reaches_nobody ? "turned away (service unavailable)" : "throttled",
 		finding_is_local_service(p) ? " by the agent on this node" : "", finding_by_whom(d, who, sizeof(who)),
 		PLURAL(n), busy_text(p));
+	for (size_t i = 0; i < p->errors_len; i++)
+		others += is_refusal(&p->errors[i]) ? p->errors[i].requests : 0;
+	if (others)
+		lines_append(&d->summary, ", %llu more %s", (unsigned long long)others,
+			     statuses_text(p, true, statuses, sizeof(statuses)));
 	finding_add_errors(d, 0);
 	EVIDENCE(d, "%llu of %llu request%s served", OF(p->outcomes[OUTCOME_OK], p->requests));
 	return true;
+}
+
+/*
+ * What stands in the service's place knows no tokens, as kiam and kube2iam once, and gives no credentials for a reason of its own:
+ * SDKs go on without a token, so that reason is what hurts.
+ */
+static bool is_tokenless(const struct pod_stats *p)
+{
+	bool errs = false;
+
+	for (size_t i = 0; i < p->errors_len; i++)
+		errs |= p->errors[i].kind == IMDS_KIND_CREDENTIALS && p->errors[i].status != 404;
+	return errs && p->causes[CAUSE_NOT_THIS_CLOUD] && p->answered_by && !p->credentials_ok;
 }
 
 static bool find_not_this_cloud(struct draft *d)
@@ -155,16 +195,18 @@ static bool find_not_this_cloud(struct draft *d)
 	if (!n || p->token_answered)
 		return false;
 	/* an agent that asks every cloud's service once is served by the one that is there: harmless */
-	d->severity = (!p->credentials_requests || p->credentials_ok) && p->last_ok_ns ? SEVERITY_INFO : SEVERITY_WARNING;
+	d->severity = ((!p->credentials_requests || p->credentials_ok) && p->last_ok_ns) || is_tokenless(p)
+			  ? SEVERITY_INFO
+			  : SEVERITY_WARNING;
 	if (p->answered_by)
 		SUMMARY(
 		    d,
 		    "%s %s for an EC2 token, which is refused%s, in the metadata service's place: %llu token request%s",
 		    d->subject, finding_verb(d, "asks", "ask"), finding_by_whom(d, who, sizeof(who)), PLURAL(n));
 	else
-		SUMMARY(d, "%s %s for an EC2 token, but the service here is not EC2's%s%s: %llu token request%s refused",
-			d->subject, finding_verb(d, "asks", "ask"), is_elsewhere(d) ? ", it is that of " : "",
-			is_elsewhere(d) ? provider_word(d->platform.cloud) : "", PLURAL(n));
+		SUMMARY(d, "%s %s for an EC2 token, but the service here is not EC2's%s: %llu token request%s refused",
+			d->subject, finding_verb(d, "asks", "ask"),
+			is_elsewhere(d) ? finding_cloud_text(d, ", it", who, sizeof(who)) : "", PLURAL(n));
 	finding_add_errors(d, 0);
 	return true;
 }
@@ -179,7 +221,8 @@ static bool find_no_role(struct draft *d)
 		return false;
 	if (finding_is_foreign_client(d, PROVIDER_EC2))
 		SUMMARY(d, "%s %s no credentials: %s, which has no roles of EC2 (%llu answer%s 404)", d->subject,
-			finding_verb(d, "gets", "get"), finding_cloud_text(d, cloud, sizeof(cloud)), PLURAL(n));
+			finding_verb(d, "gets", "get"), finding_cloud_text(d, "the service here", cloud, sizeof(cloud)),
+			PLURAL(n));
 	else if (p->answered_by)
 		SUMMARY(d, "%s %s no credentials: answered 404, no role for it,%s (%llu time%s)", d->subject,
 			finding_verb(d, "gets", "get"), finding_by_whom(d, who, sizeof(who)), PLURAL(n));
@@ -208,15 +251,14 @@ static bool find_credentials_refused(struct draft *d)
 
 		tokens += e->kind == IMDS_KIND_TOKEN ? e->requests : 0;
 		credentials += e->kind == IMDS_KIND_CREDENTIALS ? e->requests : 0;
-		if ((e->kind == IMDS_KIND_TOKEN || e->kind == IMDS_KIND_CREDENTIALS) &&
-		    (!worst || e->requests > worst->requests))
-			worst = e;
+		if ((e->kind == IMDS_KIND_TOKEN && !is_tokenless(p)) || e->kind == IMDS_KIND_CREDENTIALS)
+			worst = !worst || e->requests > worst->requests ? e : worst;
 	}
 	/* what part of it is served is not refused */
 	if (!worst || ((!tokens || p->token_answered) && (!credentials || p->credentials_ok)))
 		return false;
-	if (p->causes[CAUSE_THROTTLED] || p->causes[CAUSE_NOT_THIS_CLOUD] || p->causes[CAUSE_NO_ROLE] ||
-	    p->causes[CAUSE_FORWARDED] || p->causes[CAUSE_TOKEN_REQUIRED])
+	if (p->causes[CAUSE_THROTTLED] || (p->causes[CAUSE_NOT_THIS_CLOUD] && !is_tokenless(p)) ||
+	    p->causes[CAUSE_NO_ROLE] || p->causes[CAUSE_FORWARDED] || p->causes[CAUSE_TOKEN_REQUIRED])
 		return false;
 	if (is_off(d))
 		return false;
@@ -228,8 +270,8 @@ static bool find_credentials_refused(struct draft *d)
 	if (p->outcomes[OUTCOME_OK])
 		EVIDENCE(d, "%llu other request%s of this pod served", PLURAL(p->outcomes[OUTCOME_OK]));
 	if (finding_is_foreign_client(d, worst->provider))
-		EVIDENCE(d, "%s: it has nothing for a client of %s", finding_cloud_text(d, who, sizeof(who)),
-			 provider_word(worst->provider));
+		EVIDENCE(d, "%s: it has nothing for a client of %s",
+			 finding_cloud_text(d, "the service here", who, sizeof(who)), provider_word(worst->provider));
 	else if (finding_has_status(p, 401) && p->token_answered)
 		EVIDENCE(d, "its requests carry a token that is refused: expired, or given to another instance");
 	/* the TTLs are the row's: of one that asks other addresses, too, they may be those */
@@ -247,21 +289,6 @@ static bool is_error_of_server(uint16_t status)
 	return status >= 500 && status != 503;
 }
 
-/* "403", "404 or 403": the statuses of its errors, each once, as they came. */
-static const char *statuses_text(const struct pod_stats *p, char *buf, size_t len)
-{
-	buf[0] = '\0';
-	for (size_t i = 0; i < p->errors_len; i++) {
-		size_t k = 0;
-
-		while (p->errors[k].status != p->errors[i].status)
-			k++;
-		if (k == i)
-			text_add(buf, len, "%s%u", buf[0] ? " or " : "", p->errors[i].status);
-	}
-	return buf;
-}
-
 static bool ends_with(const char *s, const char *end)
 {
 	size_t len = strlen(s), n = strlen(end);
@@ -274,6 +301,8 @@ static uint64_t missing_of(const struct draft *d, const struct error_count *e)
 {
 	if (e->status != 404)
 		return 0;
+	if (e->provider == PROVIDER_ORACLE) /* that are legacy, and off where the newer ones serve */
+		return !strncmp(e->path, "/opc/v1/", 8) && d->p->last_ok_ns ? e->requests : 0;
 	if (e->provider == PROVIDER_GCE)
 		return strstr(e->path, "/service-accounts/") && !d->p->credentials_ok ? e->requests : 0;
 	return ends_with(e->path, "/instance-id") && !d->p->last_ok_ns &&
@@ -302,9 +331,7 @@ static bool find_other_errors(struct draft *d)
 		if (e->kind == IMDS_KIND_TOKEN && !p->token_answered)
 			continue; /* told by a finding of its own */
 		missing += missing_of(d, e);
-		part += verdict_is_failure(OUTCOME_HTTP_ERROR, e->kind) && e->status != 429 && e->status != 503
-			    ? e->requests
-			    : 0;
+		part += is_refusal(e) ? e->requests : 0;
 		if (is_error_of_server(e->status)) {
 			broken += e->requests;
 			status = e->status;
@@ -327,22 +354,28 @@ static bool find_other_errors(struct draft *d)
 		SUMMARY(d, "%s %s tokens, but with them only errors%s: %llu answer%s 401", d->subject,
 			finding_verb(d, "gets", "get"), finding_by_whom(d, who, sizeof(who)), PLURAL(stale));
 	} else if (missing && !p->failed) {
-		SUMMARY(d, "%s %s for what each %s has, and it is not found%s: %llu answer%s 404", d->subject,
+		/* SDKs ask v1 after v2, which serves them */
+		d->severity = (p->providers_ok & 1u << PROVIDER_ORACLE) ? SEVERITY_INFO : SEVERITY_WARNING;
+		SUMMARY(d, "%s %s for what %s has, and it is not found%s: %llu answer%s 404", d->subject,
 			finding_verb(d, "asks", "ask"),
-			p->providers & 1u << PROVIDER_GCE ? "machine with a service account" : "metadata service",
+			p->providers & 1u << PROVIDER_GCE      ? "each machine with a service account"
+			: p->providers & 1u << PROVIDER_ORACLE ? "only Oracle's legacy service (/opc/v1/)"
+							       : "each metadata service",
 			finding_by_whom(d, who, sizeof(who)), PLURAL(missing));
 	} else if (part > told && p->failed) {
 		d->severity = findings_is_past(p) ? SEVERITY_INFO : SEVERITY_WARNING;
 		SUMMARY(d, "%s %s tokens or credentials only in part%s: %llu answer%s %s", d->subject,
 			finding_verb(d, "gets", "get"), finding_by_whom(d, who, sizeof(who)), PLURAL(part),
-			statuses_text(p, statuses, sizeof(statuses)));
+			statuses_text(p, true, statuses, sizeof(statuses)));
 	} else if (refused + not_found && !p->last_ok_ns && !p->failed && !p->causes[CAUSE_FORWARDED] &&
 		   !p->causes[CAUSE_TOKEN_REQUIRED] && !p->causes[CAUSE_NOT_THIS_CLOUD] && !is_off(d)) {
 		/* one that asks another cloud's service, or all of them, is turned away rightly */
-		d->severity = is_this_clouds && refused > probes ? SEVERITY_WARNING : SEVERITY_INFO;
+		d->severity = is_this_clouds && (refused > probes || d->platform.cloud == PROVIDER_ORACLE)
+				  ? SEVERITY_WARNING
+				  : SEVERITY_INFO;
 		SUMMARY(d, "%s %s answered, but only with errors%s: %llu answer%s %s", d->subject,
 			finding_verb(d, "is", "are"), finding_by_whom(d, who, sizeof(who)), PLURAL(refused + not_found),
-			statuses_text(p, statuses, sizeof(statuses)));
+			statuses_text(p, false, statuses, sizeof(statuses)));
 	} else {
 		return false;
 	}

@@ -139,12 +139,12 @@ const struct drop_note *finding_main_note(const struct pod_stats *p)
 	return best;
 }
 
-const char *finding_cloud_text(const struct draft *d, char *buf, size_t len)
+const char *finding_cloud_text(const struct draft *d, const char *noun, char *buf, size_t len)
 {
 	enum provider cloud = d->platform.cloud;
+	const char *whose = cloud == PROVIDER_EC2 ? "EC2's" : cloud == PROVIDER_UNLISTED ? "another cloud's" : NULL;
 
-	snprintf(buf, len, "the service here is %s%s", cloud == PROVIDER_EC2 ? "EC2's" : "that of ",
-		 cloud == PROVIDER_EC2 ? "" : provider_word(cloud));
+	snprintf(buf, len, "%s is %s%s", noun, whose ? whose : "that of ", whose ? "" : provider_word(cloud));
 	return buf;
 }
 
@@ -302,7 +302,9 @@ void finding_add_answerer(struct draft *d)
 	findings_answerer(a, who, sizeof(who));
 	if (a->pid)
 		snprintf(pid, sizeof(pid), " (pid %u)", a->pid);
-	if (!who[0] && finding_is_own_address(d))
+	if (!who[0] && strstr(d->summary.v[0], a->address))
+		; /* said already */
+	else if (!who[0] && finding_is_own_address(d))
 		EVIDENCE(d, "%s is an address of this node itself", a->address);
 	else if (!who[0])
 		EVIDENCE(d, "%s redirects its connections to %s", finding_redirector(d->p), a->address);
@@ -378,8 +380,10 @@ bool finding_rule_apply(const struct finding_rule *r, struct draft *d)
 		return false;
 	if (r->then & THEN_ANSWERER)
 		finding_add_answerer(d);
-	if (r->then & THEN_PAST)
+	if (r->then & (THEN_PAST | THEN_BACK))
 		add_past(d);
+	if ((r->then & THEN_BACK) && findings_is_back(d->p))
+		lines_append(&d->summary, "; answered since");
 	if (r->then & THEN_LOST)
 		finding_add_lost_seconds(d);
 	if (r->then & THEN_PROCESSES)

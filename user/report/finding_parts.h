@@ -39,8 +39,8 @@ bool finding_is_local_service(const struct pod_stats *p);
 const struct pod_stats *finding_answered_host(const struct snapshot *s, const struct pod_stats *p);
 /* A host-network process that asks the same and gets no answer, while no other one does. NULL: none. */
 const struct pod_stats *finding_silent_host(const struct snapshot *s, const struct pod_stats *p);
-/* "the service here is EC2's", "the service here is that of azure": where the cloud is known. Returns buf. */
-const char *finding_cloud_text(const struct draft *d, char *buf, size_t len);
+/* "NOUN is EC2's", "NOUN is that of azure", "NOUN is another cloud's": where the cloud is known. Returns buf. */
+const char *finding_cloud_text(const struct draft *d, const char *noun, char *buf, size_t len);
 /* Any connection of any row to the service stood, or was answered: somebody has the address. */
 bool finding_any_stood(const struct snapshot *s);
 /* Anything of this node was answered at the addresses that failed it; it asked this one. */

@@ -279,8 +279,6 @@ static bool find_blocked(struct draft *d)
 		note && note->from_endpoint ? ", which drops the answers" : "", where_text(p, note),
 		note && note->to[0] ? ", behind a redirect of this node to " : "", note && note->to[0] ? note->to : "",
 		OF(n, p->requests), advice_is_meant(p) ? ". Probably on purpose" : "");
-	if (findings_is_back(p))
-		lines_append(&d->summary, "; answered since");
 	if (dns && dns < n)
 		EVIDENCE(d, "%llu of the blocked requests %s DNS (port 53 of the same address)",
 			 (unsigned long long)dns, dns == 1 ? "is" : "are");
@@ -435,8 +433,6 @@ static bool find_refused(struct draft *d)
 		SUMMARY(d, "%s: the connection to the metadata service%s was refused %llu time%s", d->subject,
 			finding_port_text(d->s, p, who, sizeof(who)), PLURAL(n));
 	add_notes(d, true);
-	if (findings_is_back(p))
-		lines_append(&d->summary, "; answered since");
 	EVIDENCE(d, "%llu of %llu request%s refused, %llu went through", OF(n, p->requests),
 		 (unsigned long long)p->outcomes[OUTCOME_OK]);
 	return true;
@@ -565,11 +561,11 @@ static bool find_given_up(struct draft *d)
 
 const struct finding_rule finding_rules_path[] = {
 	{ FINDING_HOP_LIMIT_EXHAUSTED, find_hop_limit, SEVERITY_WARNING, THEN_PAST | THEN_PROCESSES },
-	{ FINDING_DROPPED_ON_NODE, find_dropped, SEVERITY_ERROR, THEN_PAST | THEN_LOST | THEN_PROCESSES },
-	{ FINDING_BLOCKED_BY_POLICY, find_blocked, SEVERITY_WARNING, THEN_PAST | THEN_LOST | THEN_PROCESSES },
-	{ FINDING_NOT_SENT, find_not_sent, SEVERITY_WARNING, THEN_PAST | THEN_LOST | THEN_PROCESSES },
-	{ FINDING_ENDPOINT_REFUSED, find_refused, SEVERITY_WARNING, THEN_ANSWERER | THEN_PAST | THEN_PROCESSES },
-	{ FINDING_NO_RESPONSE, find_no_response, SEVERITY_WARNING, THEN_PAST | THEN_LOST | THEN_PROCESSES },
+	{ FINDING_DROPPED_ON_NODE, find_dropped, SEVERITY_ERROR, THEN_BACK | THEN_LOST | THEN_PROCESSES },
+	{ FINDING_BLOCKED_BY_POLICY, find_blocked, SEVERITY_WARNING, THEN_BACK | THEN_LOST | THEN_PROCESSES },
+	{ FINDING_NOT_SENT, find_not_sent, SEVERITY_WARNING, THEN_BACK | THEN_LOST | THEN_PROCESSES },
+	{ FINDING_ENDPOINT_REFUSED, find_refused, SEVERITY_WARNING, THEN_ANSWERER | THEN_BACK | THEN_PROCESSES },
+	{ FINDING_NO_RESPONSE, find_no_response, SEVERITY_WARNING, THEN_BACK | THEN_LOST | THEN_PROCESSES },
 	{ FINDING_NO_RESPONSE, find_given_up, SEVERITY_INFO, THEN_PROCESSES },
 	{ 0 },
 };

@@ -25,6 +25,7 @@ enum {
 	THEN_PAST = 1 << 1, /* in the summary, and no graver than a warning */
 	THEN_LOST = 1 << 2,
 	THEN_PROCESSES = 1 << 3,
+	THEN_BACK = 1 << 4, /* as THEN_PAST, or "; answered since" where it is over only just */
 };
 
 struct finding_rule {

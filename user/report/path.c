@@ -61,6 +61,14 @@ static void plan_exhausted(struct path *path, const struct snapshot *s, const st
 		snprintf(path->note, sizeof(path->note), "dies, TTL %d", p->ttl_dropped);
 }
 
+/* A container of nobody's but Docker's or podman's: without ECS another container may have the agent's address. */
+static bool is_bare(const struct pod_identity *who)
+{
+	enum runtime runtime = platform_runtime(who);
+
+	return runtime == RUNTIME_DOCKER || runtime == RUNTIME_PODMAN;
+}
+
 /* Who answers, or should: a process of this node where that is known; else whose address was asked. */
 static const char *server(const struct snapshot *s, const struct pod_stats *p)
 {
@@ -79,7 +87,7 @@ static const char *server(const struct snapshot *s, const struct pod_stats *p)
 	finding_endpoint(s, p, asked, sizeof(asked));
 	for (size_t i = 0; i < LEN(agents); i++)
 		if (!strcmp(asked, agents[i].address))
-			return agents[i].name;
+			return i || !is_bare(&p->who) ? agents[i].name : agents[i].address;
 	return "IMDS";
 }
 

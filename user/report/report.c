@@ -79,6 +79,14 @@ static bool is_by_conntrack(const struct snapshot *s, const struct pod_stats *p)
 	return finding_drop_kind(&d, finding_main_note(p)) == DROP_BY_CONNTRACK;
 }
 
+/* The list of roles is EC2's; what answers it with 404 here is another cloud's service, or has no role. */
+static bool is_foreign(const struct snapshot *s, const struct pod_stats *p, enum provider cloud)
+{
+	const struct draft d = { .s = s, .platform.cloud = cloud, .p = p };
+
+	return finding_is_foreign_client(&d, PROVIDER_EC2);
+}
+
 static void fill_text(struct report_row *row, const struct snapshot *s, enum provider cloud)
 {
 	const struct pod_stats *p = row->p;
@@ -94,7 +102,9 @@ static void fill_text(struct report_row *row, const struct snapshot *s, enum pro
 	else if (row->cause == CAUSE_THROTTLED && finding_reaches_nobody(p, cloud))
 		snprintf(row->text, sizeof(row->text), "service unavailable");
 	else if (row->cause != CAUSE_NONE)
-		snprintf(row->text, sizeof(row->text), "%s", cause_text(row->cause));
+		snprintf(row->text, sizeof(row->text), "%s",
+			 cause_text(row->cause == CAUSE_NO_ROLE && is_foreign(s, p, cloud) ? CAUSE_NOT_THIS_CLOUD
+											   : row->cause));
 	else
 		snprintf(row->text, sizeof(row->text), "%s",
 			 row->level == LEVEL_QUIET	? "asked nothing"
