@@ -164,6 +164,7 @@ static void a_window_holds_what_came_after_its_step(void **state)
 /* What a report quotes, with its counts: of the window, however much there was before. */
 static void what_is_quoted_is_of_the_window(void **state)
 {
+	const struct unowned unowned[] = { { .packets = 9, .last_ns = MINUTE }, { .packets = 3, .last_ns = 9 * MINUTE } };
 	struct snapshot s = { .started_ns = MINUTE }, recent;
 	const struct pod_stats *p;
 	struct pod_table *t;
@@ -183,7 +184,11 @@ static void what_is_quoted_is_of_the_window(void **state)
 	dropped(t, "nft_do_chain", 9 * MINUTE + SECOND);
 	error(t, 403, 9 * MINUTE + SECOND);
 	take(t, &s, 9 * MINUTE + 30 * SECOND);
+	s.unowned = unowned;
+	s.unowned_len = 2;
 	assert_int_equal(window_since(w, &s, 60, &recent), 0);
+	assert_int_equal(recent.unowned_len, 1); /* of the other one nothing died in the window */
+	assert_int_equal(recent.unowned[0].packets, 3);
 	assert_int_equal(recent.pods_len, 1);
 	p = recent.pods[0];
 	assert_int_equal(p->requests, 2);

@@ -165,7 +165,8 @@ struct unowned {
 	uint16_t port;
 	char device[16];  /* that the packet came in by or was to leave by, "" unknown */
 	const char *name; /* workload, pod or virtual machine, "" unknown; borrowed */
-	uint64_t packets; /* dead ones with TTL <= 1 in a place that forwards */
+	uint64_t packets; /* dead ones with TTL <= 1 in a place that forwards, since the watch began */
+	uint64_t last_ns; /* CLOCK_MONOTONIC of the newest; 0: unknown */
 	uint8_t ttl;
 	char reason[32], location[64];
 };

@@ -70,6 +70,8 @@ static void add_loser(struct draft *d)
 			 (unsigned long long)most->records_lost, findings_subject(&most->who, subject, sizeof(subject)));
 }
 
+#define LONG_AGO_NS (60ull * 1000000000) /* then the time of it is told */
+
 static bool find_unowned(struct draft *d)
 {
 	const struct snapshot *s = d->s;
@@ -89,10 +91,14 @@ static bool find_unowned(struct draft *d)
 		const struct unowned *u = &s->unowned[i];
 		const char *name = u->name ? u->name : "";
 
-		EVIDENCE(d, "%llu packet%s to %s%s%s%s%s%s, TTL %u%s%s", PLURAL(u->packets),
+		char last[32] = "";
+
+		if (u->last_ns && u->last_ns + LONG_AGO_NS < s->now_ns)
+			finding_clock(s, u->last_ns, last, sizeof(last));
+		EVIDENCE(d, "%llu packet%s to %s%s%s%s%s%s, TTL %u%s%s%s%s", PLURAL(u->packets),
 			 request_address(&u->address, u->port, address, sizeof(address)), name[0] ? " (" : "", name,
 			 name[0] ? ")" : "", u->device[0] ? " by " : "", u->device, u->ttl,
-			 u->location[0] ? ", in " : "", u->location);
+			 u->location[0] ? ", in " : "", u->location, last[0] ? ", the last at " : "", last);
 	}
 	if (s->unowned_len > 8)
 		EVIDENCE(d, "and %zu more addresses", s->unowned_len - 8);

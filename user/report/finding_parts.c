@@ -192,7 +192,7 @@ bool finding_is_own_address(const struct draft *d)
 	return !strncmp(address, asked, len) && (address[len] == ':' || address[len] == ']');
 }
 
-static void clock_text(const struct snapshot *s, uint64_t ns, char *buf, size_t len)
+void finding_clock(const struct snapshot *s, uint64_t ns, char *buf, size_t len)
 {
 	time_t t = (time_t)((s->now_wall_ns - (s->now_ns - ns)) / 1000000000u);
 	struct tm tm;
@@ -252,7 +252,7 @@ static void add_past(struct draft *d)
 
 	if (!findings_is_past(d->p))
 		return;
-	clock_text(d->s, d->p->last_failed_ns, until, sizeof(until));
+	finding_clock(d->s, d->p->last_failed_ns, until, sizeof(until));
 	lines_append(&d->summary, "; the last at %s, answered since", until);
 	if (d->severity > SEVERITY_WARNING)
 		d->severity = SEVERITY_WARNING;

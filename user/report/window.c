@@ -252,6 +252,7 @@ void window_release(struct snapshot *s)
 		counters_free_kinds((struct pod_stats *)s->gone);
 	free((struct pod_stats *)s->gone);
 	free((struct loss *)s->losses);
+	free((struct unowned *)s->unowned);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -327,6 +328,20 @@ static int fill_losses(const struct window *w, const struct snapshot *s, uint64_
 	return 0;
 }
 
+/* Those of whom something died after step; their packets are all of the watch, of which a window keeps no count. */
+static int fill_unowned(const struct window *w, const struct snapshot *s, uint64_t step, struct snapshot *ret)
+{
+	struct unowned *rows = calloc(s->unowned_len + 1, sizeof(*rows));
+
+	if (!rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->unowned_len; i++)
+		if (!s->unowned[i].last_ns || s->unowned[i].last_ns >= w->steps[step % WINDOW_STEPS].at_ns)
+			rows[ret->unowned_len++] = s->unowned[i];
+	ret->unowned = rows;
+	return 0;
+}
+
 int window_since(struct window *w, const struct snapshot *s, uint64_t since_s, struct snapshot *ret)
 {
 	uint64_t step;
@@ -339,6 +354,8 @@ int window_since(struct window *w, const struct snapshot *s, uint64_t since_s, s
 	ret->pods_len = 0;
 	ret->losses = NULL;
 	ret->losses_len = 0;
+	ret->unowned = NULL;
+	ret->unowned_len = 0;
 	ret->findings = NULL;
 	ret->findings_len = 0;
 	ret->totals = (struct pod_stats){ .who = s->totals.who, .hops = -1 };
@@ -350,6 +367,8 @@ int window_since(struct window *w, const struct snapshot *s, uint64_t since_s, s
 		err = fill_gone(w, s, step, ret);
 	if (!err)
 		err = fill_losses(w, s, step, ret);
+	if (!err)
+		err = fill_unowned(w, s, step, ret);
 	if (!err)
 		err = findings_collect(ret, &ret->findings, &ret->findings_len);
 	if (err) {

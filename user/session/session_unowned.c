@@ -230,6 +230,7 @@ static bool add_unowned(void *arg, const struct imds_unowned_key *key, const str
 		.port = u->port,
 		.name = owner ? owner->name : "",
 		.packets = u->packets,
+		.last_ns = u->last_ns,
 		.ttl = u->ttl,
 	};
 	if (owner && owner->device[0])
