@@ -64,6 +64,20 @@ static void workloads(void **state)
 		{ "shop-httpd-runner-7d9f8b6c5-x2x4q", "", "shop-httpd-runner" },
 		{ "image-9vxd2-pod", "", "image" }, /* Tekton, a run by generateName; once with a suffix */
 		{ "image-9vxd2-pod-4dz2l", "", "image" },
+		{ "build-push-run-r4d9t-fetch-source-pod", "", "build-push-run" }, /* a task of a pipeline's run */
+		{ "build-push-run-r4d9t-fetch-source-pod-4dz2l", "", "build-push-run" },
+		{ "build-r4d9t-fetch-9vxd2-source-pod", "", "build-r4d9t-fetch-9vxd2-source-pod" }, /* which? */
+		{ "r4d9t-fetch-source-pod", "", "r4d9t-fetch-source-pod" },
+		{ "shop-https-proxy-pod", "", "shop-https-proxy-pod" },
+		{ "hello-world-2x4kq-1340600742", "", "hello-world" }, /* Argo Workflows */
+		{ "dag-diamond-tqk8l-echo-432519421", "", "dag-diamond" },
+		{ "cron-wf-1758086700-hello-1432519421", "", "cron-wf" },
+		{ "nightly-clone-1432519421", "", "nightly-clone-1432519421" }, /* a run with a name of its own */
+		{ "dag-tqk8l-b9jc7-1432519421", "", "dag-tqk8l-b9jc7-1432519421" },
+		{ "dump-2x4kq-20260102", "", "dump-2x4kq-20260102" },
+		{ "dump-2x4kq-4294967296", "", "dump-2x4kq-4294967296" },
+		{ "dump-https-1432519421", "", "dump-https-1432519421" },
+		{ "a-2x4kq-1340600742-7d9f8b6c5-x2x4q", "", "a-2x4kq-1340600742" },
 		{ "image-of-a-person-pod", "", "image-of-a-person-pod" },
 		{ "shop-mssql-pod", "", "shop-mssql-pod" },
 		{ "runner-t2mvtdfz-project-2-concurrent-0-7t40yuqh", "", "runner-t2mvtdfz-project-2" }, /* GitLab */

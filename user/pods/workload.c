@@ -159,6 +159,35 @@ static size_t strip_concurrent(const char *s, size_t len)
 	return (size_t)(at - s);
 }
 
+/* A hash or a time of 32 bits, in decimal: nine digits at least, a date has eight. */
+static bool is_number32(const char *s, size_t len)
+{
+	return (len == 9 || (len == 10 && memcmp(s, "4294967295", 10) <= 0)) && *s != '0' && is_all(s, len, DIGITS);
+}
+
+/*
+ * Steps of a run: "<name>-<mark>-<task>-pod" of Tekton, "<name>-<mark>[-<template>]-<hash of 32 bits>" of Argo, whose mark is
+ * the time where cron started it. Only where no other part can be the mark. whole: as below.
+ */
+static size_t strip_step(const char *s, size_t len, bool whole)
+{
+	size_t part, end = before_last_dash(s, len, &part), found = 0;
+	bool argo = end && whole && is_number32(s + end + 1, part);
+
+	if (!argo && (!end || part != 3 || memcmp(s + end + 1, "pod", 3)))
+		return len;
+	for (size_t at = 0; at < end; at += part + 1) {
+		part = strcspn(s + at, "-");
+		if (!at || ((part != SUFFIX || !is_all(s + at, part, SAFE) || is_word(s + at)) &&
+			    (!argo || part != 10 || !is_number32(s + at, part))))
+			continue;
+		if (found)
+			return len;
+		found = at - 1;
+	}
+	return found ? found : len;
+}
+
 /* s[0..len) is of one version or one run, whose mark of n letters stands before ending. whole: a pod's own name may be so. */
 static size_t strip_revision(const char *s, size_t len, bool whole)
 {
@@ -173,7 +202,7 @@ static size_t strip_revision(const char *s, size_t len, bool whole)
 		{ "-exec", HEX, 16, false },	     /* Spark's runs: executors, and the driver that has no number */
 		{ "-driver", HEX, 16, true },
 	};
-	size_t part, at, end;
+	size_t part, at, end, step;
 
 	for (size_t i = 0; i < LEN(rows); i++) {
 		end = strlen(rows[i].ending);
@@ -183,7 +212,8 @@ static size_t strip_revision(const char *s, size_t len, bool whole)
 		if (at && part == rows[i].n && is_all(s + at + 1, part, rows[i].letters) && !is_word(s + at + 1))
 			return at;
 	}
-	return strip_concurrent(s, len);
+	step = strip_step(s, len, whole);
+	return step < len ? step : strip_concurrent(s, len);
 }
 
 char *workload_name(const char *pod, const char *node, char *buf, size_t len)

@@ -10,7 +10,8 @@
 /*
  * "cart-7d9f6c5b8-x2x4q" (ReplicaSet, CronJob) gives "cart", "agent-5k2p9" (DaemonSet, Job) "agent", "db-0"
  * (StatefulSet) "db", "kube-proxy-NODE" (static pod) "kube-proxy", "hello-00001-deployment-…" (Knative) "hello",
- * "pi-1a2b3c4d5e6f7a8b-exec-1" (Spark) "pi", "runner-TOKEN-project-7-concurrent-0-…" (GitLab) "runner-TOKEN-project-7";
+ * "pi-1a2b3c4d5e6f7a8b-exec-1" (Spark) "pi", "ci-9jc7k-clone-1187431099" (Argo) and "ci-9jc7k-clone-pod" (Tekton) "ci",
+ * "runner-TOKEN-project-7-concurrent-0-…" (GitLab) "runner-TOKEN-project-7";
  * anything else is itself. node may be "". Cut at len. Returns buf.
  */
 char *workload_name(const char *pod, const char *node, char *buf, size_t len);
