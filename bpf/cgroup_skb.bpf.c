@@ -320,7 +320,8 @@ static __always_inline void on_tcp_ingress(struct __sk_buff *skb, const struct p
 		ahead = p->seq - f->rcv_nxt;
 		if (ahead > 0) {
 			r = flow_current(f);
-			if (r && !r->first_byte_ns) {
+			/* of two that wait, it may be the other's: the answer to the first one has died, perhaps */
+			if (r && !r->first_byte_ns && flow_waiting(f) < 2) {
 				r->first_byte_ns = now;
 				r->last_byte_ns = now;
 				r->ttl_response = p->ttl;
