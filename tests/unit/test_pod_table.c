@@ -147,12 +147,35 @@ static void limit_that_was_lowered_is_no_rule(void **state)
 	struct request r;
 
 	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 2));
-	r = add(t, died(request(IMDS_KIND_TOKEN, 2 * S, S, 0)));
+	r = died(request(IMDS_KIND_TOKEN, 2 * S, S, 0));
+	r.rec.req.drop.flags |= IMDS_D_FOREIGN; /* in others' network, behind who knows which rule */
+	r = add(t, r);
 	assert_int_equal(r.required_hop_limit, 3); /* more than what is known to be set */
 	add(t, of_host(request(IMDS_KIND_TOKEN, 4 * S, MS, 200), 1));
 	r = add(t, request(IMDS_KIND_DATA, 5 * S, MS, 200));
 	assert_int_equal(r.hops, 1);
 	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
+	done(t, &s);
+}
+
+/* The same where it died in the node's own network: it came there with less than the node's own had got. */
+static void answer_that_died_here_tells_the_limit(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r;
+
+	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 2));
+	r = add(t, died(request(IMDS_KIND_TOKEN, 2 * S, S, 0)));
+	assert_int_equal(r.hops, 1);
+	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
+	assert_int_equal(s.node_token_ttl, 0);
+	/* raised again before its death was told */
+	add(t, of_host(request(IMDS_KIND_TOKEN, 8 * S, MS, 200), 2));
+	r = add(t, died(request(IMDS_KIND_TOKEN, 5 * S, S, 0)));
+	assert_int_equal(r.required_hop_limit, 2);
+	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
+	assert_int_equal(s.node_token_ttl, 2);
 	done(t, &s);
 }
 
@@ -526,7 +549,7 @@ static void fallback_is_not_what_was_asked_before(void **state)
 	struct pod_table *t = table_new();
 	struct snapshot s = { 0 };
 	struct request poll = request(IMDS_KIND_DATA, S, MS, 200), curl = request(IMDS_KIND_DATA, 5 * S, MS, 200);
-	struct request again = request(IMDS_KIND_DATA, 6 * S, MS, 200);
+	struct request again = request(IMDS_KIND_DATA, 6 * S, MS, 200), dead;
 
 	poll.rec.peer.pid = again.rec.peer.pid = 200;
 	curl.rec.peer.pid = 300;
@@ -534,7 +557,24 @@ static void fallback_is_not_what_was_asked_before(void **state)
 	add(t, died(request(IMDS_KIND_TOKEN, 2 * S, S, 0)));
 	assert_true(add(t, curl).fallback);
 	assert_false(add(t, again).fallback);
-	assert_int_equal(row_of(t, &s, "web-1")->fallbacks, 1);
+	curl = request(IMDS_KIND_DATA, 9 * S, MS, 200);
+	curl.rec.peer.pid = 400;
+	strcpy(curl.rec.peer.comm, "curl");
+	dead = died(request(IMDS_KIND_TOKEN, 7 * S, S, 0));
+	strcpy(dead.rec.peer.comm, "curl");
+	strcpy(dead.rec.peer.ancestors[0], "script");
+	add(t, dead);
+	strcpy(curl.rec.peer.ancestors[0], "other"); /* it started a curl, too */
+	assert_false(add(t, curl).fallback);
+	curl.rec.peer.pid = 500;
+	strcpy(curl.rec.peer.ancestors[0], "curl"); /* a fork */
+	strcpy(curl.rec.peer.ancestors[1], "script");
+	assert_true(add(t, curl).fallback);
+	curl.rec.peer.pid = 600;
+	strcpy(curl.rec.peer.comm, "wget");
+	strcpy(curl.rec.peer.ancestors[0], "script");
+	assert_false(add(t, curl).fallback);
+	assert_int_equal(row_of(t, &s, "web-1")->fallbacks, 2);
 	done(t, &s);
 }
 
@@ -756,6 +796,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ttl_that_a_rule_set_tells_no_hops),
 		cmocka_unit_test(limit_that_was_lowered_is_no_rule),
+		cmocka_unit_test(answer_that_died_here_tells_the_limit),
 		cmocka_unit_test(limit_that_was_lowered_leaves_the_hops),
 		cmocka_unit_test(limit_that_was_raised_is_unlearned),
 		cmocka_unit_test(limit_of_long_ago_blames_nobody),

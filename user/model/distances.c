@@ -28,21 +28,30 @@ void distances_find(const struct distances *ds, struct endpoint_ttl *e, struct r
 	r->required_hop_limit = r->hops >= 0 ? r->hops + 1 : 0;
 }
 
-/* What its token answers had left before fits the hops: no rule sets TTLs on this way, so the limit was lowered since. */
-static bool limit_was_lowered(const struct pod_stats *s, const struct endpoint_ttl *e, const struct request *r)
+/*
+ * A death that arithmetic excludes, though no rule changes TTLs on its way: the limit was another then than what the node's own
+ * socket learned. It came to the node itself with less, or the row's tokens before had left what fits the hops.
+ */
+static bool is_of_other_limit(const struct pod_stats *s, const struct endpoint_ttl *e, const struct request *r)
 {
-	return r->outcome == OUTCOME_HOP_LIMIT && r->confidence == CONFIDENCE_PROVEN && r->hops > 0 && !s->other &&
-	       r->hops < e->token_ttl && s->ttl_token_response + r->hops == e->token_ttl;
+	const struct imds_drop *drop = &r->rec.req.drop;
+
+	return r->outcome == OUTCOME_HOP_LIMIT && r->confidence == CONFIDENCE_PROVEN && r->hops > 0 &&
+	       r->hops < e->token_ttl &&
+	       ((drop->ttl < e->token_ttl && !(drop->flags & IMDS_D_FOREIGN)) ||
+		(!s->other && s->ttl_token_response + r->hops == e->token_ttl));
 }
 
 void distances_correct(struct distances *ds, const struct pod_stats *s, struct endpoint_ttl *e, struct request *r)
 {
-	if (limit_was_lowered(s, e, r))
+	bool other_limit = is_of_other_limit(s, e, r);
+
+	if (other_limit && e->token_ttl_ns < r->rec.req.drop.ts_ns)
 		e->token_ttl = 0;
 	if (s->other) /* of one of many */
 		ds->ttl_rewritten = false;
 	if (r->outcome == OUTCOME_HOP_LIMIT && r->hops >= 0) {
-		ds->ttl_rewritten = r->hops == 0 || r->hops < e->token_ttl;
+		ds->ttl_rewritten = r->hops == 0 || (!other_limit && r->hops < e->token_ttl);
 		ds->died_with_ttl = ds->ttl_rewritten && r->rec.req.kind == IMDS_KIND_TOKEN ? e->token_ttl : 0;
 	}
 	if (ds->ttl_rewritten && r->hops && e->token_ttl < ds->died_with_ttl)
