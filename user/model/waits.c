@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "waits.h"
 
+#include <string.h>
+
 #include "verdict.h"
 
 /*
@@ -33,7 +35,7 @@ static bool waited_in_vain(const struct request *r, uint64_t waited_ns, uint64_t
 {
 	if (r->outcome == OUTCOME_NOT_SENT)
 		return waited_ns >= stall_ns;
-	if (verdict_is_refused_at_socket(&r->rec.req.drop) && r->rec.req.kind == IMDS_KIND_TOKEN)
+	if (verdict_is_refused_at_socket(&r->rec.req.drop))
 		return r->outcome == OUTCOME_BLOCKED || r->outcome == OUTCOME_DROPPED;
 	return !r->rec.req.first_byte_ns && r->rec.req.kind != IMDS_KIND_DNS &&
 	       (r->outcome == OUTCOME_HOP_LIMIT || r->outcome == OUTCOME_NO_RESPONSE || r->outcome == OUTCOME_BLOCKED ||
@@ -79,6 +81,31 @@ static bool is_after_wait(uint64_t silent_start_ns, uint64_t start_ns, uint64_t 
 	return silent_start_ns && start_ns >= silent_start_ns + stall_ns;
 }
 
+/* The nearest ancestor of another name: what a shell's subshell starts, and a process's own fork, are started by the same. */
+static const char *starter_of(const struct imds_peer *p)
+{
+	for (int i = 0; i < IMDS_ANCESTORS; i++)
+		if (strncmp(p->ancestors[i], p->comm, IMDS_COMM_LEN))
+			return p->ancestors[i];
+	return "";
+}
+
+static void note_silence(struct waits *w, const struct imds_peer *p, uint64_t start_ns, uint64_t end_ns)
+{
+	w->silent_start_ns = start_ns;
+	w->silent_ns = end_ns;
+	memcpy(w->silent_program, p->comm, IMDS_COMM_LEN);
+	strncpy(w->silent_starter, starter_of(p), IMDS_COMM_LEN);
+}
+
+/* A script asks by one curl after the other. What another program asks is no answer to a wait that it knows nothing of. */
+static bool is_same_program(const struct waits *w, const struct imds_peer *p)
+{
+	return !*p->comm || !*w->silent_program ||
+	       (!strncmp(w->silent_program, p->comm, IMDS_COMM_LEN) &&
+		!strncmp(w->silent_starter, starter_of(p), IMDS_COMM_LEN));
+}
+
 double waits_follow(struct waits *w, struct request *r, uint64_t stall_ns, uint64_t now_ns)
 {
 	struct wait_client *c = client_get(w, &r->rec.peer, now_ns);
@@ -92,17 +119,16 @@ double waits_follow(struct waits *w, struct request *r, uint64_t stall_ns, uint6
 			c->silent = true;
 			c->silent_start_ns = start_ns;
 			c->gave_up_ns = 0;
-			w->silent_start_ns = start_ns;
-			w->silent_ns = now_ns;
+			note_silence(w, &r->rec.peer, start_ns, now_ns);
 		}
 		return 0;
 	}
 	if (r->rec.req.version == IMDS_VERSION_V1) {
 		bool same_process = c->silent && r->rec.peer.pid && is_after_wait(c->silent_start_ns, start_ns, stall_ns);
 
-		r->fallback = same_process ||
-			      (!r->several && !c->asks_v1 && is_after_wait(w->silent_start_ns, start_ns, stall_ns) &&
-			       request_is_recent(w->silent_ns, start_ns));
+		r->fallback = same_process || (!r->several && !c->asks_v1 && is_same_program(w, &r->rec.peer) &&
+					       is_after_wait(w->silent_start_ns, start_ns, stall_ns) &&
+					       request_is_recent(w->silent_ns, start_ns));
 		c->asks_v1 |= !r->fallback && r->rec.peer.pid;
 		if (same_process && !c->gave_up_ns && !c->pause_from_ns)
 			c->gave_up_ns = start_ns;
@@ -127,10 +153,8 @@ double waits_follow(struct waits *w, struct request *r, uint64_t stall_ns, uint6
 			c->silent_start_ns = start_ns;
 			c->gave_up_ns = 0;
 		}
-		if (token) {
-			w->silent_start_ns = start_ns;
-			w->silent_ns = end_ns;
-		}
+		if (token)
+			note_silence(w, &r->rec.peer, start_ns, end_ns);
 	} else if (token && r->rec.req.first_byte_ns) {
 		c->silent = false;
 		c->silent_start_ns = c->gave_up_ns = 0;
