@@ -42,7 +42,7 @@ static const struct span reported[] = {
 	SPAN(late_died),
 	HISTOGRAM(latency),
 };
-static const struct span others[] = { SPAN(bytes), HISTOGRAM(connect) };
+static const struct span others[] = { SPAN(bytes), SPAN(slow_connects), HISTOGRAM(connect) };
 
 #define PROCESS_FIGURES 3
 

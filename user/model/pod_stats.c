@@ -276,6 +276,7 @@ void pod_stats_add(struct pod_stats *s, const struct request *r, enum imds_endpo
 		note_late(s, q);
 	if (request_connect_us(r) >= 0 && ((q->flags & IMDS_F_FIRST) || q->kind == IMDS_KIND_CONNECT_ONLY))
 		add_coarse(&s->connect, request_connect_us(r));
+	s->slow_connects += request_connected_late(r, slow_ns / 1000);
 	if (q->kind == IMDS_KIND_TOKEN) {
 		if (answered && !verdict_is_error(q)) {
 			s->token_answered++;

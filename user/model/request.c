@@ -63,9 +63,17 @@ bool request_is_slow(const struct request *r, uint64_t slow_us)
 	return took_us >= 0 && (uint64_t)took_us > slow_us + sending_us(q) && !verdict_is_long_poll(q);
 }
 
+bool request_connected_late(const struct request *r, uint64_t slow_us)
+{
+	bool first = (r->rec.req.flags & IMDS_F_FIRST) || r->rec.req.kind == IMDS_KIND_CONNECT_ONLY;
+
+	return first && request_connect_us(r) > (int64_t)slow_us;
+}
+
 bool request_is_problem(const struct request *r, uint64_t slow_us)
 {
-	return r->outcome != OUTCOME_OK || r->fallback || r->running || request_is_slow(r, slow_us);
+	return r->outcome != OUTCOME_OK || r->fallback || r->running || request_is_slow(r, slow_us) ||
+	       request_connected_late(r, slow_us);
 }
 
 const char *request_address(const struct imds_addr *addr, uint16_t port, char *buf, unsigned int len)

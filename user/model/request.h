@@ -65,7 +65,9 @@ bool request_is_recent(uint64_t then_ns, uint64_t now_ns);
 uint64_t request_begin_us(const struct request *r);
 /* True for one that was answered, and later than slow_us after the client had sent all of it. */
 bool request_is_slow(const struct request *r, uint64_t slow_us);
-/* True for anything that `--problems` keeps: not ok, slow, or a fallback. */
+/* True for the first request of a connection that stood later than slow_us after its first SYN. */
+bool request_connected_late(const struct request *r, uint64_t slow_us);
+/* True for anything that `--problems` keeps: not ok, slow, connected late, or a fallback. */
 bool request_is_problem(const struct request *r, uint64_t slow_us);
 
 /* "169.254.169.254:80", "[fd00:ec2::254]:80" into buf, which is returned. 64 bytes suffice. */

@@ -96,6 +96,7 @@ struct pod_stats {
 	struct kind_stats *by_kind[IMDS_KIND_COUNT]; /* owned by the table; NULL: none of that kind */
 	uint64_t responses[IMDS_STATUS_COUNT];
 	uint64_t slow_begin_us;		       /* longest that the first byte of a slow one took; 0: unknown */
+	uint64_t slow_connects;		       /* connections that stood later than --slow after their first SYN */
 	uint64_t late_waited_us, late_took_us; /* longest of requests answered after their client had left; 0: unknown */
 	/* answers that came when their requests had long been told, as silent, or died of their TTL then; no more than these */
 	uint64_t late_after, late_died;

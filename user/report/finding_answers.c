@@ -384,6 +384,25 @@ static bool find_other_errors(struct draft *d)
 	return true;
 }
 
+/* The requests themselves took less: a SYN was lost or dropped, or its answer, and sent again. */
+static bool find_slow_connects(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+	char limit[32], max[32];
+
+	if (!p->slow_connects)
+		return false;
+	SUMMARY(
+	    d, "%s %s long for connections to the metadata service: %llu stood after more than %s, the slowest after %s",
+	    d->subject, finding_verb(d, "waits", "wait"), (unsigned long long)p->slow_connects,
+	    findings_duration(d->s->slow_us, limit, sizeof(limit)),
+	    findings_duration(p->connect.max_us, max, sizeof(max)));
+	EVIDENCE(
+	    d, "no answer came to the first SYN in time: the kernel sent it again after 1 s, 2 s, 4 s: %llu of %llu connection%s",
+	    OF(p->slow_connects, p->connect.count));
+	return true;
+}
+
 static bool find_slow(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
@@ -451,5 +470,6 @@ const struct finding_rule finding_rules_answers[] = {
 	{ FINDING_CREDENTIALS_REFUSED, find_other_errors, SEVERITY_WARNING, THEN_ANSWERER | THEN_PAST | THEN_PROCESSES },
 	{ FINDING_SLOW, find_late, SEVERITY_WARNING, THEN_ANSWERER | THEN_PAST | THEN_LOST | THEN_PROCESSES },
 	{ FINDING_SLOW, find_slow, SEVERITY_WARNING, THEN_PROCESSES },
+	{ FINDING_SLOW, find_slow_connects, SEVERITY_WARNING, THEN_PROCESSES },
 	{ 0 },
 };

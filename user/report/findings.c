@@ -294,6 +294,8 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 		}
 		if (pods[i]->latency.max_us > sum->latency.max_us)
 			sum->latency.max_us = pods[i]->latency.max_us;
+		if (pods[i]->connect.max_us > sum->connect.max_us)
+			sum->connect.max_us = pods[i]->connect.max_us;
 		if (pods[i]->slow_begin_us > sum->slow_begin_us)
 			sum->slow_begin_us = pods[i]->slow_begin_us;
 		if (pods[i]->late_waited_us > sum->late_waited_us)
