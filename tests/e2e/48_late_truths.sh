@@ -1,18 +1,26 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What is known too late, or of another: the answer to a request pipelined behind a dead token's, a limit that was lowered since
-# the node's own token, a wait of another program, a connection that stood only after seconds.
+# What is known too late, or of another: the answer to a request pipelined behind a dead token's, a limit that was lowered
+# since the node's own token, a wait of another program, an answer that the client's socket refused, a connection that stood
+# only after seconds.
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/e2e.sh"
 e2e_need iptables wget python3
 e2e_lab --hop-limit 2
 t=$LAB_ROOT/trace r=$LAB_ROOT/report
 pods() { lab_pod_bridge before && lab_pod_bridge lowered && lab_pod_bridge piped && lab_pod_bridge programs &&
-	lab_pod_bridge script && lab_pod_bridge late && lab_pod_host agent; }
+	lab_pod_bridge script && lab_pod_bridge late && lab_pod_bridge refused &&
+	lab_pod_host agent; }
 pods || e2e_die "pods come up"
 IMDSNOOP=$(e2e_in_node) report_start "$r"
 IMDSNOOP=$(e2e_in_node) trace_start "$t"
 
+lab_exec refused python3 -c 'import ctypes, socket, struct, sys
+s = socket.create_connection((sys.argv[1], 80), 1.5)
+none = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))	# ret 0
+s.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HL", 1, ctypes.addressof(none)))	# SO_ATTACH_FILTER
+s.send(("PUT /latest/api/token HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n" % sys.argv[2]).encode())
+s.recv(1)' "$LAB_IMDS4" "$E2E_TTL" 2>"$LAB_ROOT/refused"
 put agent >/dev/null; put before >/dev/null
 lab_server_set hop-limit 1
 put lowered >/dev/null
@@ -51,6 +59,10 @@ raw piped connect "send:PUT /latest/api/token HTTP/1.1\r\nHost: x\r\n$E2E_TTL\r\
 trace_stop
 report_stop
 
+check "refused: its own socket takes nothing" grep -q timed.out "$LAB_ROOT/refused"
+expect_trace "$t" "what its socket refused left the client waiting" 'tokens("refused") | length == 1 and
+	(.[0] | .outcome == "blocked" and .cause == "refused-at-socket" and .duration_us > 1400000)'
+expect_report "$r" "that is time lost" 'pod("refused").seconds_lost | . > 1.4 and . < 2.5'
 expect_trace "$t" "a token's answer that died is not the next one, which came ahead" 'tokens("piped") | length == 1 and
 	(.[0] | .outcome == "hop-limit" and .confidence == "proven" and .ttl_response == null and .duration_us > 500000)'
 expect_report "$r" "piped: the hop limit is blamed for it" 'codes("piped") | index("hop-limit-exhausted") and (index("dropped-on-node") | not)'

@@ -449,6 +449,25 @@ static void a_stand_in_hides_no_other_pods_fault(void **state)
 	}
 }
 
+/* Its client left at once: what was dropped until then is no count of requests that a drop stopped. */
+static void what_was_given_up_was_not_stopped(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r = request(IMDS_KIND_DATA, 2 * S, 100 * MS, 0);
+
+	r.rec.req.end = IMDS_END_CLOSED;
+	r.rec.req.drop = (struct imds_drop){ .ts_ns = 2 * S, .ttl = 64, .match = IMDS_MATCH_TUPLE, .flags = DEATH };
+	r.drop_reason = "PKT_TOO_BIG";
+	r.drop_location = "ip_forward";
+	assert_int_equal(add(t, r).outcome, OUTCOME_ABORTED);
+	assert_int_equal(row_of(t, &s, "web-1")->notes_len, 0);
+	r.rec.req.end_ns += S;
+	assert_int_equal(add(t, r).outcome, OUTCOME_DROPPED);
+	assert_int_equal(row_of(t, &s, "web-1")->notes[0].requests, 1);
+	done(t, &s);
+}
+
 /* GCE's guest agent asks to be told of the next change: minutes are no slowness, and none coming is no silence. */
 static void long_poll_is_neither_slow_nor_silent(void **state)
 {
@@ -810,6 +829,7 @@ int main(void)
 		cmocka_unit_test(baseline_is_the_one_that_was_used),
 		cmocka_unit_test(a_stand_in_does_not_speak_for_the_service),
 		cmocka_unit_test(a_stand_in_hides_no_other_pods_fault),
+		cmocka_unit_test(what_was_given_up_was_not_stopped),
 		cmocka_unit_test(long_poll_is_neither_slow_nor_silent),
 		cmocka_unit_test(lost_records_keep_the_cause),
 		cmocka_unit_test(v1_that_is_served),

@@ -175,7 +175,7 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 	if (q->end == IMDS_END_ANSWERED && verdict_is_error(q))
 		note_error(s, r);
 	if ((q->end != IMDS_END_ANSWERED || r->outcome == OUTCOME_BLOCKED || r->outcome == OUTCOME_DROPPED) &&
-	    cause_drop_counts(&r->rec))
+	    r->outcome != OUTCOME_ABORTED && cause_drop_counts(&r->rec)) /* its client left before the drop told */
 		note_place(s, r);
 	/* a list of roles is no credentials */
 	if (q->kind == IMDS_KIND_CREDENTIALS && !(ok && cause_is_role_list(q->path))) {

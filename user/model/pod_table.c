@@ -15,11 +15,10 @@
 #include "waits.h"
 
 #define LATER_NS (2ull * 1000000000) /* how long a silent token request is held back without a drop hook */
-/*
- * How long a request whose client left before the answer waits for the death of that answer, and one that was refused
- * at the socket for a better copy.
- */
+/* How long a request whose client left before the answer waits for the death of that answer. */
 #define LATE_DEATH_NS (4ull * 1000000000)
+/* How long one that was refused there waits for its client to leave: how long that waited is known then. */
+#define REFUSED_NS (12ull * 1000000000)
 #define ADDRESSES 1024 /* local addresses of watched sockets that are remembered, newest first */
 #define SHARE_PART 8   /* of the rows, what one maker of cgroups may have */
 #define SHARE_FLOOR 32 /* but so many at least */
@@ -413,7 +412,8 @@ bool pod_table_wants_later(struct pod_table *t, const struct request *r, uint64_
 	struct row *row;
 
 	if (q->end == IMDS_END_ANSWERED)
-		return verdict_is_refused_at_socket(&q->drop) && now_ns < r->rec.hdr.ts_ns + LATE_DEATH_NS;
+		return verdict_is_refused_at_socket(&q->drop) && q->end_ns <= r->rec.hdr.ts_ns &&
+		       now_ns < r->rec.hdr.ts_ns + REFUSED_NS;
 	if (t->drops_watched) /* the client left first: the answer may still come, and die; its SYN may wait for a neighbour */
 		return q->kind != IMDS_KIND_DNS && (q->kind != IMDS_KIND_CONNECT_ONLY || request_syn_is_out(&r->rec)) &&
 		       q->end == IMDS_END_CLOSED && !q->first_byte_ns && !explains_all(&r->rec) &&

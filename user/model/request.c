@@ -28,7 +28,8 @@ int64_t request_first_byte_us(const struct request *r)
 int64_t request_duration_us(const struct request *r, uint64_t now_ns)
 {
 	const struct imds_request *q = &r->rec.req;
-	uint64_t end_ns = q->first_byte_ns && q->last_byte_ns ? q->last_byte_ns : q->end_ns;
+	bool came = q->first_byte_ns && q->last_byte_ns && !verdict_is_refused_at_socket(&q->drop);
+	uint64_t end_ns = came ? q->last_byte_ns : q->end_ns;
 
 	return between_us(request_start_ns(r), end_ns ? end_ns : now_ns);
 }

@@ -256,6 +256,15 @@ static void join_late_drop(struct session *s, const struct imds_peer *p, uint64_
 	*known = p->cookie;
 }
 
+/* What was refused at its socket left the client waiting until now. */
+static void join_close(struct session *s, const struct imds_rec_flow_end *rec)
+{
+	for (size_t i = 0; i < s->held_len; i++)
+		if (s->held[i].rec.peer.cookie == rec->peer.cookie && s->held[i].rec.req.end == IMDS_END_ANSWERED)
+			s->held[i].rec.req.end_ns = rec->hdr.ts_ns;
+	release_held(s, rec->peer.cookie, session_now_ns(), false);
+}
+
 static void on_flow_end(void *arg, const struct imds_rec_flow_end *rec)
 {
 	struct session *s = arg;
@@ -264,6 +273,7 @@ static void on_flow_end(void *arg, const struct imds_rec_flow_end *rec)
 		return;
 	if ((rec->flags & IMDS_F_LATE_ANSWER) && s->held_len)
 		join_late_answer(s, rec->peer.cookie, rec->hdr.ts_ns);
+	join_close(s, rec);
 
 	pod_table_add_flow_end(s->table, pod_names_get(s->names, rec->peer.cgroup_id, rec->peer.pid, rec->hdr.ts_ns),
 			       rec);
