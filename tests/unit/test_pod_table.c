@@ -176,6 +176,16 @@ static void answer_that_died_here_tells_the_limit(void **state)
 	assert_int_equal(r.required_hop_limit, 2);
 	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
 	assert_int_equal(s.node_token_ttl, 2);
+	/* and again the node's own has what the pod's had not: a rule for pods */
+	r = add(t, died(request(IMDS_KIND_TOKEN, 10 * S, S, 0)));
+	assert_int_equal(r.required_hop_limit, 3);
+	done(t, &s);
+	/* so it is where the node's own has it before and behind the death */
+	t = table_new();
+	add(t, of_host(request(IMDS_KIND_TOKEN, S, MS, 200), 2));
+	add(t, of_host(request(IMDS_KIND_TOKEN, 4 * S, MS, 200), 2));
+	r = add(t, died(request(IMDS_KIND_TOKEN, 2 * S, 3 * S, 0)));
+	assert_int_equal(r.required_hop_limit, 3);
 	done(t, &s);
 }
 

@@ -30,15 +30,18 @@ void distances_find(const struct distances *ds, struct endpoint_ttl *e, struct r
 
 /*
  * A death that arithmetic excludes, though no rule changes TTLs on its way: the limit was another then than what the node's own
- * socket learned. It came to the node itself with less, or the row's tokens before had left what fits the hops.
+ * socket learned. The row's tokens before had left what fits the hops; or it came to the node itself with less, before that was
+ * learned, or since. Learned on both sides, or again, it stands, and a rule for the pods alone took from theirs.
  */
 static bool is_of_other_limit(const struct pod_stats *s, const struct endpoint_ttl *e, const struct request *r)
 {
 	const struct imds_drop *drop = &r->rec.req.drop;
+	bool died_here = drop->ttl < e->token_ttl && !(drop->flags & IMDS_D_FOREIGN);
+	bool after = drop->ts_ns > e->token_ttl_ns && e->token_ttl != e->unlearned;
 
 	return r->outcome == OUTCOME_HOP_LIMIT && r->confidence == CONFIDENCE_PROVEN && r->hops > 0 &&
 	       r->hops < e->token_ttl &&
-	       ((drop->ttl < e->token_ttl && !(drop->flags & IMDS_D_FOREIGN)) ||
+	       ((died_here && (after || drop->ts_ns < e->token_ttl_since_ns)) ||
 		(!s->other && s->ttl_token_response + r->hops == e->token_ttl));
 }
 
@@ -46,8 +49,10 @@ void distances_correct(struct distances *ds, const struct pod_stats *s, struct e
 {
 	bool other_limit = is_of_other_limit(s, e, r);
 
-	if (other_limit && e->token_ttl_ns < r->rec.req.drop.ts_ns)
+	if (other_limit && e->token_ttl_ns < r->rec.req.drop.ts_ns) {
+		e->unlearned = e->token_ttl;
 		e->token_ttl = 0;
+	}
 	if (s->other) /* of one of many */
 		ds->ttl_rewritten = false;
 	if (r->outcome == OUTCOME_HOP_LIMIT && r->hops >= 0) {
@@ -147,6 +152,8 @@ void distances_note(struct distances *ds, struct pod_stats *s, struct endpoint_t
 	/* any other status may come from a proxy, or be no EC2 service's at all */
 	if (request_is_host(&r->rec) && request_is_of_service(r) && q->kind == IMDS_KIND_TOKEN && q->ttl_response &&
 	    q->end == IMDS_END_ANSWERED && q->status >= 200 && q->status < 300) {
+		if (e->token_ttl != q->ttl_response)
+			e->token_ttl_since_ns = q->end_ns;
 		e->token_ttl = q->ttl_response;
 		e->token_ttl_ns = q->end_ns;
 	} else if (limit_was_raised(e, r)) {

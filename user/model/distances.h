@@ -22,9 +22,10 @@ struct distances {
 
 /* What an endpoint's answers have at host-network sockets of this node; 0: not seen. */
 struct endpoint_ttl {
-	int baseline_ttl;      /* SYN-ACK at host-network sockets */
-	int token_ttl;	       /* token answer there */
-	uint64_t token_ttl_ns; /* when that came */
+	int baseline_ttl;			   /* SYN-ACK at host-network sockets */
+	int token_ttl;				   /* token answer there */
+	uint64_t token_ttl_ns, token_ttl_since_ns; /* when that came, the last and the first time */
+	int unlearned;				   /* what token_ttl was when a death said that it is so no more */
 };
 
 /*
