@@ -26,6 +26,7 @@ lab_server_set hop-limit 1
 put lowered >/dev/null
 
 put programs >/dev/null
+sleep 1.5
 lab_exec programs wget -q -O /dev/null -T 2 "http://$LAB_IMDS4/latest/meta-data/instance-id"
 # shellcheck disable=SC2016 # for the other shell
 lab_exec script sh -c 'token() { curl -s -m 0.6 -X PUT -H "$2" "http://$1/latest/api/token"; }

@@ -11,6 +11,8 @@
  */
 #define PAUSE_SHORT_NS (2ull * 1000000000)
 #define PAUSE_MAX_NS (10ull * 1000000000)
+/* A script's next command has begun by then. */
+#define NEXT_NS (1ull * 1000000000)
 
 static struct wait_client *client_get(struct waits *w, const struct imds_peer *peer, uint64_t now_ns)
 {
@@ -98,12 +100,16 @@ static void note_silence(struct waits *w, const struct imds_peer *p, uint64_t st
 	strncpy(w->silent_starter, starter_of(p), IMDS_COMM_LEN);
 }
 
-/* A script asks by one curl after the other. What another program asks is no answer to a wait that it knows nothing of. */
-static bool is_same_program(const struct waits *w, const struct imds_peer *p)
+/*
+ * A script asks by one curl after the other, or goes on at once with another tool. What another program asks is no answer to a
+ * wait that it knows nothing of.
+ */
+static bool is_of_same_program(const struct waits *w, const struct imds_peer *p, uint64_t start_ns)
 {
-	return !*p->comm || !*w->silent_program ||
-	       (!strncmp(w->silent_program, p->comm, IMDS_COMM_LEN) &&
-		!strncmp(w->silent_starter, starter_of(p), IMDS_COMM_LEN));
+	if (!*p->comm || !*w->silent_program)
+		return true;
+	return !strncmp(w->silent_starter, starter_of(p), IMDS_COMM_LEN) &&
+	       (!strncmp(w->silent_program, p->comm, IMDS_COMM_LEN) || start_ns < w->silent_ns + NEXT_NS);
 }
 
 double waits_follow(struct waits *w, struct request *r, uint64_t stall_ns, uint64_t now_ns)
@@ -126,9 +132,10 @@ double waits_follow(struct waits *w, struct request *r, uint64_t stall_ns, uint6
 	if (r->rec.req.version == IMDS_VERSION_V1) {
 		bool same_process = c->silent && r->rec.peer.pid && is_after_wait(c->silent_start_ns, start_ns, stall_ns);
 
-		r->fallback = same_process || (!r->several && !c->asks_v1 && is_same_program(w, &r->rec.peer) &&
-					       is_after_wait(w->silent_start_ns, start_ns, stall_ns) &&
-					       request_is_recent(w->silent_ns, start_ns));
+		r->fallback =
+		    same_process || (!r->several && !c->asks_v1 && is_of_same_program(w, &r->rec.peer, start_ns) &&
+				     is_after_wait(w->silent_start_ns, start_ns, stall_ns) &&
+				     request_is_recent(w->silent_ns, start_ns));
 		c->asks_v1 |= !r->fallback && r->rec.peer.pid;
 		if (same_process && !c->gave_up_ns && !c->pause_from_ns)
 			c->gave_up_ns = start_ns;
