@@ -62,13 +62,13 @@ class Connection:
         for ms in at:
             self.put(ms, False, ACK, self.back + ahead, self.out, ANSWER, ttl)
 
-    def write(self, name, *others, since=0, until=10**9, copies=1, late=0):
+    def write(self, name, *others, since=0, until=10**9, copies=1, late=0, snap=262144):
         with open(f"{folder}/{name}", "wb") as f:
             f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
             for us, p in sorted(sum((c.packets for c in others), self.packets), key=lambda p: p[0]):
                 if since <= us // 1000 - 1700000000 * 1000 < until:
                     us += late * 1000
-                    f.write((struct.pack("<IIII", us // 10**6, us % 10**6, len(p), len(p)) + p) * copies)
+                    f.write((struct.pack("<IIII", us // 10**6, us % 10**6, len(p[:snap]), len(p)) + p[:snap]) * copies)
 
 for name, acknowledged in (("first-missing", True), ("first-missing-unacknowledged", False)):
     c = Connection()
@@ -138,6 +138,19 @@ c.write("never-taken")
 c = Connection()
 c.stands(); c.ask(1, TOKEN); c.answer(2); c.fin(1900)
 c.write("taken-by-fin")
+c = Connection()
+c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.dies(2, 203, 604, 1405, 3000); c.fin(5000)
+c.write("never-taken-for-long")
+c = Connection()
+c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.answer(2, data=ANSWER[:20]); c.ack(2.1); c.fin(3000); c.taken(3000.1)
+c.write("half")
+c = Connection(client_ttl=63)
+c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.fin(1000); c.put(1000.1, False, ACK, c.back, c.out + 1); c.put(3000, False, ACK, c.back, c.out + 1, ANSWER)
+c.put(3000.2, True, RST, c.out + 1, 0)
+c.write("late-on-the-uplink")
+c = Connection()
+c.stands(); c.ask(1, DATA); c.answer(2, data=b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"); c.ack(3); c.fin(4)
+c.write("refused-and-cut", snap=96)
 c = Connection()
 c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.answer(2, ttl=1); c.back -= len(ANSWER); c.fin(400); c.fin(608)
 c.write("still-without")
@@ -253,6 +266,10 @@ check "a segment that the client does not wait for is no answer" said forged "to
 check "a client whose TTL is unusual: its SYN-ACK came with such a TTL" said odd-ttl "token no-response - silent"
 check "the same, with an answer" said odd-ttl-answered "token ok - -"
 check "the client closes long behind an answer, without it: it did not get it" said never-taken "token no-response - silent"
+check "nor when it is sent again and again, for long" said never-taken-for-long "token no-response - silent"
+check "half an answer came, in time" said half "token aborted - aborted"
+check "on the uplink: it came to a client that was gone" said late-on-the-uplink "token no-response - slow"
+check "401, and whether a token was given is cut off: no OK" lost refused-and-cut '.headline.level == "warning" and .findings[0].code == "credentials-refused"'
 check "an acknowledgement that is not in the capture, and a FIN that takes the answer" said taken-by-fin "token ok - -"
 check "nor does it take it with the FIN that it sends again" said still-without "token no-response - silent"
 doubt() {

@@ -127,7 +127,7 @@ function wordsOf(list, url) {
 		if (name === 'transfer-encoding') codings = value;
 	}
 	if (lengths.length) w |= W.LENGTH;
-	if (codings !== null && /(^|,)\s*chunked$/i.test(codings)) w |= W.CHUNKED;
+	if (codings !== null && /(^|,)[ \t]*chunked$/i.test(codings)) w |= W.CHUNKED;
 	if (url === null) return w;
 	const path = pathOf(url), segments = path.split('/').filter((s) => s);
 	if (/[?#].*wait_for_change.true/.test(url) && path) w |= W.WAIT;

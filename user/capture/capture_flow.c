@@ -162,7 +162,7 @@ static void release_first(struct capture_flows *c, bool ended)
 
 	/* one direction alone was captured, packets were lost, or the capture ended: nor does it show what the client did */
 	if ((h->unseen && q->end != IMDS_END_ANSWERED) || (!h->waited && !h->evidence.dies) ||
-	    (ended && q->end == IMDS_END_ANSWERED && !h->confirmed && !h->retransmitted &&
+	    (ended && !h->late && q->end == IMDS_END_ANSWERED && !h->confirmed && !h->retransmitted &&
 	     h->at_ns + UNTAKEN_NS > c->now_ns) ||
 	    (h->late && !h->acked && !h->untaken && !h->gone && !h->retransmitted)) {
 		c->stats.answers_unseen++;
@@ -170,20 +170,21 @@ static void release_first(struct capture_flows *c, bool ended)
 	}
 	/* seen on its way, sent again and again, and never acknowledged: the client did not get it */
 	if (q->end == IMDS_END_ANSWERED &&
-	    (h->late || h->untaken ? !h->acked : h->client_seen && !h->confirmed && h->retransmitted)) {
+	    (h->late || h->untaken ? !h->acked : h->client_seen && !h->acked && h->retransmitted)) {
 		q->end = h->fin_ns ? IMDS_END_CLOSED : IMDS_END_EXPIRED;
 		q->end_ns = h->fin_ns ? h->fin_ns : c->now_ns;
 		q->first_byte_ns = q->last_byte_ns = 0;
 		q->status = 0;
 		q->ttl_response = 0;
 		q->bytes_in = 0;
+		h->confirmed &= h->late;
 	}
 	if (q->end == IMDS_END_ANSWERED && h->doubtful && !h->confirmed) {
 		c->stats.orphans++;
 		return;
 	}
 	/* the client had left when it came: slow, but it got through */
-	if (q->end != IMDS_END_ANSWERED && h->confirmed && !h->untaken)
+	if (q->end != IMDS_END_ANSWERED && (h->confirmed || h->gone) && !h->untaken)
 		q->flags |= IMDS_F_LATE_ANSWER;
 	c->stats.status_cut += q->end == IMDS_END_ANSWERED && !q->status && h->cut;
 	c->o.on_request(c->o.arg, &h->rec, &h->evidence);
@@ -260,7 +261,8 @@ void flow_finish(struct capture_flows *c, struct flow *f, struct imds_request *q
 	f->answer_cut = false;
 	h->doubtful = f->doubtful;
 	h->retransmitted = f->answer_retransmits > 0;
-	for (int i = 0; i < f->points_len; i++) /* the client's own place saw it */
+	/* the client's own place saw it */
+	for (int i = 0; end == IMDS_END_ANSWERED && i < f->points_len; i++)
 		h->confirmed |= f->points[i].answer && !f->points[i].depth;
 	h->evidence.routers = f->nearest;
 	if (end != IMDS_END_ANSWERED)

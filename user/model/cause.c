@@ -177,7 +177,8 @@ static enum cause cause_of_error(const struct cause_input *in)
 		return CAUSE_ANSWERED_WITH_ERROR;
 	if (q->kind == IMDS_KIND_TOKEN)
 		return cause_of_token_error(in);
-	if (q->status == 401 && !(q->words & IMDS_W_H_TOKEN))
+	/* a token that was refused may stand in what is cut off */
+	if (q->status == 401 && !(q->words & IMDS_W_H_TOKEN) && !(q->flags & IMDS_F_HEAD_CUT))
 		return CAUSE_TOKEN_REQUIRED;
 	if (q->status == 403)
 		return CAUSE_ENDPOINT_DISABLED;
