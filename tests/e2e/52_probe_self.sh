@@ -91,6 +91,9 @@ check "a rule sets TTLs: exit 10" equal $code 10
 says "a rule sets TTLs: no hops are counted, and the limit is not ruled out" "$v4(.hops == null and .required_hop_limit == null and .confidence == \"likely\")"
 check "a rule sets TTLs: within 5 s" test $ms -lt 5000
 lab_iptables node -t mangle -D FORWARD -s $LAB_IMDS4 -j TTL --ttl-set 64
+lab_exec web-1 iptables -w -t mangle -A OUTPUT -d $LAB_IMDS4 -j TTL --ttl-set 1
+ask web-1 -- ; says "its own packets use up their TTL" "($never) and ($v4((.why | test(\"own packets.*time exceeded\")) and .cause == \"silent\"))"
+lab_exec web-1 iptables -w -t mangle -D OUTPUT -d $LAB_IMDS4 -j TTL --ttl-set 1
 lab_server_set hop-limit 64
 # answers over 150 bytes lost: acknowledgements still pass, so it is none of the hop limit's
 lab_iptables node -I FORWARD -s $LAB_IMDS4 -m length --length 150:2000 -j DROP

@@ -318,7 +318,10 @@ static void print_answer(const struct self_run *run, const struct probe_self_ans
 		    "cannot be counted\n",
 		    a->m.ttl_synack);
 	else if (a->m.ttl_synack)
-		fprintf(run->out, "  the SYN-ACK arrives with TTL %u: too low to count hops\n", a->m.ttl_synack);
+		fprintf(
+		    run->out,
+		    "  the SYN-ACK arrives with TTL %u, far from what any system begins with: hops cannot be counted\n",
+		    a->m.ttl_synack);
 	else
 		fputs("  how many hops away: could not be measured in the time\n", run->out);
 	if (a->m.ttl_token)

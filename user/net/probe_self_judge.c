@@ -23,6 +23,12 @@ static bool is_forbidden(const struct probe_result *r)
 	return said(r, 3, 3, 4) || said(r, 3, 9, 1) || said(r, 3, 10, 1) || said(r, 3, 13, 5);
 }
 
+static bool is_ttl_exceeded(const struct probe_result *r)
+{
+	return (r->icmp_seen == SO_EE_ORIGIN_ICMP && r->icmp_type == 11) ||
+	       (r->icmp_seen == SO_EE_ORIGIN_ICMP6 && r->icmp_type == 3);
+}
+
 static void set(struct probe_self_answer *a, enum outcome outcome, enum cause cause, const char *why)
 {
 	a->r.outcome = outcome;
@@ -41,6 +47,11 @@ static void judge_unconnected(struct probe_self_answer *a)
 			 strerror(-t->err));
 	} else if (is_forbidden(t)) {
 		set(a, OUTCOME_BLOCKED, CAUSE_FILTERED, "a packet filter rejects the connection (ICMP came back)");
+	} else if (is_ttl_exceeded(t)) { /* comes as EHOSTUNREACH too */
+		set(a, OUTCOME_NO_RESPONSE, CAUSE_SILENT,
+		    "the TTL of this pod's own packets is used up on the way (ICMP time exceeded): a rule or a setting "
+		    "makes it "
+		    "too low, or routers send them in a circle");
 	} else if (said(t, 3, 1, 3) || t->err == -EHOSTUNREACH) {
 		set(a, OUTCOME_NO_RESPONSE, CAUSE_NO_NEIGHBOUR,
 		    "nobody has this address here: no metadata service on this network (ICMP host unreachable)");
