@@ -92,7 +92,12 @@ if debootstrap --variant=minbase bookworm "$root" >"$work/debootstrap" 2>&1; the
 	e2e_lab --hop-limit 1
 	export LAB_ROOT
 	cp "$deb" "$root/imdsnoop.deb"
+	# a systemd that writes down what is asked of it, and says yes
+	mkdir -p "$root/run/systemd/system"
+	printf '#!/bin/sh\necho "$@" >>/asked\n' >"$root/usr/bin/systemctl" && chmod 755 "$root/usr/bin/systemctl"
+	asked() { sed 's/--[a-z-]* //g' "$root/asked" | grep -c "^$1 imdsnoop.service$"; }
 	check "installs in a bare Debian 12" "${inside[@]}" dpkg -i /imdsnoop.deb
+	check "its unit starts what was installed" grep -q '^ExecStart=/usr/bin/imdsnoop serve' "$root/lib/systemd/system/imdsnoop.service"
 	check "its service is neither enabled nor started" eval '! find "$root/etc/systemd" -name "imdsnoop*" | grep -q .'
 	check "is in PATH, tells its version" equal "$("${inside[@]}" imdsnoop --version)" "imdsnoop $version"
 	check "check finds no feature missing" eval '"${inside[@]}" imdsnoop check --json | jq -e "[.features[] | select(.state == \"missing\" and
@@ -109,9 +114,18 @@ if debootstrap --variant=minbase bookworm "$root" >"$work/debootstrap" 2>&1; the
 	# a newer version of the same bytes
 	dpkg-deb -R "$deb" "$work/newer" && sed -i "s/^Version: .*/Version: $version+1/" "$work/newer/DEBIAN/control" &&
 		dpkg-deb -b "$work/newer" "$root/newer.deb" >/dev/null
+	# as systemctl enable --now leaves them
+	mkdir -p "$root/etc/systemd/system/multi-user.target.wants" "$root/var/lib/private/imdsnoop"
+	ln -s /lib/systemd/system/imdsnoop.service "$root/etc/systemd/system/multi-user.target.wants/"
+	ln -s private/imdsnoop "$root/var/lib/imdsnoop"
+	echo kept >"$root/var/lib/private/imdsnoop/ledger.db"
 	check "is upgraded" eval '"${inside[@]}" dpkg -i /newer.deb && "${inside[@]}" imdsnoop --version'
-	check "is removed" "${inside[@]}" dpkg --purge imdsnoop
-	check "leaves nothing" equal "$(find "$root/usr" "$root/etc" "$root/var/lib/systemd" -name '*imdsnoop*' 2>/dev/null)" ""
+	check "upgrade: the agent is restarted, where it runs" equal "$(asked try-restart)" 1
+	check "is removed" "${inside[@]}" dpkg --remove imdsnoop
+	check "removed: the agent is stopped, its ledger kept" equal "$(asked stop) $(cat "$root/var/lib/imdsnoop/ledger.db")" "1 kept"
+	check "is purged" "${inside[@]}" dpkg --purge imdsnoop
+	check "leaves nothing" equal "$(find "$root/usr" "$root/etc" "$root/var/lib/systemd" "$root/var/lib/private" "$root/var/lib/imdsnoop" \
+		-name '*imdsnoop*' 2>/dev/null)" ""
 else
 	echo "skip no Debian 12 could be bootstrapped: $(tail -1 "$work/debootstrap" | cut -c1-150)"
 fi
