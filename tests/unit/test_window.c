@@ -81,6 +81,11 @@ static void error(struct pod_table *t, uint16_t status, uint64_t now_ns)
 
 	r.rec.req.status = status;
 	r.rec.req.end = IMDS_END_ANSWERED;
+	if (status == 404) { /* its connection stood late, too */
+		r.rec.req.flags = IMDS_F_FIRST;
+		r.rec.syn_ns = now_ns - 3 * SECOND;
+		r.rec.synack_ns = now_ns;
+	}
 	r.rec.req.end_ns = r.rec.req.first_byte_ns = r.rec.req.last_byte_ns = now_ns;
 	pod_table_add_request(t, &r, now_ns);
 }
@@ -192,6 +197,7 @@ static void what_is_quoted_is_of_the_window(void **state)
 	assert_int_equal(recent.pods_len, 1);
 	p = recent.pods[0];
 	assert_int_equal(p->requests, 2);
+	assert_int_equal(p->slow_connects, 0);
 	assert_int_equal(p->notes_len, 1);
 	assert_string_equal(p->notes[0].location, "nft_do_chain");
 	assert_int_equal(p->notes[0].requests, 1);
@@ -200,6 +206,7 @@ static void what_is_quoted_is_of_the_window(void **state)
 	assert_int_equal(p->errors[0].requests, 1);
 	window_release(&recent);
 	assert_int_equal(s.pods[0]->notes_len, 2);
+	assert_int_equal(s.pods[0]->slow_connects, 3);
 	window_free(w);
 	pod_table_free(t);
 	histogram_clear(&s.totals.latency);

@@ -40,9 +40,10 @@ static const struct span reported[] = {
 	SPAN(silences),
 	SPAN(late_after),
 	SPAN(late_died),
+	SPAN(slow_connects),
 	HISTOGRAM(latency),
 };
-static const struct span others[] = { SPAN(bytes), SPAN(slow_connects), HISTOGRAM(connect) };
+static const struct span others[] = { SPAN(bytes), HISTOGRAM(connect) };
 
 #define PROCESS_FIGURES 3
 
@@ -202,7 +203,7 @@ void counters_mark(const struct pod_stats *p, struct counters_mark *ret)
 /* Members that a mark holds, counted by the compiler. */
 _Static_assert(0 FIGURES(ONE, NONE, NONE) + 8 + OUTCOME_COUNT + CAUSE_COUNT + CONFIDENCE_COUNT + IMDS_KIND_COUNT +
 		       IMDS_STATUS_COUNT + IMDS_DIRECTION_COUNT + 2 + HISTOGRAM_BUCKETS + 1 + POD_STATS_REASONS +
-		       PROCESS_FIGURES * POD_STATS_PROCESSES + SILENCE_COUNT + 2 + POD_STATS_ERRORS + POD_STATS_NOTES <=
+		       PROCESS_FIGURES * POD_STATS_PROCESSES + SILENCE_COUNT + 3 + POD_STATS_ERRORS + POD_STATS_NOTES <=
 		   COUNTERS_MARK_LEN,
 	       "a mark holds every figure");
 
