@@ -64,7 +64,9 @@ get down >/dev/null
 redirect -I denied 8181
 check "lab: kube2iam knows no tokens" equal "$(put denied 2)" 404
 redirect -R denied 8182
-check "lab: kube2iam may not take the role" equal "$(ask denied "${roles}app")$(ask denied "${roles}app")" 500500
+# on a connection that stays until its process has been looked for
+role="send:GET ${roles}app HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"
+check "lab: kube2iam may not take the role" equal "$(raw denied "$role" recv sleep:600 "$role" recv sleep:600 close | grep -c ' 500 ')" 2
 lab_exec proxy "$LAB_ROOT/tinyproxy" -s -o /dev/null -m 2 "http://$LAB_IMDS4$roles"
 told kube2iam
 said denied credentials-refused "the role, by whom" '.severity == "error" and (.summary | test("security-credentials/app answered 500 by imds_server")) and
