@@ -599,6 +599,9 @@ static void fallback_is_not_what_was_asked_before(void **state)
 	strcpy(curl.rec.peer.ancestors[0], "curl"); /* a fork */
 	strcpy(curl.rec.peer.ancestors[1], "script");
 	assert_true(add(t, curl).fallback);
+	curl.rec.peer.pid = 550;
+	strcpy(curl.rec.peer.ancestors[0], "timeout"); /* of the script, too */
+	assert_true(add(t, curl).fallback);
 	curl.rec.peer.pid = 600;
 	strcpy(curl.rec.peer.comm, "wget");
 	strcpy(curl.rec.peer.ancestors[0], "script");
@@ -606,7 +609,7 @@ static void fallback_is_not_what_was_asked_before(void **state)
 	curl.rec.peer.pid = 700;
 	curl.rec.syn_ns -= 3 * S / 2; /* the script went on with it, 0.5 s after it had waited */
 	assert_true(add(t, curl).fallback);
-	assert_int_equal(row_of(t, &s, "web-1")->fallbacks, 3);
+	assert_int_equal(row_of(t, &s, "web-1")->fallbacks, 4);
 	done(t, &s);
 }
 

@@ -83,13 +83,14 @@ static bool is_after_wait(uint64_t silent_start_ns, uint64_t start_ns, uint64_t 
 	return silent_start_ns && start_ns >= silent_start_ns + stall_ns;
 }
 
-/* The nearest ancestor of another name: what a shell's subshell starts, and a process's own fork, are started by the same. */
-static const char *starter_of(const struct imds_peer *p)
+/* Whether one program started both, however far above: a script's curl, and one that its timeout or its subshell started. */
+static bool have_one_starter(const char a[][IMDS_COMM_LEN], const char b[][IMDS_COMM_LEN])
 {
 	for (int i = 0; i < IMDS_ANCESTORS; i++)
-		if (strncmp(p->ancestors[i], p->comm, IMDS_COMM_LEN))
-			return p->ancestors[i];
-	return "";
+		for (int k = 0; k < IMDS_ANCESTORS; k++)
+			if (*a[i] && !strncmp(a[i], b[k], IMDS_COMM_LEN))
+				return true;
+	return !*a[0] && !*b[0];
 }
 
 static void note_silence(struct waits *w, const struct imds_peer *p, uint64_t start_ns, uint64_t end_ns)
@@ -97,7 +98,7 @@ static void note_silence(struct waits *w, const struct imds_peer *p, uint64_t st
 	w->silent_start_ns = start_ns;
 	w->silent_ns = end_ns;
 	memcpy(w->silent_program, p->comm, IMDS_COMM_LEN);
-	strncpy(w->silent_starter, starter_of(p), IMDS_COMM_LEN);
+	memcpy(w->silent_ancestors, p->ancestors, sizeof(w->silent_ancestors));
 }
 
 /*
@@ -108,7 +109,7 @@ static bool is_of_same_program(const struct waits *w, const struct imds_peer *p,
 {
 	if (!*p->comm || !*w->silent_program)
 		return true;
-	return !strncmp(w->silent_starter, starter_of(p), IMDS_COMM_LEN) &&
+	return have_one_starter(w->silent_ancestors, p->ancestors) &&
 	       (!strncmp(w->silent_program, p->comm, IMDS_COMM_LEN) || start_ns < w->silent_ns + NEXT_NS);
 }
 

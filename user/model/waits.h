@@ -29,7 +29,8 @@ struct waits {
 	struct wait_client clients[WAIT_CLIENTS];
 	uint64_t silent_start_ns; /* start of the newest unanswered token request of the container, 0 after an answered one */
 	uint64_t silent_ns;	  /* and when that was last seen waiting */
-	char silent_program[IMDS_COMM_LEN], silent_starter[IMDS_COMM_LEN]; /* whose that was; "" unknown */
+	char silent_program[IMDS_COMM_LEN]; /* whose that was; "" unknown */
+	char silent_ancestors[IMDS_ANCESTORS][IMDS_COMM_LEN];
 };
 
 /*
