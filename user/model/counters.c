@@ -218,29 +218,22 @@ void counters_between(const struct counters_mark *from, const struct counters_ma
 	ret->seconds_lost = (uint32_t)(to->v[at_v] - from->v[at_v]) / 1e3;
 }
 
+/* Those of a list that counted something, in their order. */
+#define KEEP(list, len, count)                           \
+	do {                                             \
+		size_t n = 0;                            \
+		for (size_t i = 0; i < (len); i++)       \
+			if ((list)[i].count)             \
+				(list)[n++] = (list)[i]; \
+		(len) = n;                               \
+	} while (0)
+
 static void keep_seen(struct pod_stats *p)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->processes_len; i++)
-		if (p->processes[i].requests)
-			p->processes[n++] = p->processes[i];
-	p->processes_len = n;
-	n = 0;
-	for (size_t i = 0; i < p->drops_len; i++)
-		if (p->drops[i].packets)
-			p->drops[n++] = p->drops[i];
-	p->drops_len = n;
-	n = 0;
-	for (size_t i = 0; i < p->errors_len; i++)
-		if (p->errors[i].requests)
-			p->errors[n++] = p->errors[i];
-	p->errors_len = n;
-	n = 0;
-	for (size_t i = 0; i < p->notes_len; i++)
-		if (p->notes[i].requests)
-			p->notes[n++] = p->notes[i];
-	p->notes_len = n;
+	KEEP(p->processes, p->processes_len, requests);
+	KEEP(p->drops, p->drops_len, packets);
+	KEEP(p->errors, p->errors_len, requests);
+	KEEP(p->notes, p->notes_len, requests);
 }
 
 bool counters_since(struct pod_stats *p, const struct counters_mark *mark)

@@ -302,7 +302,7 @@ void finding_add_answerer(struct draft *d)
 	findings_answerer(a, who, sizeof(who));
 	if (a->pid)
 		snprintf(pid, sizeof(pid), " (pid %u)", a->pid);
-	if (!who[0] && strstr(d->summary.v[0], a->address))
+	if (!who[0] && d->summary.v && strstr(d->summary.v[0], a->address))
 		; /* said already */
 	else if (!who[0] && finding_is_own_address(d))
 		EVIDENCE(d, "%s is an address of this node itself", a->address);

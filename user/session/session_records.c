@@ -259,10 +259,15 @@ static void join_late_drop(struct session *s, const struct imds_peer *p, uint64_
 /* What was refused at its socket left the client waiting until now. */
 static void join_close(struct session *s, const struct imds_rec_flow_end *rec)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < s->held_len; i++)
-		if (s->held[i].rec.peer.cookie == rec->peer.cookie && s->held[i].rec.req.end == IMDS_END_ANSWERED)
+		if (s->held[i].rec.peer.cookie == rec->peer.cookie && s->held[i].rec.req.end == IMDS_END_ANSWERED) {
 			s->held[i].rec.req.end_ns = rec->hdr.ts_ns;
-	release_held(s, rec->peer.cookie, session_now_ns(), false);
+			any = true;
+		}
+	if (any)
+		release_held(s, rec->peer.cookie, session_now_ns(), false);
 }
 
 static void on_flow_end(void *arg, const struct imds_rec_flow_end *rec)
