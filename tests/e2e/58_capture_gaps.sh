@@ -109,6 +109,13 @@ c.write("syns-resent")
 c = Connection()
 c.stands(); c.ask(1, TOKEN)
 c.write("rest-missing", d)
+# a client does not stop without a word: its end is missing, and with it, may be, the answer; one that asks whether the other
+# is there still has nothing
+c = Connection()
+c.stands(); c.ask(1, TOKEN); c.taken(1.2)
+c.write("end-missing", d)
+c.put(60001, True, ACK, c.out - 1, c.back); c.put(60001.1, False, ACK, c.back, c.out)
+c.write("kept-alive")
 # seen on the uplink: what became of it is not known
 c = Connection(client_ttl=63)
 c.stands(); c.ask(1, TOKEN); c.answer(2)
@@ -129,6 +136,12 @@ c.write("forged")
 c = Connection(client_ttl=40, service_ttl=20)
 c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.dies(2, 203, 604); c.fin(1500)
 c.write("odd-ttl")
+c = Connection(client_ttl=60)
+c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.dies(2, 203, 604, ttl=3); c.fin(1500)
+c.write("begins-with-60")
+c = Connection(client_ttl=124)
+c.stands(); c.ask(1, TOKEN); c.answer(2); c.ack(3); c.fin(4)
+c.write("begins-with-124")
 c = Connection(client_ttl=127, service_ttl=1)
 c.stands(); c.ask(1, TOKEN); c.answer(2); c.ack(3); c.fin(4)
 c.write("odd-ttl-answered")
@@ -244,7 +257,7 @@ check "a router tells of bare acknowledgements that died: no answer was seen" sa
 check "of answers: proven" said told-of-answers "token hop-limit proven hop-limit"
 check "no way has so many routers" said begins-with-100 "token no-response - silent"
 unseen='.headline.level == "blind" and .losses.capture_answers_missing == 1 and .totals.requests == 0'
-for name in requests-alone-on rest-missing on-its-way; do
+for name in requests-alone-on rest-missing end-missing on-its-way; do
 	check "$name: not told, and it is said" lost $name "$unseen"
 done
 check "requests-alone: blind" lost requests-alone '.headline.level == "blind" and .totals.requests == 0'
@@ -264,6 +277,10 @@ for late in 4000 300000; do
 done
 check "a segment that the client does not wait for is no answer" said forged "token no-response - silent"
 check "a client whose TTL is unusual: its SYN-ACK came with such a TTL" said odd-ttl "token no-response - silent"
+check "and one whose TTL is no router's doing: no node has so many" said begins-with-60 "token no-response - silent"
+check "nor is its distance told" equal "$("$IMDSNOOP" trace --json --from "$work/begins-with-124" 2>/dev/null |
+	jq -rc 'select(.type == "request") | [.outcome, .hops, .required_hop_limit]')" '["ok",null,null]'
+check "a client that still waits says so" said kept-alive "token no-response - silent"
 check "the same, with an answer" said odd-ttl-answered "token ok - -"
 check "the client closes long behind an answer, without it: it did not get it" said never-taken "token no-response - silent"
 check "nor when it is sent again and again, for long" said never-taken-for-long "token no-response - silent"

@@ -14,6 +14,7 @@ static struct imds_request *request_begin(struct flow *f, uint64_t now)
 	q->index = f->requests < 255 ? f->requests : 255;
 	f->requests++;
 	f->in_request = true;
+	f->waits = false;
 	f->scan_out = (struct imds_scan){ .state = IMDS_HTTP_START_REQUEST };
 	return q;
 }
@@ -30,7 +31,7 @@ static bool client_seen_at(struct capture_flows *c, struct flow *f, uint64_t id,
 	struct point *at = flow_find_point(f, id, depth);
 
 	f->client_seen = true;
-	if (at || f->points_len == POINTS || depth > FORWARDS_MAX)
+	if (at || f->points_len == POINTS || depth > DEPTH_MAX)
 		return false;
 	f->points[f->points_len++] = (struct point){ .id = id, .depth = depth };
 	c->stats.pod_side |= !depth;
@@ -177,6 +178,7 @@ static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack, u
 	}
 	f->has_ack = true;
 	f->client_ack = ack;
+	f->waits |= f->head != f->tail && ack == f->rcv_nxt && now - flow_slot(f, f->head - 1)->sent_ns > UNTAKEN_NS;
 	if (flow_answer_unseen(f)) {
 		if (h)
 			h->unseen = true;

@@ -253,9 +253,9 @@ void flow_finish(struct capture_flows *c, struct flow *f, struct imds_request *q
 			    .answer_end = f->rcv_nxt,
 			    .client_seen = f->client_seen };
 	h->unseen = flow_answer_unseen(f);
-	/* TCP sends again what is not acknowledged: an end that is none of the client's packets needs a sign that it waited */
-	h->waited = (end != IMDS_END_EXPIRED && end != IMDS_END_REUSED) || (q->flags & IMDS_F_REQUEST_ACKED) ||
-		    q->retransmits || (q->kind == IMDS_KIND_CONNECT_ONLY && (f->syn_retransmits || c->stats.of_service));
+	/* an end that is none of the client's packets needs a sign that it waited: sent again, or told later that it has nothing */
+	h->waited = (end != IMDS_END_EXPIRED && end != IMDS_END_REUSED) || q->retransmits || f->waits ||
+		    (q->kind == IMDS_KIND_CONNECT_ONLY && (f->syn_retransmits || c->stats.of_service));
 	f->failed |= end != IMDS_END_ANSWERED;
 	h->cut = f->answer_cut;
 	f->answer_cut = false;

@@ -17,6 +17,7 @@
 #define UNTAKEN_NS 500000000ull /* an acknowledgement is delayed by less */
 #define EARLY 64		/* SYN-ACKs that stand before their SYN */
 #define FORWARDS_MAX 10		/* between the service and any client */
+#define DEPTH_MAX 3		/* of them on one node; beyond, the client's packets begin with an unusual TTL */
 #define COPY_NS 100000000ull /* the same bytes again so soon are a copy at another place: TCP waits 200 ms at least */
 
 struct tuple {
@@ -82,6 +83,7 @@ struct flow {
 	bool synack_spent; /* so its TTL says; where the client went on, it does not tell how far the client is */
 	bool ttl_odd;	   /* the client's packets do not begin with a usual TTL */
 	uint64_t held;	   /* number of its last ended request, 0: none */
+	bool waits;	   /* long behind the newest request the client had acknowledged nothing new */
 	bool revived; /* that request runs again: the client had closed its side alone, and bytes of an answer came */
 };
 
@@ -97,7 +99,7 @@ struct held {
 	bool doubtful;	  /* it may not have come so far */
 	bool cut;	  /* of the answer's head the capture has too little */
 	bool unseen;	  /* the client acknowledged an answer that the capture does not have */
-	bool waited;	  /* it was sent again, or acknowledged, without an answer */
+	bool waited;	  /* the client is known to have had no answer at its end */
 };
 
 /* A connection that was forgotten. */
