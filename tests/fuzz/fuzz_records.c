@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/ user/report/findings.c user/report/finding_*.c user/report/advice.c user/report/path.c */
-/* needs: user/view/json.c user/report/report.c user/report/headline.c user/report/platform.c user/pods/workload.c */
+/* needs: user/view/json.c user/report/report.c user/report/headline.c user/report/pod_count.c user/report/platform.c user/pods/workload.c */
 /* needs: user/report/level.c */
 /*
  * Records from the ring, of any bytes and length. Properties: each is handed out or counted as bad; what is handed out

@@ -5,7 +5,7 @@
 /* needs: user/view/html.c user/view/html_merge.c user/view/html_part.c user/view/html_style.c user/view/svg.c */
 /* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c */
 /* needs: user/view/json_extras.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
-/* needs: user/report/path.c user/report/headline.c user/report/what_if.c user/report/timeline.c */
+/* needs: user/report/path.c user/report/headline.c user/report/pod_count.c user/report/what_if.c user/report/timeline.c */
 /* needs: user/report/ready.c user/report/ready_report.c user/view/text_ready.c */
 /*
  * A report of unknown origin goes through merge and compare and out in all three forms. Properties: no string is NULL,

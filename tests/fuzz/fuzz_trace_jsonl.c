@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/ user/replay/trace_input.c user/replay/trace_line.c user/session/trace_counts.c */
 /* needs: user/options/options_value.c user/view/json.c user/report/findings.c user/report/finding_*.c */
-/* needs: user/report/advice.c user/report/path.c user/report/report.c user/report/headline.c */
+/* needs: user/report/advice.c user/report/path.c user/report/report.c user/report/headline.c user/report/pod_count.c */
 /* needs: user/report/platform.c user/pods/workload.c user/report/level.c */
 /*
  * The lines of a trace, of any bytes. Properties: every line is read or counted as bad, what is read is in the totals,

@@ -4,7 +4,7 @@
 /* needs: user/view/html_merge.c user/view/html_part.c user/view/html_style.c user/view/svg.c */
 /* needs: user/view/text_extras.c user/view/text_layout.c user/view/text_escape.c user/view/json.c */
 /* needs: user/report/timeline.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
-/* needs: user/report/path.c user/report/headline.c user/report/merge.c user/report/compare.c user/report/what_if.c */
+/* needs: user/report/path.c user/report/headline.c user/report/pod_count.c user/report/merge.c user/report/compare.c user/report/what_if.c */
 /* needs: user/pods/workload.c user/report/report.c user/report/platform.c */
 #include "../../user/report/findings.h"
 #include "../../user/view/html.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/ user/report/merge_findings.c user/report/merge_differences.c user/view/columns.c */
 /* needs: user/pods/workload.c user/replay/report_input.c user/report/advice.c user/report/compare.c */
-/* needs: user/report/finding_*.c user/report/findings.c user/report/headline.c user/report/level.c */
+/* needs: user/report/finding_*.c user/report/findings.c user/report/headline.c user/report/pod_count.c user/report/level.c */
 /* needs: user/report/merge.c user/report/path.c user/report/platform.c user/report/report.c user/report/timeline.c */
 /* needs: user/report/what_if.c user/view/html.c user/view/html_part.c user/view/html_style.c user/view/json.c */
 /* needs: user/view/svg.c user/view/text.c user/view/text_escape.c user/view/text_extras.c user/view/text_layout.c */
@@ -119,6 +119,22 @@ static const struct voice {
 		   .required_hop_limit = 2,
 		   .last_failed_ns = 2 * S,
 		   .last_ok_ns = 20 * S } },
+	{ .name = "a problem of a moment ago",
+	  .level = LEVEL_PROBLEM,
+	  .unsaid = "of 1 pod",
+	  .pod = { .requests = 3,
+		   .answered = 1,
+		   .failed = 2,
+		   .outcomes = { [OUTCOME_OK] = 1, [OUTCOME_HOP_LIMIT] = 2 },
+		   .causes = { [CAUSE_HOP_LIMIT] = 2 },
+		   .confidences = { [CONFIDENCE_PROVEN] = 2 },
+		   .token_requests = 3,
+		   .token_answered = 1,
+		   .hop_limit = HOP_LIMIT_EXHAUSTED,
+		   .hops = 1,
+		   .required_hop_limit = 2,
+		   .last_failed_ns = 2 * S,
+		   .last_ok_ns = 3 * S } },
 	{ .name = "two servers within one pod",
 	  .level = LEVEL_WARNING,
 	  .pod = { .requests = 6,
@@ -598,6 +614,91 @@ static void each_pod_of_a_finding_has_its_level_and_words(void **state)
 	findings_free(s.findings, s.findings_len);
 }
 
+/* A pod is told of once, however many of its containers ask; a later pod of its name is no other one. */
+static void containers_of_one_pod_are_one_pod(void **state)
+{
+	struct pod_stats rows[ROWS];
+	const struct pod_stats *pods[ROWS];
+	struct snapshot s;
+	struct report r;
+
+	(void)state;
+	fill_rows(rows, pods, &s);
+	for (size_t i = 1; i < ROWS; i++) {
+		rows[i].who = rows[0].who;
+		rows[i].who.cgroup_id = i + 1;
+	}
+	rows[1].who.container = "proxy";
+	rows[ROWS - 1].requests = rows[ROWS - 1].answered = 2;
+	rows[ROWS - 1].outcomes[OUTCOME_BLOCKED] = 0;
+	rows[ROWS - 1].causes[CAUSE_FILTERED] = 0;
+	rows[ROWS - 1].policy_drops = rows[ROWS - 1].failed = 0;
+	assert_int_equal(findings_collect(&s, &s.findings, &s.findings_len), 0);
+	assert_int_equal(s.findings_len, 1);
+	assert_non_null(strstr(s.findings[0].summary, "shop/cart-7d9f6c5b8-x2x4q (app, proxy) is kept "));
+	assert_int_equal(report_build(&s, &r), 0);
+	assert_null(strstr(r.headline, "something to mend"));
+	assert_non_null(strstr(r.brief, ", 1 pod, "));
+	report_clear(&r);
+	findings_free(s.findings, s.findings_len);
+	for (size_t i = 0; i < ROWS; i++) {
+		rows[i].outcomes[OUTCOME_HOP_LIMIT] = i ? 1 : 0;
+		rows[i].token_requests = rows[i].confidences[CONFIDENCE_PROVEN] = rows[i].outcomes[OUTCOME_HOP_LIMIT];
+		rows[i].causes[CAUSE_HOP_LIMIT] = rows[i].outcomes[OUTCOME_HOP_LIMIT];
+	}
+	s.findings = NULL;
+	s.findings_len = 0;
+	assert_int_equal(findings_collect(&s, &s.findings, &s.findings_len), 0);
+	assert_int_equal(report_build(&s, &r), 0);
+	assert_non_null(strstr(r.headline, "1 of 1 pod on n gets no metadata token"));
+	report_clear(&r);
+	findings_free(s.findings, s.findings_len);
+}
+
+/* What one pod of a workload was answered since says nothing of another, whichever is the first. */
+static void answered_since_is_said_of_those_that_were(void **state)
+{
+	static const struct {
+		uint64_t ok_ns;
+		const char *said, *unsaid;
+	} cases[] = {
+		{ 100 * S, "; the last at ", NULL },
+		{ 52 * S, "; answered since", "; the last at " },
+		{ 0, "is kept from", "answered since" },
+	};
+	struct pod_stats rows[ROWS];
+	const struct pod_stats *pods[ROWS];
+	struct snapshot s;
+
+	(void)state;
+	for (size_t first = 0; first < LEN(cases); first++) {
+		fill_rows(rows, pods, &s);
+		for (size_t i = 0; i < ROWS - 1; i++) {
+			rows[i].last_failed_ns = (i == 0 ? 10 : 50) * S;
+			rows[i].last_ok_ns = cases[(first + i) % LEN(cases)].ok_ns;
+			if (rows[i].last_ok_ns == 52 * S)
+				rows[i].last_failed_ns = 50 * S;
+			rows[i].policy_drops = i + 1;
+			rows[i].endpoints = rows[i].endpoints_failed = 1;
+			rows[i].endpoints_ok = rows[i].last_ok_ns != 0;
+		}
+		assert_int_equal(findings_collect(&s, &s.findings, &s.findings_len), 0);
+		assert_int_equal(s.findings_len, ROWS);
+		for (size_t i = 0; i < ROWS - 1; i++) {
+			const char *summary = NULL;
+
+			for (size_t k = 0; k < s.findings_len; k++)
+				if (finding_row(&s.findings[k]) == i)
+					summary = s.findings[k].summary;
+			assert_non_null(summary);
+			assert_non_null(strstr(summary, cases[(first + i) % LEN(cases)].said));
+			if (cases[(first + i) % LEN(cases)].unsaid)
+				assert_null(strstr(summary, cases[(first + i) % LEN(cases)].unsaid));
+		}
+		findings_free(s.findings, s.findings_len);
+	}
+}
+
 static void a_filter_that_matches_nothing_names_the_nearest(void **state)
 {
 	const char *wanted[] = { "--workload", "chekout", NULL };
@@ -637,6 +738,8 @@ int main(void)
 		cmocka_unit_test(what_a_pod_has_is_said_beside_any_other),
 		cmocka_unit_test(a_choice_of_rows_is_told_with_these_alone),
 		cmocka_unit_test(each_pod_of_a_finding_has_its_level_and_words),
+		cmocka_unit_test(containers_of_one_pod_are_one_pod),
+		cmocka_unit_test(answered_since_is_said_of_those_that_were),
 		cmocka_unit_test(a_filter_that_matches_nothing_names_the_nearest),
 	};
 

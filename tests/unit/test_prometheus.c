@@ -2,7 +2,7 @@
 /* needs: user/model/ user/view/prometheus.c user/view/prometheus_samples.c user/view/prometheus_pod.c */
 /* needs: user/view/prometheus_agent.c user/view/prometheus_node.c user/view/prometheus_workload.c */
 /* needs: user/pods/workload.c user/view/prometheus_process.c user/view/json.c user/report/report.c */
-/* needs: user/report/headline.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
+/* needs: user/report/headline.c user/report/pod_count.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
 /* needs: user/report/platform.c user/pods/workload.c user/report/path.c user/report/level.c */
 #include <time.h>
 

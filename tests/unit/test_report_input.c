@@ -2,7 +2,7 @@
 /* needs: user/model/ user/report/level.c user/replay/report_input.c user/replay/trace_input.c */
 /* needs: user/replay/trace_line.c user/session/trace_counts.c user/options/options_value.c user/view/json.c */
 /* needs: user/report/findings.c user/report/finding_*.c user/report/advice.c user/report/path.c */
-/* needs: user/pods/workload.c user/report/report.c user/report/headline.c user/report/platform.c */
+/* needs: user/pods/workload.c user/report/report.c user/report/headline.c user/report/pod_count.c user/report/platform.c */
 #include <unistd.h>
 
 #include "../../user/replay/report_input.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* needs: user/model/ user/pods/workload.c user/view/prometheus.c user/view/prometheus_samples.c */
 /* needs: user/view/prometheus_pod.c user/view/prometheus_agent.c user/view/json.c user/view/prometheus_node.c */
-/* needs: user/view/prometheus_workload.c user/report/report.c user/report/headline.c user/report/findings.c */
+/* needs: user/view/prometheus_workload.c user/report/report.c user/report/headline.c user/report/pod_count.c user/report/findings.c */
 /* needs: user/report/finding_*.c user/report/advice.c user/report/platform.c user/report/path.c */
 /* needs: user/report/level.c */
 #include "../../user/view/prometheus.h"

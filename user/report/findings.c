@@ -234,10 +234,15 @@ static bool subject_of_group(const struct pod_stats **pods, size_t len, const ch
 	else
 		snprintf(buf, size, "%zu pods of %s/%s%s", distinct, first->namespace, workload,
 			 same_container && first->container[0] ? " (" : "");
-	if (distinct == 1)
-		for (size_t i = 0; i < len; i++)
+	for (size_t i = 0; distinct == 1 && i < len; i++) {
+		size_t k = 0;
+
+		while (strcmp(pods[k]->who.container, pods[i]->who.container) != 0)
+			k++;
+		if (k == i) /* else a later pod of that name */
 			text_add(buf, size, "%s%s", i ? ", " : "", pods[i]->who.container);
-	else if (same_container)
+	}
+	if (distinct > 1 && same_container)
 		text_add(buf, size, "%s", first->container);
 	if (distinct == 1 || (same_container && first->container[0]))
 		text_add(buf, size, ")");
@@ -270,6 +275,7 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 	*sum = *pods[0];
 	memset(sum->by_kind, 0, sizeof(sum->by_kind));
 	sum->latency.fine = NULL;
+	sum->token_fails = !was_answered_since(pods[0]); /* they are alike: what one was answered does not speak for all */
 	for (int k = 0; k < IMDS_KIND_COUNT; k++)
 		if (pods[0]->by_kind[k] && counters_kind(sum, k))
 			counters_add_kind(sum->by_kind[k], pods[0]->by_kind[k]);
@@ -284,6 +290,8 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 		sum->providers_failed |= pods[i]->providers_failed;
 		sum->endpoints_ok |= pods[i]->endpoints_ok;
 		sum->endpoints_failed |= pods[i]->endpoints_failed;
+		if (pods[i]->last_ok_ns > sum->last_ok_ns)
+			sum->last_ok_ns = pods[i]->last_ok_ns;
 		if (pods[i]->required_hop_limit > sum->required_hop_limit) {
 			sum->required_hop_limit = pods[i]->required_hop_limit;
 			sum->hops = pods[i]->hops;
@@ -368,7 +376,8 @@ static bool is_alike(const struct pod_stats *a, const struct pod_stats *b)
 {
 	const struct drop_note *x = finding_main_note(a), *y = finding_main_note(b);
 
-	if (a->host_network != b->host_network || !same_answerer(a->answered_by, b->answered_by))
+	if (a->host_network != b->host_network || !same_answerer(a->answered_by, b->answered_by) ||
+	    findings_is_past(a) != findings_is_past(b) || findings_is_back(a) != findings_is_back(b))
 		return false;
 	return !x || !y ||
 	       (x->cause == y->cause && x->from_endpoint == y->from_endpoint && !strcmp(x->reason, y->reason) &&

@@ -24,8 +24,8 @@ const struct feature *headline_drops_off(const struct snapshot *s)
 	return NULL;
 }
 
-/* What dies of the hop limit now, of how many pods; 0: nothing does, or there is something graver. */
-static size_t say_dead(const struct snapshot *s, const char *node, char *buf, size_t len)
+/* What dies of the hop limit now, of how many pods; 0: nothing does or did just now, or there is something graver. */
+static size_t say_dead(const struct snapshot *s, struct pod_count *pods, const char *node, char *buf, size_t len)
 {
 	const struct finding *first = s->findings_len ? &s->findings[0] : NULL;
 	const char *least = "", *maybe;
@@ -36,12 +36,13 @@ static size_t say_dead(const struct snapshot *s, const char *node, char *buf, si
 
 	if (!first || first->code != FINDING_HOP_LIMIT_EXHAUSTED || first->severity == SEVERITY_INFO)
 		return 0;
+	pod_count_begin(pods);
 	for (size_t i = 0; i < s->pods_len; i++) {
 		const struct pod_stats *p = s->pods[i];
 
-		if (!p->outcomes[OUTCOME_HOP_LIMIT] || findings_is_past(p))
+		if (!p->outcomes[OUTCOME_HOP_LIMIT] || findings_is_past(p) || findings_is_back(p))
 			continue;
-		dead++;
+		dead += pod_count_add(pods, i);
 		lost_s += p->seconds_lost;
 		tokens |= p->token_requests > p->token_answered;
 		if (p->required_hop_limit > needs) {
@@ -52,8 +53,8 @@ static size_t say_dead(const struct snapshot *s, const char *node, char *buf, si
 	if (!dead)
 		return 0;
 	maybe = first->severity == SEVERITY_WARNING ? "probably " : "";
-	snprintf(buf, len, "%zu of %zu pod%s on %s get%s no metadata %s: ", dead, s->pods_len, ENDING(s->pods_len),
-		 node, dead == 1 ? "s" : "", tokens ? "token" : "answer");
+	snprintf(buf, len, "%zu of %zu pod%s on %s get%s no metadata %s: ", dead, pods->pods, ENDING(pods->pods), node,
+		 dead == 1 ? "s" : "", tokens ? "token" : "answer");
 	if (!tokens) /* the response hop limit is the tokens' alone */
 		text_add(buf, len, "%sthe answers die on this node, TTL used up", maybe);
 	else if (s->node_token_ttl && needs > s->node_token_ttl)
@@ -95,7 +96,17 @@ static void say_nothing_asked(const struct snapshot *s, const char *node, char *
 		    node, watched_s);
 }
 
-size_t headline_write(const struct snapshot *s, char *buf, size_t len)
+static size_t pods_of(struct pod_count *pods, const struct finding *f)
+{
+	size_t n = 0;
+
+	pod_count_begin(pods);
+	for (size_t i = 0; i < f->pods_len; i++)
+		n += pod_count_add(pods, f->pods[i].row);
+	return n;
+}
+
+size_t headline_write(const struct snapshot *s, struct pod_count *pods, char *buf, size_t len)
 {
 	const struct finding *first = s->findings_len ? &s->findings[0] : NULL; /* the gravest */
 	const struct pod_stats *t = &s->totals;
@@ -103,16 +114,16 @@ size_t headline_write(const struct snapshot *s, char *buf, size_t len)
 	size_t dead;
 
 	snprintf(node, sizeof(node), "%.200s", s->node);
-	dead = say_dead(s, node, buf, len);
+	dead = say_dead(s, pods, node, buf, len);
 	if (dead)
 		return dead;
 	if (first && first->severity != SEVERITY_INFO) {
 		snprintf(buf, len, "%s", first->summary);
-		return first->pods_len;
+		return pods_of(pods, first);
 	}
 	if (first && first->code != FINDING_OBSERVATION_INCOMPLETE) {
 		snprintf(buf, len, "nothing to mend on %s, but to know: %s", node, first->summary);
-		return first->pods_len;
+		return pods_of(pods, first);
 	}
 	if (!t->requests && !t->in_flight) {
 		say_nothing_asked(s, node, buf, len);
@@ -123,9 +134,9 @@ size_t headline_write(const struct snapshot *s, char *buf, size_t len)
 	} else {
 		if (t->latency.count)
 			findings_duration(histogram_quantile_us(&t->latency, 0.99), p99, sizeof(p99));
-		snprintf(buf, len, "no problem on %s: %zu pod%s, %llu request%s, %llu answered%s%s", node, s->pods_len,
-			 ENDING(s->pods_len), (unsigned long long)t->requests, ENDING(t->requests),
+		snprintf(buf, len, "no problem on %s: %zu pod%s, %llu request%s, %llu answered%s%s", node, pods->pods,
+			 ENDING(pods->pods), (unsigned long long)t->requests, ENDING(t->requests),
 			 (unsigned long long)t->answered, t->latency.count ? ", p99 " : "", t->latency.count ? p99 : "");
 	}
-	return s->pods_len;
+	return pods->pods;
 }

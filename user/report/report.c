@@ -152,34 +152,38 @@ static void write_brief(struct report *r)
 	char whose[32] = "";
 	size_t pods = 0;
 
+	pod_count_begin(&r->pods);
 	for (size_t i = 0; i < s->findings_len; i++) {
 		const struct finding *f = &s->findings[i];
 
 		if (!worst && f->severity != SEVERITY_INFO)
 			worst = f;
 		if (worst && f->code == worst->code)
-			pods += f->pods_len;
+			for (size_t k = 0; k < f->pods_len; k++)
+				pods += pod_count_add(&r->pods, f->pods[k].row);
 	}
-	if (pods && pods < s->pods_len) /* else all of them, or the node itself */
+	if (pods && pods < r->pods.pods) /* else all of them, or the node itself */
 		snprintf(whose, sizeof(whose), "%zu of ", pods);
 	snprintf(r->brief, sizeof(r->brief), "%s %s%s%s%zu pod%s, %llu request%s, %llu failed",
 		 report_level_word(r->level), worst ? finding_word(worst->code) : "", worst ? ", " : "", whose,
-		 s->pods_len, ENDING(s->pods_len), (unsigned long long)s->totals.requests, ENDING(s->totals.requests),
+		 r->pods.pods, ENDING(r->pods.pods), (unsigned long long)s->totals.requests, ENDING(s->totals.requests),
 		 (unsigned long long)r->failed);
 }
 
-/* The headline tells of the gravest finding: how many rows there are to look at besides. */
+/* The headline tells of the gravest finding: how many pods there are to look at besides. */
 static void add_others(struct report *r, size_t told)
 {
 	const struct snapshot *s = r->s;
 	const bool bad = s->findings_len && s->findings[0].severity != SEVERITY_INFO;
-	size_t rows = 0;
+	size_t pods = 0;
 
+	pod_count_begin(&r->pods);
 	for (size_t i = 0; i < r->rows_len; i++)
-		rows += bad ? report_level_is_bad(r->rows[i].level) : r->rows[i].level == LEVEL_NOTE;
-	if (rows > told)
+		if (bad ? report_level_is_bad(r->rows[i].level) : r->rows[i].level == LEVEL_NOTE)
+			pods += pod_count_add(&r->pods, i);
+	if (pods > told)
 		text_add(r->headline, HEADLINE_LEN, "; something to %s %s %zu of %zu pods", bad ? "mend" : "know",
-			 bad ? "on" : "of", rows, r->rows_len);
+			 bad ? "on" : "of", pods, r->pods.pods);
 }
 
 int report_build(const struct snapshot *s, struct report *ret)
@@ -187,7 +191,7 @@ int report_build(const struct snapshot *s, struct report *ret)
 	*ret = (struct report){ .s = s, .answered = s->totals.answered, .failed = s->totals.failed };
 	ret->rows = calloc(s->pods_len + 1, sizeof(*ret->rows));
 	ret->headline = malloc(HEADLINE_LEN);
-	if (!ret->rows || !ret->headline)
+	if (pod_count_of(s, &ret->pods) || !ret->rows || !ret->headline)
 		return -ENOMEM;
 	ret->platform = platform_learn(s);
 	ret->rows_len = s->pods_len;
@@ -215,7 +219,7 @@ int report_build(const struct snapshot *s, struct report *ret)
 		}
 	}
 	ret->level = level_of_snapshot(s);
-	add_others(ret, headline_write(s, ret->headline, HEADLINE_LEN));
+	add_others(ret, headline_write(s, &ret->pods, ret->headline, HEADLINE_LEN));
 	write_brief(ret);
 	return 0;
 }
@@ -224,6 +228,7 @@ void report_clear(struct report *r)
 {
 	free(r->headline);
 	free(r->rows);
+	pod_count_clear(&r->pods);
 	*r = (struct report){ 0 };
 }
 

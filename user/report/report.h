@@ -9,6 +9,7 @@
 #include "../model/snapshot.h"
 #include "path.h"
 #include "platform.h"
+#include "pod_count.h"
 
 #define REPORT_SUBJECT_LEN 512
 
@@ -31,6 +32,7 @@ struct report {
 	struct platform platform;
 	struct report_row *rows;
 	size_t rows_len; /* s->pods_len */
+	struct pod_count pods;
 };
 
 /*

@@ -23,8 +23,9 @@ static void fact(FILE *out, const char *name, const char *value)
 	html_in(out, "", value, "</dd></div>\n");
 }
 
-static void facts(FILE *out, const struct snapshot *s)
+static void facts(FILE *out, const struct report *r)
 {
+	const struct snapshot *s = r->s;
 	char buf[256], when[40];
 
 	fputs("<dl class=\"facts\">\n", out);
@@ -39,7 +40,7 @@ static void facts(FILE *out, const struct snapshot *s)
 		text_add(buf, sizeof(buf), "%s%s", i ? ", " : "", s->endpoints[i]);
 	fact(out, "Endpoints", buf);
 	snprintf(buf, sizeof(buf), "%llu by %zu pod%s: %llu answered, %llu failed",
-		 (unsigned long long)s->totals.requests, s->pods_len, ENDING(s->pods_len),
+		 (unsigned long long)s->totals.requests, r->pods.pods, ENDING(r->pods.pods),
 		 (unsigned long long)s->totals.answered, (unsigned long long)s->totals.failed);
 	fact(out, "Requests", buf);
 	fputs("</dl>\n</header>\n<main>\n", out);
@@ -402,7 +403,7 @@ void html_report(FILE *out, const struct html_report *r)
 
 	snprintf(title, sizeof(title), "metadata service on %.250s", s->node);
 	html_begin(out, title, said->level, said->headline);
-	facts(out, s);
+	facts(out, said);
 	if (r->what_if)
 		what_if_section(out, said, r->what_if);
 	if (r->changes)
