@@ -87,6 +87,10 @@ check "the report says which folder" equal "$(jq -r .scope "$LAB_ROOT/report.jso
 whole() { jq '.scope = "node"' "$1" >"$LAB_ROOT/whole" && mv "$LAB_ROOT/whole" "$1"; }		# as if the lab's folder were the node's
 whole "$LAB_ROOT/report.json"
 check "a report given twice counts once" equal "$(hours "$LAB_ROOT/report.json" "$LAB_ROOT/report.json")" '[true,[["agent",1]]]'
+jq '.losses.head_cut = 5 | .losses.ring_cgroup = 9 | .pods[0].untracked = 5 | .totals.untracked = 5' "$LAB_ROOT/report.json" >"$LAB_ROOT/own.json"
+jq '.losses.head_cut = 6' "$LAB_ROOT/own.json" >"$LAB_ROOT/lossy.json"
+check "what a pod lost of its own makes no time of its node unwatched" equal "$(hours "$LAB_ROOT/own.json")" '[true,[["agent",1]]]'
+check "what nobody is known to have lost does" equal "$(hours "$LAB_ROOT/lossy.json")" '[false,[["agent",1]]]'
 jq '.boot_id = null' "$LAB_ROOT/report.json" >"$LAB_ROOT/capture.json"
 check "one of a capture is no time watched" equal "$(hours "$LAB_ROOT/capture.json")" '[false,[["agent",1]]]'
 report_start "$LAB_ROOT/part.json" --namespace shop

@@ -253,6 +253,48 @@ static void a_lossy_minute_is_not_watched(void **state)
 	ready_free_node(&n);
 }
 
+/* A tenant that loses its own details all day makes nobody else unknown; nor do names that are missing. */
+static void a_tenants_losses_are_its_own(void **state)
+{
+	struct ready_question q = { .hop_limit = 2 };
+	struct ready_node n;
+	struct ready r;
+	struct agent a;
+
+	clear();
+	for (size_t i = 0; i < 2; i++)
+		row_init(i, i ? "good" : "evil");
+	start(&a, 2, START);
+	for (uint64_t t = START; t <= START + DAY; t += 60) {
+		for (size_t i = 0; i < 2; i++) {
+			rows[i].hops = 1;
+			ask_v2(i, 1, 2);
+		}
+		rows[0].untracked = t / 60;
+		rows[0].records_lost = a.s.totals.records_lost = 2;
+		a.s.totals.untracked = t / 60;
+		a.loss.count = t / 60 + 2;
+		tick(&a, t, 0);
+	}
+	a.loss = (struct loss){ "ring_cgroup", "", 1000000 };
+	rows[1].required_hop_limit = 1; /* seen by an agent that began anew */
+	tick(&a, START + DAY + 60, 0);
+	crash(&a);
+	n = read_back(START, START + DAY);
+	assert_false(n.lossy);
+	assert_in_range(covered(&n, 24), DAY - 60, DAY);
+	assert_true(find(&n, "evil")->lost > 0);
+	assert_int_equal(find(&n, "good")->lost, 0);
+	assert_int_equal(find(&n, "evil")->required_hop_limit, 2);
+	assert_false(find(&n, "evil")->at_least);
+	assert_int_equal(ready_judge(&q, &n, 1, START, START + DAY, &r), 0);
+	assert_int_equal(r.counts[READY_SAFE], 1);
+	assert_string_equal(r.rows[0].name, "evil");
+	assert_string_equal(r.rows[0].reason, "some of what it asked could not be followed");
+	ready_clear(&r);
+	ready_free_node(&n);
+}
+
 /* A clock set back makes the same hours again, forth: hours far away. Neither is more time than there was, nor old data less. */
 static void the_clock_steps(void **state)
 {
@@ -1126,6 +1168,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_silence_before_the_first_request_counts, begin, end),
 		cmocka_unit_test_setup_teardown(at_least_comes_back, begin, end),
 		cmocka_unit_test_setup_teardown(a_lossy_minute_is_not_watched, begin, end),
+		cmocka_unit_test_setup_teardown(a_tenants_losses_are_its_own, begin, end),
 		cmocka_unit_test_setup_teardown(the_clock_steps, begin, end),
 		cmocka_unit_test_setup_teardown(its_files_are_its_owners, begin, end),
 		cmocka_unit_test_setup_teardown(another_writer_is_refused, begin, end),

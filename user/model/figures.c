@@ -11,6 +11,15 @@ void figures_add_count(uint64_t *sum, uint64_t n)
 	*sum = n > INT64_MAX - *sum ? INT64_MAX : *sum + n;
 }
 
+uint64_t figures_own_losses(const struct figures *of)
+{
+	uint64_t sum = of->untracked;
+
+	figures_add_count(&sum, of->records_lost);
+	figures_add_count(&sum, of->judged_early);
+	return sum;
+}
+
 void figures_add(struct figures *sum, const struct figures *from)
 {
 	struct figures nothing = { 0 };

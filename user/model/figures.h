@@ -37,6 +37,9 @@ extern const struct figure figures_table[]; /* ends with a row without key */
 uint64_t *figures_count(struct figures *of, const struct figure *f);
 double *figures_time(struct figures *of, const struct figure *f);
 
+/* Events that the losses count and that are known to be of whom these figures are: nobody else lost them. */
+uint64_t figures_own_losses(const struct figures *of);
+
 /* Counts stop at INT64_MAX, which JSON can hold. */
 void figures_add_count(uint64_t *sum, uint64_t n);
 void figures_add(struct figures *sum, const struct figures *from);

@@ -2,6 +2,7 @@
 #include "words.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "../base/small.h"
 
@@ -40,3 +41,14 @@ SPELLED(method_word, imds_method, "other", [IMDS_METHOD_NONE] = "", [IMDS_METHOD
 SPELLED(status_class_word, imds_status_class,
 	"other", [IMDS_STATUS_NONE] = "none", [IMDS_STATUS_2XX] = "2xx", [IMDS_STATUS_401] = "401", [IMDS_STATUS_403] = "403",
 	[IMDS_STATUS_404] = "404", [IMDS_STATUS_429] = "429", [IMDS_STATUS_4XX] = "4xx", [IMDS_STATUS_5XX] = "5xx")
+
+bool loss_is_of_names(const char *name)
+{
+	static const char *const names[] = { "ring_cgroup", "cgroup_unreadable", "names_evicted",
+					     "names_share", "runtime_files",	 "pods_over_limit" };
+
+	for (size_t i = 0; i < LEN(names); i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}

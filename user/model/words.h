@@ -3,6 +3,7 @@
 #ifndef IMDSNOOP_WORDS_H
 #define IMDSNOOP_WORDS_H
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "../../bpf/imdsnoop.h"
@@ -40,6 +41,9 @@ const char *hop_limit_word(enum hop_limit_state state);
 const char *drop_match_word(enum imds_drop_match match); /* NULL for NONE */
 const char *severity_word(enum severity severity);
 const char *finding_word(enum finding_code code);
+
+/* A loss that costs names alone: who has none for it is told apart as nameless, and nothing of what was counted is gone. */
+bool loss_is_of_names(const char *name);
 
 /* The first of 0 to count - 1 for which word_of, one of these, gives text; count when there is none. */
 #define WORD_INDEX(text, count, word_of)                                                 \

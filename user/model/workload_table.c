@@ -185,6 +185,7 @@ static void counts_of(const struct pod_stats *p, struct workload_counts *ret)
 		.token_answered = p->token_answered,
 		.fallbacks = p->fallbacks,
 		.lost_us = (uint64_t)(p->seconds_lost * 1e6),
+		.lost = figures_own_losses(&p->figures),
 	};
 	for (int k = 0; k < IMDS_KIND_COUNT; k++)
 		for (int v = 0; p->by_kind[k] && v < IMDS_VERSION_COUNT; v++)

@@ -15,6 +15,7 @@ struct workload_counts {
 	uint64_t v1_answered, v1_credentials; /* as in struct pod_stats */
 	uint64_t token_requests, token_answered;
 	uint64_t fallbacks, lost_us;
+	uint64_t lost; /* its own losses */
 };
 
 struct workload {

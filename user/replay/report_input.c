@@ -231,6 +231,7 @@ static int fill(const json_t *root, struct report_doc *d)
 	json_object_foreach(losses, key, v)
 	{
 		figures_add_count(&d->lost, json_count_of(losses, key));
+		figures_add_count(&d->counts_lost, loss_is_of_names(key) ? 0 : json_count_of(losses, key));
 	}
 	d->is_counted = is_counted(totals, losses, pods);
 	for (size_t i = 0; i < json_array_size(unowned); i++)

@@ -448,6 +448,14 @@ static void difference(const struct workload *w, struct day *add)
 	add->v[UNANSWERED] = workload_unanswered(&d);
 }
 
+/* The higher limit, and all that was added to either. */
+static uint64_t join_required(uint64_t a, uint64_t b)
+{
+	uint64_t limit = a % AT_LEAST > b % AT_LEAST ? a % AT_LEAST : b % AT_LEAST;
+
+	return limit + ((a | b) & (AT_LEAST | LOST));
+}
+
 static int write_workload(struct ledger *l, struct workload *w)
 {
 	int64_t id = workload_id(l, w, w->other);
@@ -474,11 +482,10 @@ static int write_workload(struct ledger *l, struct workload *w)
 	slot[0] += add.v[V1];
 	slot[1] += add.v[V2] + add.v[OTHERS];
 	slot[2] += add.v[UNANSWERED];
-	required = (uint64_t)w->required_hop_limit + (w->at_least ? AT_LEAST : 0);
-	if (required > slot[3])
-		slot[3] = required;
-	if (slot[3] > day.v[REQUIRED])
-		day.v[REQUIRED] = slot[3];
+	required =
+	    (uint64_t)w->required_hop_limit + (w->at_least ? AT_LEAST : 0) + (w->sum.lost > w->saved.lost ? LOST : 0);
+	slot[3] = join_required(slot[3], required);
+	day.v[REQUIRED] = join_required(day.v[REQUIRED], required);
 	err = write_day(l, l->hour / SLOTS, id, &day);
 	if (err)
 		return err;
@@ -550,23 +557,24 @@ bool ledger_is_due(const struct ledger *l, uint64_t now_ns)
 
 static void note(struct ledger *l, const struct snapshot *s)
 {
-	uint64_t lost = 0, unowned = 0;
+	uint64_t lost = 0, unowned = 0, own = figures_own_losses(&s->totals.figures);
 	uint64_t since_ns = l->noted_ns ? l->noted_ns : s->started_ns;
 	double slice = s->now_ns > since_ns ? (double)(s->now_ns - since_ns) / 1e9 : 0;
 
-	/* names are told apart as nameless, not as losses */
 	for (size_t i = 0; i < s->losses_len; i++)
-		if (strncmp(s->losses[i].name, "names_", 6) && strncmp(s->losses[i].name, "cgroup_", 7))
+		if (!loss_is_of_names(s->losses[i].name))
 			lost += s->losses[i].count;
+	/* a tenant's own losses are its workload's */
+	lost -= own < lost ? own : lost;
 	for (size_t i = 0; i < s->unowned_len; i++)
 		unowned += s->unowned[i].packets;
-	if (lost == l->lost && !s->part && ready_is_watched(s->endpoints))
+	if (lost <= l->lost && !s->part && ready_is_watched(s->endpoints))
 		l->seconds += slice;
 	else
 		l->lossy += slice;
 	l->unowned += unowned > l->unowned_seen ? unowned - l->unowned_seen : 0;
 	l->unowned_seen = unowned;
-	l->lost = lost;
+	l->lost = lost > l->lost ? lost : l->lost;
 	l->noted_ns = s->now_ns;
 	l->hour = s->now_wall_ns / 1000000000 / HOUR;
 	l->writing = true;

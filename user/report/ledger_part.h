@@ -12,6 +12,7 @@
 #define SLOTS 24
 #define SLOT_FIGURES 4 /* v1, v2 and others, unanswered, required hop limit */
 #define AT_LEAST 256   /* added to a required hop limit: and perhaps more */
+#define LOST 512       /* the same: and some of what was asked then was not followed */
 #define PAGE 4096
 
 /* Columns of a day, in the order of GET_DAY. */

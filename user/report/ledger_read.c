@@ -81,7 +81,8 @@ static void add_day(const struct reading *r, struct ready_seen *s, uint64_t numb
 	s->tokens += d->v[TOKENS];
 	s->tokens_answered += d->v[TOKENS_ANSWERED];
 	s->unanswered += d->v[UNANSWERED];
-	s->at_least |= d->v[REQUIRED] >= AT_LEAST;
+	s->at_least |= d->v[REQUIRED] & AT_LEAST;
+	s->lost += !!(d->v[REQUIRED] & LOST);
 	if ((int)(d->v[REQUIRED] % AT_LEAST) > s->required_hop_limit)
 		s->required_hop_limit = (int)(d->v[REQUIRED] % AT_LEAST);
 	for (int i = 0; i < SLOTS; i++) {

@@ -240,6 +240,8 @@ static bool is_unclear(const struct ready_question *q, struct ready_row *r)
 	if (s->may_be_ec2 && q->tokens_required && s->v1 > s->v1_answered)
 		any = say(r, "asks without a token (%llu time%s): refused or not answered now, or a head not seen whole",
 			  (unsigned long long)s->v1 - s->v1_answered, ENDING(s->v1 - s->v1_answered));
+	if (s->lost)
+		any = say(r, "some of what it asked could not be followed");
 	if (all && (double)s->unanswered / (double)all > READY_UNANSWERED)
 		any = say(r, "%llu of %llu requests unanswered", (unsigned long long)s->unanswered,
 			  (unsigned long long)all);

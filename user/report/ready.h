@@ -14,7 +14,7 @@
 #define READY_UNANSWERED 0.01 /* share of unanswered requests from which on nothing can be said */
 #define READY_ACTIVE_HOURS 3  /* fewer: too rare a caller to know its rhythm */
 #define READY_REASON_LEN 200
-#define READY_COUNTS 8
+#define READY_COUNTS 9
 
 struct ready_question {
 	unsigned int hop_limit; /* 0: as it is */
@@ -32,6 +32,7 @@ struct ready_seen {
 	union {
 		struct { /* v1: and those of whose head too little was seen to tell */
 			uint64_t v1, v1_answered, v1_credentials, v2, others, tokens, tokens_answered, unanswered;
+			uint64_t lost; /* of its own: of a ledger, days with such */
 		};
 		uint64_t counts[READY_COUNTS];
 	};

@@ -24,21 +24,21 @@ static void fill_hours(const struct report_doc *d, uint64_t from_s, uint64_t to_
 }
 
 /*
- * What was not in it was not asked: nothing lost, nothing left out by a filter, nothing blind, EC2's own addresses and the whole
- * node watched, and live, for a capture or lines of trace hold what somebody chose.
+ * What was not in it was not asked: nothing lost but what is known to be a pod's own, nothing left out by a filter, nothing
+ * blind, EC2's own addresses and the whole node watched, and live, for a capture or lines of trace hold what somebody chose.
  */
 static bool is_whole(const struct report_doc *d)
 {
-	uint64_t shown = 0;
+	uint64_t shown = 0, own = 0;
 	bool whole = d->is_counted && (!d->scope[0] || !strcmp(d->scope, "node"));
 
 	for (size_t i = 0; i < d->features_len; i++) /* a part of the node alone */
 		whole &= strcmp(d->features[i].name, "cgroup_v2") != 0 || !strcmp(d->features[i].state, "ok");
 	for (size_t i = 0; i < d->pods_len; i++) {
 		figures_add_count(&shown, d->pods[i].requests);
-		whole &= !d->pods[i].records_lost && !d->pods[i].untracked;
+		figures_add_count(&own, figures_own_losses(&d->pods[i].figures));
 	}
-	return whole && !d->lost && !d->records_lost && !d->untracked && d->level != LEVEL_BLIND &&
+	return whole && own >= d->counts_lost && own >= figures_own_losses(&d->figures) && d->level != LEVEL_BLIND &&
 	       shown >= d->requests && d->boot_id[0] && ready_is_watched(d->endpoints);
 }
 
@@ -68,6 +68,7 @@ static void seen_from(const struct report_pod *p, const struct report_doc *d, st
 		.tokens = p->token_requests,
 		.tokens_answered = p->token_answered,
 		.unanswered = unanswered,
+		.lost = figures_own_losses(&p->figures),
 		.first_s = (uint64_t)d->started_s,
 		.last_s = (uint64_t)(d->started_s + d->duration_s),
 	};

@@ -80,6 +80,7 @@ struct report_doc {
 	FIGURES_HERE;		/* the totals */
 	int node_token_ttl;	/* the hop limit set, where a host-network process asked; 0: unknown */
 	uint64_t lost;		/* sum of losses */
+	uint64_t counts_lost;	/* of these, all but names */
 	bool is_counted;	/* what ready counts is all there, the losses too; else a part of them may be missing */
 	uint64_t unowned;	/* packets of answers that died and had no owner */
 	const char **endpoints; /* NULL-ended */

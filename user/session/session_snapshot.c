@@ -46,14 +46,12 @@ static size_t fill_own_losses(struct session *s, const struct pod_table_stats *t
 	return LEN(rows);
 }
 
-static void fill_losses(struct session *s)
+static void fill_losses(struct session *s, const uint64_t counts[TRACER_LOSS_COUNT])
 {
-	uint64_t counts[TRACER_LOSS_COUNT];
 	struct pod_table_stats table;
 	struct pod_names_stats names;
 	size_t n = 0;
 
-	tracer_losses(s->tracer, counts);
 	for (int i = 0; i < TRACER_LOSS_COUNT; i++)
 		s->losses[n++] = (struct loss){ tracer_loss_name(i), tracer_loss_meaning(i), counts[i] };
 	pod_table_get_stats(s->table, &table);
@@ -115,7 +113,7 @@ void session_read_rest(struct session *s)
 const struct snapshot *session_snapshot(struct session *s, bool close_open)
 {
 	struct snapshot *v = &s->snapshot;
-	uint64_t now_ns = session_now_ns(), took_ns;
+	uint64_t now_ns = session_now_ns(), took_ns, lost[TRACER_LOSS_COUNT];
 	bool watches;
 
 	/* a snapshot is shared for ten times as long as it took, at most a second: readers cost a tenth of a core */
@@ -132,12 +130,14 @@ const struct snapshot *session_snapshot(struct session *s, bool close_open)
 		if (watches)
 			session_sweep(s, true, now_ns);
 	}
+	/* first: what was lost after it may be told of its pod already, but none that is in it is not */
+	tracer_losses(s->tracer, lost);
 	session_read_counts(s);
 	session_read_unowned(s);
 	findings_free(v->findings, v->findings_len);
 	v->findings = NULL;
 	v->findings_len = 0;
-	fill_losses(s);
+	fill_losses(s, lost);
 	if (pod_table_snapshot(s->table, v) || findings_collect(v, &v->findings, &v->findings_len))
 		return NULL;
 	s->fresh_freed = pod_table_freed(s->table);
