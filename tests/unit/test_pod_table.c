@@ -150,11 +150,34 @@ static void limit_that_was_lowered_is_no_rule(void **state)
 	r = died(request(IMDS_KIND_TOKEN, 2 * S, S, 0));
 	r.rec.req.drop.flags |= IMDS_D_FOREIGN; /* in others' network, behind who knows which rule */
 	r = add(t, r);
-	assert_int_equal(r.required_hop_limit, 3); /* more than what is known to be set */
+	assert_int_equal(r.hops, -1);
+	assert_int_equal(r.required_hop_limit, 2); /* at least; what is set now is not known */
+	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
+	assert_int_equal(s.node_token_ttl, 0);
 	add(t, of_host(request(IMDS_KIND_TOKEN, 4 * S, MS, 200), 1));
 	r = add(t, request(IMDS_KIND_DATA, 5 * S, MS, 200));
 	assert_int_equal(r.hops, 1);
 	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 2);
+	done(t, &s);
+}
+
+/* The same death, and the node's own gets what it got before: it is a rule. */
+static void limit_that_stands_was_not_lowered(void **state)
+{
+	struct pod_table *t = table_new();
+	struct snapshot s = { 0 };
+	struct request r;
+
+	for (int i = 0; i < 2; i++) {
+		add(t, of_host(request(IMDS_KIND_TOKEN, (10 * i + 1) * S, MS, 200), 2));
+		r = died(request(IMDS_KIND_TOKEN, (10 * i + 2) * S, S, 0));
+		r.rec.req.drop.flags |= IMDS_D_FOREIGN;
+		r = add(t, r);
+		assert_int_equal(r.hops, -1);
+		assert_int_equal(r.required_hop_limit, i ? 3 : 2);
+	}
+	assert_int_equal(row_of(t, &s, "web-1")->required_hop_limit, 3);
+	assert_int_equal(s.node_token_ttl, 2);
 	done(t, &s);
 }
 
@@ -831,6 +854,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ttl_that_a_rule_set_tells_no_hops),
 		cmocka_unit_test(limit_that_was_lowered_is_no_rule),
+		cmocka_unit_test(limit_that_stands_was_not_lowered),
 		cmocka_unit_test(answer_that_died_here_tells_the_limit),
 		cmocka_unit_test(limit_that_was_lowered_leaves_the_hops),
 		cmocka_unit_test(limit_that_was_raised_is_unlearned),

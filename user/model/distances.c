@@ -28,44 +28,55 @@ void distances_find(const struct distances *ds, struct endpoint_ttl *e, struct r
 	r->required_hop_limit = r->hops >= 0 ? r->hops + 1 : 0;
 }
 
+/* A death that arithmetic excludes: the limit was another then than what the node's own socket learned, or a rule changes TTLs. */
+static bool is_excluded(const struct endpoint_ttl *e, const struct request *r)
+{
+	return r->outcome == OUTCOME_HOP_LIMIT && r->confidence == CONFIDENCE_PROVEN && r->hops > 0 &&
+	       r->hops < e->token_ttl;
+}
+
+/* It was told before what the node's own socket learned, or since. Learned on both sides, or again, that stands. */
+static bool may_be_of_other_limit(const struct endpoint_ttl *e, const struct request *r)
+{
+	const struct imds_drop *drop = &r->rec.req.drop;
+	bool after = drop->ts_ns > e->token_ttl_ns && e->token_ttl != e->unlearned;
+
+	return is_excluded(e, r) && drop->ttl < e->token_ttl && (after || drop->ts_ns < e->token_ttl_since_ns);
+}
+
 /*
- * A death that arithmetic excludes, though no rule changes TTLs on its way: the limit was another then than what the node's own
- * socket learned. The row's tokens before had left what fits the hops; or it came to the node itself with less, before that was
- * learned, or since. Learned on both sides, or again, it stands, and a rule for the pods alone took from theirs.
+ * No rule changes TTLs on its way, for the row's tokens before had left what fits the hops; or it came to the node itself with
+ * less. In others' network either may be.
  */
 static bool is_of_other_limit(const struct pod_stats *s, const struct endpoint_ttl *e, const struct request *r)
 {
-	const struct imds_drop *drop = &r->rec.req.drop;
-	bool died_here = drop->ttl < e->token_ttl && !(drop->flags & IMDS_D_FOREIGN);
-	bool after = drop->ts_ns > e->token_ttl_ns && e->token_ttl != e->unlearned;
-
-	return r->outcome == OUTCOME_HOP_LIMIT && r->confidence == CONFIDENCE_PROVEN && r->hops > 0 &&
-	       r->hops < e->token_ttl &&
-	       ((died_here && (after || drop->ts_ns < e->token_ttl_since_ns)) ||
-		(!s->other && s->ttl_token_response + r->hops == e->token_ttl));
+	return (may_be_of_other_limit(e, r) && !(r->rec.req.drop.flags & IMDS_D_FOREIGN)) ||
+	       (is_excluded(e, r) && !s->other && s->ttl_token_response + r->hops == e->token_ttl);
 }
 
 void distances_correct(struct distances *ds, const struct pod_stats *s, struct endpoint_ttl *e, struct request *r)
 {
-	bool other_limit = is_of_other_limit(s, e, r);
+	bool other_limit = is_of_other_limit(s, e, r), unsure = may_be_of_other_limit(e, r);
+	int node_ttl = e->token_ttl;
 
-	if (other_limit && e->token_ttl_ns < r->rec.req.drop.ts_ns) {
+	if ((other_limit || unsure) && e->token_ttl_ns < r->rec.req.drop.ts_ns) {
 		e->unlearned = e->token_ttl;
 		e->token_ttl = 0;
 	}
 	if (s->other) /* of one of many */
 		ds->ttl_rewritten = false;
 	if (r->outcome == OUTCOME_HOP_LIMIT && r->hops >= 0) {
-		ds->ttl_rewritten = r->hops == 0 || (!other_limit && r->hops < e->token_ttl);
-		ds->died_with_ttl = ds->ttl_rewritten && r->rec.req.kind == IMDS_KIND_TOKEN ? e->token_ttl : 0;
+		ds->ttl_rewritten = r->hops == 0 || (!other_limit && r->hops < node_ttl);
+		ds->died_with_ttl = ds->ttl_rewritten && r->rec.req.kind == IMDS_KIND_TOKEN ? node_ttl : 0;
+		ds->needed = !ds->died_with_ttl ? 0 : (unsure ? r->hops : node_ttl) + 1;
 	}
-	if (ds->ttl_rewritten && r->hops && e->token_ttl < ds->died_with_ttl)
+	if (ds->ttl_rewritten && r->hops && e->token_ttl && e->token_ttl < ds->died_with_ttl)
 		ds->ttl_rewritten = false;
 	if (!ds->ttl_rewritten || request_is_host(&r->rec))
 		return;
 	r->hops = -1;
 	r->hops_source = HOPS_UNKNOWN;
-	r->required_hop_limit = ds->died_with_ttl ? ds->died_with_ttl + 1 : 0;
+	r->required_hop_limit = ds->needed;
 }
 
 static bool is_farther(const struct distances *ds, uint32_t local, unsigned int a, unsigned int b)

@@ -8,7 +8,8 @@
 
 struct distances {
 	bool ttl_rewritten; /* an answer died that by the TTLs seen could not: they tell no hops */
-	int died_with_ttl;  /* what token answers had on the node then: more is needed; 0: unknown */
+	int died_with_ttl;  /* what token answers had on the node then, or before; 0: unknown */
+	int needed;	    /* so much at least, therefore; 0: unknown */
 	struct distance { /* from its farthest socket to each endpoint: those of this node are nearer than the service */
 		int hops;
 		int required;

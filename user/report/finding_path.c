@@ -75,11 +75,11 @@ static void add_hops(struct draft *d)
 	const struct pod_stats *p = d->p;
 
 	if (p->hops < 0 && p->required_hop_limit)
-		EVIDENCE(
-		    d,
-		    "the TTLs here do not tell how many forwards lie between, a rule changes them: answers died that "
-		    "had as many as the node's own, so hop limit %d is needed at least",
-		    p->required_hop_limit);
+		EVIDENCE(d,
+			 "the TTLs here do not tell how many forwards lie between: answers died that by them had "
+			 "enough left (a rule "
+			 "changes TTLs, or the limit was lowered meanwhile), so hop limit %d is needed at least",
+			 p->required_hop_limit);
 	else if (p->hops >= 0 && !p->ttl_synack && p->ttl_response)
 		EVIDENCE(
 		    d,
