@@ -2,6 +2,7 @@
 /* needs: user/model/ user/report/findings.c user/report/finding_*.c user/report/advice.c user/report/path.c */
 /* needs: user/report/platform.c user/pods/workload.c */
 #include "../../user/base/small.h"
+#include "../../user/base/text_add.h"
 #include "../../user/report/findings.h"
 #include "../../user/report/path.h"
 #include "unit.h"
@@ -1320,6 +1321,54 @@ static void what_failed_of_the_gone_is_a_finding(void **state)
 	findings_free(f, len);
 }
 
+/* An agent watches for days: what failed long ago is not told as news, and a time of another day has its date. */
+static void what_failed_long_ago_says_when(void **state)
+{
+	static const struct {
+		uint64_t failed_s, ok_s;
+		const char *has, *has_not;
+	} times[] = { /* the clock stood at 2026-11-28 12:00:00 UTC, 250,000 s after the boot */
+		      { 249900, 0, "silent", "the last that failed" },
+		      { 249000, 0, "failed was at 11:43:20 UTC, 16 min before", "2026" },
+		      { 100000, 0, "failed was at 2026-11-26 18:20:00 UTC, 2500 min before", "answered since" },
+		      { 100000, 100010, "the last at 2026-11-26 18:20:00 UTC, answered since", "min before" },
+		      { 249990, 249999, "the last at 11:59:50 UTC, answered since", "2026" }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LEN(times); i++) {
+		struct pod_stats p = { .who = { .namespace = "shop",
+						.pod = "silent-0",
+						.container = "app",
+						.pod_uid = "",
+						.container_id = "",
+						.cgroup = "",
+						.workload = "" },
+				       ASKED(1, OUTCOME_NO_RESPONSE),
+				       .hops = -1,
+				       .last_failed_ns = times[i].failed_s * 1000000000ull,
+				       .last_ok_ns = times[i].ok_s * 1000000000ull };
+		const struct pod_stats *pods[] = { &p };
+		struct snapshot s = { .pods = pods,
+				      .pods_len = 1,
+				      .node = "n",
+				      .now_ns = 250000ull * 1000000000,
+				      .now_wall_ns = 1795867200ull * 1000000000 };
+		char text[2048] = "";
+		struct finding *f;
+		size_t len;
+
+		assert_int_equal(findings_collect(&s, &f, &len), 0);
+		assert_int_equal(f[0].code, FINDING_NO_RESPONSE);
+		text_add(text, sizeof(text), "%s\n", f[0].summary);
+		for (size_t k = 0; f[0].evidence[k]; k++)
+			text_add(text, sizeof(text), "%s\n", f[0].evidence[k]);
+		assert_non_null(strstr(text, times[i].has));
+		assert_null(strstr(text, times[i].has_not));
+		findings_free(f, len);
+	}
+}
+
 static void the_way_shows_each_ttl_and_the_death(void **state)
 {
 	static const struct {
@@ -1407,6 +1456,7 @@ int main(void)
 		cmocka_unit_test(what_was_not_seen_is_a_finding),
 		cmocka_unit_test(missed_drops_weigh_where_a_cause_is_wanting),
 		cmocka_unit_test(what_failed_of_the_gone_is_a_finding),
+		cmocka_unit_test(what_failed_long_ago_says_when),
 		cmocka_unit_test(the_way_shows_each_ttl_and_the_death),
 		cmocka_unit_test(subject_falls_back_to_what_is_known),
 	};

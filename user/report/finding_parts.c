@@ -194,10 +194,12 @@ bool finding_is_own_address(const struct draft *d)
 
 void finding_clock(const struct snapshot *s, uint64_t ns, char *buf, size_t len)
 {
-	time_t t = (time_t)((s->now_wall_ns - (s->now_ns - ns)) / 1000000000u);
+	time_t t = (time_t)((s->now_wall_ns - (s->now_ns - ns)) / 1000000000u),
+	       now = (time_t)(s->now_wall_ns / 1000000000u);
+	const char *format = t / 86400 == now / 86400 ? "%H:%M:%S UTC" : "%Y-%m-%d %H:%M:%S UTC";
 	struct tm tm;
 
-	if (ns > s->now_ns || !gmtime_r(&t, &tm) || !strftime(buf, len, "%H:%M:%S UTC", &tm))
+	if (ns > s->now_ns || !gmtime_r(&t, &tm) || !strftime(buf, len, format, &tm))
 		snprintf(buf, len, "earlier");
 }
 
@@ -245,14 +247,20 @@ const char *finding_pid_text(const struct process_count *c, char *buf, size_t le
 	return buf;
 }
 
-/* Past is past: "failed until 12:03:00 UTC, answered since". */
+#define OLD_NEWS_NS (600ull * 1000000000)
+
+/* Past is past: "failed until 12:03:00 UTC, answered since". Nor is what failed hours ago taken for news. */
 static void add_past(struct draft *d)
 {
 	char until[32];
 
-	if (!findings_is_past(d->p))
-		return;
 	finding_clock(d->s, d->p->last_failed_ns, until, sizeof(until));
+	if (!findings_is_past(d->p)) {
+		if (d->p->last_failed_ns && d->s->now_ns > d->p->last_failed_ns + OLD_NEWS_NS)
+			EVIDENCE(d, "the last that failed was at %s, %llu min before this report", until,
+				 (unsigned long long)((d->s->now_ns - d->p->last_failed_ns) / 60000000000u));
+		return;
+	}
 	lines_append(&d->summary, "; the last at %s, answered since", until);
 	if (d->severity > SEVERITY_WARNING)
 		d->severity = SEVERITY_WARNING;

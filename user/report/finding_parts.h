@@ -48,7 +48,7 @@ bool finding_any_answered_at(const struct snapshot *s, const struct pod_stats *p
 bool finding_is_at(const struct draft *d, const char *address);
 /* Nothing failed but what was asked over IPv6, beside IPv4, by which it is served. */
 bool finding_is_spare(const struct snapshot *s, const struct pod_stats *p);
-/* "12:03:00 UTC", "earlier"; 32 bytes suffice. */
+/* "12:03:00 UTC", with its date where that is not today's, "earlier"; 32 bytes suffice. */
 void finding_clock(const struct snapshot *s, uint64_t ns, char *buf, size_t len);
 /* What stopped the most requests; p may be NULL. NULL: nothing was seen to. */
 const struct drop_note *finding_main_note(const struct pod_stats *p);
