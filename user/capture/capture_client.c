@@ -14,7 +14,7 @@ static struct imds_request *request_begin(struct flow *f, uint64_t now)
 	q->index = f->requests < 255 ? f->requests : 255;
 	f->requests++;
 	f->in_request = true;
-	f->waits = false;
+	f->waits = f->begun_in_gap = false;
 	f->scan_out = (struct imds_scan){ .state = IMDS_HTTP_START_REQUEST };
 	return q;
 }
@@ -140,6 +140,7 @@ static void request_bytes(struct capture_flows *c, struct flow *f, const uint8_t
 void flow_client_gap(struct capture_flows *c, struct flow *f, uint32_t seq, bool fin_possible, uint64_t now)
 {
 	int32_t missing = (int32_t)(seq - f->snd_nxt);
+	uint32_t requests = f->requests;
 
 	if (!f->has_snd || f->fin || f->closed || missing <= fin_possible)
 		return;
@@ -149,6 +150,7 @@ void flow_client_gap(struct capture_flows *c, struct flow *f, uint32_t seq, bool
 		f->base_unknown = !f->has_ack;
 	}
 	request_bytes(c, f, (const uint8_t *)"", 0, (uint32_t)missing, now);
+	f->begun_in_gap |= f->requests != requests;
 	f->snd_nxt = seq;
 }
 
@@ -299,7 +301,8 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 	if (s->length && !f->closed)
 		client_payload(c, f, s, now);
 	h = flow_held(c, f);
-	if ((s->flags & SEGMENT_RST) && h && h->late)
+	/* without ACK: to a socket that was not there any more */
+	if ((s->flags & SEGMENT_RST) && h && (h->late || !(s->flags & SEGMENT_ACK)))
 		h->gone = true;
 	if ((s->flags & SEGMENT_RST) && !f->closed) {
 		flow_finish_all(c, f, IMDS_END_CLIENT_RST, now);

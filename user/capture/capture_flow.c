@@ -155,16 +155,30 @@ struct held *flow_held(struct capture_flows *c, const struct flow *f)
 	return f->held >= c->held_first && f->held < c->held_next ? &c->held[f->held % CAPTURE_HELD_MAX] : NULL;
 }
 
+/*
+ * Whether the capture does not show what became of it: one direction alone was captured, packets were lost, or it ended.
+ * Nobody said that an answer came: where it took long, the client may have left before.
+ */
+static bool is_unseen(const struct capture_flows *c, const struct held *h, bool ended)
+{
+	const struct imds_request *q = &h->rec.req;
+	bool recent = ended && h->at_ns + UNTAKEN_NS > c->now_ns;
+
+	if (h->late && !h->acked && !h->untaken && !h->gone && !h->retransmitted)
+		return true;
+	if (q->end != IMDS_END_ANSWERED)
+		return h->unseen || ((!h->waited || h->begun_in_gap) && !h->evidence.dies);
+	if (h->late || h->acked || h->untaken || h->retransmitted)
+		return false;
+	return h->gone || h->begun_in_gap || (recent ? !h->confirmed : q->first_byte_ns > q->sent_ns + c->o.stall_ns);
+}
+
 static void release_first(struct capture_flows *c, bool ended)
 {
 	struct held *h = &c->held[c->held_first++ % CAPTURE_HELD_MAX];
 	struct imds_request *q = &h->rec.req;
 
-	/* one direction alone was captured, packets were lost, or the capture ended: nor does it show what the client did */
-	if ((h->unseen && q->end != IMDS_END_ANSWERED) || (!h->waited && !h->evidence.dies) ||
-	    (ended && !h->late && q->end == IMDS_END_ANSWERED && !h->confirmed && !h->retransmitted &&
-	     h->at_ns + UNTAKEN_NS > c->now_ns) ||
-	    (h->late && !h->acked && !h->untaken && !h->gone && !h->retransmitted)) {
+	if (is_unseen(c, h, ended)) {
 		c->stats.answers_unseen++;
 		return;
 	}
@@ -186,7 +200,10 @@ static void release_first(struct capture_flows *c, bool ended)
 	/* the client had left when it came: slow, but it got through */
 	if (q->end != IMDS_END_ANSWERED && (h->confirmed || h->gone) && !h->untaken)
 		q->flags |= IMDS_F_LATE_ANSWER;
-	c->stats.status_cut += q->end == IMDS_END_ANSWERED && !q->status && h->cut;
+	if (q->end == IMDS_END_ANSWERED && !q->status && h->cut) {
+		c->stats.status_cut++;
+		return;
+	}
 	c->o.on_request(c->o.arg, &h->rec, &h->evidence);
 }
 
@@ -256,11 +273,15 @@ void flow_finish(struct capture_flows *c, struct flow *f, struct imds_request *q
 	/* an end that is none of the client's packets needs a sign that it waited: sent again, or told later that it has nothing */
 	h->waited = (end != IMDS_END_EXPIRED && end != IMDS_END_REUSED) || q->retransmits || f->waits ||
 		    (q->kind == IMDS_KIND_CONNECT_ONLY && (f->syn_retransmits || c->stats.of_service));
+	h->begun_in_gap = f->begun_in_gap;
+	h->evidence.alone = q->kind == IMDS_KIND_CONNECT_ONLY && !f->synack_ns && !f->syn_retransmits &&
+			    (end == IMDS_END_EXPIRED || end == IMDS_END_REUSED);
 	f->failed |= end != IMDS_END_ANSWERED;
 	h->cut = f->answer_cut;
 	f->answer_cut = false;
 	h->doubtful = f->doubtful;
 	h->retransmitted = f->answer_retransmits > 0;
+	h->gone = f->left && end == IMDS_END_ANSWERED;
 	/* the client's own place saw it */
 	for (int i = 0; end == IMDS_END_ANSWERED && i < f->points_len; i++)
 		h->confirmed |= f->points[i].answer && !f->points[i].depth;

@@ -84,6 +84,8 @@ struct flow {
 	bool ttl_odd;	   /* the client's packets do not begin with a usual TTL */
 	uint64_t held;	   /* number of its last ended request, 0: none */
 	bool waits;	   /* long behind the newest request the client had acknowledged nothing new */
+	bool left;	   /* the service acknowledged a FIN of the client, which is not here */
+	bool begun_in_gap; /* the newest request */
 	bool revived; /* that request runs again: the client had closed its side alone, and bytes of an answer came */
 };
 
@@ -93,13 +95,14 @@ struct held {
 	uint64_t at_ns, fin_ns;
 	uint32_t answer_end;
 	bool confirmed, client_seen, retransmitted;
-	bool late, acked; /* answered behind the client's FIN; which took it */
-	bool untaken;	  /* the client went on long behind the answer, and had not got it */
-	bool gone;	  /* the client's socket was: it came, too late */
-	bool doubtful;	  /* it may not have come so far */
-	bool cut;	  /* of the answer's head the capture has too little */
-	bool unseen;	  /* the client acknowledged an answer that the capture does not have */
-	bool waited;	  /* the client is known to have had no answer at its end */
+	bool late, acked;  /* answered behind the client's FIN; which took it */
+	bool untaken;	   /* the client went on long behind the answer, and had not got it */
+	bool gone;	   /* the client's socket was: it came, too late */
+	bool doubtful;	   /* it may not have come so far */
+	bool cut;	   /* of the answer's head the capture has too little */
+	bool unseen;	   /* the client acknowledged an answer that the capture does not have */
+	bool begun_in_gap; /* nobody knows since when it waited */
+	bool waited;	   /* the client is known to have had no answer at its end */
 };
 
 /* A connection that was forgotten. */

@@ -180,8 +180,10 @@ void flow_from_service(struct capture_flows *c, const struct packet *p, const st
 		return;
 	}
 	f->last_ns = now;
-	if ((s->flags & SEGMENT_ACK) && !synack)
+	if ((s->flags & SEGMENT_ACK) && !synack) {
 		flow_client_gap(c, f, s->ack, true, now);
+		f->left |= f->has_snd && !f->fin && s->ack == f->snd_nxt + 1;
+	}
 	at = place_of(f, flow_point_id(p, s, false), s, synack);
 	if (f->ttl_odd)
 		at = NULL;

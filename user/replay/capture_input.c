@@ -24,7 +24,8 @@ struct client {
 	struct imds_addr addr;
 	struct pod_identity who;
 	char text[64];
-	bool seen, several; /* they are at several distances: NAT gave them one address */
+	bool seen, reached; /* by the service */
+	bool several;	    /* they are at several distances: NAT gave them one address */
 	uint8_t routers;
 	char *names; /* what who points to, from --names */
 	UT_hash_handle hh;
@@ -48,7 +49,7 @@ struct capture_input {
 	char node[256], why[WHY_LEN];
 	struct feature features[1];
 	struct loss losses[LOSSES_MAX];
-	uint64_t files_bad, packets_lost, requests;
+	uint64_t files_bad, packets_lost, requests, alone;
 	struct snapshot snapshot;
 };
 
@@ -183,6 +184,7 @@ static struct request request_of(struct capture_input *in, const struct imds_rec
 
 	c->several |= c->seen && c->routers != e->routers;
 	c->seen = true;
+	c->reached |= rec->synack_ns || rec->req.end == IMDS_END_ANSWERED;
 	c->routers = e->routers;
 	r.who = &c->who;
 	r.several = c->several;
@@ -195,6 +197,10 @@ static void add(struct capture_input *in, const struct imds_rec_request *rec, co
 	struct request r = request_of(in, rec, e);
 	uint64_t now_ns = rec->hdr.ts_ns;
 
+	if (e->alone && client_get(in, &rec->peer.local)->reached) {
+		in->alone++;
+		return;
+	}
 	in->requests++;
 	r.judged_ns = now_ns;
 	set_drop(&r, e);
@@ -288,7 +294,7 @@ static int fill_snapshot(struct capture_input *in)
 	add_loss(in, "capture_answers_missing",
 		 "answers that the capture does not have, for the client acknowledged them or did not ask again, or "
 		 "of which it ended before the client took them",
-		 st->answers_unseen);
+		 st->answers_unseen + in->alone);
 	add_loss(
 	    in, "capture_requests_missing",
 	    "packets to or from the service that make no request: a rule redirects the others, one direction alone was "
