@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/report/findings.c user/report/finding_*.c user/report/advice.c user/report/path.c */
 /* needs: user/view/json.c user/report/report.c user/report/headline.c user/report/pod_count.c user/report/platform.c user/pods/workload.c */
 /* needs: user/report/level.c */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/report/merge_findings.c user/report/merge_differences.c user/view/columns.c */
 /* needs: user/report/level.c user/report/report.c user/report/platform.c user/view/text.c */
 /* needs: user/replay/report_input.c user/report/merge.c user/report/compare.c user/pods/workload.c */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/replay/trace_input.c user/replay/trace_line.c user/session/trace_counts.c */
 /* needs: user/options/options_value.c user/view/json.c user/report/findings.c user/report/finding_*.c */
 /* needs: user/report/advice.c user/report/path.c user/report/report.c user/report/headline.c user/report/pod_count.c */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/report/findings.c user/report/finding_*.c user/report/advice.c user/report/path.c */
 /* needs: user/report/platform.c user/pods/workload.c */
 #include "../../user/base/small.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/view/json.c user/report/report.c user/report/headline.c user/report/pod_count.c user/report/findings.c */
 /* needs: user/report/finding_*.c user/report/advice.c user/report/platform.c user/pods/workload.c */
 /* needs: user/report/path.c user/report/level.c */

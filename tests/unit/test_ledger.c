@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/report/ledger.c user/report/ledger_read.c user/report/ready.c user/report/ready_report.c user/model/figures.c */
 /* needs: user/model/workload_table.c user/pods/workload.c user/model/words.c */
 #include <dirent.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/report/merge_findings.c user/report/merge_differences.c user/view/columns.c */
 /* needs: user/pods/workload.c user/replay/report_input.c user/report/advice.c user/report/compare.c */
 /* needs: user/report/finding_*.c user/report/findings.c user/report/headline.c user/report/pod_count.c user/report/level.c */

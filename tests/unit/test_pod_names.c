@@ -159,11 +159,17 @@ static void host_service_and_unknown_id_show_their_cgroup(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t id = make_cgroup(f, "system.slice/docker.service");
+	uint64_t odd = make_cgroup(f, "user.slice/\033[2J\xc2\x9b\xff\xc3\xa9.service");
 	struct stat st;
 
 	start(f);
 	assert_who(pod_names_get(f->names, id, 0, step(SEC)), "", "", "");
 	assert_string_equal(pod_names_get(f->names, id, 0, step(SEC))->cgroup, "system.slice/docker.service");
+	/* what is no text is shown as U+FFFD everywhere: one name, so that no two rows look alike */
+	assert_string_equal(pod_names_get(f->names, odd, 0, step(SEC))->cgroup,
+			    "user.slice/\xef\xbf\xbd[2J\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9.service");
+	assert_string_equal(pod_names_get(f->names, odd, 0, step(SEC))->workload,
+			    "\xef\xbf\xbd[2J\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9");
 	assert_int_equal(stats(f).unnamed, 0);
 	assert_int_equal(fstat(f->cgroup_fd, &st), 0);
 	assert_string_equal(pod_names_get(f->names, st.st_ino, 0, step(SEC))->cgroup, "/");

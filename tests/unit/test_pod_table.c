@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/pods/workload.c */
 /* What one request teaches about the next: requests in, one after the other, and what the rows say then. */
 #include "../../user/model/pod_table.h"

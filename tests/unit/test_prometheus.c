@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/view/prometheus.c user/view/prometheus_samples.c user/view/prometheus_pod.c */
 /* needs: user/view/prometheus_agent.c user/view/prometheus_node.c user/view/prometheus_workload.c */
 /* needs: user/pods/workload.c user/view/prometheus_process.c user/view/json.c user/report/report.c */
@@ -176,12 +177,12 @@ static void openmetrics_names_families_without_total_and_ends(void **state)
 
 static void names_are_escaped_and_stay_valid_utf8(void **state)
 {
-	struct pod_stats p = { .who = who("a\"b", "c\\d\ne", "\xff\xc3\xa9", "") };
+	struct pod_stats p = { .who = who("a\"b", "c\\d\ne", "\xff\xc3\xa9\033[2J\xc2\x9b\x7f", "") };
 	char *text = WRITE(false, &p);
 
-	has_line(
-	    text,
-	    "imdsnoop_fallbacks_total{namespace=\"a\\\"b\",pod=\"c\\\\d\\ne\",container=\"\xef\xbf\xbd\xc3\xa9\"} 0");
+	has_line(text,
+		 "imdsnoop_fallbacks_total{namespace=\"a\\\"b\",pod=\"c\\\\d\\ne\",container=\"\xef\xbf\xbd\xc3\xa9"
+		 "\xef\xbf\xbd[2J\xef\xbf\xbd\xef\xbf\xbd\"} 0");
 	free(text);
 }
 

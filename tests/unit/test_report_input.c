@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/report/level.c user/replay/report_input.c user/replay/trace_input.c */
 /* needs: user/replay/trace_line.c user/session/trace_counts.c user/options/options_value.c user/view/json.c */
 /* needs: user/report/findings.c user/report/finding_*.c user/report/advice.c user/report/path.c */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/view/columns.c user/report/level.c user/pods/workload.c user/view/text_layout.c */
 /* needs: user/report/headline.c user/report/pod_count.c user/report/report.c user/report/platform.c user/view/text_extras.c */
 /* needs: user/report/compare.c user/report/what_if.c user/view/text.c user/view/text_escape.c */

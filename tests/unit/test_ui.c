@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/view/columns.c user/report/report.c user/report/level.c user/report/headline.c user/report/pod_count.c */
 /* needs: user/report/platform.c user/view/text.c user/view/text_extras.c user/report/compare.c */
 /* needs: user/report/what_if.c user/pods/workload.c user/view/ui.c user/view/ui_table.c user/view/ui_page.c */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/report/what_if.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
 /* needs: user/report/path.c user/report/platform.c user/pods/workload.c */
 #include "../../user/report/what_if.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/pods/workload.c user/view/prometheus.c user/view/prometheus_samples.c */
 /* needs: user/view/prometheus_pod.c user/view/prometheus_agent.c user/view/json.c user/view/prometheus_node.c */
 /* needs: user/view/prometheus_workload.c user/report/report.c user/report/headline.c user/report/pod_count.c user/report/findings.c */
@@ -38,32 +39,34 @@ static const struct workload *only(const struct workload_table *t)
 	return all[0];
 }
 
-/* A compose service is its project's; one without a project, or with a path for one, is not put into another's. */
+/* A compose service is its project's; one without a project, or with a path for one, is not put into another's; a user's is its own. */
 static void services_are_told_apart_by_project(void **state)
 {
-	static const char *const projects[] = { "shop", "blog", "shop", "", "a/b" };
+	static const char *const projects[] = { "shop", "blog", "shop", "", "a/b", "", "shop" };
+	static const char *const spaces[] = { "", "blog", "shop", "user@1000", "user@1000:shop" };
 	struct workload *const *all;
 	struct workload_table *t;
 	struct snapshot s;
 	size_t len;
 
 	assert_int_equal(workload_table_new(10, false, &t), 0);
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 7; i++) {
 		row(i, "", 5);
+		if (i > 4)
+			rows[i].who.cgroup = "user.slice/user-1000.slice/user@1000.service/app.slice/web.service";
 		rows[i].who.namespace = "";
 		rows[i].who.workload = "web";
 		rows[i].who.project = projects[i];
 		rows[i].by_kind[IMDS_KIND_TOKEN] = NULL;
 	}
-	s = seen(5, 1000);
+	s = seen(7, 1000);
 	assert_int_equal(workload_table_update(t, &s), 0);
 	all = workload_table_list(t, &len);
-	assert_int_equal(len, 3);
-	assert_string_equal(all[0]->namespace, "");
-	assert_string_equal(all[1]->namespace, "blog");
-	assert_string_equal(all[2]->namespace, "shop");
-	for (size_t i = 0; i < len; i++)
+	assert_int_equal(len, 5);
+	for (size_t i = 0; i < len; i++) {
+		assert_string_equal(all[i]->namespace, spaces[i]);
 		assert_string_equal(all[i]->name, "web");
+	}
 	workload_table_free(t);
 }
 

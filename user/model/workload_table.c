@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../base/hash.h"
+#include "../pods/cgroup_path.h"
 
 #define KEEP_S 86400 /* a workload without rows */
 #define KEY_LEN 1024
@@ -113,23 +114,30 @@ static bool is_unnamed(const struct pod_identity *who)
 	       (*who->pod_uid || *who->container_id || !strncmp(who->cgroup, "cgroup:", 7));
 }
 
-/* Kubernetes' namespace, else the compose project or the ECS cluster: two projects have a `web` each. */
-static const char *space_of(const struct pod_identity *who)
+/*
+ * Kubernetes' namespace, else the compose project or the ECS cluster: two projects have a `web` each. A user names what it
+ * runs as it likes: it is the user's, none of the node's.
+ */
+static const char *space_of(const struct pod_identity *who, char *buf, size_t len)
 {
-	if (*who->namespace || !who->project || strchr(who->project, '/'))
-		return who->namespace;
-	return who->project;
+	const char *project = who->project && !strchr(who->project, '/') ? who->project : "";
+	unsigned int user = cgroup_path_user(who->cgroup, strlen(who->cgroup));
+
+	if (*who->namespace || !user)
+		return *who->namespace ? who->namespace : project;
+	snprintf(buf, len, "user@%u%s%s", user, *project ? ":" : "", project);
+	return buf;
 }
 
 static struct entry *entry_get(struct workload_table *t, const struct pod_stats *p, const char *node)
 {
-	char key[KEY_LEN], name[WORKLOAD_LEN];
+	char key[KEY_LEN], name[WORKLOAD_LEN], space[KEY_LEN];
 	struct entry *e;
 	size_t len;
 
 	if (p->other)
 		return entry_other(t);
-	len = snprintf(key, sizeof(key), "%s/%s", space_of(&p->who),
+	len = snprintf(key, sizeof(key), "%s/%s", space_of(&p->who, space, sizeof(space)),
 		       has_workload(&p->who) ? p->who.workload
 		       : *p->who.pod	     ? workload_name(p->who.pod, node, name, sizeof(name))
 					     : p->who.cgroup);

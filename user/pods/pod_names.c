@@ -16,6 +16,7 @@
 
 #include "../base/clock.h"
 #include "../base/hash.h"
+#include "../base/utf8.h"
 #include "cgroup_path.h"
 #include "cgroup_tree.h"
 #include "log_dirs.h"
@@ -48,6 +49,7 @@ struct pod_names {
 	int has_v1;	       /* cgroup v1 hierarchies exist: a v2 path may tell less than they do */
 	struct cgroup_ids ids; /* what the last identity points to */
 	char text[sizeof("cgroup:18446744073709551615")];
+	char shown[3 * CGROUP_PATH_MAX + 1]; /* a path with bytes that are no text */
 	char unit[WORKLOAD_LEN];
 	struct pod_identity who;
 };
@@ -388,13 +390,13 @@ static const struct pod_identity *fill(struct pod_names *names, const struct cgr
 	who->runtime = is.runtime;
 	who->pod_uid = names->ids.pod_uid;
 	who->container_id = names->ids.container_id;
-	who->cgroup = node && node->path[0] ? node->path : names->text;
+	who->cgroup = node && node->path[0] ? utf8_clean(node->path, names->shown, sizeof(names->shown)) : names->text;
 	who->maker = row_maker(names, node, cgroup_id);
 	if (!who->runtime && node && node->path[0])
 		who->runtime = cgroup_path_runtime(node->path, &names->ids);
 	/* by its folder's form: a unit, a machine, a job */
 	if (node && !who->workload[0] && !names->ids.container_id[0] && !names->ids.pod_uid[0])
-		who->workload = workload_of_unit(node->path, names->unit, sizeof(names->unit));
+		who->workload = workload_of_unit(who->cgroup, names->unit, sizeof(names->unit));
 	return who;
 }
 

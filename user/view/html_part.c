@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "../report/findings.h"
-#include "utf8.h"
+#include "../base/utf8.h"
 
 #define LINE_LEN 2048
 
@@ -29,9 +29,7 @@ void html_text(FILE *out, const char *s)
 	while (*p) {
 		size_t len = utf8_len(p);
 
-		/* C1 controls are two bytes: C2 80 to C2 9F */
-		if (!len || (*p < 0x20 && *p != '\t' && *p != '\n') || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0) ||
-		    is_deceptive(p, len))
+		if ((!utf8_shown_len((const char *)p) && *p != '\t' && *p != '\n') || is_deceptive(p, len))
 			fputs("\xef\xbf\xbd", out);
 		else if (*p == '&')
 			fputs("&amp;", out);

@@ -8,7 +8,7 @@
 
 #include "../base/small.h"
 #include "../model/facts.def"
-#include "utf8.h"
+#include "../base/utf8.h"
 
 /* An object being built: the first failure sticks, so that callers put and ask once, as ferror(3) does for streams. */
 struct builder {

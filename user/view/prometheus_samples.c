@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "json.h"
+#include "../base/utf8.h"
 
 void prometheus_flush(struct writer *w)
 {
@@ -53,32 +53,35 @@ static void put_real(struct writer *w, double v)
 	put_text(w, buf);
 }
 
-static bool has_high_bytes(const char *s)
+static bool is_plain(char c)
 {
-	while (*s > 0 && (unsigned char)*s < 0x80)
-		s++;
-	return *s;
+	return c >= 0x20 && c < 0x7f && c != '\\' && c != '"';
 }
 
-/* Label values: any valid UTF-8, with backslash, quote and newline escaped. */
+/*
+ * Label values: backslash, quote and newline escaped. Bad bytes become U+FFFD, for one of them would spoil the whole scrape;
+ * so do control characters, which a terminal obeys.
+ */
 void put_value(struct writer *w, const char *value)
 {
-	json_t *valid;
+	const char *end = value;
+	size_t n;
 
-	if (!value[strcspn(value, "\\\"\n")] && !has_high_bytes(value)) {
-		put_text(w, value);
-		return;
+	while (is_plain(*end))
+		end++;
+	put_bytes(w, value, end - value);
+	for (value = end; *value; value += n ? n : utf8_bad_len(value)) {
+		n = utf8_shown_len(value);
+		if (*value == '\n') {
+			put_text(w, "\\n");
+		} else if (!n) {
+			put_text(w, UTF8_BAD);
+		} else {
+			if (*value == '\\' || *value == '"')
+				put_bytes(w, "\\", 1);
+			put_bytes(w, value, n);
+		}
 	}
-	valid = json_text(value); /* bad bytes become U+FFFD: one of them would spoil the whole scrape */
-	for (const char *p = valid ? json_string_value(valid) : ""; *p; p++) {
-		if (*p == '\\' || *p == '"')
-			put_bytes(w, "\\", 1);
-		if (*p == '\n')
-			put_bytes(w, "\\n", 2);
-		else
-			put_bytes(w, p, 1);
-	}
-	json_decref(valid);
 }
 
 /* `name_suffix{series,label="value",…` up to the value; label NULL ends the pairs. Values are words of ours. */

@@ -5,7 +5,7 @@
 #include "../base/small.h"
 
 #include "text.h"
-#include "utf8.h"
+#include "../base/utf8.h"
 
 /* The code point of the valid character of n bytes at s. */
 static uint32_t code_of(const unsigned char *s, size_t n)
