@@ -4,6 +4,7 @@
 /* needs: user/report/platform.c user/pods/workload.c */
 #include "../../user/base/small.h"
 #include "../../user/base/text_add.h"
+#include "../../user/model/pod_stats.h"
 #include "../../user/report/findings.h"
 #include "../../user/report/path.h"
 #include "unit.h"
@@ -1322,6 +1323,80 @@ static void what_failed_of_the_gone_is_a_finding(void **state)
 	findings_free(f, len);
 }
 
+/* A request to service index endpoint of the address list below, that failed. */
+static void add_failure(struct pod_stats *p, unsigned int endpoint, enum provider provider, enum outcome outcome,
+			uint16_t status)
+{
+	struct request r = { .provider = provider, .outcome = outcome, .drop_reason = "", .drop_location = "", .hops = -1 };
+	struct imds_request *q = &r.rec.req;
+
+	r.rec.peer.endpoint = endpoint;
+	q->status = status;
+	q->end = outcome == OUTCOME_REFUSED ? IMDS_END_REFUSED : status ? IMDS_END_ANSWERED : IMDS_END_CLIENT_RST;
+	q->kind = endpoint ? IMDS_KIND_CREDENTIALS : IMDS_KIND_TOKEN;
+	q->method = endpoint ? IMDS_METHOD_GET : IMDS_METHOD_PUT;
+	q->end_ns = 2000000000;
+	q->flags = IMDS_F_REQUEST_ACKED | IMDS_F_HEAD_COMPLETE;
+	r.cause = outcome == OUTCOME_HOP_LIMIT	  ? CAUSE_HOP_LIMIT
+		  : outcome == OUTCOME_REFUSED	  ? CAUSE_REFUSED
+		  : outcome == OUTCOME_HTTP_ERROR ? CAUSE_ANSWERED_WITH_ERROR
+						  : CAUSE_SILENT;
+	pod_stats_add(p, &r, endpoint ? IMDS_EP_ECS : IMDS_EP_IMDS, 1000000000, 3000000000);
+}
+
+/* What a pod met at one service is not told of another one that it asked, too: an agent's refusal is not the cloud's. */
+static void each_failure_is_told_of_its_service(void **state)
+{
+	static const char *const endpoints[] = { "169.254.169.254", "169.254.170.2", "169.254.170.23", NULL };
+	static const struct {
+		enum outcome imds, agent;
+		enum provider provider;
+		enum finding_code code; /* of what the agent did */
+		const char *agents, *agents_not, *others;
+	} cases[] = {
+		{ OUTCOME_HOP_LIMIT, OUTCOME_REFUSED, PROVIDER_EKS_POD_IDENTITY, FINDING_ENDPOINT_REFUSED,
+		  "The EKS Pod Identity agent gives these credentials", "kiam", "does not get it: mend that first" },
+		{ OUTCOME_NO_RESPONSE, OUTCOME_HTTP_ERROR, PROVIDER_ECS, FINDING_CREDENTIALS_REFUSED,
+		  "The ECS agent answers here", "limits queries", "The connections stood" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LEN(cases); i++) {
+		struct pod_stats p = { .who = { 1, "shop", "cart-0", "app", "", "", "cg", "", "", RUNTIME_KUBERNETES },
+				       .hops = 1,
+				       .required_hop_limit = 2 };
+		const struct pod_stats *pods[] = { &p };
+		struct snapshot s = {
+			.pods = pods, .pods_len = 1, .node = "n", .now_ns = 4000000000, .endpoints = endpoints
+		};
+		struct finding *f;
+		char text[8192];
+		size_t len, seen = 0;
+
+		add_failure(&p, 0, PROVIDER_EC2, cases[i].imds, 0);
+		add_failure(&p, cases[i].provider == PROVIDER_ECS ? 1 : 2, cases[i].provider, cases[i].agent,
+			    cases[i].agent == OUTCOME_HTTP_ERROR ? 500 : 0);
+		assert_int_equal(p.failed, 2);
+		assert_int_equal(findings_collect(&s, &f, &len), 0);
+		for (size_t n = 0; n < len; n++) {
+			join(&f[n], text, sizeof(text));
+			seen += f[n].code == cases[i].code;
+			if (f[n].code == cases[i].code) {
+				assert_non_null(strstr(text, cases[i].agents));
+				assert_null(strstr(text, cases[i].agents_not));
+			} else {
+				assert_non_null(strstr(text, cases[i].others));
+				assert_null(strstr(text, "Best: give the pod a role of its own"));
+			}
+		}
+		assert_int_equal(seen, 1);
+		assert_int_equal(len, 2);
+		findings_free(f, len);
+		for (int k = 0; k < IMDS_KIND_COUNT; k++)
+			free(p.by_kind[k]);
+	}
+}
+
 /* An agent watches for days: what failed long ago is not told as news, and a time of another day has its date. */
 static void what_failed_long_ago_says_when(void **state)
 {
@@ -1457,6 +1532,7 @@ int main(void)
 		cmocka_unit_test(what_was_not_seen_is_a_finding),
 		cmocka_unit_test(missed_drops_weigh_where_a_cause_is_wanting),
 		cmocka_unit_test(what_failed_of_the_gone_is_a_finding),
+		cmocka_unit_test(each_failure_is_told_of_its_service),
 		cmocka_unit_test(what_failed_long_ago_says_when),
 		cmocka_unit_test(the_way_shows_each_ttl_and_the_death),
 		cmocka_unit_test(subject_falls_back_to_what_is_known),

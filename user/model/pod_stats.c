@@ -193,6 +193,8 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 		s->last_failed_ns = q->end_ns ? q->end_ns : r->judged_ns;
 		s->providers_failed |= 1u << r->provider;
 		s->endpoints_failed |= 1u << (r->rec.peer.endpoint % 32);
+		s->failed_by[r->outcome].providers |= 1u << r->provider;
+		s->failed_by[r->outcome].endpoints |= 1u << (r->rec.peer.endpoint % 32);
 	}
 	if ((r->cause == CAUSE_SILENT && r->outcome == OUTCOME_NO_RESPONSE && q->kind != IMDS_KIND_DNS) ||
 	    (r->cause == CAUSE_RESET && silence_of(&r->rec) == SILENCE_UNFINISHED))
@@ -241,6 +243,21 @@ static void choose_answerer(struct pod_stats *s)
 	unsigned int of = s->providers_failed ? s->providers_failed : s->providers;
 
 	s->answered_by = s->answerers[!(of & ~local)];
+}
+
+void pod_stats_narrow(struct pod_stats *s, unsigned int outcomes)
+{
+	unsigned int providers = 0, endpoints = 0;
+
+	for (int o = 0; o < OUTCOME_COUNT; o++) {
+		providers |= outcomes >> o & 1 ? s->failed_by[o].providers : 0;
+		endpoints |= outcomes >> o & 1 ? s->failed_by[o].endpoints : 0;
+	}
+	if (!providers || (providers == s->providers_failed && endpoints == s->endpoints_failed))
+		return;
+	s->providers_failed = providers;
+	s->endpoints_failed = endpoints;
+	choose_answerer(s);
 }
 
 void pod_stats_add(struct pod_stats *s, const struct request *r, enum imds_endpoint_class class, uint64_t slow_ns,

@@ -12,4 +12,7 @@ void pod_stats_add(struct pod_stats *s, const struct request *r, enum imds_endpo
 /* n requests whose records were lost, by their counter's key; the times are the caller's. */
 void pod_stats_add_lost(struct pod_stats *s, const struct imds_request_key *key, enum outcome outcome, uint64_t n);
 
+/* What a row says of failed requests (providers, endpoints, who answers), of these outcomes alone: a bit each. */
+void pod_stats_narrow(struct pod_stats *s, unsigned int outcomes);
+
 #endif

@@ -129,7 +129,10 @@ struct pod_stats {
 	unsigned int endpoints;				 /* bit per endpoint index */
 	unsigned int providers_ok, endpoints_ok;	 /* those that gave what was asked for */
 	unsigned int providers_failed, endpoints_failed; /* as providers, endpoints: those of requests that failed */
-	uint64_t credentials_requests, credentials_ok;	 /* ok: answered, and with them */
+	struct {
+		unsigned int providers, endpoints;
+	} failed_by[OUTCOME_COUNT];		       /* the same, of those that failed so */
+	uint64_t credentials_requests, credentials_ok; /* ok: answered, and with them */
 	uint64_t last_failed_ns, last_ok_ns; /* newest request that failed, newest answered below 400; 0: none */
 	bool token_fails; /* its newest token request failed: what is answered without one since is no cure */
 	struct error_count errors[POD_STATS_ERRORS]; /* what is over is in responses alone */

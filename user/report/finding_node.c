@@ -183,13 +183,13 @@ static bool find_incomplete(struct draft *d)
 }
 
 const struct finding_rule finding_rules_share[] = {
-	{ FINDING_BEYOND_SHARE, find_beyond_share, SEVERITY_INFO, THEN_PROCESSES },
+	{ FINDING_BEYOND_SHARE, find_beyond_share, SEVERITY_INFO, THEN_PROCESSES, 0 },
 	{ 0 },
 };
 
 const struct finding_rule finding_rules_node[] = {
-	{ FINDING_UNKNOWN_OWNER, find_unowned, SEVERITY_WARNING, 0 },
-	{ FINDING_GONE_FAILED, find_gone, SEVERITY_WARNING, 0 },
-	{ FINDING_OBSERVATION_INCOMPLETE, find_incomplete, SEVERITY_WARNING, 0 },
+	{ FINDING_UNKNOWN_OWNER, find_unowned, SEVERITY_WARNING, 0, 0 },
+	{ FINDING_GONE_FAILED, find_gone, SEVERITY_WARNING, 0, 0 },
+	{ FINDING_OBSERVATION_INCOMPLETE, find_incomplete, SEVERITY_WARNING, 0, 0 },
 	{ 0 },
 };

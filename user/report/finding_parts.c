@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "../model/request.h"
+#include "../model/pod_stats.h"
 #include "findings.h"
 
 bool finding_is_ec2(const struct pod_stats *p)
@@ -381,8 +382,13 @@ void finding_add_processes(struct draft *d)
 		EVIDENCE(d, "and %zu more process name%s", p->processes_len - i, ENDING(p->processes_len - i));
 }
 
-bool finding_rule_apply(const struct finding_rule *r, struct draft *d)
+bool finding_rule_apply(const struct finding_rule *r, struct draft *d, struct pod_stats *part)
 {
+	if (d->p && r->about) {
+		*part = *d->p;
+		pod_stats_narrow(part, r->about);
+		d->p = part;
+	}
 	d->severity = r->severity;
 	if (!r->find(d))
 		return false;

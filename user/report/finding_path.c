@@ -294,7 +294,8 @@ static bool find_blocked(struct draft *d)
 	if (p->outcomes[OUTCOME_OK])
 		EVIDENCE(d, "%llu request%s of this pod went through", PLURAL(p->outcomes[OUTCOME_OK]));
 	else
-		EVIDENCE(d, "nothing of this pod went through");
+		EVIDENCE(d, p->answered ? "no other request of this pod got what it asked for"
+					: "nothing of this pod went through");
 	return true;
 }
 
@@ -560,12 +561,18 @@ static bool find_given_up(struct draft *d)
 }
 
 const struct finding_rule finding_rules_path[] = {
-	{ FINDING_HOP_LIMIT_EXHAUSTED, find_hop_limit, SEVERITY_WARNING, THEN_BACK | THEN_PROCESSES },
-	{ FINDING_DROPPED_ON_NODE, find_dropped, SEVERITY_ERROR, THEN_BACK | THEN_LOST | THEN_PROCESSES },
-	{ FINDING_BLOCKED_BY_POLICY, find_blocked, SEVERITY_WARNING, THEN_BACK | THEN_LOST | THEN_PROCESSES },
-	{ FINDING_NOT_SENT, find_not_sent, SEVERITY_WARNING, THEN_BACK | THEN_LOST | THEN_PROCESSES },
-	{ FINDING_ENDPOINT_REFUSED, find_refused, SEVERITY_WARNING, THEN_ANSWERER | THEN_BACK | THEN_PROCESSES },
-	{ FINDING_NO_RESPONSE, find_no_response, SEVERITY_WARNING, THEN_BACK | THEN_LOST | THEN_PROCESSES },
-	{ FINDING_NO_RESPONSE, find_given_up, SEVERITY_INFO, THEN_PROCESSES },
+	{ FINDING_HOP_LIMIT_EXHAUSTED, find_hop_limit, SEVERITY_WARNING, THEN_BACK | THEN_PROCESSES,
+	  1u << OUTCOME_HOP_LIMIT },
+	{ FINDING_DROPPED_ON_NODE, find_dropped, SEVERITY_ERROR, THEN_BACK | THEN_LOST | THEN_PROCESSES,
+	  1u << OUTCOME_DROPPED },
+	{ FINDING_BLOCKED_BY_POLICY, find_blocked, SEVERITY_WARNING, THEN_BACK | THEN_LOST | THEN_PROCESSES,
+	  1u << OUTCOME_BLOCKED },
+	{ FINDING_NOT_SENT, find_not_sent, SEVERITY_WARNING, THEN_BACK | THEN_LOST | THEN_PROCESSES,
+	  1u << OUTCOME_NOT_SENT },
+	{ FINDING_ENDPOINT_REFUSED, find_refused, SEVERITY_WARNING, THEN_ANSWERER | THEN_BACK | THEN_PROCESSES,
+	  1u << OUTCOME_REFUSED },
+	{ FINDING_NO_RESPONSE, find_no_response, SEVERITY_WARNING, THEN_BACK | THEN_LOST | THEN_PROCESSES,
+	  1u << OUTCOME_NO_RESPONSE | 1u << OUTCOME_RESET },
+	{ FINDING_NO_RESPONSE, find_given_up, SEVERITY_INFO, THEN_PROCESSES, 1u << OUTCOME_ABORTED },
 	{ 0 },
 };

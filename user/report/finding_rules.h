@@ -33,6 +33,7 @@ struct finding_rule {
 	bool (*find)(struct draft *d); /* false: does not apply, and the draft's lines are as they were */
 	enum severity severity;	       /* where find sets no other */
 	unsigned int then;
+	unsigned int about; /* a bit for each outcome that it tells of; 0: of any */
 };
 
 /* Each ends with a rule without find. Those of one code stand in one table: the first comes first. */
@@ -41,7 +42,10 @@ extern const struct finding_rule finding_rules_path[], finding_rules_answers[], 
 /* About the node, not a row: d->p is NULL. */
 extern const struct finding_rule finding_rules_node[];
 
-/* Whether the rule applies; then the draft is whole but for its advice. */
-bool finding_rule_apply(const struct finding_rule *r, struct draft *d);
+/*
+ * Whether the rule applies; then the draft is whole but for its advice. d->p may be left pointing to *part: the row with its
+ * failures narrowed to what the rule is about.
+ */
+bool finding_rule_apply(const struct finding_rule *r, struct draft *d, struct pod_stats *part);
 
 #endif

@@ -120,9 +120,9 @@ static bool find_two_servers(struct draft *d)
 }
 
 const struct finding_rule finding_rules_server[] = {
-	{ FINDING_TTL_REWRITTEN, find_ttl_rewritten, SEVERITY_WARNING, 0 },
-	{ FINDING_TWO_SERVERS, find_two_servers, SEVERITY_WARNING, THEN_ANSWERER },
-	{ FINDING_INTERCEPTED, find_intercepted, SEVERITY_INFO, 0 },
-	{ FINDING_INTERCEPTED, find_redirected, SEVERITY_INFO, THEN_PROCESSES },
+	{ FINDING_TTL_REWRITTEN, find_ttl_rewritten, SEVERITY_WARNING, 0, 0 },
+	{ FINDING_TWO_SERVERS, find_two_servers, SEVERITY_WARNING, THEN_ANSWERER, 0 },
+	{ FINDING_INTERCEPTED, find_intercepted, SEVERITY_INFO, 0, 0 },
+	{ FINDING_INTERCEPTED, find_redirected, SEVERITY_INFO, THEN_PROCESSES, 0 },
 	{ 0 },
 };

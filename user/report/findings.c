@@ -59,6 +59,8 @@ const char *findings_answerer(const struct answerer *a, char *buf, size_t len)
 	buf[0] = '\0';
 	if (a->who)
 		findings_subject(a->who, subject, sizeof(subject));
+	if (!strcmp(subject, "/")) /* the root cgroup is nobody's name */
+		snprintf(subject, sizeof(subject), "%s", process ? "" : "a process");
 	if (process || subject[0])
 		snprintf(buf, len, "%s%s%.200s on this node, at %s", process ? a->process : "",
 			 process && subject[0] ? " of " : "", subject, a->address);
@@ -169,6 +171,9 @@ static int by_gravity(const void *a, const void *b)
 
 /* --- pods of one workload, and containers of one pod, are one finding ------------------------------------------- */
 
+/* Of what a rule is about: it fails, or was answered since. */
+enum since { SINCE_NEVER, SINCE_NOW, SINCE_LONG };
+
 /* A row and whom it stands for; sorted, equals are neighbours. */
 struct member {
 	const char *namespace;
@@ -176,6 +181,7 @@ struct member {
 	const struct pod_stats *p;
 	size_t index; /* in snapshot.pods: worst first */
 	int hit;      /* severity + 1 of the rule that is looked at; 0: does not apply */
+	enum since since;
 };
 
 static int by_workload(const void *a, const void *b)
@@ -270,12 +276,12 @@ static void add_processes(struct pod_stats *sum, const struct pod_stats *p)
 }
 
 /* Counts are summed; what is no count is that of the worst. */
-static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size_t len)
+static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size_t len, enum since since)
 {
 	*sum = *pods[0];
 	memset(sum->by_kind, 0, sizeof(sum->by_kind));
 	sum->latency.fine = NULL;
-	sum->token_fails = !was_answered_since(pods[0]); /* they are alike: what one was answered does not speak for all */
+	sum->token_fails = since == SINCE_NEVER; /* they are alike: what one was answered does not speak for all */
 	for (int k = 0; k < IMDS_KIND_COUNT; k++)
 		if (pods[0]->by_kind[k] && counters_kind(sum, k))
 			counters_add_kind(sum->by_kind[k], pods[0]->by_kind[k]);
@@ -290,6 +296,10 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 		sum->providers_failed |= pods[i]->providers_failed;
 		sum->endpoints_ok |= pods[i]->endpoints_ok;
 		sum->endpoints_failed |= pods[i]->endpoints_failed;
+		for (int o = 0; o < OUTCOME_COUNT; o++) {
+			sum->failed_by[o].providers |= pods[i]->failed_by[o].providers;
+			sum->failed_by[o].endpoints |= pods[i]->failed_by[o].endpoints;
+		}
 		if (pods[i]->last_ok_ns > sum->last_ok_ns)
 			sum->last_ok_ns = pods[i]->last_ok_ns;
 		if (pods[i]->required_hop_limit > sum->required_hop_limit) {
@@ -332,20 +342,20 @@ struct collector {
 };
 
 /* The first len of c->rows as one finding. */
-static int tell_group(struct collector *c, const struct finding_rule *r, size_t len, const char *workload)
+static int tell_group(struct collector *c, const struct finding_rule *r, size_t len, const struct member *m)
 {
 	const struct pod_stats **pods = c->pods;
-	struct pod_stats sum;
+	struct pod_stats sum, part;
 	struct draft d = draft_of(c->s, &c->platform, pods[0]);
 	char name[SUBJECT_LEN];
 	int err = 0;
 
-	d.many = subject_of_group(pods, len, workload, d.subject, sizeof(d.subject));
+	d.many = subject_of_group(pods, len, m->workload, d.subject, sizeof(d.subject));
 	if (len > 1) {
-		sum_group(&sum, pods, len);
+		sum_group(&sum, pods, len, m->since);
 		d.p = &sum;
 	}
-	if (finding_rule_apply(r, &d)) {
+	if (finding_rule_apply(r, &d, &part)) {
 		for (size_t i = 0; len > 1 && i < len && i < NAMES_SHOWN; i++)
 			lines_add(&d.evidence, "%s: %llu of %llu request%s %s",
 				  findings_subject(&pods[i]->who, name, sizeof(name)),
@@ -376,8 +386,7 @@ static bool is_alike(const struct pod_stats *a, const struct pod_stats *b)
 {
 	const struct drop_note *x = finding_main_note(a), *y = finding_main_note(b);
 
-	if (a->host_network != b->host_network || !same_answerer(a->answered_by, b->answered_by) ||
-	    findings_is_past(a) != findings_is_past(b) || findings_is_back(a) != findings_is_back(b))
+	if (a->host_network != b->host_network || !same_answerer(a->answered_by, b->answered_by))
 		return false;
 	return !x || !y ||
 	       (x->cause == y->cause && x->from_endpoint == y->from_endpoint && !strcmp(x->reason, y->reason) &&
@@ -389,9 +398,11 @@ static int apply_rule(struct collector *c, const struct finding_rule *r, struct 
 {
 	for (size_t i = 0; i < len; i++) {
 		struct draft d = draft_of(c->s, &c->platform, m[i].p);
+		struct pod_stats part;
 
 		findings_subject(&m[i].p->who, d.subject, sizeof(d.subject));
-		m[i].hit = finding_rule_apply(r, &d) ? (int)d.severity + 1 : 0;
+		m[i].hit = finding_rule_apply(r, &d, &part) ? (int)d.severity + 1 : 0;
+		m[i].since = findings_is_past(d.p) ? SINCE_LONG : findings_is_back(d.p) ? SINCE_NOW : SINCE_NEVER;
 		draft_clear(&d);
 	}
 	for (size_t first = 0; first < len; first++) {
@@ -399,13 +410,13 @@ static int apply_rule(struct collector *c, const struct finding_rule *r, struct 
 		size_t n = 0;
 
 		for (size_t i = first; hit && i < len; i++) {
-			if (m[i].hit != hit || !is_alike(m[first].p, m[i].p))
+			if (m[i].hit != hit || m[i].since != m[first].since || !is_alike(m[first].p, m[i].p))
 				continue;
 			m[i].hit = 0;
 			c->rows[n] = m[i].index;
 			c->pods[n++] = m[i].p;
 		}
-		if (n && tell_group(c, r, n, m[0].workload))
+		if (n && tell_group(c, r, n, &m[first]))
 			return -ENOMEM;
 	}
 	return 0;
@@ -454,7 +465,7 @@ int findings_collect_view(const struct snapshot *s, const struct snapshot *view,
 	for (const struct finding_rule *r = finding_rules_node; r->find; r++) {
 		struct draft d = draft_of(s, &c.platform, NULL);
 
-		if (finding_rule_apply(r, &d) && list_take(&c.list, &d, r->code, view, NULL, 0))
+		if (finding_rule_apply(r, &d, NULL) && list_take(&c.list, &d, r->code, view, NULL, 0))
 			goto no_memory;
 	}
 	if (c.list.len)
