@@ -136,14 +136,24 @@ if command -v rpmbuild >/dev/null; then
 	check "dist makes the .rpm" "$LAB_TREE/scripts/dist" rpm
 	rpm=$(find "$DIST" -name '*.rpm')
 	rpmroot=$work/rpmroot
-	mkdir "$rpmroot"
-	in_root() { rpm --root "$rpmroot" --dbpath /var/lib/rpm "$@"; }
+	# what scriptlets need: a shell, and a systemd that writes down what is asked of it, and says no
+	mkdir -p "$rpmroot/usr/bin" "$rpmroot/var/lib/private/imdsnoop"
+	{ readlink -e /bin/sh; ldd /bin/sh | grep -o '/[^ ]*'; } | xargs cp -L --parents -t "$rpmroot"
+	mkdir -p "$rpmroot/bin" && cp -L /bin/sh "$rpmroot/bin/sh"
+	printf '#!/bin/sh\necho "$@" >>/asked\nexit 1\n' >"$rpmroot/usr/bin/systemctl" && chmod 755 "$rpmroot/usr/bin/systemctl"
+	echo kept >"$rpmroot/var/lib/private/imdsnoop/ledger.db"
+	find "$rpmroot" -type f | sort >"$work/before"
+	in_root() { : >"$rpmroot/asked"; rpm --root "$rpmroot" --dbpath /var/lib/rpm "$@" && asked=$(paste -sd ';' "$rpmroot/asked"); }
 	check "rpm: has the version" equal "$(rpm -qp --qf '%{VERSION}' "$rpm" 2>/dev/null)" "$version"
-	check "rpm: installs" in_root -i --nodeps "$rpm"
+	check "rpm: installs, its service is neither enabled nor started" eval 'in_root -i --nodeps "$rpm" && equal "$asked" ""'
 	check "rpm: the program runs" equal "$("$rpmroot/usr/bin/imdsnoop" --version)" "imdsnoop $version"
 	check "rpm: what was installed is as it was packed" in_root -V --nodeps imdsnoop
-	check "rpm: is removed" in_root -e imdsnoop
-	check "rpm: leaves no file" equal "$(find "$rpmroot/usr" -type f)" ""
+	check "rpm: upgrade restarts the agent, where it runs" eval 'in_root -U --force --nodeps "$rpm" &&
+		equal "$asked" "daemon-reload;try-restart imdsnoop.service"'
+	check "rpm: is removed, the agent stopped" eval 'in_root -e imdsnoop &&
+		equal "$asked" "--no-reload disable --now imdsnoop.service;daemon-reload"'
+	rm -rf "$rpmroot/asked" "$rpmroot/var/lib/rpm"
+	check "rpm: leaves no file but the ledger" equal "$(find "$rpmroot" -type f | sort)" "$(cat "$work/before")"
 else
 	echo "skip no rpmbuild here"
 fi
