@@ -24,10 +24,11 @@ report_start "$r"
 google=http://169.254.169.254/computeMetadata/v1/instance
 check "lab: GCE's errors" equal "$(with 403 ask bare $google/id)$(with 403 ask headed -H 'Metadata-Flavor: Google' $google/id
 	)$(ask account -H 'Metadata-Flavor: Google' $google/id
-	)$(with 404 ask account -H 'Metadata-Flavor: Google' "$google/service-accounts/default/?recursive=true")" 403403200404
+	)$(with 404 ask account -H 'Metadata-Flavor: Google' "$google/service-accounts/default/?recursive=true")$(with 403 get foreign)" 403403200404403
 report_stop
 said bare credentials-refused "the header that it lacks" '$all | test("lacked the header Metadata-Flavor") and (test("workloadIdentity|v1beta1") | not)'
 said headed credentials-refused "not the header, which it has" '$all | test("workloadIdentityUser") and (test("Metadata-Flavor|v1beta1") | not)'
+expect_report "$r" "foreign: a client of EC2's on GCE met no switch of EC2's" 'pod("foreign") | .cause == "not-this-cloud" and .cause_text == "not EC2\u0027s service"'
 said account credentials-refused "no service account, though all else is served" '.severity == "warning" and (.summary | test("service account.* 404"))'
 
 t=http://169.254.169.254/latest/api/token

@@ -69,6 +69,9 @@ static const struct answerer agent = { .who = &pod_agent, .address = "169.254.17
 		      "/latest/meta-data/iam/security-credentials/app" } },                                          \
 	.errors_len = 2, .causes = { [CAUSE_NOT_THIS_CLOUD] = 1 }, .credentials_requests = 2, .answered_by = &relay, \
 	.providers = EC2
+#define FILTERED(n)                                \
+	ENDED(n, OUTCOME_BLOCKED, CAUSE_FILTERED), \
+	    NOTE(.cause = CAUSE_FILTERED, .requests = n, .reason = "NETFILTER_DROP", .location = "nft_do_chain")
 #define ORACLE_404                                                                                            \
 	.requests = 2, ERROR_OF(2, 404, IMDS_KIND_DATA, IMDS_METHOD_GET, PROVIDER_ORACLE, false, "/opc/v1/"), \
 	.providers = 1u << PROVIDER_ORACLE
@@ -598,6 +601,75 @@ static const struct row rows[] = {
 	    .last_failed_ns = 1000000000,
 	    .last_ok_ns = 2000000000,
 	    .providers = 1u << PROVIDER_GCE } },
+	{ ROW("server errors that are over", FINDING_CREDENTIALS_REFUSED, SEVERITY_WARNING),
+	  { "was answered with server errors", "3 answers 500; the last at", "answered since" },
+	  { "is answered" },
+	  { .requests = 4,
+	    .answered = 4,
+	    .outcomes = { [OUTCOME_OK] = 1, [OUTCOME_HTTP_ERROR] = 3 },
+	    .causes = { [CAUSE_ANSWERED_WITH_ERROR] = 3 },
+	    ERROR_OF(3, 500, IMDS_KIND_DATA, IMDS_METHOD_GET, PROVIDER_GCE, false,
+		     "/computeMetadata/v1/project/project-id"),
+	    .last_broken_ns = 1000000000,
+	    .last_ok_ns = 9000000000,
+	    .providers = 1u << PROVIDER_GCE } },
+	{ ROW("server errors that are not", FINDING_CREDENTIALS_REFUSED, SEVERITY_WARNING),
+	  { "is answered with server errors" },
+	  { "answered since" },
+	  { .requests = 4,
+	    .answered = 4,
+	    .outcomes = { [OUTCOME_OK] = 1, [OUTCOME_HTTP_ERROR] = 3 },
+	    .causes = { [CAUSE_ANSWERED_WITH_ERROR] = 3 },
+	    ERROR_OF(3, 500, IMDS_KIND_DATA, IMDS_METHOD_GET, PROVIDER_GCE, false,
+		     "/computeMetadata/v1/project/project-id"),
+	    .last_broken_ns = 9000000000,
+	    .last_ok_ns = 1000000000,
+	    .providers = 1u << PROVIDER_GCE } },
+#define LATE_OF(kind)                                                                              \
+	ENDED(1, OUTCOME_NO_RESPONSE, CAUSE_SLOW), .failed = 1, .providers = 1u << PROVIDER_AZURE, \
+						   .by_kind[kind] = &(struct kind_stats)           \
+	{                                                                                          \
+		.cells[IMDS_VERSION_NONE][OUTCOME_NO_RESPONSE] = 1                                 \
+	}
+	{ ROW("a late answer of Azure's to a token request is no scheduled event", FINDING_SLOW, SEVERITY_WARNING),
+	  { "timeout longer" },
+	  { "scheduledevents" },
+	  { LATE_OF(IMDS_KIND_CREDENTIALS) } },
+	{ ROW("one to what may be", FINDING_SLOW, SEVERITY_WARNING),
+	  { "scheduledevents" },
+	  { 0 },
+	  { LATE_OF(IMDS_KIND_DATA) } },
+	{ ROW("a host process that is blocked by turns is no new pod", FINDING_BLOCKED_BY_POLICY, SEVERITY_WARNING),
+	  { "; answered since", "the host's own output" },
+	  { "POLICY_ENFORCING" },
+	  { FILTERED(1), .providers = EC2, .host_network = true, .last_failed_ns = 1, .last_ok_ns = 2 } },
+	{ ROW("a pod's own packets find no neighbour before they leave it", FINDING_DROPPED_ON_NODE, SEVERITY_ERROR),
+	  { "macvlan", "nsenter -t PID -n ip neigh" },
+	  { "\n  ip route get" },
+	  { ENDED(1, OUTCOME_DROPPED, CAUSE_NO_NEIGHBOUR), .own_network = true,
+	    NOTE(.cause = CAUSE_NO_NEIGHBOUR, .requests = 1, .reason = "NEIGH_FAILED", .location = "neigh_invalidate",
+		 .where = IMDS_D_AT_HOME),
+	    .providers = EC2 } },
+#define NO_ROLE_AT(runtime_)                                                                                \
+	.who = { .runtime = runtime_ }, .requests = 3, .answered_by = &relay, .credentials_requests = 1,    \
+	.causes = { [CAUSE_NOT_THIS_CLOUD] = 1, [CAUSE_NO_ROLE] = 1 }, .answered = 3, .last_ok_ns = 5,      \
+	.outcomes = { [OUTCOME_OK] = 1, [OUTCOME_HTTP_ERROR] = 2 }, .providers = EC2, .providers_ok = EC2,  \
+	.errors = { { 1, 404, IMDS_KIND_TOKEN, IMDS_METHOD_PUT, PROVIDER_EC2, false, "/latest/api/token" }, \
+		    { 1, 404, IMDS_KIND_CREDENTIALS, IMDS_METHOD_GET, PROVIDER_EC2, false,                  \
+		      "/latest/meta-data/iam/security-credentials/" } },                                    \
+	.errors_len = 2
+	{ ROW("who stands in the service's place knows no role for it", FINDING_NO_ROLE, SEVERITY_WARNING),
+	  { "no role for it", "finds no container" },
+	  { "kube2iam", "associate-iam" },
+	  { NO_ROLE_AT(RUNTIME_DOCKER) } },
+	{ ROW("the same of a pod", FINDING_NO_ROLE, SEVERITY_WARNING),
+	  { "no role for it", "iam.amazonaws.com/role" },
+	  { "finds no container" },
+	  { NO_ROLE_AT(RUNTIME_KUBERNETES) } },
+	{ ROW("nor does it know tokens, which is a note", FINDING_NOT_THIS_CLOUD, SEVERITY_INFO),
+	  { "does not pass token requests on" },
+	  { 0 },
+	  { NO_ROLE_AT(RUNTIME_KUBERNETES) } },
 	{ ROW("the cloud's answer does not mean that the agent is back", FINDING_ENDPOINT_REFUSED, SEVERITY_WARNING),
 	  { "does it run" },
 	  { "answered since", "not ready yet" },
@@ -674,9 +746,6 @@ static const struct row rows[] = {
 	    .endpoints_ok = 2,
 	    .endpoints_failed = 2,
 	    .providers = EC2 } },
-#define FILTERED(n)                                \
-	ENDED(n, OUTCOME_BLOCKED, CAUSE_FILTERED), \
-	    NOTE(.cause = CAUSE_FILTERED, .requests = n, .reason = "NETFILTER_DROP", .location = "nft_do_chain")
 	{ ROW("DNS is blocked by a policy for metadata", FINDING_BLOCKED_BY_POLICY, SEVERITY_WARNING),
 	  { "kept from DNS", "name server", "policy drop|reject" },
 	  { 0 },
@@ -848,10 +917,16 @@ static const struct row rows[] = {
 	  { "packet filter", "nft list" },
 	  { TABLE_DROP },
 	  .conntrack = { 7, 995, 1000 } },
-	{ ROW("a table with room left accuses nobody", FINDING_BLOCKED_BY_POLICY, SEVERITY_WARNING),
-	  { "by a packet filter", "nft list" },
-	  { "conntrack" },
+	{ ROW("with room left in the table it may be either", FINDING_BLOCKED_BY_POLICY, SEVERITY_WARNING),
+	  { "by a packet filter or connection tracking", "dropped 7 packets meanwhile; its table has 500",
+	    "Or someone's rule", "insert_failed" },
+	  { "takes no more", "table is full", "Someone's rule" },
 	  { TABLE_DROP },
+	  .conntrack = { 7, 500, 1000 } },
+	{ ROW("a rule that drops in nftables' own place is no table's", FINDING_BLOCKED_BY_POLICY, SEVERITY_WARNING),
+	  { "by a packet filter", "Someone's rule" },
+	  { "conntrack" },
+	  { FILTERED(2), .providers = EC2 },
 	  .conntrack = { 7, 500, 1000 } },
 	{ ROW("nor does one that dropped nothing", FINDING_BLOCKED_BY_POLICY, SEVERITY_WARNING),
 	  { "by a packet filter" },

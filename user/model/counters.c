@@ -170,6 +170,8 @@ void counters_add_totals(struct pod_stats *into, const struct pod_stats *from)
 	into->seconds_lost += from->seconds_lost;
 	if (from->last_failed_ns > into->last_failed_ns)
 		into->last_failed_ns = from->last_failed_ns;
+	if (from->last_broken_ns > into->last_broken_ns)
+		into->last_broken_ns = from->last_broken_ns;
 	counters_add_drops(into, from);
 }
 

@@ -172,8 +172,10 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 	const struct imds_request *q = &r->rec.req;
 	bool ok = r->outcome == OUTCOME_OK && q->end == IMDS_END_ANSWERED;
 
-	if (q->end == IMDS_END_ANSWERED && verdict_is_error(q))
+	if (q->end == IMDS_END_ANSWERED && verdict_is_error(q)) {
 		note_error(s, r);
+		s->last_broken_ns = q->status >= 500 ? q->end_ns : s->last_broken_ns;
+	}
 	if ((q->end != IMDS_END_ANSWERED || r->outcome == OUTCOME_BLOCKED || r->outcome == OUTCOME_DROPPED) &&
 	    r->outcome != OUTCOME_ABORTED && cause_drop_counts(&r->rec)) /* its client left before the drop told */
 		note_place(s, r);

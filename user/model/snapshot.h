@@ -134,6 +134,7 @@ struct pod_stats {
 	} failed_by[OUTCOME_COUNT];		       /* the same, of those that failed so */
 	uint64_t credentials_requests, credentials_ok; /* ok: answered, and with them */
 	uint64_t last_failed_ns, last_ok_ns; /* newest request that failed, newest answered below 400; 0: none */
+	uint64_t last_broken_ns;	     /* newest answered 500 or above */
 	bool token_fails; /* its newest token request failed: what is answered without one since is no cure */
 	struct error_count errors[POD_STATS_ERRORS]; /* what is over is in responses alone */
 	size_t errors_len;

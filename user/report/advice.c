@@ -158,6 +158,16 @@ static bool is_by(const struct draft *d, const struct drop_note *note, enum drop
 	       !(note && note->cause == CAUSE_REFUSED_AT_SOCKET) && finding_drop_kind(d, note) == kind;
 }
 
+static bool is_data_silent(const struct pod_stats *p)
+{
+	const struct kind_stats *data = p->by_kind[IMDS_KIND_DATA];
+
+	for (int v = 0; data && v < IMDS_VERSION_COUNT; v++)
+		if (data->cells[v][OUTCOME_NO_RESPONSE])
+			return true;
+	return false;
+}
+
 /* Any tenant may give its pod this name, but not in this namespace. */
 static bool is_pod_identity_agent(const struct pod_identity *who)
 {

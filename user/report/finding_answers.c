@@ -24,12 +24,6 @@ static bool find_fallback(struct draft *d)
 	return true;
 }
 
-/* Whether another cloud's service is known to answer here. */
-static bool is_elsewhere(const struct draft *d)
-{
-	return d->platform.cloud != PROVIDER_OTHER && d->platform.cloud != PROVIDER_EC2;
-}
-
 static uint64_t outcomes_of_version(const struct pod_stats *p, enum imds_version version, enum outcome outcome)
 {
 	uint64_t sum = 0;
@@ -46,7 +40,7 @@ static bool find_v1(struct draft *d)
 	uint64_t ok = outcomes_of_version(p, IMDS_VERSION_V1, OUTCOME_OK);
 
 	/* Fallbacks have a finding of their own. */
-	if (!ok || p->v1_requests <= p->fallbacks || !finding_is_ec2(p) || is_elsewhere(d))
+	if (!ok || p->v1_requests <= p->fallbacks || !finding_is_ec2(p) || finding_is_elsewhere(d))
 		return false;
 	SUMMARY(d, "%s %s IMDSv1: %llu request%s without a token", d->subject, finding_verb(d, "uses", "use"),
 		PLURAL(p->v1_requests - p->fallbacks));
@@ -80,21 +74,12 @@ static bool find_token_required(struct draft *d)
 	return true;
 }
 
-/* An endpoint that serves other requests of the pod, is replaced by a process of this node, or is another cloud's, is not off. */
-static bool is_off(const struct draft *d)
-{
-	const struct pod_stats *p = d->p;
-
-	return p->causes[CAUSE_ENDPOINT_DISABLED] && finding_is_ec2(p) && !p->outcomes[OUTCOME_OK] && !p->answered_by &&
-	       !p->causes[CAUSE_NOT_THIS_CLOUD] && !is_elsewhere(d);
-}
-
 static bool find_disabled(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->responses[IMDS_STATUS_403];
 
-	if (!n || !is_off(d))
+	if (!n || !finding_is_off(d))
 		return false;
 	SUMMARY(d, "%s %s answered 403: the metadata endpoint is off or forbids the request (%llu time%s)", d->subject,
 		finding_verb(d, "is", "are"), PLURAL(n));
@@ -175,14 +160,14 @@ static bool find_throttled(struct draft *d)
 
 /*
  * What stands in the service's place knows no tokens, as kiam and kube2iam once, and gives no credentials for a reason of its own:
- * SDKs go on without a token, so that reason is what hurts.
+ * SDKs go on without a token, so that reason is what hurts. What answers nothing but 404 may be no metadata service at all.
  */
 static bool is_tokenless(const struct pod_stats *p)
 {
 	bool errs = false;
 
 	for (size_t i = 0; i < p->errors_len; i++)
-		errs |= p->errors[i].kind == IMDS_KIND_CREDENTIALS && p->errors[i].status != 404;
+		errs |= p->errors[i].kind == IMDS_KIND_CREDENTIALS && (p->errors[i].status != 404 || p->last_ok_ns);
 	return errs && p->causes[CAUSE_NOT_THIS_CLOUD] && p->answered_by && !p->credentials_ok;
 }
 
@@ -206,7 +191,7 @@ static bool find_not_this_cloud(struct draft *d)
 	else
 		SUMMARY(d, "%s %s for an EC2 token, but the service here is not EC2's%s: %llu token request%s refused",
 			d->subject, finding_verb(d, "asks", "ask"),
-			is_elsewhere(d) ? finding_cloud_text(d, ", it", who, sizeof(who)) : "", PLURAL(n));
+			finding_is_elsewhere(d) ? finding_cloud_text(d, ", it", who, sizeof(who)) : "", PLURAL(n));
 	finding_add_errors(d, 0);
 	return true;
 }
@@ -217,7 +202,7 @@ static bool find_no_role(struct draft *d)
 	uint64_t n = p->causes[CAUSE_NO_ROLE];
 	char who[SUBJECT_LEN], cloud[64];
 
-	if (!n || p->credentials_ok || p->causes[CAUSE_NOT_THIS_CLOUD])
+	if (!n || p->credentials_ok || (p->causes[CAUSE_NOT_THIS_CLOUD] && !is_tokenless(p)))
 		return false;
 	if (finding_is_foreign_client(d, PROVIDER_EC2))
 		SUMMARY(d, "%s %s no credentials: %s, which has no roles of EC2 (%llu answer%s 404)", d->subject,
@@ -260,7 +245,7 @@ static bool find_credentials_refused(struct draft *d)
 	if (p->causes[CAUSE_THROTTLED] || (p->causes[CAUSE_NOT_THIS_CLOUD] && !is_tokenless(p)) ||
 	    p->causes[CAUSE_NO_ROLE] || p->causes[CAUSE_FORWARDED] || p->causes[CAUSE_TOKEN_REQUIRED])
 		return false;
-	if (is_off(d))
+	if (finding_is_off(d))
 		return false;
 	d->severity = credentials && !p->credentials_ok ? SEVERITY_ERROR : SEVERITY_WARNING;
 	SUMMARY(d, "%s %s for %s and %s only errors: %s answered %u%s", d->subject, finding_verb(d, "asks", "ask"),
@@ -306,7 +291,7 @@ static uint64_t missing_of(const struct draft *d, const struct error_count *e)
 	if (e->provider == PROVIDER_GCE)
 		return strstr(e->path, "/service-accounts/") && !d->p->credentials_ok ? e->requests : 0;
 	return ends_with(e->path, "/instance-id") && !d->p->last_ok_ns &&
-		       (d->platform.cloud == PROVIDER_OPENSTACK || !is_elsewhere(d))
+		       (d->platform.cloud == PROVIDER_OPENSTACK || !finding_is_elsewhere(d))
 		   ? e->requests
 		   : 0;
 }
@@ -349,7 +334,8 @@ static bool find_other_errors(struct draft *d)
 		not_found = refused ? not_found : 0;
 	if (broken) {
 		SUMMARY(d, "%s %s answered with server errors%s: %llu answer%s %u", d->subject,
-			finding_verb(d, "is", "are"), finding_by_whom(d, who, sizeof(who)), PLURAL(broken), status);
+			findings_is_past(p) ? finding_verb(d, "was", "were") : finding_verb(d, "is", "are"),
+			finding_by_whom(d, who, sizeof(who)), PLURAL(broken), status);
 	} else if (stale && finding_is_ec2(p) && !p->failed) {
 		SUMMARY(d, "%s %s tokens, but with them only errors%s: %llu answer%s 401", d->subject,
 			finding_verb(d, "gets", "get"), finding_by_whom(d, who, sizeof(who)), PLURAL(stale));
@@ -368,7 +354,7 @@ static bool find_other_errors(struct draft *d)
 			finding_verb(d, "gets", "get"), finding_by_whom(d, who, sizeof(who)), PLURAL(part),
 			statuses_text(p, true, statuses, sizeof(statuses)));
 	} else if (refused + not_found && !p->last_ok_ns && !p->failed && !p->causes[CAUSE_FORWARDED] &&
-		   !p->causes[CAUSE_TOKEN_REQUIRED] && !p->causes[CAUSE_NOT_THIS_CLOUD] && !is_off(d)) {
+		   !p->causes[CAUSE_TOKEN_REQUIRED] && !p->causes[CAUSE_NOT_THIS_CLOUD] && !finding_is_off(d)) {
 		/* one that asks another cloud's service, or all of them, is turned away rightly */
 		d->severity = is_this_clouds && (refused > probes || d->platform.cloud == PROVIDER_ORACLE)
 				  ? SEVERITY_WARNING
@@ -469,7 +455,7 @@ const struct finding_rule finding_rules_answers[] = {
 	{ FINDING_TOKEN_REQUIRED, find_token_required, SEVERITY_WARNING, THEN_PROCESSES, 1u << OUTCOME_HTTP_ERROR },
 	{ FINDING_ENDPOINT_DISABLED, find_disabled, SEVERITY_WARNING, THEN_PROCESSES, 1u << OUTCOME_HTTP_ERROR },
 	{ FINDING_THROTTLED, find_throttled, SEVERITY_WARNING, THEN_ANSWERER | THEN_PROCESSES, 1u << OUTCOME_HTTP_ERROR },
-	{ FINDING_CREDENTIALS_REFUSED, find_other_errors, SEVERITY_WARNING, THEN_ANSWERER | THEN_PAST | THEN_PROCESSES,
+	{ FINDING_CREDENTIALS_REFUSED, find_other_errors, SEVERITY_WARNING, THEN_ANSWERER | THEN_BACK | THEN_PROCESSES,
 	  1u << OUTCOME_HTTP_ERROR },
 	{ FINDING_SLOW, find_late, SEVERITY_WARNING, THEN_ANSWERER | THEN_PAST | THEN_LOST | THEN_PROCESSES,
 	  1u << OUTCOME_NO_RESPONSE },

@@ -181,6 +181,19 @@ bool finding_is_foreign_client(const struct draft *d, enum provider asked)
 	       !d->p->answered_by && !finding_is_local_service(d->p);
 }
 
+bool finding_is_elsewhere(const struct draft *d)
+{
+	return d->platform.cloud != PROVIDER_OTHER && d->platform.cloud != PROVIDER_EC2;
+}
+
+bool finding_is_off(const struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+
+	return p->causes[CAUSE_ENDPOINT_DISABLED] && finding_is_ec2(p) && !p->outcomes[OUTCOME_OK] && !p->answered_by &&
+	       !p->causes[CAUSE_NOT_THIS_CLOUD] && !finding_is_elsewhere(d);
+}
+
 bool finding_is_own_address(const struct draft *d)
 {
 	const char *address = d->p->answered_by ? d->p->answered_by->address : "";
@@ -255,7 +268,7 @@ static void add_past(struct draft *d)
 {
 	char until[32];
 
-	finding_clock(d->s, d->p->last_failed_ns, until, sizeof(until));
+	finding_clock(d->s, findings_last_bad_ns(d->p), until, sizeof(until));
 	if (!findings_is_past(d->p)) {
 		if (d->p->last_failed_ns && d->s->now_ns > d->p->last_failed_ns + OLD_NEWS_NS)
 			EVIDENCE(d, "the last that failed was at %s, %llu min before this report", until,

@@ -10,6 +10,7 @@
 enum drop_kind {
 	DROP_BY_RULE, /* of netfilter, or not known */
 	DROP_BY_CONNTRACK,
+	DROP_BY_NETFILTER, /* by a rule or by connection tracking */
 	DROP_BY_TC,
 	DROP_BY_XDP,
 	DROP_BY_CGROUP, /* a BPF program there, or at the socket */
@@ -62,6 +63,10 @@ bool finding_reaches_nobody(const struct pod_stats *p, enum provider cloud);
 bool finding_has_status(const struct pod_stats *p, unsigned int status);
 /* What was asked is another provider's than the cloud whose service is known to answer here, and it is that which answers. */
 bool finding_is_foreign_client(const struct draft *d, enum provider asked);
+/* Another cloud's service than EC2's is known to answer here. */
+bool finding_is_elsewhere(const struct draft *d);
+/* EC2's is: one that serves other requests of the pod, is replaced by a process of this node, or is another cloud's, is not off. */
+bool finding_is_off(const struct draft *d);
 /* The answerer's address is the one that was asked: no redirect, this node has that address itself. */
 bool finding_is_own_address(const struct draft *d);
 

@@ -231,23 +231,27 @@ static const struct drop_kind_row *kind_row(const struct drop_note *note)
 }
 
 /*
- * In the node's own network, where netfilter's hooks free what they drop: connection tracking has dropped as many, and has no
- * room. A rule may drop there, too (iptables-legacy; nftables before 6.4), so a table with room left accuses nobody.
+ * In the node's own network, where netfilter's hooks free what they drop: connection tracking has dropped as many. A rule may
+ * drop there, too (iptables-legacy; nftables before 6.4).
  */
-static bool is_by_conntrack(const struct draft *d, const struct drop_note *note)
+static bool may_be_conntrack(const struct draft *d, const struct drop_note *note)
 {
 	const struct conntrack *c = &d->s->conntrack;
 	uint16_t node = d->p && d->p->host_network ? IMDS_D_AT_HOME : 0;
 
 	return note && note->where == node && c->drops >= note->requests && c->max &&
-	       c->entries >= c->max - c->max / 10 && !strncmp(note->location, "nf_hook_slow", strlen("nf_hook_slow"));
+	       !strncmp(note->location, "nf_hook_slow", strlen("nf_hook_slow"));
 }
 
+/* With room left in its table it is not accused alone. */
 enum drop_kind finding_drop_kind(const struct draft *d, const struct drop_note *note)
 {
+	const struct conntrack *c = &d->s->conntrack;
 	enum drop_kind kind = kind_row(note)->kind;
 
-	return kind == DROP_BY_RULE && is_by_conntrack(d, note) ? DROP_BY_CONNTRACK : kind;
+	if (kind != DROP_BY_RULE || !may_be_conntrack(d, note))
+		return kind;
+	return c->entries >= c->max - c->max / 10 ? DROP_BY_CONNTRACK : DROP_BY_NETFILTER;
 }
 
 static const char *filter_text(const struct draft *d, const struct drop_note *note)
@@ -259,6 +263,8 @@ static const char *filter_text(const struct draft *d, const struct drop_note *no
 						    : "a route of this node (blackhole, prohibit or unreachable)";
 	if (finding_drop_kind(d, note) == DROP_BY_CONNTRACK)
 		return "the node's connection tracking (conntrack), which takes no more connections";
+	if (finding_drop_kind(d, note) == DROP_BY_NETFILTER)
+		return "a packet filter or connection tracking (conntrack) of this node";
 	return text ? text : "a packet filter";
 }
 
@@ -283,7 +289,7 @@ static bool find_blocked(struct draft *d)
 		EVIDENCE(d, "%llu of the blocked requests %s DNS (port 53 of the same address)",
 			 (unsigned long long)dns, dns == 1 ? "is" : "are");
 	add_notes(d, true);
-	if (finding_drop_kind(d, note) == DROP_BY_CONNTRACK)
+	if (finding_drop_kind(d, note) == DROP_BY_CONNTRACK || finding_drop_kind(d, note) == DROP_BY_NETFILTER)
 		EVIDENCE(d, "connection tracking dropped %llu packet%s meanwhile; its table has %llu of %llu entries",
 			 PLURAL(d->s->conntrack.drops), (unsigned long long)d->s->conntrack.entries,
 			 (unsigned long long)d->s->conntrack.max);

@@ -82,16 +82,23 @@ static bool dns_fails(const struct pod_stats *p)
 	return all && !ok;
 }
 
+uint64_t findings_last_bad_ns(const struct pod_stats *p)
+{
+	return p->last_failed_ns ? p->last_failed_ns : p->last_broken_ns;
+}
+
 /* An answer at one address says nothing of another: an agent on the node, the WireServer. */
 static bool was_answered_since(const struct pod_stats *p)
 {
-	return p->last_failed_ns && p->last_ok_ns > p->last_failed_ns && !p->token_fails && !dns_fails(p) &&
+	uint64_t bad_ns = findings_last_bad_ns(p);
+
+	return bad_ns && p->last_ok_ns > bad_ns && !p->token_fails && !dns_fails(p) &&
 	       !(p->endpoints_failed & ~p->endpoints_ok);
 }
 
 bool findings_is_past(const struct pod_stats *p)
 {
-	return was_answered_since(p) && p->last_ok_ns - p->last_failed_ns > PAST_NS;
+	return was_answered_since(p) && p->last_ok_ns - findings_last_bad_ns(p) > PAST_NS;
 }
 
 bool findings_is_back(const struct pod_stats *p)

@@ -20,6 +20,8 @@ size_t findings_advised_before(const struct finding *findings, size_t n);
 bool findings_is_first_of_row(const struct finding *findings, size_t n);
 void findings_free(struct finding *findings, size_t len);
 
+/* When the newest of what failed of it ended, else of its answers 500 and above; 0: nothing did. */
+uint64_t findings_last_bad_ns(const struct pod_stats *p);
 /* Whether what failed of it is over: requests have been answered since. Then it is told as over. */
 bool findings_is_past(const struct pod_stats *p);
 /* The same, but so lately that it may fail again. */

@@ -15,18 +15,24 @@
 #define HEADLINE_LEN 1024
 
 /* Of a row: what explains the most of what failed; on a tie what is better known, which stands first in the enum. */
-static enum cause main_cause(const struct pod_stats *p)
+static enum cause main_cause(const struct snapshot *s, const struct pod_stats *p, const struct platform *platform)
 {
+	const struct draft d = { .s = s, .platform = *platform, .p = p };
 	enum cause best = CAUSE_NONE;
 
 	for (int c = CAUSE_NONE + 1; c < CAUSE_COUNT; c++)
 		if (p->causes[c] && (best == CAUSE_NONE || p->causes[c] > p->causes[best]))
 			best = c;
-	/* a service that is not EC2's has no list of roles */
-	return best == CAUSE_NO_ROLE && p->causes[CAUSE_NOT_THIS_CLOUD] ? CAUSE_NOT_THIS_CLOUD : best;
+	if (best != CAUSE_NO_ROLE && best != CAUSE_ENDPOINT_DISABLED)
+		return best;
+	/* a service that is not EC2's has no list of roles, and no switch that answers 403 */
+	if (p->causes[CAUSE_NOT_THIS_CLOUD] || finding_is_foreign_client(&d, PROVIDER_EC2))
+		return CAUSE_NOT_THIS_CLOUD;
+	return best == CAUSE_ENDPOINT_DISABLED && !finding_is_off(&d) ? CAUSE_ANSWERED_WITH_ERROR : best;
 }
 
-static void fill_row(struct report_row *row, const struct snapshot *s, const struct pod_stats *p)
+static void fill_row(struct report_row *row, const struct snapshot *s, const struct pod_stats *p,
+		     const struct platform *platform)
 {
 	row->p = p;
 	if (p->other)
@@ -35,7 +41,7 @@ static void fill_row(struct report_row *row, const struct snapshot *s, const str
 		findings_subject(&p->who, row->subject, sizeof(row->subject));
 	/* what only waits yet may be well or not */
 	row->level = p->requests ? LEVEL_OK : p->in_flight ? LEVEL_NOTE : LEVEL_QUIET;
-	row->cause = main_cause(p);
+	row->cause = main_cause(s, p, platform);
 	path_plan(s, p, &row->path);
 }
 
@@ -72,19 +78,14 @@ static const char *text_of_answerer(const struct answerer *a, enum cause cause, 
 	return buf;
 }
 
-static bool is_by_conntrack(const struct snapshot *s, const struct pod_stats *p)
+static const char *filtered_text(const struct snapshot *s, const struct pod_stats *p)
 {
 	const struct draft d = { .s = s, .p = p };
+	enum drop_kind kind = finding_drop_kind(&d, finding_main_note(p));
 
-	return finding_drop_kind(&d, finding_main_note(p)) == DROP_BY_CONNTRACK;
-}
-
-/* The list of roles is EC2's; what answers it with 404 here is another cloud's service, or has no role. */
-static bool is_foreign(const struct snapshot *s, const struct pod_stats *p, enum provider cloud)
-{
-	const struct draft d = { .s = s, .platform.cloud = cloud, .p = p };
-
-	return finding_is_foreign_client(&d, PROVIDER_EC2);
+	return kind == DROP_BY_CONNTRACK   ? "conntrack table full"
+	       : kind == DROP_BY_NETFILTER ? "dropped by netfilter"
+					   : cause_text(CAUSE_FILTERED);
 }
 
 static void fill_text(struct report_row *row, const struct snapshot *s, enum provider cloud)
@@ -97,14 +98,12 @@ static void fill_text(struct report_row *row, const struct snapshot *s, enum pro
 	else if (row->cause != CAUSE_NONE && p->answered_by)
 		snprintf(row->text, sizeof(row->text), "%s",
 			 text_of_answerer(p->answered_by, row->cause, finding_reaches_nobody(p, cloud), buf, sizeof(buf)));
-	else if (row->cause == CAUSE_FILTERED && is_by_conntrack(s, p))
-		snprintf(row->text, sizeof(row->text), "conntrack table full");
+	else if (row->cause == CAUSE_FILTERED)
+		snprintf(row->text, sizeof(row->text), "%s", filtered_text(s, p));
 	else if (row->cause == CAUSE_THROTTLED && finding_reaches_nobody(p, cloud))
 		snprintf(row->text, sizeof(row->text), "service unavailable");
 	else if (row->cause != CAUSE_NONE)
-		snprintf(row->text, sizeof(row->text), "%s",
-			 cause_text(row->cause == CAUSE_NO_ROLE && is_foreign(s, p, cloud) ? CAUSE_NOT_THIS_CLOUD
-											   : row->cause));
+		snprintf(row->text, sizeof(row->text), "%s", cause_text(row->cause));
 	else
 		snprintf(row->text, sizeof(row->text), "%s",
 			 row->level == LEVEL_QUIET	? "asked nothing"
@@ -196,7 +195,7 @@ int report_build(const struct snapshot *s, struct report *ret)
 	ret->platform = platform_learn(s);
 	ret->rows_len = s->pods_len;
 	for (size_t i = 0; i < s->pods_len; i++)
-		fill_row(&ret->rows[i], s, s->pods[i]);
+		fill_row(&ret->rows[i], s, s->pods[i], &ret->platform);
 	for (size_t i = 0; i < s->findings_len; i++) {
 		const struct finding *f = &s->findings[i];
 
