@@ -107,6 +107,15 @@ token=c2VjcmV0LW9mLXRoZS1wb2Q
 ask web-1 HTTP_PROXY=http://user:pw-$token@10.0.0.9:3128 NO_PROXY=localhost -- ; expect_trace "$t" "a proxy in the way" '.[-1] | .proxy == "HTTP_PROXY" and (.sdk | test("proxy"))'
 check "a proxy's password is not shown" sh -c "! grep -q '$token' '$t' '$t.err'"
 ask web-1 HTTP_PROXY=http://10.0.0.9:3128 NO_PROXY=localhost,169.254.0.0/16 -- ; expect_trace "$t" "NO_PROXY names it" '.[-1].proxy == null'
+exempt() {			# exempt NO_PROXY WORDS: whether its SDK is told to go to the proxy
+	ask agent-1 http_proxy=http://10.0.0.9:3128 no_proxy="$1" --
+	expect_trace "$t" "no_proxy=$1: $2" ".[-1].sdk | test(\"$2\")"
+}
+exempt '10.0.0.0/8, 169.254.169.254' 'works with IMDSv2$'
+exempt .169.254 'works with IMDSv2$'
+exempt 169.254.169.254:80 'botocore and the AWS CLI'
+exempt 169.254.169.254/32 'botocore and the AWS CLI'
+for words in 169.254.169.254:8080 9.254 169.254.0.0/33 169.254.169.253/32 fd00:ec2::/32; do exempt $words 'the proxy, which answers'; done
 ask agent-1 AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/id-$token AWS_CONTAINER_AUTHORIZATION_TOKEN=$token -- --exit-code
 expect_trace "$t" "ECS credentials asked" 'map(select(.type == "credentials")) | all_are(.asked and .status != null)'
 check "its identifier, its token and the answer are not shown" sh -c "! grep -qE '$token|AKIA|SecretAccess' '$t' '$t.err'"

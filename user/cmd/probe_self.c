@@ -27,7 +27,7 @@ struct self_run {
 	size_t len;
 	struct probe_self_answer *main; /* the one that an SDK would come to */
 	const char *proxy;		/* the variable that sends the SDK to a proxy; NULL: none */
-	bool by_network;		/* only a network in NO_PROXY keeps it from there */
+	bool not_all;			/* only a word of NO_PROXY that not all read keeps it from there */
 	struct {
 		const char *variable; /* NULL: the environment names none */
 		struct probe_result result;
@@ -64,14 +64,26 @@ static const char *proxy_set(void)
 	return NULL;
 }
 
-/* True when an entry of NO_PROXY is host, a parent domain, a network (which *by_network tells) or all. */
-static bool is_exempt(const char *entry, size_t len, const char *host, bool *by_network)
+static bool in_network(const char *host, const char *net, unsigned long bits)
 {
-	char word[64], *slash;
-	struct in_addr net, addr;
-	unsigned long bits;
+	int family = strchr(host, ':') ? AF_INET6 : AF_INET;
+	unsigned char a[16], b[16];
 
-	while (len && *entry == ' ')
+	if (inet_pton(family, host, a) != 1 || inet_pton(family, net, b) != 1 || bits > (family == AF_INET ? 32 : 128))
+		return false;
+	return !memcmp(a, b, bits / 8) && !(bits % 8 && (a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8));
+}
+
+/*
+ * True when an entry of NO_PROXY is host, its end behind a dot, all, a network, or host with HTTP's port. *not_all: of the
+ * last two, which not all clients read.
+ */
+static bool is_exempt(const char *entry, size_t len, const char *host, bool *not_all)
+{
+	char word[64], with_port[80], *slash;
+	size_t host_len = strlen(host);
+
+	while (len && strchr(" .", *entry))
 		entry++, len--;
 	while (len && entry[len - 1] == ' ')
 		len--;
@@ -81,18 +93,21 @@ static bool is_exempt(const char *entry, size_t len, const char *host, bool *by_
 	word[len] = '\0';
 	if (!strcmp(word, "*") || !strcmp(word, host))
 		return true;
+	if (len < host_len && host[host_len - len - 1] == '.' && !strcmp(host + host_len - len, word))
+		return true;
+	*not_all = true;
+	snprintf(with_port, sizeof(with_port), strchr(host, ':') ? "[%s]:80" : "%s:80", host);
+	if (!strcmp(word, with_port))
+		return true;
 	slash = strchr(word, '/');
-	if (!slash || !inet_pton(AF_INET, host, &addr))
+	if (!slash)
 		return false;
 	*slash = '\0';
-	*by_network = true;
-	bits = strtoul(slash + 1, NULL, 10);
-	return inet_pton(AF_INET, word, &net) == 1 && bits <= 32 &&
-	       (!bits || !((ntohl(net.s_addr) ^ ntohl(addr.s_addr)) >> (32 - bits)));
+	return in_network(host, word, strtoul(slash + 1, NULL, 10));
 }
 
-/* The variable; NULL: none. *by_network: but for a network in NO_PROXY, which not all clients read. */
-static const char *proxy_in_the_way(const char *host, bool *by_network)
+/* The variable; NULL: none. *not_all: but for a word of NO_PROXY that not all clients read. */
+static const char *proxy_in_the_way(const char *host, bool *not_all)
 {
 	static const char *const exempt[] = { "no_proxy", "NO_PROXY" };
 
@@ -100,8 +115,8 @@ static const char *proxy_in_the_way(const char *host, bool *by_network)
 		for (const char *at = getenv(exempt[i]); at && *at;) {
 			size_t len = strcspn(at, ",");
 
-			*by_network = false;
-			if (is_exempt(at, len, host, by_network))
+			*not_all = false;
+			if (is_exempt(at, len, host, not_all))
 				return NULL;
 			at += len + (at[len] == ',');
 		}
@@ -236,9 +251,9 @@ static void tell_sdk(struct self_run *run)
 		 a->r.outcome == OUTCOME_BLOCKED)
 		what = "fails at once with 'no credentials'";
 	else if (a->r.outcome == OUTCOME_OK)
-		what = run->by_network && proxy_set()
+		what = run->not_all && proxy_set()
 			   ? "gets a token and works with IMDSv2; but botocore and the AWS CLI, which "
-			     "read no networks in NO_PROXY, go to the proxy"
+			     "read no networks or ports in NO_PROXY, go to the proxy"
 			   : "gets a token and works with IMDSv2";
 	else if (a->r.outcome == OUTCOME_HTTP_ERROR && a->m.token.status < 400)
 		what = "may take that answer for the service's: what follows is not known";
@@ -406,7 +421,7 @@ int probe_self(const struct options *o, const struct imds_endpoint *endpoints, s
 		probe_self_judge(&run.answers[i], run.wall_ns);
 	choose_main(&run);
 	options_endpoint_text(run.main->endpoint, addr, sizeof(addr));
-	run.proxy = proxy_in_the_way(addr[0] == '[' ? "fd00:ec2::254" : "169.254.169.254", &run.by_network);
+	run.proxy = proxy_in_the_way(addr[0] == '[' ? "fd00:ec2::254" : "169.254.169.254", &run.not_all);
 	tell_sdk(&run);
 	run.out = session_open_output(o, true);
 	if (!run.out)
