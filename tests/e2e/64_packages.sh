@@ -143,15 +143,16 @@ if command -v rpmbuild >/dev/null; then
 	printf '#!/bin/sh\necho "$@" >>/asked\nexit 1\n' >"$rpmroot/usr/bin/systemctl" && chmod 755 "$rpmroot/usr/bin/systemctl"
 	echo kept >"$rpmroot/var/lib/private/imdsnoop/ledger.db"
 	find "$rpmroot" -type f | sort >"$work/before"
-	in_root() { : >"$rpmroot/asked"; rpm --root "$rpmroot" --dbpath /var/lib/rpm "$@" && asked=$(paste -sd ';' "$rpmroot/asked"); }
+	in_root() { : >"$rpmroot/asked"; rpm --root "$rpmroot" --dbpath /var/lib/rpm "$@"; }
+	asked() { paste -sd ';' "$rpmroot/asked"; }
 	check "rpm: has the version" equal "$(rpm -qp --qf '%{VERSION}' "$rpm" 2>/dev/null)" "$version"
-	check "rpm: installs, its service is neither enabled nor started" eval 'in_root -i --nodeps "$rpm" && equal "$asked" ""'
+	check "rpm: installs, its service is neither enabled nor started" eval 'in_root -i --nodeps "$rpm" && equal "$(asked)" ""'
 	check "rpm: the program runs" equal "$("$rpmroot/usr/bin/imdsnoop" --version)" "imdsnoop $version"
 	check "rpm: what was installed is as it was packed" in_root -V --nodeps imdsnoop
 	check "rpm: upgrade restarts the agent, where it runs" eval 'in_root -U --force --nodeps "$rpm" &&
-		equal "$asked" "daemon-reload;try-restart imdsnoop.service"'
+		equal "$(asked)" "daemon-reload;try-restart imdsnoop.service"'
 	check "rpm: is removed, the agent stopped" eval 'in_root -e imdsnoop &&
-		equal "$asked" "--no-reload disable --now imdsnoop.service;daemon-reload"'
+		equal "$(asked)" "--no-reload disable --now imdsnoop.service;daemon-reload"'
 	rm -rf "$rpmroot/asked" "$rpmroot/var/lib/rpm"
 	check "rpm: leaves no file but the ledger" equal "$(find "$rpmroot" -type f | sort)" "$(cat "$work/before")"
 else

@@ -39,4 +39,3 @@ ask() {				# ask PATH [CURL OPTIONS...]
 metric() {			# metric 'NAME{LABELS}': its value, from a fresh scrape; labels in the order of the exposition
 	ask /metrics | awk -v want="$1" 'index($0, want " ") == 1 { print $NF }'
 }
-lab_x() { echo "$nowhere"; }
