@@ -63,5 +63,7 @@ check "thousands: report ends well" equal $? 0
 expect_report "$r" "thousands: pods that come and go have their names" '[.pods[] | select(.namespace == "shop") | .requests] == [1, 1, 1, 1]'
 expect_report "$r" "thousands: nobody else lost a name, what its maker lost is told" '.losses.names_evicted == 0 and
 	.losses.ring_cgroup == 0 and .losses.names_share > 2000'
+expect_report "$r" "thousands: and who made most of them" '.findings[] | select(.code == "observation-incomplete") | .evidence |
+	join(" ") | test("names_share the most are of bad/evil \\(app\\)|the most are of .*docker-d")'
 expect_report "$r" "thousands: who would break is answered" '[.findings[] | select(.code == "would-break")] == [] and
 	(.what_if.verdict == "No pod that works now would break.")'

@@ -393,6 +393,7 @@ static void folders_of_a_tenant_fill_its_share_only(void **state)
 	assert_true(stats(f).cgroups <= 32 + 20);
 	assert_int_equal(stats(f).evicted, 0);
 	assert_in_range(stats(f).beyond_share, 1000 - 32, 1000);
+	assert_string_equal(pod_names_most_beyond(f->names, step(MSEC))->container_id, C3);
 	/* what gave way is its own all the same */
 	maker = pod_names_get(f->names, 100999, 0, step(MSEC))->maker;
 	assert_string_equal(pod_names_get(f->names, 100950, 0, step(MSEC))->cgroup, "cgroup:100950");

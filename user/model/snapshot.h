@@ -240,6 +240,7 @@ struct snapshot {
 	const char *boot_id;	      /* of the kernel that was watched; NULL: nothing was watched live */
 	const char *part;	      /* the cgroup folder that was watched; NULL: the whole node */
 	const char *const *endpoints; /* as text, NULL-ended */
+	const char *names_share_of;   /* whose most of that loss is; NULL: not known */
 	const struct feature *features;
 	size_t features_len;
 	const struct loss *losses; /* all of them, zeros too */

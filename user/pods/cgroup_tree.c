@@ -23,6 +23,7 @@
 
 struct cgroup_maker {
 	uint64_t number;
+	uint64_t beyond; /* nodes that it had no place for */
 	size_t len;
 	struct cgroup_node *oldest;
 	UT_hash_handle hh;
@@ -39,6 +40,7 @@ struct cgroup_tree {
 	uint64_t root_id;
 	size_t limit;
 	uint64_t evicted, beyond_share;
+	uint64_t most_beyond, most_maker; /* the largest that was met of a maker's `beyond`, and whose */
 	uint64_t unreadable;
 	uint32_t scan;
 	cgroup_maker_fn maker_of;
@@ -132,6 +134,15 @@ static struct cgroup_maker *find_maker(const struct cgroup_tree *tree, uint64_t 
 	return m;
 }
 
+static void count_beyond(struct cgroup_tree *tree, struct cgroup_maker *m)
+{
+	tree->beyond_share++;
+	if (++m->beyond <= tree->most_beyond)
+		return;
+	tree->most_beyond = m->beyond;
+	tree->most_maker = m->number;
+}
+
 /* Puts node under its maker, whose own oldest one gives way; false: there is no memory, or only_known and it would. */
 static bool join_maker(struct cgroup_tree *tree, struct cgroup_node *node, int only_known)
 {
@@ -143,7 +154,8 @@ static bool join_maker(struct cgroup_tree *tree, struct cgroup_node *node, int o
 		return true;
 	if (m && m->len >= share) {
 		/* what later scans do not take has been counted */
-		tree->beyond_share += !only_known || tree->scan == 1;
+		if (!only_known || tree->scan == 1)
+			count_beyond(tree, m);
 		if (only_known) {
 			remember_maker(tree, node->id, number);
 			return false;
@@ -443,6 +455,13 @@ uint64_t cgroup_tree_evicted(const struct cgroup_tree *tree)
 uint64_t cgroup_tree_beyond_share(const struct cgroup_tree *tree)
 {
 	return tree->beyond_share;
+}
+
+struct cgroup_node *cgroup_tree_most_beyond(const struct cgroup_tree *tree)
+{
+	struct cgroup_maker *m = tree->most_beyond ? find_maker(tree, tree->most_maker) : NULL;
+
+	return m ? m->oldest : NULL;
 }
 
 uint64_t cgroup_tree_unreadable(const struct cgroup_tree *tree)

@@ -85,6 +85,9 @@ uint64_t cgroup_tree_evicted(const struct cgroup_tree *tree);
 /* The same, because the maker had its share. */
 uint64_t cgroup_tree_beyond_share(const struct cgroup_tree *tree);
 
+/* A node of the maker who had most of these; NULL: none is there any more. */
+struct cgroup_node *cgroup_tree_most_beyond(const struct cgroup_tree *tree);
+
 /* Folders that a scan had no right to read, counted anew at each scan. */
 uint64_t cgroup_tree_unreadable(const struct cgroup_tree *tree);
 

@@ -219,6 +219,15 @@ static bool is_elsewhere(const struct pod_names *names, const char *id)
 	return cgroup_tree_has_maker(names->tree, maker_number(id, strlen(id)));
 }
 
+/* The container around it, or nobody: the pod is its tenant's forgery. */
+static void take_around(struct cgroup_ids *ids)
+{
+	ids->pod_uid[0] = '\0';
+	memcpy(ids->container_id, ids->around_id, sizeof(ids->container_id));
+	ids->container_at = ids->around_at;
+	ids->owner_len = 0;
+}
+
 /*
  * Whose node it is. What a tenant makes below its own cgroup names nobody: the outermost pod counts, unless the kubelet
  * knows only one inside (we are in a node that is itself in a pod). What is inside a container (kind) or another pod, and
@@ -245,12 +254,8 @@ static int node_ids(const struct pod_names *names, struct cgroup_node *node, str
 		return 0;
 	id = ret_ids->pod_uid[0] ? ret_ids->pod_uid : ret_ids->container_id;
 	node->forged |= is_elsewhere(names, id);
-	if (node->forged) {
-		ret_ids->pod_uid[0] = '\0';
-		memcpy(ret_ids->container_id, ret_ids->around_id, sizeof(ret_ids->container_id));
-		ret_ids->container_at = ret_ids->around_at;
-		ret_ids->owner_len = 0;
-	}
+	if (node->forged)
+		take_around(ret_ids);
 	return ret_ids->pod_uid[0] || ret_ids->container_id[0] ? 0 : -ENOENT;
 }
 
@@ -569,6 +574,21 @@ const struct pod_identity *pod_names_get_since(struct pod_names *names, uint64_t
 		names->unnamed++;
 	}
 	return fill(names, node, cgroup_id);
+}
+
+const struct pod_identity *pod_names_most_beyond(struct pod_names *names, uint64_t now_ns)
+{
+	struct cgroup_node *node = cgroup_tree_most_beyond(names->tree);
+
+	memset(&names->ids, 0, sizeof(names->ids));
+	if (!node || !node->path[0] || node->cut)
+		return NULL;
+	if (!node_ids(names, node, &names->ids)) {
+		if (names->ids.around_id[0] && !knows_uid(names, names->ids.pod_uid))
+			take_around(&names->ids);
+		name_node(names, node, &names->ids, now_ns);
+	}
+	return fill(names, node, node->id);
 }
 
 void pod_names_expire(struct pod_names *names, uint64_t now_ns, uint64_t keep_ns)

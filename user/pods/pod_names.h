@@ -59,6 +59,9 @@ const struct pod_identity *pod_names_get_since(struct pod_names *names, uint64_t
 /* Drops names of cgroups that are gone since more than keep_ns. */
 void pod_names_expire(struct pod_names *names, uint64_t now_ns, uint64_t keep_ns);
 
+/* Of whom most of stats.beyond_share are, by one of its cgroups; NULL: not known. As pod_names_get() gives it. */
+const struct pod_identity *pod_names_most_beyond(struct pod_names *names, uint64_t now_ns);
+
 /* True when the cgroup still exists as far as we know. */
 int pod_names_is_alive(const struct pod_names *names, uint64_t cgroup_id);
 

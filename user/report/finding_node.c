@@ -34,8 +34,9 @@ static bool find_beyond_share(struct draft *d)
 	if (!p->untracked && !p->judged_early && !fast)
 		return false;
 	if (p->untracked)
-		SUMMARY(d, "%s asks for more at a time than is followed of one pod: %llu %s not followed", d->subject,
-			(unsigned long long)p->untracked, p->untracked == 1 ? "was" : "were");
+		SUMMARY(d, "%s asks for more at a time%s than is followed of one pod: %llu %s not followed", d->subject,
+			loss_of(d->s, "head_cut") ? ", or in longer heads," : "", (unsigned long long)p->untracked,
+			p->untracked == 1 ? "was" : "were");
 	else if (p->judged_early)
 		SUMMARY(
 		    d,
@@ -165,6 +166,8 @@ static bool find_incomplete(struct draft *d)
 		return false;
 	if (s->pods_len > 1)
 		add_loser(d);
+	if (s->names_share_of)
+		EVIDENCE(d, "of the cgroups in names_share the most are of %s", s->names_share_of);
 	d->severity = lost > harmless || blind_s ? SEVERITY_WARNING : SEVERITY_INFO;
 	if (blind_s)
 		SUMMARY(

@@ -91,6 +91,7 @@ struct session {
 	bool conntrack_known;
 	const char *node;
 	char node_buf[256];
+	char names_share_of[512]; /* whose most of that loss is */
 	struct loss losses[TRACER_LOSS_COUNT + SESSION_LOSSES_EXTRA];
 	struct snapshot snapshot;
 };

@@ -49,6 +49,7 @@ static size_t fill_own_losses(struct session *s, const struct pod_table_stats *t
 static void fill_losses(struct session *s, const uint64_t counts[TRACER_LOSS_COUNT])
 {
 	struct pod_table_stats table;
+	const struct pod_identity *who;
 	struct pod_names_stats names;
 	size_t n = 0;
 
@@ -59,6 +60,8 @@ static void fill_losses(struct session *s, const uint64_t counts[TRACER_LOSS_COU
 	n += fill_own_losses(s, &table, &names, s->losses + n);
 	s->snapshot.stray_ttl_drops = table.stray_ttl_drops;
 	s->snapshot.stray_drops = table.stray_drops;
+	who = names.beyond_share ? pod_names_most_beyond(s->names, session_now_ns()) : NULL;
+	s->snapshot.names_share_of = who ? findings_subject(who, s->names_share_of, sizeof(s->names_share_of)) : NULL;
 	s->snapshot.losses = s->losses;
 	s->snapshot.losses_len = n;
 }
