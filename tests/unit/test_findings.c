@@ -650,6 +650,40 @@ static const struct row rows[] = {
 	    NOTE(.cause = CAUSE_NO_NEIGHBOUR, .requests = 1, .reason = "NEIGH_FAILED", .location = "neigh_invalidate",
 		 .where = IMDS_D_AT_HOME),
 	    .providers = EC2 } },
+	{ ROW("answers that die by IPv4 and by IPv6", FINDING_HOP_LIMIT_EXHAUSTED, SEVERITY_ERROR),
+	  { "in ip_forward (IP_INHDR) and elsewhere, joined", "the answers of 2 requests in ip6_forward (IP_INHDR)" },
+	  { "requests in ip_forward" },
+	  { HOP(CONFIDENCE_PROVEN), DEAD, .providers = EC2,
+	    .notes = { { .cause = CAUSE_HOP_LIMIT, .hop_limit = true, .requests = 2, .reason = "IP_INHDR", .location = "ip6_forward" },
+		       { .cause = CAUSE_HOP_LIMIT,
+			 .hop_limit = true,
+			 .requests = 3,
+			 .reason = "IP_INHDR",
+			 .location = "ip_forward" } },
+	    .notes_len = 2 },
+	  TTLS(64, 1) },
+	{ ROW("the status is that of the forwarded request", FINDING_FORWARDED_HEADER, SEVERITY_WARNING),
+	  { "refuses them with 400 (1 time)" },
+	  { 0 },
+	  { .requests = 2,
+	    .causes = { [CAUSE_FORWARDED] = 1, [CAUSE_ANSWERED_WITH_ERROR] = 1 },
+	    .errors = { { 1, 403, IMDS_KIND_DATA, IMDS_METHOD_GET, PROVIDER_ORACLE, false, "/opc/v2/" },
+			{ 1, 400, IMDS_KIND_DATA, IMDS_METHOD_GET, PROVIDER_ORACLE, true, "/opc/v2/" } },
+	    .errors_len = 2,
+	    .providers = 1u << PROVIDER_ORACLE } },
+	{ ROW("the host's own routes are the node's", FINDING_NOT_SENT, SEVERITY_WARNING),
+	  { "this node's routes", "\n  ip route get 169.254.169.254", "answered since", "wait for it" },
+	  { "nsenter", "the pod's network" },
+	  { .requests = 4,
+	    .outcomes = { [OUTCOME_NOT_SENT] = 2, [OUTCOME_OK] = 2 },
+	    .host_network = true,
+	    .last_failed_ns = 1,
+	    .last_ok_ns = 2,
+	    .providers = EC2 } },
+	{ ROW("IBM's service may speak TLS, or be off", FINDING_ENDPOINT_REFUSED, SEVERITY_WARNING),
+	  { "protocol is https", "ibmcloud is instance" },
+	  { "kiam" },
+	  { ENDED(1, OUTCOME_REFUSED, CAUSE_REFUSED), .refused_by_rst = true, .providers = 1u << PROVIDER_IBM } },
 #define NO_ROLE_AT(runtime_)                                                                                \
 	.who = { .runtime = runtime_ }, .requests = 3, .answered_by = &relay, .credentials_requests = 1,    \
 	.causes = { [CAUSE_NOT_THIS_CLOUD] = 1, [CAUSE_NO_ROLE] = 1 }, .answered = 3, .last_ok_ns = 5,      \
@@ -1197,6 +1231,38 @@ static void each_row_is_found_as_written(void **state)
 }
 
 /* The processes of pods that are one finding are counted together, by name; the path is drawn once for all of them. */
+/* Whoever stands in the service's place is refused for a header of its own: no role of the pod's is missing. */
+static void advice_is_of_what_the_proxy_sent(void **state)
+{
+	struct pod_stats proxy = { .who = { 1, "kube-system", "egress", "envoy", "", "", "cg/egress" },
+				   .requests = 2,
+				   .causes = { [CAUSE_FORWARDED] = 2 },
+				   .providers = 1u << PROVIDER_GCE };
+	const struct answerer by = { .address = "10.0.0.9:8181", .who = &proxy.who };
+	struct pod_stats p = { .who = { 2, "shop", "cart", "app", "", "", "cg/cart", "", "", RUNTIME_KUBERNETES },
+			       .requests = 2,
+			       .credentials_requests = 2,
+			       .answered_by = &by,
+			       .causes = { [CAUSE_ANSWERED_WITH_ERROR] = 2 },
+			       ERROR_OF(2, 403, IMDS_KIND_CREDENTIALS, IMDS_METHOD_GET, PROVIDER_GCE, false,
+					"/computeMetadata/v1/instance/service-accounts/default/token", .header = 1),
+			       .providers = 1u << PROVIDER_GCE };
+	const struct pod_stats *pods[] = { &p, &proxy };
+	struct snapshot s = { .pods = pods, .pods_len = 2 };
+	char text[8192] = "";
+	struct finding *f;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(findings_collect(&s, &f, &len), 0);
+	for (size_t i = 0; i < len; i++)
+		if (f[i].code == FINDING_CREDENTIALS_REFUSED)
+			join(&f[i], text, sizeof(text));
+	assert_non_null(strstr(text, "adds X-Forwarded-For"));
+	assert_null(strstr(text, "workloadIdentityUser"));
+	findings_free(f, len);
+}
+
 static void pods_of_a_workload_are_told_together(void **state)
 {
 	struct pod_stats a = { HOP(CONFIDENCE_PROVEN), .providers = EC2,
@@ -1608,6 +1674,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_row_is_found_as_written),
+		cmocka_unit_test(advice_is_of_what_the_proxy_sent),
 		cmocka_unit_test(pods_of_a_workload_are_told_together),
 		cmocka_unit_test(what_is_quoted_of_pods_is_of_all_of_them),
 		cmocka_unit_test(worst_come_first_and_point_to_their_pod),

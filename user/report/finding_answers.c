@@ -93,11 +93,17 @@ static bool find_forwarded(struct draft *d)
 {
 	const struct pod_stats *p = d->p;
 	uint64_t n = p->causes[CAUSE_FORWARDED];
+	size_t i = 0;
 
 	if (!n)
 		return false;
-	SUMMARY(d, "%s %s requests that carry X-Forwarded-For: the service refuses them with %d (%llu time%s)",
-		d->subject, finding_verb(d, "sends", "send"), finding_has_status(p, 403) ? 403 : 400, PLURAL(n));
+	while (i < p->errors_len && !p->errors[i].forwarded)
+		i++;
+	SUMMARY(d, "%s %s requests that carry X-Forwarded-For: the service refuses them", d->subject,
+		finding_verb(d, "sends", "send"));
+	if (i < p->errors_len)
+		lines_append(&d->summary, " with %u", p->errors[i].status);
+	lines_append(&d->summary, " (%llu time%s)", PLURAL(n));
 	finding_add_errors(d, 0);
 	return true;
 }

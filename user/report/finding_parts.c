@@ -291,6 +291,14 @@ static bool is_answerer(const struct pod_stats *p, const struct pod_stats *other
 		       strcmp(p->who.container, other->who.container) != 0;
 }
 
+bool finding_is_forwarded(const struct draft *d)
+{
+	for (size_t i = 0; i < d->s->pods_len; i++)
+		if (d->s->pods[i] != d->p && d->s->pods[i]->causes[CAUSE_FORWARDED] && is_answerer(d->p, d->s->pods[i]))
+			return true;
+	return false;
+}
+
 /* What becomes of the requests that it asks itself: often the cause of what it answers. */
 static void add_answerers_own(struct draft *d)
 {

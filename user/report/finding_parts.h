@@ -63,6 +63,8 @@ bool finding_reaches_nobody(const struct pod_stats *p, enum provider cloud);
 bool finding_has_status(const struct pod_stats *p, unsigned int status);
 /* What was asked is another provider's than the cloud whose service is known to answer here, and it is that which answers. */
 bool finding_is_foreign_client(const struct draft *d, enum provider asked);
+/* Who answers in the service's place passes requests on with X-Forwarded-For, and is refused. */
+bool finding_is_forwarded(const struct draft *d);
 /* Another cloud's service than EC2's is known to answer here. */
 bool finding_is_elsewhere(const struct draft *d);
 /* EC2's is: one that serves other requests of the pod, is replaced by a process of this node, or is another cloud's, is not off. */

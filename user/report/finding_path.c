@@ -134,17 +134,28 @@ static const char *needs_text(const struct draft *d, char *buf, size_t len)
 	return buf;
 }
 
+/* Whether the note is of a death at another place than the row's own: by IPv6, in a network of its own. */
+static bool is_other_place(const struct pod_stats *p, const struct drop_note *n)
+{
+	return n->hop_limit && n->location[0] && p->drop_location[0] && strcmp(n->location, p->drop_location) != 0;
+}
+
 static void add_deaths(struct draft *d, enum confidence confidence)
 {
 	const struct pod_stats *p = d->p;
+	bool elsewhere = false;
 	char counts[128];
+
+	for (size_t i = 0; i < p->notes_len; i++)
+		elsewhere |= is_other_place(p, &p->notes[i]);
 
 	EVIDENCE(d, "%llu token request%s, %llu answered; %s", PLURAL(p->token_requests),
 		 (unsigned long long)p->token_answered, tell_confidences(p, counts, sizeof(counts)));
 	if (p->hop_limit_drops)
-		EVIDENCE(d, "%llu answer packet%s dropped with TTL %d%s%s%s%s%s, joined to this pod by %s",
-			 PLURAL(p->hop_limit_drops), p->ttl_dropped, p->drop_location[0] ? " in " : "", p->drop_location,
-			 p->death_reason[0] ? " (" : "", p->death_reason, p->death_reason[0] ? ")" : "",
+		EVIDENCE(d, "%llu answer packet%s dropped with TTL %d%s%s%s%s%s%s, joined to this pod by %s",
+			 PLURAL(p->hop_limit_drops), p->ttl_dropped, p->drop_location[0] ? " in " : "",
+			 p->drop_location, p->death_reason[0] ? " (" : "", p->death_reason,
+			 p->death_reason[0] ? ")" : "", elsewhere ? " and elsewhere" : "",
 			 p->drop_match == IMDS_MATCH_FINGERPRINT ? "TCP sequence number" : "address and port");
 	else if (confidence == CONFIDENCE_PROVEN)
 		EVIDENCE(d, "the death of an answer was seen, packet and place; how many died was not counted");
@@ -153,6 +164,10 @@ static void add_deaths(struct draft *d, enum confidence confidence)
 			 "no drop was seen%s; the connection stood, the request was sent whole, not one byte came "
 			 "back, while other requests were answered",
 			 d->s->drops_watched ? "" : " (the drop hook is off)");
+	for (size_t i = 0; i < p->notes_len; i++)
+		if (is_other_place(p, &p->notes[i]))
+			EVIDENCE(d, "the answers of %llu request%s in %s (%s)", PLURAL(p->notes[i].requests),
+				 p->notes[i].location, p->notes[i].reason);
 }
 
 static bool find_hop_limit(struct draft *d)
