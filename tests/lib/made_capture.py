@@ -11,20 +11,20 @@ POD, SERVICE = bytes([10, 0, 0, 2]), bytes([169, 254, 169, 254])
 class Connection:
     """TTLs: the client's and the service's packets as the capture sees them. Times in ms."""
     folder = "."  # where captures are written
-    def __init__(self, client_ttl=64, service_ttl=63, isn=1000, port=80, client_port=40000):
+    def __init__(self, client_ttl=64, service_ttl=63, isn=1000, port=80, client_port=40000, client=POD):
         self.ttl, self.packets = (service_ttl, client_ttl), []
-        self.isn, self.port, self.client_port = isn, port, client_port
+        self.isn, self.port, self.client_port, self.client = isn, port, client_port, client
         self.out, self.back = isn + 1, isn + 4001
 
     def put(self, ms, from_client, flags, seq, ack, data=b"", ttl=None):
-        ports, ends = ((self.client_port, self.port), POD + SERVICE) if from_client else ((self.port, self.client_port), SERVICE + POD)
+        ports, ends = ((self.client_port, self.port), self.client + SERVICE) if from_client else ((self.port, self.client_port), SERVICE + self.client)
         tcp = struct.pack(">HHIIBBHHH", *ports, seq, ack, 0x50, flags, 64240, 0, 0) + data
         ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp), 1, 0x4000, ttl or self.ttl[from_client], 6, 0) + ends
         self.packets.append((1700000000 * 10**6 + int(ms * 1000), bytes(12) + b"\x08\x00" + ip + tcp))
 
     def told(self, ms, seq, data=b""):
         """a router tells the service of a packet of it that died there"""
-        quoted = struct.pack(">BBHHHBBH", 0x45, 0, 40 + len(data), 1, 0x4000, 1, 6, 0) + SERVICE + POD
+        quoted = struct.pack(">BBHHHBBH", 0x45, 0, 40 + len(data), 1, 0x4000, 1, 6, 0) + SERVICE + self.client
         quoted += struct.pack(">HHIIBBHHH", self.port, self.client_port, seq, self.out, 0x50, ACK, 64240, 0, 0) + data
         icmp = struct.pack(">BBHHH", 11, 0, 0, 0, 0) + quoted
         ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0) + bytes([10, 0, 0, 1]) + SERVICE
