@@ -135,7 +135,7 @@ print(f"{told} told, {wrong} wrong", file=sys.stderr)
 sys.exit(wrong != 0 or (told != seeds * (len(kinds) + 1) if how in ("nothing", "double") else not told))
 PY
 loses() {			# loses HOW PLACE
-	PYTHONDONTWRITEBYTECODE=1 python3 "$work/lose.py" "$IMDSNOOP" "$LAB_DIR" "$work" "$1" "$2" "${SEED:-1}" "${SEEDS:-40}"
+	PYTHONDONTWRITEBYTECODE=1 python3 "$work/lose.py" "$IMDSNOOP" "$LAB_DIR" "$work" "$1" "$2" "${SEED:-1}" "${SEEDS:-30}"
 }
 for place in pod uplink both any; do
 	for how in nothing lose tail head pause double disorder cut; do

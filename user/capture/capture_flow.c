@@ -286,6 +286,7 @@ void flow_finish(struct capture_flows *c, struct flow *f, struct imds_request *q
 	for (int i = 0; end == IMDS_END_ANSWERED && i < f->points_len; i++)
 		h->confirmed |= f->points[i].answer && !f->points[i].depth;
 	h->evidence.routers = f->nearest;
+	h->evidence.outer = f->names[1].tuple.local;
 	if (end != IMDS_END_ANSWERED)
 		take_evidence(f, q, &h->evidence);
 	h->rec = (struct imds_rec_request){

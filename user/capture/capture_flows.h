@@ -16,14 +16,15 @@
 
 /* What else is known of an ended request. */
 struct capture_evidence {
-	bool dies;	     /* an answer was seen whose TTL does not suffice for the way to the client */
-	bool told;	     /* and the router that dropped it said so by ICMP */
-	bool recorded;	     /* and the kernel's own drop of it is in the capture, as --pcapng writes it */
-	bool missing_behind; /* and it was not seen at a place behind that router that showed the connection */
-	bool rejected;	     /* ICMP said that a filter rejects the client's packets */
-	bool alone;	     /* nothing but a SYN, once: the client left soon, or the capture lacks the rest */
-	uint8_t routers;     /* between the client and the nearest place where it was seen */
-	bool watched;	     /* a death between service and client would have shown */
+	bool dies;		/* an answer was seen whose TTL does not suffice for the way to the client */
+	bool told;		/* and the router that dropped it said so by ICMP */
+	bool recorded;		/* and the kernel's own drop of it is in the capture, as --pcapng writes it */
+	bool missing_behind;	/* and it was not seen at a place behind that router that showed the connection */
+	bool rejected;		/* ICMP said that a filter rejects the client's packets */
+	bool alone;		/* nothing but a SYN, once: the client left soon, or the capture lacks the rest */
+	struct imds_addr outer; /* the client's address as NAT made it; unspecified: there was none */
+	uint8_t routers;	/* between the client and the nearest place where it was seen */
+	bool watched;		/* a death between service and client would have shown */
 };
 
 struct capture_stats {

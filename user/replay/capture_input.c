@@ -184,7 +184,8 @@ static struct request request_of(struct capture_input *in, const struct imds_rec
 
 	c->several |= c->seen && c->routers != e->routers;
 	c->seen = true;
-	c->reached |= rec->synack_ns || rec->req.end == IMDS_END_ANSWERED;
+	if (rec->synack_ns || rec->req.end == IMDS_END_ANSWERED)
+		c->reached = client_get(in, &e->outer)->reached = true;
 	c->routers = e->routers;
 	r.who = &c->who;
 	r.several = c->several;
