@@ -389,6 +389,42 @@ static void looks_and_entries_are_bounded(void **state)
 	is(runtime_names_find(f->names, C1, 0, SEC), RUNTIME_DOCKER, "", "", "cart", "cart", "");
 }
 
+static void none(void *arg, const char *id, const struct runtime_text *what)
+{
+	fail_msg("%s", id);
+}
+
+/* A home folder is its user's: files without end in it take no more than the users' share of a second. */
+static void a_users_files_cost_a_share_at_most(void **state)
+{
+	static const char store[] = "home/mallory/.local/share/nerdctl/1/names";
+	static char list[4 << 20];
+	struct fixture *f = *state;
+	struct runtime_names_stats stats;
+	char path[200], first[200];
+	size_t over;
+
+	tree_put(f->fd, "etc/passwd", "mallory:x:1000:1000:M:/home/mallory:/bin/sh\n");
+	for (int i = 0; i < 9000; i++) {
+		snprintf(path, sizeof(path), "%s/%d/%d", store, i / 1000, i);
+		if (i % 1000 == 0) {
+			tree_put(f->fd, path, "");
+			strcpy(first, path);
+		} else {
+			assert_int_equal(linkat(f->fd, first, f->fd, path, 0), 0);
+		}
+	}
+	assert_null(runtime_names_find(f->names, C1, 1000, SEC));
+	assert_null(runtime_names_find(f->names, C2, 1000, SEC));
+	runtime_names_get_stats(f->names, &stats);
+	assert_int_not_equal(stats.deferred, 0);
+	/* nor as many values as make 300 MiB of 4 */
+	for (size_t i = 0; i + 3 <= sizeof(list); i += 3)
+		memcpy(list + i, i ? ",{}" : "[{}", 3);
+	list[sizeof(list) - 1] = ']';
+	assert_int_equal(runtime_parse_storage(list, sizeof(list), 8192, none, NULL, &over), -EINVAL);
+}
+
 static void a_root_that_is_not_there_is_no_error(void **state)
 {
 	struct runtime_state states[RUNTIME_STATES];
@@ -488,6 +524,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_skipped_and_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_was_not_there_is_asked_for_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(looks_and_entries_are_bounded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_users_files_cost_a_share_at_most, set_up, tear_down),
 		cmocka_unit_test(a_root_that_is_not_there_is_no_error),
 		cmocka_unit_test(cni_files_give_the_container),
 		cmocka_unit_test(a_tap_device_gives_the_machine),

@@ -29,6 +29,7 @@
 #define STORAGE_CONTAINERS 8192
 #define BUDGET_NODE (16u << 20) /* bytes read in a second, the node's own stores */
 #define BUDGET_USERS (4u << 20) /* and those of all users, who may write what they like */
+#define READ_COST 512		/* of it, for each file that is looked for, there or not */
 #define LOOKS_NODE 2000		/* look-ups in a second that are not answered from memory */
 #define LOOKS_USERS 200
 #define FOLDER_MAX 65536 /* entries of a folder looked at, for what is counted */
@@ -138,6 +139,7 @@ static bool read_file(struct look *l, int dir_fd, const char *path, size_t max, 
 		l->names->stats.deferred++;
 		return false;
 	}
+	l->budget->bytes += READ_COST;
 	n = safe_read_file(dir_fd, path, max, ret_text);
 	if (n < 0) {
 		l->names->stats.skipped += n == -EFBIG || n == -EINVAL || n == -ELOOP;
@@ -146,6 +148,12 @@ static bool read_file(struct look *l, int dir_fd, const char *path, size_t max, 
 	l->budget->bytes += (uint32_t)n;
 	*ret_len = n;
 	return true;
+}
+
+/* False: it is found, or what may be read in this second is: a folder may hold names without end. */
+static bool goes_on(const struct look *l)
+{
+	return !l->found && l->budget->bytes < l->bytes_max;
 }
 
 static void take(struct look *l, int err)
@@ -180,7 +188,7 @@ static bool is_remap(const char *name)
 /* What calls look at, folder by folder: false ends it. */
 typedef bool (*entry_fn)(void *arg, int dir_fd, const char *name);
 
-/* Of the folder below dir_fd ("." itself), at most max entries; hidden ones are none. */
+/* Of the folder below dir_fd ("." itself), at most max entries; hidden ones are none, and count. */
 static void each_entry(int dir_fd, const char *below, int max, entry_fn fn, void *arg)
 {
 	int fd = safe_open_dir(dir_fd, below);
@@ -192,13 +200,9 @@ static void each_entry(int dir_fd, const char *below, int max, entry_fn fn, void
 			close(fd);
 		return;
 	}
-	for (int i = 0; i < max && (de = readdir(dir));) {
-		if (de->d_name[0] == '.')
-			continue;
-		i++;
-		if (!fn(arg, fd, de->d_name))
+	for (int i = -2; i < max && (de = readdir(dir)); i++) /* "." and ".." are there too */
+		if (de->d_name[0] != '.' && !fn(arg, fd, de->d_name))
 			break;
-	}
 	closedir(dir);
 }
 
@@ -211,7 +215,7 @@ static bool on_remap(void *arg, int dir_fd, const char *name)
 		snprintf(below, sizeof(below), "%s/", name);
 		look_docker_at(l, dir_fd, below);
 	}
-	return !l->found;
+	return goes_on(l);
 }
 
 static void look_docker(struct look *l, int fd)
@@ -246,7 +250,7 @@ static bool on_task_namespace(void *arg, int dir_fd, const char *name)
 
 	snprintf(path, sizeof(path), "%s/%s/config.json", name, l->id);
 	look_bundle(l, dir_fd, path);
-	return !l->found;
+	return goes_on(l);
 }
 
 static void look_tasks(struct look *l, int fd)
@@ -265,12 +269,12 @@ static bool on_nerdctl_name(void *arg, int dir_fd, const char *name)
 	char *text;
 
 	if (!read_file(l, dir_fd, name, 256, &text, &len))
-		return true;
+		return goes_on(l);
 	if (!strncmp(text, l->id, CONTAINER_ID_SIZE - 1) &&
 	    !text[CONTAINER_ID_SIZE - 1 + strspn(text + CONTAINER_ID_SIZE - 1, "\n")])
 		take(l, runtime_name_container(name, RUNTIME_CONTAINERD, l->ret));
 	free(text);
-	return !l->found;
+	return goes_on(l);
 }
 
 static bool on_nerdctl_namespace(void *arg, int dir_fd, const char *name)
@@ -278,7 +282,7 @@ static bool on_nerdctl_namespace(void *arg, int dir_fd, const char *name)
 	struct look *l = arg;
 
 	each_entry(dir_fd, name, NAMES_MAX, on_nerdctl_name, l);
-	return !l->found;
+	return goes_on(l);
 }
 
 static bool on_nerdctl_store(void *arg, int dir_fd, const char *name)
@@ -288,7 +292,7 @@ static bool on_nerdctl_store(void *arg, int dir_fd, const char *name)
 
 	snprintf(below, sizeof(below), "%s/names", name);
 	each_entry(dir_fd, below, NAMESPACES_MAX, on_nerdctl_namespace, l);
-	return !l->found;
+	return goes_on(l);
 }
 
 static void look_nerdctl(struct look *l, int fd)
