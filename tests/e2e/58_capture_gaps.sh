@@ -134,6 +134,16 @@ for name, data in ("no-length", b"HTTP/1.1 200 OK\r\n\r\nabc"), ("not-http", b"\
 c = Connection()
 c.stands(); c.ask(1, TOKEN); c.answer(2, data=b"HTTP/1.1 100 Continue\r\n\r\n"); c.ack(3); c.fin(1500); c.taken(1501)
 c.write("interim")
+REFUSED = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"
+for name, first, answer in (("tunnel", b"CONNECT md:443 HTTP/1.1\r\nHost: md\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"),
+                            ("no-tunnel", b"CONNECT md:443 HTTP/1.1\r\nHost: md\r\n\r\n", REFUSED),
+                            ("preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9), REFUSED)):
+    c = Connection()
+    c.stands(); c.ask(1, first); c.answer(2, data=answer); c.ack(3)
+    if name != "preface":
+        c.ask(4, DATA); c.answer(5); c.ack(6)
+    c.fin(7)
+    c.write(name)
 c = Connection(port=8080)
 c.stands(); c.ask(1, TOKEN); c.answer(2); c.ack(3); c.fin(4)
 c.write("other-server")
@@ -246,6 +256,9 @@ check "two networks with the same addresses and ports, at once" said two-network
 check "the client asks again, or leaves: what has no end of its own was whole" said no-length "data ok - -,data ok - -"
 check "and what is not HTTP" said not-http "data ok - -,data ok - -"
 check "100 is no answer" said interim "token no-response - silent"
+check "what goes through a tunnel is no request" said tunnel "other ok - -"
+check "where it is refused it is one" said no-tunnel "other http-error - answered-with-error,data ok - -"
+check "the preface of HTTP/2 is one request" said preface "other http-error - answered-with-error"
 check "another server's port has no tokens" said other-server "other ok - -"
 check "hidden by TLS: all until an answer comes is one request" said tls "other ok - -"
 for order in "veth.pcap0 eth0.pcap0 veth.pcap1 eth0.pcap1" "eth0.pcap1 veth.pcap1 eth0.pcap0 veth.pcap0"; do

@@ -106,6 +106,8 @@ static void request_bytes(struct capture_flows *c, struct flow *f, const uint8_t
 				return;
 			}
 			q = f->in_request ? flow_slot(f, f->head) : request_begin(f, now);
+			if (!q->bytes_out)
+				f->switches = known >= 4 && (!memcmp(buf, "CONN", 4) || !memcmp(buf, "PRI ", 4));
 			n = f->scan_out.state == IMDS_HTTP_DEAD
 				? len
 				: imds_scan_bytes(c->o.http, &f->scan_out, q->path, buf, 0, known);
@@ -121,7 +123,9 @@ static void request_bytes(struct capture_flows *c, struct flow *f, const uint8_t
 		if (imds_scan_ended(&f->scan_out) && f->in_request) {
 			q->flags |= IMDS_F_HEAD_COMPLETE;
 			flow_request_sent(c, f);
-			f->body_out = imds_body_begin(&f->scan_out, 0, 0);
+			f->body_out = imds_body_begin(&f->scan_out, 0, 0) || f->switches;
+			if (f->switches)
+				f->scan_out.body_left = IMDS_BODY_UNTIL_CLOSE;
 		} else if (f->in_request && (q->flags & IMDS_F_HEAD_CUT)) {
 			q->flags |= IMDS_F_HEAD_COMPLETE; /* clients of this service send a head in one segment */
 			flow_request_sent(c, f);

@@ -84,7 +84,8 @@ struct flow {
 	bool ttl_odd;	   /* the client's packets do not begin with a usual TTL */
 	uint64_t held;	   /* number of its last ended request, 0: none */
 	bool waits;	   /* long behind the newest request the client had acknowledged nothing new */
-	bool left;	   /* the service acknowledged a FIN of the client, which is not here */
+	bool switches; /* behind the newest request come no others, unless it is refused: CONNECT, HTTP/2's preface */
+	bool left;     /* the service acknowledged a FIN of the client, which is not here */
 	bool begun_in_gap; /* the newest request */
 	bool revived; /* that request runs again: the client had closed its side alone, and bytes of an answer came */
 };

@@ -58,7 +58,9 @@ static void answer_bytes(struct capture_flows *c, struct flow *f, const struct s
 			n = imds_scan_bytes(c->o.http, &f->scan_in, NULL, buf, 0, known);
 			if ((f->scan_in.words & IMDS_W_HTTP) && (f->scan_in.status == 101 || f->scan_in.status >= 200))
 				q->status = f->scan_in.status;
-			if (imds_scan_ended(&f->scan_in) && f->scan_in.status == 101) {
+			if (imds_scan_ended(&f->scan_in) &&
+			    (f->scan_in.status == 101 ||
+			     (f->switches && f->head - f->tail == 1 && f->scan_in.status / 100 == 2))) {
 				f->tunnel = done = true;
 			} else if (imds_scan_ended(&f->scan_in) && f->scan_in.status < 200) {
 				f->scan_in = (struct imds_scan){ .state = IMDS_HTTP_START_RESPONSE };
@@ -86,6 +88,8 @@ static void answer_bytes(struct capture_flows *c, struct flow *f, const struct s
 		if (done) {
 			flow_finish(c, f, q, IMDS_END_ANSWERED, now);
 			f->tail++;
+			if (f->switches && f->head == f->tail)
+				f->body_out = false;
 			f->body_in = false;
 			f->scan_in = (struct imds_scan){ .state = IMDS_HTTP_START_RESPONSE };
 			if (at)
