@@ -357,7 +357,8 @@ static bool find_other_errors(struct draft *d)
 	} else if (part > told && p->failed) {
 		d->severity = findings_is_past(p) ? SEVERITY_INFO : SEVERITY_WARNING;
 		SUMMARY(d, "%s %s tokens or credentials only in part%s: %llu answer%s %s", d->subject,
-			finding_verb(d, "gets", "get"), finding_by_whom(d, who, sizeof(who)), PLURAL(part),
+			findings_is_past(p) ? "got" : finding_verb(d, "gets", "get"),
+			finding_by_whom(d, who, sizeof(who)), PLURAL(part),
 			statuses_text(p, true, statuses, sizeof(statuses)));
 	} else if (refused + not_found && !p->last_ok_ns && !p->failed && !p->causes[CAUSE_FORWARDED] &&
 		   !p->causes[CAUSE_TOKEN_REQUIRED] && !p->causes[CAUSE_NOT_THIS_CLOUD] && !finding_is_off(d)) {
