@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "../base/json_member.h"
 #include "../base/small.h"
 #include "cgroup_path.h"
 #include "workload.h"
@@ -15,8 +16,7 @@
 #define KUBERNETES_NAME "k8s_" /* how the names of cri-dockerd's and CRI-O's containers begin */
 /* A document deeper than this is none of a runtime's; jansson itself stops at 2048. */
 #define JSON_FLAGS JSON_REJECT_DUPLICATES
-#define OBJECTS_MAX 32768
-#define MEMBERS_MAX (8 * OBJECTS_MAX)
+#define TREE_MAX (32u << 20) /* bytes; "[{},{}" of 4 MiB would be 300 MiB of values */
 
 /*
  * Labels and annotations that name a container, the most telling first: of one part the first that is there counts.
@@ -136,30 +136,11 @@ int runtime_name_container(const char *name, enum runtime runtime, struct runtim
 	return 0;
 }
 
-/* "[{},{}" of 4 MiB would be 300 MiB of values. A list of 8,192 containers has 25,000 objects and 200,000 members. */
-static bool is_modest(const char *text, size_t len)
-{
-	size_t objects = 0, members = 0;
-	bool quoted = false;
-
-	for (size_t i = 0; i < len; i++) {
-		if (quoted && text[i] == '\\')
-			i++;
-		else if (text[i] == '"')
-			quoted = !quoted;
-		else if (!quoted) {
-			objects += text[i] == '{' || text[i] == '[';
-			members += text[i] == ',' || text[i] == ':';
-		}
-	}
-	return objects <= OBJECTS_MAX && members <= MEMBERS_MAX;
-}
-
 static json_t *load(const char *text, size_t len, struct runtime_text *ret)
 {
 	if (ret)
 		memset(ret, 0, sizeof(*ret));
-	if (!is_modest(text, len))
+	if (json_tree_bytes(text, len) > TREE_MAX)
 		return NULL;
 	return json_loadb(text, len, JSON_FLAGS, NULL);
 }

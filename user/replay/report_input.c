@@ -16,12 +16,8 @@
 #define SECONDS_MAX 1e12
 #define FEATURES_READ 64 /* a report of ours has half as many */
 #define ENDPOINTS_READ IMDS_MAX_ENDPOINTS
-#define ADVICE_READ 32 /* lines of one finding */
-/* What jansson takes for a value, roughly; 64-bit. A file of many small values would fill the memory many times over. */
-#define TREE_MAX (320u << 20) /* bytes */
-#define TREE_ARRAY 140
-#define TREE_OBJECT 330
-#define TREE_MEMBER 120
+#define ADVICE_READ 32	      /* lines of one finding */
+#define TREE_MAX (320u << 20) /* bytes; a file of many small values would fill the memory many times over */
 
 static int small_of(const json_t *object, const char *key)
 {
@@ -351,24 +347,6 @@ int report_input_slurp(FILE *f, size_t max, char **ret, size_t *ret_len)
 	return 0;
 }
 
-/* Bytes that the values of a JSON text will take at most, about; what stands in strings does not count. */
-static size_t tree_bytes(const char *text, size_t len)
-{
-	static const unsigned short weights[256] = { ['['] = TREE_ARRAY, ['{'] = TREE_OBJECT, [','] = TREE_MEMBER };
-	bool in_string = false;
-	size_t bytes = len;
-
-	for (size_t i = 0; i < len; i++) {
-		if (in_string && text[i] == '\\')
-			i++;
-		else if (text[i] == '"')
-			in_string = !in_string;
-		else if (!in_string)
-			bytes += weights[(unsigned char)text[i]];
-	}
-	return bytes;
-}
-
 int report_input_read(const char *path, struct report_doc *ret, char *msg, size_t msg_len)
 {
 	bool is_stdin = !strcmp(path, "-");
@@ -396,7 +374,7 @@ int report_input_read(const char *path, struct report_doc *ret, char *msg, size_
 			snprintf(msg, msg_len, "%s", strerror(-err));
 		return err;
 	}
-	if (tree_bytes(text, len) > TREE_MAX) {
+	if (json_tree_bytes(text, len) > TREE_MAX) {
 		free(text);
 		snprintf(msg, msg_len, "it holds more values than any report: more than %u MiB when read",
 			 TREE_MAX >> 20);

@@ -24,7 +24,7 @@
 #define OWN_PAUSE (10 * MS)
 #define LOOKS_AT_ONCE 64  /* after a while without */
 #define PROCESSES_MAX 256 /* of the answerer's cgroup that are looked at */
-#define FILES_MAX 4096	  /* of each */
+#define FILES_MAX 16384	  /* of these all: each costs a readlink(2) */
 
 struct known_answerer {
 	struct known_answerer *next;
@@ -65,7 +65,7 @@ const struct answerer *session_answerer_of(const struct session *s, uint64_t coo
 
 /* --- the process that holds a socket ---------------------------------------------------------------------------------- */
 
-static bool holds_socket(int pid, uint32_t inode)
+static bool holds_socket(int pid, uint32_t inode, int *left)
 {
 	char path[64], want[32], is[32];
 	struct dirent *e;
@@ -76,7 +76,8 @@ static bool holds_socket(int pid, uint32_t inode)
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	snprintf(want, sizeof(want), "socket:[%u]", inode);
 	dir = opendir(path);
-	for (int i = 0; dir && !found && i < FILES_MAX && (e = readdir(dir)); i++) {
+	while (dir && !found && *left > 0 && (e = readdir(dir))) {
+		--*left;
 		n = readlinkat(dirfd(dir), e->d_name, is, sizeof(is) - 1);
 		if (n > 0) {
 			is[n] = '\0';
@@ -108,7 +109,7 @@ static void name_process(struct known_answerer *k, int pid)
 static void find_process(const struct session *s, struct known_answerer *k, const char *cgroup)
 {
 	char path[4096];
-	int fd, pid, only = 0, n = 0;
+	int fd, pid, only = 0, n = 0, left = FILES_MAX;
 	FILE *f;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup) >= sizeof(path))
@@ -122,7 +123,7 @@ static void find_process(const struct session *s, struct known_answerer *k, cons
 	}
 	for (; n < PROCESSES_MAX && fscanf(f, "%d", &pid) == 1; n++) { /* NOLINT(cert-err34-c): the kernel's own numbers */
 		only = pid;
-		if (pid > 0 && holds_socket(pid, k->inode)) {
+		if (pid > 0 && holds_socket(pid, k->inode, &left)) {
 			name_process(k, pid);
 			break;
 		}
