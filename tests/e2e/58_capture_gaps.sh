@@ -67,13 +67,14 @@ c.write("on-its-way")
 c.write("on-its-way-on", d)
 # the pod and the uplink, by clocks that differ
 for name, ttl in ("pod", 64), ("uplink", 63):
-    c, e = Connection(client_ttl=ttl, service_ttl=ttl ^ 127), Connection(client_ttl=ttl, service_ttl=ttl ^ 127, isn=3000000)
-    c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.fin(1500)
-    e.stands(2000); e.ask(2001, TOKEN); e.answer(2002, ttl=ttl ^ 127); e.ack(2003); e.fin(2004)
-    if name == "uplink":
-        c.dies(2, 203, 604, ttl=1)
-    for late in 0, 4000, 300000:
-        c.write(f"{name}-{late}", e, late=late)
+    for port, again in (40001, ""), (40000, "reused-"):
+        c, e = Connection(client_ttl=ttl, service_ttl=ttl ^ 127), Connection(client_ttl=ttl, service_ttl=ttl ^ 127, isn=3000000, client_port=port)
+        c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.fin(1500)
+        e.stands(2000); e.ask(2001, TOKEN); e.answer(2002, ttl=ttl ^ 127); e.ack(2003); e.fin(2004)
+        if name == "uplink":
+            c.dies(2, 203, 604, ttl=1)
+        for late in 0, 4000, 300000:
+            c.write(f"{name}-{again}{late}", e, late=late)
 c = Connection(client_ttl=63)
 c.stands(); c.ask(1, TOKEN); c.taken(1.2); c.dies(2, 203, ahead=70000, ttl=1); c.fin(1500)
 c.write("forged")
@@ -225,9 +226,13 @@ apart() { # apart POD UPLINK: a request of each connection is told once
 		equal "$(jq '.losses.capture_clocks_apart // 0' "$work/report")" "$4"
 }
 check "clocks agree" apart 0 0 hop-limit,ok 0
-for late in 4000 300000; do
-	check "the uplink's clock is late by $late ms: told once, and it is said" apart 0 $late no-response,ok 1
-	check "the pod's clock is late by $late ms: told once" apart $late 0 hop-limit,ok 1
+check "the uplink's clock is late by 4 s: what it saw is of the same connection" apart 0 4000 hop-limit,ok 1
+for port in "" reused-; do
+	for late in 4000 300000; do
+		[ "$port$late" = 4000 ] || check "the uplink's clock is late by $port$late ms: told once, and it is said" \
+			apart "${port}0" "$port$late" no-response,ok 1
+		check "the pod's clock is late by $port$late ms: told once" apart "$port$late" "${port}0" hop-limit,ok 1
+	done
 done
 check "a segment that the client does not wait for is no answer" said forged "token no-response - silent"
 check "a client whose TTL is unusual: its SYN-ACK came with such a TTL" said odd-ttl "token no-response - silent"

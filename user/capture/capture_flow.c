@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define SEQ_WINDOW (1u << 20)
-#define HOLD_NS 2000000000ull /* after its end a request still learns of deaths */
+#define HOLD_NS 10000000000ull /* after its end a request still learns of deaths, which another clock may tell later */
 
 /* Whoever made the capture does not know the factors, and so not what falls into one bucket. */
 static uint32_t tuple_bucket(const struct capture_flows *c, const struct tuple *t)

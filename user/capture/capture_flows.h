@@ -46,7 +46,7 @@ struct capture_flows_options {
 	size_t endpoints_len;
 	const struct imds_http_table *http; /* borrowed */
 	uint64_t stall_ns;
-	/* In the order of their ends, some two seconds of the capture later. Times of rec are since 1970. */
+	/* In the order of their ends, some ten seconds of the capture later. Times of rec are since 1970. */
 	void (*on_request)(void *arg, const struct imds_rec_request *rec, const struct capture_evidence *evidence);
 	void *arg;
 };
