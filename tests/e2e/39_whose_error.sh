@@ -25,10 +25,14 @@ google=http://169.254.169.254/computeMetadata/v1/instance
 check "lab: GCE's errors" equal "$(with 403 ask bare $google/id)$(with 403 ask headed -H 'Metadata-Flavor: Google' $google/id
 	)$(ask account -H 'Metadata-Flavor: Google' $google/id
 	)$(with 404 ask account -H 'Metadata-Flavor: Google' "$google/service-accounts/default/?recursive=true")$(with 403 get foreign)" 403403200404403
+check "lab: server errors, once and for one path" equal "$(with 500 get lost 2 /latest/meta-data/ami-id)$(get lost 2 /latest/meta-data/ami-id
+	)$(with 500 get aside 2 /latest/meta-data/ami-id)$(get aside 2 /latest/meta-data/mac)" 500200500200
 report_stop
 said bare credentials-refused "the header that it lacks" '$all | test("lacked the header Metadata-Flavor") and (test("workloadIdentity|v1beta1") | not)'
 said headed credentials-refused "not the header, which it has" '$all | test("workloadIdentityUser") and (test("Metadata-Flavor|v1beta1") | not)'
 expect_report "$r" "foreign: a client of EC2's on GCE met no switch of EC2's" 'pod("foreign") | .cause == "not-this-cloud" and .cause_text == "not EC2\u0027s service"'
+said lost credentials-refused "the same request is served since" '.summary | test("1 answer 500; answered since$")'
+said aside credentials-refused "another one is" '.summary | test("1 answer 500$")'
 said account credentials-refused "no service account, though all else is served" '.severity == "warning" and (.summary | test("service account.* 404"))'
 
 t=http://169.254.169.254/latest/api/token

@@ -94,6 +94,7 @@ void counters_add_error(struct pod_stats *into, const struct error_count *from)
 		if (e->status == from->status && e->kind == from->kind && e->method == from->method &&
 		    e->forwarded == from->forwarded && e->header == from->header && !strcmp(e->path, from->path)) {
 			e->requests += from->requests;
+			e->served &= from->served;
 			return;
 		}
 	if (into->errors_len < POD_STATS_ERRORS)

@@ -125,6 +125,13 @@ static void note_error(struct pod_stats *s, const struct request *r)
 	counters_add_error(s, &e);
 }
 
+static void note_served(struct pod_stats *s, const struct imds_request *q)
+{
+	for (struct error_count *e = s->errors; e < s->errors + s->errors_len; e++)
+		e->served |=
+		    e->kind == q->kind && e->method == q->method && !strncmp(e->path, q->path, sizeof(e->path) - 1);
+}
+
 static void note_place(struct pod_stats *s, const struct request *r)
 {
 	const struct imds_drop *drop = &r->rec.req.drop;
@@ -185,6 +192,7 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 		s->credentials_ok += ok;
 	}
 	if (ok) {
+		note_served(s, q);
 		s->providers_ok |= 1u << r->provider;
 		s->endpoints_ok |= 1u << (r->rec.peer.endpoint % 32);
 		s->last_ok_ns = q->end_ns;

@@ -52,6 +52,7 @@ struct error_count {
 	bool forwarded; /* X-Forwarded-For was in the request */
 	char path[64];	/* without query; cut */
 	int8_t header; /* the one that its provider requires: 1 was there, -1 was not; 0: not known, or none is required */
+	bool served; /* the same request was answered below 400 since */
 };
 
 /* Where packets of requests that failed were dropped: one per cause, reason, place and direction. */

@@ -342,6 +342,8 @@ static bool find_other_errors(struct draft *d)
 		SUMMARY(d, "%s %s answered with server errors%s: %llu answer%s %u", d->subject,
 			findings_is_past(p) ? finding_verb(d, "was", "were") : finding_verb(d, "is", "are"),
 			finding_by_whom(d, who, sizeof(who)), PLURAL(broken), status);
+		if (!p->last_failed_ns && findings_is_back(p))
+			lines_append(&d->summary, "; answered since");
 	} else if (stale && finding_is_ec2(p) && !p->failed) {
 		SUMMARY(d, "%s %s tokens, but with them only errors%s: %llu answer%s 401", d->subject,
 			finding_verb(d, "gets", "get"), finding_by_whom(d, who, sizeof(who)), PLURAL(stale));
@@ -462,7 +464,7 @@ const struct finding_rule finding_rules_answers[] = {
 	{ FINDING_TOKEN_REQUIRED, find_token_required, SEVERITY_WARNING, THEN_PROCESSES, 1u << OUTCOME_HTTP_ERROR },
 	{ FINDING_ENDPOINT_DISABLED, find_disabled, SEVERITY_WARNING, THEN_PROCESSES, 1u << OUTCOME_HTTP_ERROR },
 	{ FINDING_THROTTLED, find_throttled, SEVERITY_WARNING, THEN_ANSWERER | THEN_PROCESSES, 1u << OUTCOME_HTTP_ERROR },
-	{ FINDING_CREDENTIALS_REFUSED, find_other_errors, SEVERITY_WARNING, THEN_ANSWERER | THEN_BACK | THEN_PROCESSES,
+	{ FINDING_CREDENTIALS_REFUSED, find_other_errors, SEVERITY_WARNING, THEN_ANSWERER | THEN_PAST | THEN_PROCESSES,
 	  1u << OUTCOME_HTTP_ERROR },
 	{ FINDING_SLOW, find_late, SEVERITY_WARNING, THEN_ANSWERER | THEN_PAST | THEN_LOST | THEN_PROCESSES,
 	  1u << OUTCOME_NO_RESPONSE },

@@ -87,13 +87,22 @@ uint64_t findings_last_bad_ns(const struct pod_stats *p)
 	return p->last_failed_ns ? p->last_failed_ns : p->last_broken_ns;
 }
 
+/* All its answers 500 and above are of requests that were served since; what the list has no room for is not known. */
+static bool all_served(const struct pod_stats *p)
+{
+	for (size_t i = 0; i < p->errors_len; i++)
+		if (p->errors[i].status >= 500 && !p->errors[i].served)
+			return false;
+	return p->errors_len < POD_STATS_ERRORS;
+}
+
 /* An answer at one address says nothing of another: an agent on the node, the WireServer. */
 static bool was_answered_since(const struct pod_stats *p)
 {
 	uint64_t bad_ns = findings_last_bad_ns(p);
 
-	return bad_ns && p->last_ok_ns > bad_ns && !p->token_fails && !dns_fails(p) &&
-	       !(p->endpoints_failed & ~p->endpoints_ok);
+	return bad_ns && p->last_ok_ns > bad_ns && (p->last_failed_ns || all_served(p)) && !p->token_fails &&
+	       !dns_fails(p) && !(p->endpoints_failed & ~p->endpoints_ok);
 }
 
 bool findings_is_past(const struct pod_stats *p)
