@@ -221,6 +221,18 @@ static bool others_answered(const struct snapshot *s, const struct pod_stats *p)
 	return ret && !(p->endpoints_ok & p->endpoints_failed);
 }
 
+/* A request without one was answered 401, and none was served. */
+static bool are_tokens_required(const struct snapshot *s)
+{
+	bool refused = false, served = false;
+
+	for (size_t i = 0; i < s->pods_len; i++) {
+		refused |= s->pods[i]->v1_unauthorized != 0;
+		served |= s->pods[i]->v1_answered != 0;
+	}
+	return refused && !served;
+}
+
 static bool is_limit_known(const struct pod_stats *p)
 {
 	return p && p->required_hop_limit >= 2 && p->required_hop_limit <= HOP_LIMIT_MAX;

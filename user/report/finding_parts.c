@@ -385,7 +385,8 @@ void finding_add_lost_seconds(struct draft *d)
 			 findings_duration(p->fallback_answered_us_sum / p->fallbacks_answered, took, sizeof(took)),
 			 p->fallbacks_answered > 1 ? " on average" : "");
 	else if (p->fallbacks)
-		EVIDENCE(d, "then %llu IMDSv1 fallback request%s, without success", PLURAL(p->fallbacks));
+		EVIDENCE(d, "then %llu IMDSv1 fallback request%s, without success%s", PLURAL(p->fallbacks),
+			 p->v1_unauthorized ? ": 401, tokens are required here" : "");
 }
 
 void finding_add_processes(struct draft *d)
