@@ -371,6 +371,28 @@ static void tail_of_a_path_makes_no_owner(void **state)
 	assert_int_equal(owners, 1);
 }
 
+#define USER "user.slice/user-1000.slice/user@1000.service/app.slice/"
+
+/* In its own tree a user makes what is named as a pod of the node's; a pod that is there alone (a rootless kubelet) is one. */
+static void a_user_takes_no_pods_name(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t forged = make_cgroup(f, USER SYSTEMD1), container = make_cgroup(f, USER "docker-" C1 ".scope");
+	uint64_t real = make_cgroup(f, SYSTEMD1), own = make_cgroup(f, USER "kubepods/pod" U2 "/" C3);
+
+	tree_folder(f->fd, "pods/default_web-0_" U1 "/app");
+	make_link(f, "web-0_default_app-" C1 ".log", "/nowhere");
+	tree_folder(f->fd, "pods/default_own_" U2 "/app");
+	make_link(f, "own_default_app-" C3 ".log", "/nowhere");
+	start(f);
+	assert_who(pod_names_get(f->names, real, 0, step(SEC)), "default", "web-0", "app");
+	assert_who(pod_names_get(f->names, forged, 0, step(SEC)), "", "", "");
+	assert_string_equal(pod_names_get(f->names, forged, 0, step(SEC))->container_id, "");
+	assert_who(pod_names_get(f->names, container, 0, step(SEC)), "", "", "");
+	assert_string_equal(pod_names_get(f->names, container, 0, step(SEC))->container_id, "");
+	assert_who(pod_names_get(f->names, own, 0, step(SEC)), "default", "own", "app");
+}
+
 /* Who may make cgroups in its own makes ten times what the table holds; another pod that went keeps its name. */
 static void folders_of_a_tenant_fill_its_share_only(void **state)
 {
@@ -629,6 +651,7 @@ int main(void)
 		T(folder_that_is_slow_to_read_is_read_less_often),
 		T(vanished_log_folders_are_forgotten_after_a_minute),
 		T(tail_of_a_path_makes_no_owner),
+		T(a_user_takes_no_pods_name),
 		T(folders_of_a_tenant_fill_its_share_only),
 		T(folder_that_goes_and_comes_is_told),
 		T(unknown_id_is_scanned_for_once_a_second_and_once_in_its_life),

@@ -230,14 +230,16 @@ static void take_around(struct cgroup_ids *ids)
 
 /*
  * Whose node it is. What a tenant makes below its own cgroup names nobody: the outermost pod counts, unless the kubelet
- * knows only one inside (we are in a node that is itself in a pod). What is inside a container (kind) or another pod, and
- * what the tail of a long path tells, is believed unless that pod or container is also elsewhere.
+ * knows only one inside (we are in a node that is itself in a pod). What is inside a container (kind), another pod, or a
+ * user's own tree, and what the tail of a long path tells, is believed unless that pod or container is also elsewhere.
  */
 static int node_ids(const struct pod_names *names, struct cgroup_node *node, struct cgroup_ids *ret_ids)
 {
 	size_t len = strlen(node->path), at;
 	struct cgroup_ids inner;
+	struct log_who who;
 	const char *id;
+	bool by_user;
 
 	if (cgroup_path_parse(node->path, len, ret_ids))
 		return -ENOENT;
@@ -250,10 +252,12 @@ static int node_ids(const struct pod_names *names, struct cgroup_node *node, str
 		*ret_ids = inner;
 		return 0;
 	}
-	if (!ret_ids->around_id[0] && !node->cut)
+	by_user = cgroup_path_user(node->path, len);
+	if (!ret_ids->around_id[0] && !node->cut && !by_user)
 		return 0;
 	id = ret_ids->pod_uid[0] ? ret_ids->pod_uid : ret_ids->container_id;
-	node->forged |= is_elsewhere(names, id);
+	node->forged |=
+	    is_elsewhere(names, id) || (by_user && !ret_ids->pod_uid[0] && !log_dirs_find(names->logs, "", id, &who));
 	if (node->forged)
 		take_around(ret_ids);
 	return ret_ids->pod_uid[0] || ret_ids->container_id[0] ? 0 : -ENOENT;
