@@ -145,6 +145,9 @@ for name, first, answer in (("tunnel", b"CONNECT md:443 HTTP/1.1\r\nHost: md\r\n
         c.ask(4, DATA); c.answer(5); c.ack(6)
     c.fin(7)
     c.write(name)
+c = Connection(client=SERVICE, service_ttl=64)
+c.stands(); c.ask(1, TOKEN); c.answer(2); c.ack(3); c.fin(4)
+c.write("own-address")
 c = Connection(port=8080)
 c.stands(); c.ask(1, TOKEN); c.answer(2); c.ack(3); c.fin(4)
 c.write("other-server")
@@ -264,6 +267,7 @@ check "100 is no answer" said interim "token no-response - silent"
 check "what goes through a tunnel is no request" said tunnel "other ok - -"
 check "where it is refused it is one" said no-tunnel "other http-error - answered-with-error,data ok - -"
 check "the preface of HTTP/2 is one request" said preface "other http-error - answered-with-error"
+check "a node asks an address of its own" said own-address "token ok - -"
 check "another server's port has no tokens" said other-server "other ok - -"
 check "hidden by TLS: all until an answer comes is one request" said tls "other ok - -"
 for order in "veth.pcap0 eth0.pcap0 veth.pcap1 eth0.pcap1" "eth0.pcap1 veth.pcap1 eth0.pcap0 veth.pcap0"; do

@@ -199,6 +199,7 @@ void capture_flows_packet(struct capture_flows *c, const struct packet *p)
 {
 	struct waiting w;
 	enum parsed what = packet_parse(p, is_endpoint, c, &w.s);
+	int from;
 
 	c->stats.packets++;
 	if (p->timeless) {
@@ -218,9 +219,10 @@ void capture_flows_packet(struct capture_flows *c, const struct packet *p)
 		return;
 	}
 	w.endpoint = endpoint_index(c, &w.s.dst, w.s.dst_port);
-	w.out = w.endpoint >= 0;
-	if (!w.out)
-		w.endpoint = endpoint_index(c, &w.s.src, w.s.src_port);
+	from = endpoint_index(c, &w.s.src, w.s.src_port);
+	/* a node asks an address of its own from that address: the client's port is the higher one */
+	w.out = w.endpoint >= 0 && (from < 0 || w.s.dst_port < w.s.src_port);
+	w.endpoint = w.out ? w.endpoint : from;
 	if (w.endpoint < 0)
 		return;
 	c->stats.of_interest++;

@@ -424,7 +424,7 @@ static const char *why(int err)
 	case -ENODATA:
 		return "empty";
 	case -EINVAL:
-		return "neither pcap nor pcapng";
+		return "neither pcap nor pcapng (a trace is read alone, and not compressed)";
 	case -EPIPE:
 		return "cut off in the middle of a packet: what was before it is used";
 	case -EBADMSG:
