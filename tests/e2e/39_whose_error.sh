@@ -26,7 +26,7 @@ check "lab: GCE's errors" equal "$(with 403 ask bare $google/id)$(with 403 ask h
 	)$(ask account -H 'Metadata-Flavor: Google' $google/id
 	)$(with 404 ask account -H 'Metadata-Flavor: Google' "$google/service-accounts/default/?recursive=true")$(with 403 get foreign)" 403403200404403
 check "lab: server errors, once and for one path" equal "$(with 500 get lost 2 /latest/meta-data/ami-id)$(get lost 2 /latest/meta-data/ami-id
-	)$(with 500 get aside 2 /latest/meta-data/ami-id)$(get aside 2 /latest/meta-data/mac)" 500200500200
+	)$(with 500 get aside 2 /latest/meta-data/instance-type)$(get aside)" 500200500200
 report_stop
 said bare credentials-refused "the header that it lacks" '$all | test("lacked the header Metadata-Flavor") and (test("workloadIdentity|v1beta1") | not)'
 said headed credentials-refused "not the header, which it has" '$all | test("workloadIdentityUser") and (test("Metadata-Flavor|v1beta1") | not)'
