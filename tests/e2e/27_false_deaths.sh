@@ -9,7 +9,8 @@ e2e_lab --hop-limit 2
 t=$LAB_ROOT/trace r=$LAB_ROOT/report
 head="PUT /latest/api/token HTTP/1.1\r\nHost: imds\r\n$E2E_TTL\r\n\r\n"
 pods() { lab_pod_bridge policy && policy_veth=veth$lab_n && lab_pod_bridge victim && lab_pod_bridge evil &&
-	lab_pod_inner inner-a && lab_pod_inner inner-b && lab_pod_host agent && lab_pod_bridge older && lab_pod_host older-host; }
+	lab_pod_inner inner-a && lab_pod_inner inner-b && lab_pod_host agent && lab_pod_bridge older && lab_pod_host older-host &&
+	lab_pod_bridge uplink; }
 pods || e2e_die "pods come up"
 # a pod on a switch of its own: the node forwards, the switch only passes on
 lab_pod_bridge switched && lab_pod_load switched && lab_netns switch || e2e_die "the switch comes up"
@@ -76,6 +77,11 @@ lab_server_set hop-limit 1
 lab_tc_drop on
 : >"$LAB_ROOT/older-host.go"
 wait $h
+# at limit 1, a policy on the node's uplink, ahead of the forward: it drops an answer to a GET with TTL 64 just as well
+lab_tc_drop off
+lab_in node tc qdisc add dev eth0 clsact
+lab_in node tc filter add dev eth0 ingress bpf da obj "$LAB_BIN/tc_ttl_drop.bpf.o" sec policy
+check "the policy of the uplink keeps all answers away" equal "$(put uplink)$(get uplink 0.6)$(put uplink)" 000000000
 trace_stop
 report_stop
 
@@ -91,8 +97,12 @@ for p in older older-host; do
 		.outcome == \"blocked\" and .ttl_dropped == 1)"
 done
 expect_report "$r" "nor are its packets counted as such where the place is known" 'pod("switched") | .drops.TC_INGRESS > 0 and .hop_limit_drops == 0'
+expect_trace "$t" "what drops answers whatever their TTL is a policy" 'gets("uplink")[0].outcome == "blocked" and
+	tokens("uplink")[1].outcome == "blocked"'
+expect_finding "$r" uplink hop-limit-exhausted "its first token's death is told with what speaks against a higher limit" \
+	'$all | test("a tc program dropped answers with TTL 64, too")'
 # arithmetic is against it all the same: two forwards, and the node has TTL 2
 expect_trace "$t" "its twin with the same addresses has no death of its own" 'tokens("inner-b") | length == 1 and (.[0] |
 	.confidence != "proven" and .drops == 0)'
 expect_report "$r" "no finding names the hop limit for the others" \
-	'[.findings[] | select(.code == "hop-limit-exhausted") | .pod] - ["inner-a", "inner-b"] == []'
+	'[.findings[] | select(.code == "hop-limit-exhausted") | .pod] - ["inner-a", "inner-b", "uplink"] == []'

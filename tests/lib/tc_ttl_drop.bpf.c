@@ -3,6 +3,7 @@
  * What Cilium's and Calico's eBPF data paths do on a node's uplink, and nothing more: drop the metadata service's
  * packets whose TTL (hop limit) is used up, before netfilter has undone the NAT and before ip_forward() sees them.
  * Loaded by: tc filter add dev eth0 ingress bpf da obj FILE sec tc
+ * Section "policy": what a network policy does there, whatever the TTL is.
  * Section "lose": a wire of a smaller MTU, where full packets are lost without a sign: no kfree_skb, no ICMP.
  */
 #include "vmlinux.h"
@@ -12,6 +13,7 @@
 #define TC_ACT_OK 0 /* linux/pkt_cls.h */
 #define TC_ACT_SHOT 2
 #define TC_ACT_STOLEN 4
+#define BARE 60	    /* bytes of a packet without data, at most */
 #define FULL 410    /* bytes, with the Ethernet header */
 #define ETH_HLEN 14 /* linux/if_ether.h */
 #define ETH_P_IP 0x0800
@@ -40,6 +42,18 @@ SEC("tc") int tc_ttl_drop(struct __sk_buff *skb)
 SEC("lose") int tc_lose(struct __sk_buff *skb)
 {
 	return skb->len >= FULL ? TC_ACT_STOLEN : TC_ACT_OK;
+}
+
+/* A policy that looks at no TTL: what carries data is kept away. */
+SEC("policy") int tc_policy(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct iphdr *ip = data + ETH_HLEN;
+
+	return skb->protocol == bpf_htons(ETH_P_IP) && (void *)(ip + 1) <= end && ip->saddr == IMDS_V4 &&
+		       skb->len > ETH_HLEN + BARE
+		   ? TC_ACT_SHOT
+		   : TC_ACT_OK;
 }
 
 char _license[] SEC("license") = "GPL";

@@ -162,6 +162,28 @@ static void limit_that_was_lowered_is_no_rule(void **state)
 	done(t, &s);
 }
 
+/* A tc program that drops what has more TTL left, too, is a policy, until answers pass it. */
+static void policy_of_a_row_is_no_death(void **state)
+{
+	struct pod_table *t = table_new();
+	enum outcome wanted[] = { OUTCOME_HOP_LIMIT, OUTCOME_BLOCKED, OUTCOME_BLOCKED, OUTCOME_OK, OUTCOME_HOP_LIMIT };
+
+	for (size_t i = 0; i < LEN(wanted); i++) {
+		bool get = i == 1 || wanted[i] == OUTCOME_OK;
+		struct request r = request(get ? IMDS_KIND_DATA : IMDS_KIND_TOKEN, (2 * i + 1) * S, S,
+					   wanted[i] == OUTCOME_OK ? 200 : 0);
+
+		if (wanted[i] != OUTCOME_OK) {
+			r = died(r);
+			r.drop_reason = "TC_INGRESS";
+			r.drop_location = "";
+			r.rec.req.drop.ttl = get ? 64 : 1;
+		}
+		assert_int_equal(add(t, r).outcome, wanted[i]);
+	}
+	pod_table_free(t);
+}
+
 /* The same death, and the node's own gets what it got before: it is a rule. */
 static void limit_that_stands_was_not_lowered(void **state)
 {
@@ -855,6 +877,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ttl_that_a_rule_set_tells_no_hops),
 		cmocka_unit_test(limit_that_was_lowered_is_no_rule),
+		cmocka_unit_test(policy_of_a_row_is_no_death),
 		cmocka_unit_test(limit_that_stands_was_not_lowered),
 		cmocka_unit_test(answer_that_died_here_tells_the_limit),
 		cmocka_unit_test(limit_that_was_lowered_leaves_the_hops),

@@ -111,7 +111,7 @@ void counters_add_note(struct pod_stats *into, const struct drop_note *from)
 		    !strcmp(n->location, from->location)) {
 			if (from->to[0])
 				memcpy(n->to, from->to, sizeof(n->to));
-			n->ttl = from->ttl;
+			n->ttl = from->ttl > n->ttl ? from->ttl : n->ttl;
 			n->requests += from->requests;
 			return;
 		}

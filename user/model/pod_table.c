@@ -36,6 +36,7 @@ struct row {
 	struct distances distances;
 	uint64_t answered_ns;	/* newest answered request */
 	uint64_t token_ok_ns;	/* newest answered token request */
+	uint64_t tc_policy_ns;	/* newest healthy answer that a tc program dropped */
 	uint64_t running;	/* of the round under way */
 	uint64_t other_packets; /* neither TCP nor DNS requests: ICMP, other UDP */
 	bool deaths_seen;	/* an answer died, packet and place: on its way that shows */
@@ -326,6 +327,7 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 		.drop_reason = r->drop_reason,
 		.drop_location = r->drop_location,
 		.drops_watched = are_drops_watched(t, &r->rec),
+		.tc_is_policy = row->tc_policy_ns > row->answered_ns,
 		.deaths_seen = row->deaths_seen,
 		.node_token_ttl = e->token_ttl,
 		.node_ttl_is_other = !is_ttl_of_then(e, &r->rec.req, now_ns),
@@ -344,6 +346,8 @@ static void judge(struct pod_table *t, struct row *row, struct request *r, uint6
 	r->outcome = v.outcome;
 	r->confidence = v.confidence;
 	row->deaths_seen |= v.confidence == CONFIDENCE_PROVEN;
+	if (verdict_is_tc_policy(&r->rec.req.drop, r->drop_reason, r->drop_location))
+		row->tc_policy_ns = r->rec.req.drop.ts_ns;
 	distances_correct(&row->distances, &row->s, e, r);
 	r->judged_ns = now_ns;
 	r->drops_watched = in.drops_watched;

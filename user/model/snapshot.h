@@ -62,9 +62,9 @@ struct drop_note {
 	char reason[32], location[64];
 	char to[64];	   /* where NAT on this node had sent it, "" where it had not, or not known */
 	uint64_t requests; /* that it stopped */
-	uint8_t ttl;
-	uint16_t where; /* IMDS_D_AT_HOME, IMDS_D_FOREIGN, 0: in the node's own network, or not known; IMDS_D_RST */
-	bool hop_limit; /* of requests whose outcome is OUTCOME_HOP_LIMIT, which is told by itself */
+	uint8_t ttl;	   /* the highest */
+	uint16_t where;	   /* IMDS_D_AT_HOME, IMDS_D_FOREIGN, 0: in the node's own network, or not known; IMDS_D_RST */
+	bool hop_limit;	   /* of requests whose outcome is OUTCOME_HOP_LIMIT, which is told by itself */
 };
 
 /* Requests of one kind: allocated with the first, for a container uses two or three kinds of the eight. */

@@ -145,6 +145,12 @@ bool verdict_is_ttl_death(const struct imds_drop *drop, const char *reason, cons
 	       ttl_death_place(reason, location) >= PLACE_TC;
 }
 
+bool verdict_is_tc_policy(const struct imds_drop *drop, const char *reason, const char *location)
+{
+	return drop->ts_ns && (drop->flags & IMDS_D_FROM_ENDPOINT) && drop->ttl > 1 &&
+	       !(drop->flags & IMDS_D_AT_HOME) && ttl_death_place(reason, location) == PLACE_TC;
+}
+
 /* Freed by the verdict of a filter, whatever it had looked at. */
 static bool is_filter(const char *reason, const char *location)
 {
@@ -305,7 +311,7 @@ static enum confidence death_confidence(const struct verdict_input *in)
 		return CONFIDENCE_NONE;
 	place = ttl_death_place(in->drop_reason, in->drop_location);
 	if (place == PLACE_ELSEWHERE || (place != PLACE_FORWARDS && !is_ahead_of_forward(in) && ttl_suffices(in)) ||
-	    (place == PLACE_TC && may_be_at_home(in)))
+	    (place == PLACE_TC && (may_be_at_home(in) || in->tc_is_policy)))
 		return CONFIDENCE_NONE;
 	if (place != PLACE_UNKNOWN && (drop->flags & (IMDS_D_PAYLOAD | IMDS_D_SYN)))
 		return CONFIDENCE_PROVEN;

@@ -17,9 +17,10 @@ struct verdict_input {
 	bool others_answered; /* another request of this container was answered within the last minute */
 	/* token requests with as many hops or more are answered on this node, or host-network ones are not */
 	bool token_contradiction;
-	int hops;		/* -1: unknown */
-	bool deaths_seen;	/* deaths by TTL of this row's answers were seen before: they do show on its way */
-	int node_token_ttl;	/* TTL of token answers as this node's host-network sockets receive it; 0: unknown */
+	int hops;	    /* -1: unknown */
+	bool tc_is_policy;  /* the newest of this row's answers that had more left was dropped by a tc program, too */
+	bool deaths_seen;   /* deaths by TTL of this row's answers were seen before: they do show on its way */
+	int node_token_ttl; /* TTL of token answers as this node's host-network sockets receive it; 0: unknown */
 	bool node_ttl_is_other; /* that was learned long before the request, or since: the limit may have been another */
 	int service_token_ttl;	/* the highest of all addresses of the service, which have one limit; 0: unknown */
 	uint64_t stall_ns;	/* --stall */
@@ -65,6 +66,9 @@ bool verdict_is_refused_at_socket(const struct imds_drop *drop);
  * without a reason in FIN_WAIT2 and TIME_WAIT (tcp_v4_rcv(), 5.10 to 6.18), as NO_SOCKET or TCP_* elsewhere.
  */
 bool verdict_is_late_answer(const struct imds_drop *drop, const char *reason, const char *location);
+
+/* True for a healthy answer that a tc program dropped where packets come in: it does not look at the TTL, or not at it alone. */
+bool verdict_is_tc_policy(const struct imds_drop *drop, const char *reason, const char *location);
 
 /* True for a drop of the client's own packet by packet filter, policy, tc or a blackhole route. */
 bool verdict_is_policy_drop(const struct imds_drop *drop, const char *reason, const char *location);

@@ -170,6 +170,20 @@ static void add_deaths(struct draft *d, enum confidence confidence)
 				 p->notes[i].location, p->notes[i].reason);
 }
 
+/* What drops answers with more left, too, will drop them whatever the limit is. */
+static void add_tc_policy(struct draft *d)
+{
+	const struct pod_stats *p = d->p;
+
+	for (const struct drop_note *n = p->notes; n < p->notes + p->notes_len; n++)
+		if (n->from_endpoint && !n->hop_limit && n->ttl > 1 && finding_drop_kind(d, n) == DROP_BY_TC)
+			EVIDENCE(
+			    d,
+			    "a tc program dropped answers with TTL %d, too: where it is the same, a higher limit alone "
+			    "changes nothing",
+			    n->ttl);
+}
+
 static bool find_hop_limit(struct draft *d)
 {
 	static const char *const sure[CONFIDENCE_COUNT] = {
@@ -198,6 +212,7 @@ static bool find_hop_limit(struct draft *d)
 		advice_is_meant(p) ? ". Probably blocked on purpose" : "");
 
 	add_deaths(d, confidence);
+	add_tc_policy(d);
 	if (s->node_token_ttl > 0)
 		EVIDENCE(d, "token answers reach the node itself with TTL %d: that is the hop limit set",
 			 s->node_token_ttl);
