@@ -100,13 +100,13 @@ for seed in range(seed, seed + seeds):
     order, gaps = r.sample(sorted(kinds), len(kinds)), [r.choice([50, 700, 4000]) for _ in kinds]
     names = {first + n: name for first in (41000, 61000) for n, name in enumerate(order)}
     of = lambda p: next(names[n] for n in struct.unpack(">HH", p[34:38]) if n in names)
-    for inside in (True, False) if place in ("both", "any") else (place == "pod",):
+    for inside in (True, False) if place in ("both", "any", "late") else (place == "pod",):
         at, packets = 0, []
         for n, name in enumerate(order):
             c = Connection(64 if inside else 63, 63 if inside else 64, isn=(41000 + n) * 10000, client_port=41000 + n)
-            if place in ("both", "any") and not inside:  # behind NAT
+            if place in ("both", "any", "late") and not inside:  # behind NAT
                 c.client_port, c.client = 61000 + n, bytes([192, 0, 2, 1])
-            kinds[name][0](c, at if inside else at + 0.02)
+            kinds[name][0](c, at if inside else at + (3000 if place == "late" else 0.02))
             packets += c.packets
             at += gaps[n]
         packets = sorted(changed(r, sorted(packets, key=lambda p: p[0]), of), key=lambda p: p[0])
@@ -142,4 +142,5 @@ for place in pod uplink both any; do
 		check "$place, $how: nothing else than it was" loses $how $place
 	done
 done
+for how in nothing lose tail; do check "the uplink's clock is late, $how: copies are nothing that is sent again" loses $how late; done
 check "one way alone tells of what was sent again, and of no more" loses one-way uplink

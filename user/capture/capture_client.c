@@ -172,7 +172,7 @@ static void answer_taken(struct capture_flows *c, struct flow *f, const struct s
 	f->scan_in = (struct imds_scan){ .state = IMDS_HTTP_START_RESPONSE };
 }
 
-static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack, uint64_t now)
+static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack, uint64_t at, uint64_t now)
 {
 	struct held *h = flow_held(c, f);
 
@@ -184,7 +184,8 @@ static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack, u
 	}
 	f->has_ack = true;
 	f->client_ack = ack;
-	f->waits |= f->head != f->tail && ack == f->rcv_nxt && now - flow_slot(f, f->head - 1)->sent_ns > UNTAKEN_NS;
+	f->waits |= at == f->sent_at && f->head != f->tail && ack == f->rcv_nxt &&
+		    now - flow_slot(f, f->head - 1)->sent_ns > UNTAKEN_NS;
 	if (flow_answer_unseen(f)) {
 		if (h)
 			h->unseen = true;
@@ -192,7 +193,8 @@ static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack, u
 	}
 	if (h && h->rec.req.end == IMDS_END_ANSWERED && !seq_before(ack, h->answer_end))
 		h->confirmed = h->acked = true;
-	else if (h && h->rec.req.end == IMDS_END_ANSWERED && now > h->at_ns && now - h->at_ns > UNTAKEN_NS)
+	else if (h && h->rec.req.end == IMDS_END_ANSWERED && at == f->sent_at && now > h->at_ns &&
+		 now - h->at_ns > UNTAKEN_NS)
 		h->untaken = true; /* what the capture saw was dropped in front of the socket */
 	f->ttl_odd |= f->synack_spent;
 	if (f->deaths && (f->ttl_odd || (f->dead_payload && !seq_before(ack, f->dead_end)))) {
@@ -202,7 +204,7 @@ static void client_acks(struct capture_flows *c, struct flow *f, uint32_t ack, u
 	}
 }
 
-static void client_payload(struct capture_flows *c, struct flow *f, const struct segment *s, uint64_t now)
+static void client_payload(struct capture_flows *c, struct flow *f, const struct segment *s, uint64_t at, uint64_t now)
 {
 	uint32_t skip = 0;
 
@@ -213,7 +215,7 @@ static void client_payload(struct capture_flows *c, struct flow *f, const struct
 	if (seq_before(s->seq, f->snd_nxt))
 		skip = f->snd_nxt - s->seq;
 	if (skip >= s->length) { /* seen before: a copy, or sent again */
-		if (now - f->sent_copy_ns > COPY_NS && f->head != f->tail) {
+		if (at == f->sent_at && now - f->sent_copy_ns > COPY_NS && f->head != f->tail) {
 			flow_slot(f, f->tail)->retransmits++;
 			f->sent_copy_ns = now;
 		}
@@ -231,6 +233,7 @@ static void client_payload(struct capture_flows *c, struct flow *f, const struct
 		f->base_unknown = false;
 	}
 	f->sent_copy_ns = now;
+	f->sent_at = at;
 	request_bytes(c, f, s->payload + (skip < s->captured ? skip : s->captured),
 		      s->captured > skip ? s->captured - skip : 0, s->length - skip, now);
 	f->snd_nxt = s->seq + s->length;
@@ -282,7 +285,9 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 	    client_seen_at(c, f, flow_point_id(p, s, true), s->ttl, t) && syn && f->failed && f->closed;
 	if (syn) {
 		f->flags |= IMDS_F_SYN_SEEN;
-		f->syn_retransmits += f->last_syn_ns && now - f->last_syn_ns > COPY_NS;
+		f->syn_at = f->last_syn_ns ? f->syn_at : flow_point_id(p, s, true);
+		f->syn_retransmits +=
+		    f->last_syn_ns && f->syn_at == flow_point_id(p, s, true) && now - f->last_syn_ns > COPY_NS;
 		f->last_syn_ns = now;
 		f->syn_ns = f->syn_ns ? f->syn_ns : now;
 		if (!f->synack_ns)
@@ -295,15 +300,15 @@ void flow_from_client(struct capture_flows *c, const struct packet *p, const str
 	if (!f->synack_ns && f->syn_ns && (s->flags & (SEGMENT_ACK | SEGMENT_RST)) == SEGMENT_ACK)
 		f->synack_ns = now; /* the capture does not have it, and it came */
 	if ((f->closed || f->fin) && !s->length && !(s->flags & (SEGMENT_FIN | SEGMENT_RST))) {
-		client_acks(c, f, s->ack, now);
+		client_acks(c, f, s->ack, flow_point_id(p, s, true), now);
 		return;
 	}
 	answer_taken(c, f, s, now);
 	flow_client_gap(c, f, s->seq, !s->length, now);
 	if (s->flags & SEGMENT_ACK)
-		client_acks(c, f, s->ack, now);
+		client_acks(c, f, s->ack, flow_point_id(p, s, true), now);
 	if (s->length && !f->closed)
-		client_payload(c, f, s, now);
+		client_payload(c, f, s, flow_point_id(p, s, true), now);
 	h = flow_held(c, f);
 	/* without ACK: to a socket that was not there any more */
 	if ((s->flags & SEGMENT_RST) && h && (h->late || !(s->flags & SEGMENT_ACK)))

@@ -66,6 +66,7 @@ struct flow {
 	struct imds_scan scan_out, scan_in;
 	struct imds_request req[IMDS_PIPELINE];
 	uint32_t head, tail, requests;
+	uint64_t syn_at, sent_at, answer_at;   /* places that saw these first: what comes again elsewhere is a copy */
 	uint64_t sent_copy_ns, answer_copy_ns; /* newest first sight of bytes, for telling copies */
 	uint32_t answer_retransmits;
 	uint32_t interim_end; /* behind the last interim answer: bytes before it answer nothing */

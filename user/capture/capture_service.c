@@ -133,7 +133,7 @@ static void revive(struct capture_flows *c, struct flow *f)
 }
 
 static void service_payload(struct capture_flows *c, struct flow *f, const struct segment *s, struct point *at, int ttl,
-			    uint64_t now)
+			    uint64_t id, uint64_t now)
 {
 	uint32_t skip = 0;
 
@@ -156,7 +156,8 @@ static void service_payload(struct capture_flows *c, struct flow *f, const struc
 		if (!f->closed)
 			answer_bytes(c, f, s, skip, at, ttl, now);
 		f->answer_copy_ns = now;
-	} else if (now - f->answer_copy_ns > COPY_NS) {
+		f->answer_at = id;
+	} else if (id == f->answer_at && now - f->answer_copy_ns > COPY_NS) {
 		f->answer_copy_ns = now;
 		f->answer_retransmits++;
 		if (flow_held(c, f))
@@ -215,7 +216,7 @@ void flow_from_service(struct capture_flows *c, const struct packet *p, const st
 		flow_evidence_changed(c, f);
 	}
 	if (s->length)
-		service_payload(c, f, s, at, at ? s->ttl - depth : 0, now); /* as above */
+		service_payload(c, f, s, at, at ? s->ttl - depth : 0, flow_point_id(p, s, false), now); /* as above */
 	if (f->closed)
 		return;
 	if (s->flags & SEGMENT_RST) {
