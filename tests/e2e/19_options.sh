@@ -33,9 +33,9 @@ all_ask
 wait $pid
 check "--count ends by itself" equal $? 0
 expect_trace "$t" "--count 2" 'requests | length == 2'
-start=$(date +%s%N)
 check "--duration ends by itself" lab_imdsnoop trace --duration 500ms --json --output "$t"
-check "--duration 500ms" test $((($(date +%s%N) - start) / 1000000)) -ge 490 -a $((($(date +%s%N) - start) / 1000000)) -lt 3000
+# by the watch's own clock: to load the programs takes seconds where many do
+expect_trace "$t" "--duration 500ms" '.[-1] | .type == "end" and .duration_s >= 0.49 and .duration_s < 5'
 
 report_start "$r" --exit-code
 all_ask
