@@ -776,6 +776,20 @@ static const struct row rows[] = {
 	    .endpoints_failed = 2,
 	    .providers_failed = 1u << PROVIDER_EKS_POD_IDENTITY,
 	    .providers = EC2 | 1u << PROVIDER_EKS_POD_IDENTITY } },
+	{ ROW("nor that it is back where it was answered before", FINDING_ENDPOINT_REFUSED, SEVERITY_WARNING),
+	  { "does it run" },
+	  { "answered since", "not ready yet" },
+	  { .requests = 4,
+	    .outcomes = { [OUTCOME_REFUSED] = 2, [OUTCOME_OK] = 2 },
+	    .causes = { [CAUSE_REFUSED] = 2 },
+	    .refused_by_rst = true,
+	    .last_failed_ns = 1000000000,
+	    .last_ok_ns = 9000000000,
+	    .endpoints_ok = 3,
+	    .endpoints_failed = 2,
+	    .endpoints_failing = 2,
+	    .providers_failed = 1u << PROVIDER_EKS_POD_IDENTITY,
+	    .providers = EC2 | 1u << PROVIDER_EKS_POD_IDENTITY } },
 	{ ROW("a host process is not what an agent takes from the service", FINDING_ENDPOINT_REFUSED, SEVERITY_WARNING),
 	  { "Nothing listens" },
 	  { "kiam" },
@@ -1593,6 +1607,7 @@ static void each_failure_is_told_of_its_service(void **state)
 		add_failure(&p, cases[i].provider == PROVIDER_ECS ? 1 : 2, cases[i].provider, cases[i].agent,
 			    cases[i].agent == OUTCOME_HTTP_ERROR ? 500 : 0);
 		assert_int_equal(p.failed, 2);
+		assert_int_equal(p.endpoints_failing, cases[i].provider == PROVIDER_ECS ? 3 : 5);
 		assert_int_equal(findings_collect(&s, &f, &len), 0);
 		for (size_t n = 0; n < len; n++) {
 			join(&f[n], text, sizeof(text));

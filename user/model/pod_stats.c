@@ -195,6 +195,7 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 		note_served(s, q);
 		s->providers_ok |= 1u << r->provider;
 		s->endpoints_ok |= 1u << (r->rec.peer.endpoint % 32);
+		s->endpoints_failing &= ~(1u << (r->rec.peer.endpoint % 32));
 		s->last_ok_ns = q->end_ns;
 	}
 	if (q->kind == IMDS_KIND_TOKEN)
@@ -203,6 +204,7 @@ static void note_fate(struct pod_stats *s, const struct request *r, enum imds_en
 		s->last_failed_ns = q->end_ns ? q->end_ns : r->judged_ns;
 		s->providers_failed |= 1u << r->provider;
 		s->endpoints_failed |= 1u << (r->rec.peer.endpoint % 32);
+		s->endpoints_failing |= 1u << (r->rec.peer.endpoint % 32);
 		s->failed_by[r->outcome].providers |= 1u << r->provider;
 		s->failed_by[r->outcome].endpoints |= 1u << (r->rec.peer.endpoint % 32);
 	}

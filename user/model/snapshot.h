@@ -130,6 +130,7 @@ struct pod_stats {
 	unsigned int endpoints;				 /* bit per endpoint index */
 	unsigned int providers_ok, endpoints_ok;	 /* those that gave what was asked for */
 	unsigned int providers_failed, endpoints_failed; /* as providers, endpoints: those of requests that failed */
+	unsigned int endpoints_failing;			 /* those where the newest request failed */
 	struct {
 		unsigned int providers, endpoints;
 	} failed_by[OUTCOME_COUNT];		       /* the same, of those that failed so */

@@ -266,13 +266,14 @@ const char *finding_pid_text(const struct process_count *c, char *buf, size_t le
 /* Past is past: "failed until 12:03:00 UTC, answered since". Nor is what failed hours ago taken for news. */
 static void add_past(struct draft *d)
 {
+	const uint64_t bad_ns = findings_last_bad_ns(d->p);
 	char until[32];
 
-	finding_clock(d->s, findings_last_bad_ns(d->p), until, sizeof(until));
+	finding_clock(d->s, bad_ns, until, sizeof(until));
 	if (!findings_is_past(d->p)) {
-		if (d->p->last_failed_ns && d->s->now_ns > d->p->last_failed_ns + OLD_NEWS_NS)
+		if (bad_ns && d->s->now_ns > bad_ns + OLD_NEWS_NS)
 			EVIDENCE(d, "the last that failed was at %s, %llu min before this report", until,
-				 (unsigned long long)((d->s->now_ns - d->p->last_failed_ns) / 60000000000u));
+				 (unsigned long long)((d->s->now_ns - bad_ns) / 60000000000u));
 		return;
 	}
 	lines_append(&d->summary, "; the last at %s, answered since", until);

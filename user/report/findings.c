@@ -102,7 +102,7 @@ static bool was_answered_since(const struct pod_stats *p)
 	uint64_t bad_ns = findings_last_bad_ns(p);
 
 	return bad_ns && p->last_ok_ns > bad_ns && (p->last_failed_ns || all_served(p)) && !p->token_fails &&
-	       !dns_fails(p) && !(p->endpoints_failed & ~p->endpoints_ok);
+	       !dns_fails(p) && !(p->endpoints_failed & (~p->endpoints_ok | p->endpoints_failing));
 }
 
 bool findings_is_past(const struct pod_stats *p)
@@ -312,6 +312,7 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 		sum->providers_failed |= pods[i]->providers_failed;
 		sum->endpoints_ok |= pods[i]->endpoints_ok;
 		sum->endpoints_failed |= pods[i]->endpoints_failed;
+		sum->endpoints_failing |= pods[i]->endpoints_failing;
 		for (int o = 0; o < OUTCOME_COUNT; o++) {
 			sum->failed_by[o].providers |= pods[i]->failed_by[o].providers;
 			sum->failed_by[o].endpoints |= pods[i]->failed_by[o].endpoints;
