@@ -2,6 +2,7 @@
 /* needs: user/pods/cgroup_path.c */
 /* needs: user/model/ user/report/window.c user/report/findings.c user/report/finding_*.c user/report/advice.c */
 /* needs: user/report/path.c user/report/platform.c user/pods/workload.c */
+#include "../../user/model/counters.h"
 #include "../../user/model/pod_table.h"
 #include "../../user/report/window.h"
 #include "unit.h"
@@ -334,6 +335,32 @@ static void what_gone_rows_had_is_kept(void **state)
 	histogram_clear(&s.totals.latency);
 }
 
+/* The longest of all time is told of a window only where all of its kind came in that window. */
+static void what_took_longest_may_be_older(void **state)
+{
+	struct pod_stats before = { .slow_connects = 1,
+				    .connect = { .max_us = 3000000 },
+				    .late_took_us = 4000000,
+				    .late_waited_us = 1000000,
+				    .causes = { [CAUSE_SLOW] = 1 } };
+	struct pod_stats none = { .hops = -1 }, since = before;
+	struct counters_mark mark;
+
+	(void)state;
+	counters_mark(&none, &mark);
+	assert_true(counters_since(&since, &mark));
+	assert_int_equal(since.connect.max_us, 3000000);
+	assert_int_equal(since.late_took_us, 4000000);
+	counters_mark(&before, &mark);
+	since = before;
+	since.slow_connects = since.causes[CAUSE_SLOW] = 2;
+	assert_true(counters_since(&since, &mark));
+	assert_int_equal(since.slow_connects, 1);
+	assert_int_equal(since.connect.max_us, 0);
+	assert_int_equal(since.late_took_us, 0);
+	assert_int_equal(since.late_waited_us, 0);
+}
+
 static void container_started_again_takes_over_its_counts(void **state)
 {
 	struct snapshot s = { .started_ns = MINUTE };
@@ -389,6 +416,7 @@ int main(void)
 		cmocka_unit_test(row_that_came_back_starts_anew),
 		cmocka_unit_test(row_newer_than_now_stays),
 		cmocka_unit_test(totals_are_since_the_start),
+		cmocka_unit_test(what_took_longest_may_be_older),
 		cmocka_unit_test(what_gone_rows_had_is_kept),
 		cmocka_unit_test(container_started_again_takes_over_its_counts),
 		cmocka_unit_test(running_requests_are_counted_anew_each_time),

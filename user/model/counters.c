@@ -241,6 +241,7 @@ static void keep_seen(struct pod_stats *p)
 
 bool counters_since(struct pod_stats *p, const struct counters_mark *mark)
 {
+	const uint64_t slow_connects = p->slow_connects, late = p->causes[CAUSE_SLOW];
 	const uint32_t *v = mark->v;
 	bool any = false;
 
@@ -266,6 +267,11 @@ bool counters_since(struct pod_stats *p, const struct counters_mark *mark)
 	for (size_t i = 0; i < POD_STATS_NOTES; i++)
 		p->notes[i].requests = (uint32_t)(p->notes[i].requests - *v++);
 	keep_seen(p);
+	/* the longest is of all time: of what came since only where that is all of it */
+	if (p->slow_connects != slow_connects)
+		p->connect.max_us = 0;
+	if (p->causes[CAUSE_SLOW] != late)
+		p->late_waited_us = p->late_took_us = 0;
 	p->latency.fine = NULL;
 	for (int i = HISTOGRAM_BUCKETS - 1; i >= 0; i--)
 		if (p->latency.bucket[i]) { /* the longest of all time may be older than the mark */

@@ -389,11 +389,12 @@ static bool find_slow_connects(struct draft *d)
 
 	if (!p->slow_connects)
 		return false;
-	SUMMARY(
-	    d, "%s %s long for connections to the metadata service: %llu stood after more than %s, the slowest after %s",
-	    d->subject, finding_verb(d, "waits", "wait"), (unsigned long long)p->slow_connects,
-	    findings_duration(d->s->slow_us, limit, sizeof(limit)),
-	    findings_duration(p->connect.max_us, max, sizeof(max)));
+	SUMMARY(d, "%s %s long for connections to the metadata service: %llu stood after more than %s", d->subject,
+		finding_verb(d, "waits", "wait"), (unsigned long long)p->slow_connects,
+		findings_duration(d->s->slow_us, limit, sizeof(limit)));
+	if (p->connect.max_us)
+		lines_append(&d->summary, ", the slowest after %s",
+			     findings_duration(p->connect.max_us, max, sizeof(max)));
 	if (p->connect.max_us >= SYN_AGAIN_US)
 		EVIDENCE(d, "no answer came to a first SYN in time: the kernel sends it again after 1 s, 3 s and 7 s");
 	return true;

@@ -338,6 +338,12 @@ static void sum_group(struct pod_stats *sum, const struct pod_stats **pods, size
 		if (pods[i]->late_took_us > sum->late_took_us)
 			sum->late_took_us = pods[i]->late_took_us;
 	}
+	for (size_t i = 0; i < len; i++) { /* of a window that has not all of them: unknown */
+		if (pods[i]->slow_connects && !pods[i]->connect.max_us)
+			sum->connect.max_us = 0;
+		if (pods[i]->causes[CAUSE_SLOW] && !pods[i]->late_took_us)
+			sum->late_waited_us = sum->late_took_us = 0;
+	}
 }
 
 static struct draft draft_of(const struct snapshot *s, const struct platform *platform, const struct pod_stats *p)
