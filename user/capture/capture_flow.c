@@ -200,10 +200,7 @@ static void release_first(struct capture_flows *c, bool ended)
 	/* the client had left when it came: slow, but it got through */
 	if (q->end != IMDS_END_ANSWERED && (h->confirmed || h->gone) && !h->untaken)
 		q->flags |= IMDS_F_LATE_ANSWER;
-	if (q->end == IMDS_END_ANSWERED && !q->status && h->cut) {
-		c->stats.status_cut++;
-		return;
-	}
+	c->stats.status_cut += q->end == IMDS_END_ANSWERED && !q->status && h->cut;
 	c->o.on_request(c->o.arg, &h->rec, &h->evidence);
 }
 

@@ -198,7 +198,7 @@ static void add(struct capture_input *in, const struct imds_rec_request *rec, co
 	struct request r = request_of(in, rec, e);
 	uint64_t now_ns = rec->hdr.ts_ns;
 
-	if (e->alone && client_get(in, &rec->peer.local)->reached) {
+	if (e->alone && !e->dies && client_get(in, &rec->peer.local)->reached) {
 		in->alone++;
 		return;
 	}
